@@ -1,0 +1,115 @@
+"""The records that travel between the parts: what YouTube said, and what we keep of it.
+
+Belongs here: frozen records, identifiers and the enumerations stored in files. Does not belong here: how a reply is parsed
+(youtube/parse.py), how a record becomes Parquet (vault/layout.py), any decision.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import IntEnum, StrEnum
+from typing import NewType
+
+#: 11 base64url characters, checked by `videoid`.
+VideoId = NewType("VideoId", str)
+#: `UC` and 22 base64url characters.
+ChannelId = NewType("ChannelId", str)
+#: The ordinal that stands for a video in every file and table: from one sequence, never reused.
+Vid = NewType("Vid", int)
+
+
+class SampleStatus(IntEnum):
+    """What one poll learned about one video. Stored in every sample."""
+
+    OK = 0
+    #: The id was asked for and absent from the reply: deleted, private and never-existed look alike.
+    MISSING = 1
+
+
+class CountingDefinition(IntEnum):
+    """Which of YouTube's definitions of a view was in force. Velocity never crosses a change unmarked.
+
+    developers.google.com/youtube/v3/revision_history, entries of 2025-03-31 and 2026-08-27 (in force 2026-08-24).
+    """
+
+    #: Before 31 March 2025.
+    WATCHED = 1
+    #: Shorts count from their first frame.
+    SHORTS_STARTED = 2
+    #: Every format counts when playback starts.
+    ALL_STARTED = 3
+
+
+_SHORTS_STARTED = datetime(2025, 3, 31, tzinfo=UTC)
+_ALL_STARTED = datetime(2026, 8, 24, tzinfo=UTC)
+
+
+def counting_definition(polled_at: datetime) -> CountingDefinition:
+    """The definition in force at `polled_at`."""
+    if polled_at >= _ALL_STARTED:
+        return CountingDefinition.ALL_STARTED
+    return CountingDefinition.SHORTS_STARTED if polled_at >= _SHORTS_STARTED else CountingDefinition.WATCHED
+
+
+class Tier(StrEnum):
+    """How often a video is polled, as people see it."""
+
+    HOURLY = "HOURLY"
+    DAILY = "DAILY"
+    WEEKLY = "WEEKLY"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What YouTube reported of one video's statistics. None means not given (hidden, switched off), never zero."""
+
+    video_id: VideoId
+    views: int | None
+    likes: int | None
+    comments: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A video that a road of discovery came upon."""
+
+    video_id: VideoId
+    channel_id: ChannelId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page of candidates."""
+
+    candidates: tuple[Candidate, ...]
+    #: Opaque; None on the last page.
+    next_page_token: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoDetails:
+    """What `videos.list` says of one video. Text is clean: no NUL, no lone surrogates, bounded length."""
+
+    video_id: VideoId
+    channel_id: ChannelId
+    channel_title: str
+    title: str
+    description: str
+    published_at: datetime
+    tags: tuple[str, ...]
+    category_id: int | None
+    language: str | None
+    #: Seconds; None when not given, as for live and upcoming videos.
+    duration_s: int | None
+    #: `none`, `live` or `upcoming`.
+    live: str
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A row of a reply that could not be understood, and why. Good rows of the same reply are kept."""
+
+    reason: str
+    row: str

@@ -1,0 +1,128 @@
+"""Every setting, read once: environment, then `.env`, then `HOME/pleiades.toml`, then the default here.
+
+Belongs here: names, types, defaults and their reasons. Does not belong here: what a key pool means (youtube/keyring.py), or
+opening anything. Nothing is read when this module is imported.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from pleiades_core.errors import ConfigurationError
+
+#: The file in HOME that holds what differs from the defaults, under the field names below.
+SETTINGS_FILE = "pleiades.toml"
+
+
+class Settings(BaseSettings):
+    """What an installation is made of. Immutable; secrets do not show in `repr`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PLEIADES_", env_file=".env", extra="ignore", frozen=True, populate_by_name=True, hide_input_in_errors=True
+    )
+
+    #: Folder of everything that Pleiades keeps when nothing else is said.
+    home: Path = Path(".pleiades")
+    #: PostgreSQL 15 or newer. Unset: a server of our own under HOME/postgres.
+    database_url: str | None = Field(default=None, validation_alias=AliasChoices("DATABASE_URL", "database_url"))
+    #: Dagster's own database. Unset: a second database of the same server, named like the first with `_dagster` after it.
+    dagster_pg_url: str | None = Field(default=None, validation_alias=AliasChoices("DAGSTER_PG_URL", "dagster_pg_url"))
+    #: JSON: a list of keys, or of {"key", "project", "pools"}.
+    api_key_pool: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("YOUTUBE_API_KEY_POOL_JSON", "api_key_pool")
+    )
+    #: The only switch between YouTube and the simulator.
+    youtube_url: str = "https://youtube.googleapis.com"
+    #: `simulator`: ask the server at `youtube_url` what time it is.
+    clock: Literal["system", "simulator"] = "system"
+    #: Root of the vault. Unset: HOME/vault.
+    vault: Path | None = None
+    #: First UTC day of the partitioned assets.
+    first_day: date = date(2025, 1, 1)
+    #: True in a home that `pleiades demo` made: its data are a simulator's and may be thrown away.
+    demo: bool = False
+
+    #: Terms that a new search queue starts with.
+    seed_terms: tuple[str, ...] = (
+        "music", "official video", "trailer", "gameplay", "highlights", "news", "podcast", "comedy", "tutorial", "live",
+    )  # fmt: skip
+    #: How far back the first search for a term looks. Findability falls after 20 days (arXiv 2506.11727).
+    search_window_hours: int = Field(default=7 * 24, ge=1)
+    #: Pages of search in one hunt: 100 calls a day over 24 hunts.
+    searches_per_hunt: int = Field(default=4, ge=0, le=100)
+    #: Uploads lists in one hunt: 60 · 24 = 1,440 of the 10,000 general units a day.
+    uploads_per_hunt: int = Field(default=60, ge=0, le=5_000)
+    #: A video older than this when it is found is not watched.
+    admission_max_age_days: int = Field(default=3650, ge=1)
+
+    #: Calls of one slice: the unit of leasing, of loss and of commit (docs/architecture.md).
+    calls_per_slice: int = Field(default=100, ge=1, le=100)
+    #: Must outlive a slice: 100 calls, each at most `call_deadline_s`, over `parallel_calls` threads.
+    lease_s: int = Field(default=600, ge=1)
+    #: The whole of one call, connecting included.
+    call_deadline_s: float = Field(default=20.0, gt=0)
+    #: Calls in flight at once.
+    parallel_calls: int = Field(default=4, ge=1, le=64)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  the library's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment over `.env` over what the home's file says, which is passed to the constructor."""
+        return env_settings, dotenv_settings, init_settings
+
+    @property
+    def vault_root(self) -> Path:
+        """Where the vault is."""
+        return self.vault or self.home / "vault"
+
+    @property
+    def postgres_folder(self) -> Path:
+        """Where the embedded server keeps its data."""
+        return self.home / "postgres"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's instance folder."""
+        return self.home / "dagster"
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a lease lives, by the database's clock."""
+        return timedelta(seconds=self.lease_s)
+
+
+def load_settings(home: Path | None = None) -> Settings:
+    """Read the settings of an installation. `home` wins over PLEIADES_HOME.
+
+    Raises ConfigurationError that names the setting and what is wrong with it; values are not repeated, they may be secrets.
+    """
+    try:
+        chosen = (home or Settings().home).absolute()
+        return Settings(**_home_file(chosen / SETTINGS_FILE)).model_copy(update={"home": chosen})
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        raise ConfigurationError(
+            f"settings are not valid: {problems}",
+            cure="correct them in the environment, .env or pleiades.toml; see .env.example",
+        ) from None
+
+
+def _home_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}", cure="correct or remove the file") from None

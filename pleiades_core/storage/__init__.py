@@ -1,0 +1,1 @@
+"""Where things are kept: PostgreSQL (connections, migrations, named queries) and files that survive a crash."""

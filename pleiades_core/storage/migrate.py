@@ -1,0 +1,91 @@
+"""The schema, as ordered and checksummed steps; running them again does nothing.
+
+Belongs here: which migrations exist and how they are applied. Does not belong here: the steps (migrations/NNNN_title.sql).
+A step that has been released is never edited; a change is a new step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from importlib import resources
+import psycopg
+
+from pleiades_core.errors import SchemaMismatch
+
+#: Any constant will do; it keeps two programs from migrating at once.
+_ADVISORY_LOCK = 7_236_021
+_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema."""
+
+    version: int
+    title: str
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        """Checksum of the text, kept in the database beside the version."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def migrations() -> tuple[Migration, ...]:
+    """Every step this program knows, in order."""
+    folder = resources.files("pleiades_core.storage.migrations")
+    named = ((match, file) for file in folder.iterdir() if (match := _NAME.fullmatch(file.name)))
+    found = (Migration(int(match[1]), match[2], file.read_text(encoding="utf-8")) for match, file in named)
+    return tuple(sorted(found, key=lambda m: m.version))
+
+
+def migrate(connection: psycopg.Connection, steps: tuple[Migration, ...] | None = None) -> list[str]:
+    """Apply what is missing, in one transaction, and return the titles applied (empty: nothing to do).
+
+    Raises SchemaMismatch when the database is newer than this program, or a step was changed after it ran.
+    """
+    known = migrations() if steps is None else steps
+    with connection.transaction():
+        connection.execute("select pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK])
+        connection.execute(
+            "create table if not exists schema_migrations"
+            " (version integer primary key, title text not null, sha256 text not null, applied_at timestamptz default now())"
+        )
+        applied = _check(connection, known)
+        missing = [step for step in known if step.version not in applied]
+        for step in missing:
+            connection.execute(step.text)
+            connection.execute(
+                "insert into schema_migrations (version, title, sha256) values (%s, %s, %s)",
+                [step.version, step.title, step.sha256],
+            )
+    return [f"{step.version:04} {step.title}" for step in missing]
+
+
+def check_schema(connection: psycopg.Connection) -> None:
+    """Refuse a database that this program does not fit. Raises SchemaMismatch; changes nothing."""
+    with connection.transaction():
+        exists = connection.execute("select to_regclass('schema_migrations') is not null").fetchone()
+        known = migrations()
+        applied = _check(connection, known) if exists and exists[0] else set()
+    if missing := [f"{step.version:04} {step.title}" for step in known if step.version not in applied]:
+        raise SchemaMismatch(f"the database lacks {', '.join(missing)}", cure="run `pleiades init-db`")
+
+
+def _check(connection: psycopg.Connection, known: tuple[Migration, ...]) -> set[int]:
+    by_version = {step.version: step for step in known}
+    applied: dict[int, str] = dict(connection.execute("select version, sha256 from schema_migrations").fetchall())
+    if newer := sorted(set(applied) - set(by_version)):
+        raise SchemaMismatch(
+            f"the database's schema is at version {newer[-1]:04}, this program knows {max(by_version, default=0):04}",
+            cure="install the newer Pleiades that wrote it, or point DATABASE_URL at another database",
+        )
+    for version, sha256 in applied.items():
+        if by_version[version].sha256 != sha256:
+            raise SchemaMismatch(
+                f"migration {version:04} is not the one that was applied to the database",
+                cure="restore the released text of the migration; changes go into a new one",
+            )
+    return set(applied)

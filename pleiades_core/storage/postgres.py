@@ -1,0 +1,155 @@
+"""Connections to PostgreSQL: ours or the operator's, opened late, pooled, closed with the program.
+
+Belongs here: reaching a database and making sure it is the right one. Does not belong here: any query on our tables (they
+stand in sql/*.sql and are called by the module that owns the decision).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import psycopg_pool
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from pleiades_core.errors import DatabaseUnreachable
+from pleiades_core.settings import Settings
+from pleiades_core.storage.embedded import embedded, embedded_url
+from pleiades_core.storage.migrate import check_schema, migrate
+
+#: `generated always as identity`, `gen_random_uuid()` and `unnest` of several arrays: tested from here on.
+_OLDEST_SERVER = 150_000
+#: Name of our database on the embedded server.
+_EMBEDDED_NAME = "pleiades"
+
+
+class Database:
+    """A pool of connections to one database. Every use is one transaction: committed at the end, rolled back on an error."""
+
+    def __init__(self, url: str, *, max_connections: int = 12) -> None:
+        self.url = url
+        self._pool = psycopg_pool.ConnectionPool[psycopg.Connection[TupleRow]](
+            url,
+            min_size=1,
+            max_size=max_connections,
+            open=False,
+            timeout=30,
+            # Everything is UTC to the second; a server in another zone must not change what `date` means.
+            kwargs={"options": "-c timezone=UTC", "connect_timeout": 10, "application_name": "pleiades"},
+        )
+
+    def open(self) -> None:
+        """Connect. Raises DatabaseUnreachable, without the password, when nobody answers or the server is too old."""
+        try:
+            # A plain attempt first: the pool would retry for its whole timeout and say less.
+            with psycopg.connect(self.url, connect_timeout=10) as probe:
+                if probe.info.server_version < _OLDEST_SERVER:
+                    raise DatabaseUnreachable(
+                        f"PostgreSQL {probe.info.server_version // 10_000} is too old", cure="use PostgreSQL 15 or newer"
+                    )
+        except psycopg.OperationalError as error:
+            raise DatabaseUnreachable(
+                f"no connection to {without_password(self.url)}: {str(error).strip()}",
+                cure="check DATABASE_URL and that the server runs; unset it to use the embedded server",
+            ) from None
+        except psycopg.ProgrammingError as error:
+            raise DatabaseUnreachable(
+                f"DATABASE_URL is not a connection string: {str(error).strip()}",
+                cure="write DATABASE_URL as postgresql://user:password@host:5432/name",
+            ) from None
+        self._pool.open(wait=True)
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self._pool.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[psycopg.Connection[TupleRow]]:
+        """A connection inside one transaction."""
+        with self._pool.connection() as connection:
+            yield connection
+
+    def check(self) -> None:
+        """Refuse a schema that this program does not fit. Raises SchemaMismatch."""
+        with self.transaction() as connection:
+            check_schema(connection)
+
+    def migrate(self) -> list[str]:
+        """Bring the schema up to this program; the titles of what was applied."""
+        with self.transaction() as connection:
+            return migrate(connection)
+
+
+@contextlib.contextmanager
+def open_database(settings: Settings, *, create: bool = False) -> Iterator[Database]:
+    """The installation's database for the length of a block, with a schema that fits.
+
+    `create` makes the database and its schema where they are missing; the embedded server is ours to create in any case.
+    Raises DatabaseUnreachable or SchemaMismatch.
+    """
+    with database_url(settings) as url:
+        if create or settings.database_url is None:
+            ensure_database(url)
+        database = Database(url)
+        database.open()
+        try:
+            if create or settings.database_url is None:
+                database.migrate()
+            else:
+                database.check()
+            yield database
+        finally:
+            database.close()
+
+
+@contextlib.contextmanager
+def database_url(settings: Settings) -> Iterator[str]:
+    """The URL of the installation's database; the embedded server runs as long as the block does."""
+    if settings.database_url:
+        yield settings.database_url
+        return
+    with embedded(settings.postgres_folder) as server:
+        yield embedded_url(server, _EMBEDDED_NAME)
+
+
+def dagster_url(settings: Settings, url: str) -> str:
+    """The URL of Dagster's database, for SQLAlchemy.
+
+    The driver is named because a bare `postgresql://` means psycopg 3 since SQLAlchemy 2.1, with which dagster-postgres fails
+    (`NOTIFY` with a parameter; dagster issue 33958).
+    """
+    parts = urlsplit(settings.dagster_pg_url or url)
+    path = parts.path if settings.dagster_pg_url else f"{parts.path or '/postgres'}_dagster"
+    return urlunsplit(parts._replace(scheme="postgresql+psycopg2", path=path))
+
+
+def ensure_database(url: str) -> None:
+    """Create the database that `url` names if its server lacks it. Raises DatabaseUnreachable."""
+    parts = urlsplit(url)
+    name = parts.path.lstrip("/")
+    try:
+        with contextlib.suppress(psycopg.OperationalError), psycopg.connect(url, connect_timeout=10):
+            return
+        admin = urlunsplit(parts._replace(path="/postgres"))
+        with psycopg.connect(admin, autocommit=True, connect_timeout=10) as connection:
+            known = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
+            if known is None:
+                with contextlib.suppress(psycopg.errors.DuplicateDatabase):
+                    connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    except psycopg.Error as error:
+        raise DatabaseUnreachable(
+            f"database {name!r} cannot be reached or created: {str(error).strip()}",
+            cure="check DATABASE_URL and that the server runs, or create the database by hand: createdb",
+        ) from None
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be shown."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    where = f"{parts.username}:***@{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
+    return urlunsplit(parts._replace(netloc=where))
