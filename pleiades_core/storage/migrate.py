@@ -10,6 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from importlib import resources
+
 import psycopg
 
 from pleiades_core.errors import SchemaMismatch

@@ -32,14 +32,10 @@ create unique index videos_vid on videos (vid);
 
 create table leases (
     lease_id   uuid primary key,
-    kind       text not null check (kind in ('track', 'hunt', 'close')),
+    kind       text not null check (kind in ('track', 'hunt')),
     epoch      uuid not null,
     expires_at timestamptz not null,    -- database clock
-    taken_at   timestamptz not null,    -- program clock: what day its files may belong to
-    project    text,
-    bucket     text,
-    quota_day  date,
-    units      integer not null default 0
+    taken_at   timestamptz not null     -- program clock: what day its files may belong to
 );
 
 -- The hot overlay: a row here means "polled hot". No due column and no index on it: 35 ms to scan 200,000 rows, and every
@@ -63,6 +59,7 @@ create table batches (
     rows         integer not null,
     bytes        integer not null,
     adopted      boolean not null default false,
+    folded       boolean not null default false,   -- the day's file holds it
     committed_at timestamptz not null
 );
 create index batches_day on batches (dataset, day);
@@ -98,7 +95,8 @@ create table search_queue (
     mentions         integer not null default 0,
     next_page_token  text,
     token_at         timestamptz,
-    searched_until   timestamptz,       -- publishedAfter of the next round
+    round_started_at timestamptz,       -- of the round that the token belongs to
+    searched_until   timestamptz,       -- start of the last round that was read to its end
     last_searched_at timestamptz,
     found            integer not null default 0
 );

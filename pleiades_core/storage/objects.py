@@ -1,0 +1,154 @@
+"""Files that survive a crash: created once, or replaced by compare-and-swap; never half there.
+
+Belongs here: the two safe writes and the reads on one kind of store. Does not belong here: what a key means (vault/layout.py).
+The local folder is the first adapter of `Objects`; buckets follow with their own create-only and generation preconditions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from pleiades_core.errors import AlreadyExists, NotFound, PublishConflict, VaultError
+
+
+def sha256_of(content: bytes) -> str:
+    """Hex SHA-256. Page checksums of Parquet miss one byte flip in 200 and DuckDB checks none; this misses none."""
+    return hashlib.sha256(content).hexdigest()
+
+
+class Objects(Protocol):
+    """A store of immutable and of replaceable objects under slash-separated keys."""
+
+    def put_if_absent(self, key: str, content: bytes) -> None:
+        """Create `key`, durable on return. The same content again is a success; other content raises AlreadyExists."""
+        ...
+
+    def replace(self, key: str, content: bytes, *, expected: str | None) -> None:
+        """Put `content` in place of the version whose SHA-256 is `expected` (None: of nothing).
+
+        Readers see the old or the new content, whole. Raises PublishConflict when somebody else was faster.
+        """
+        ...
+
+    def read(self, key: str) -> bytes:
+        """The content of `key`. Raises NotFound."""
+        ...
+
+    def keys(self, prefix: str) -> list[str]:
+        """Every key that begins with the folder `prefix`, sorted."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove `key`; nothing happens when it is not there."""
+        ...
+
+    def location(self, key: str) -> str:
+        """What DuckDB and pyarrow can open."""
+        ...
+
+
+class LocalObjects:
+    """`Objects` in a folder of a local disk."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+
+    def put_if_absent(self, key: str, content: bytes) -> None:
+        """Create `key` durably: temporary file, fsync, link (it fails if the name is taken, rename would not), fsync the folder."""
+        path = self._path(key)
+        with self._temporary(path, content) as temporary:
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                # Our own earlier success, if it says the same: a retry after a lost acknowledgement.
+                if sha256_of(path.read_bytes()) != sha256_of(content):
+                    raise AlreadyExists(
+                        f"{path} exists with other content", cure="nothing was overwritten; verify the vault"
+                    ) from None
+        _fsync_folder(path.parent)
+
+    def replace(self, key: str, content: bytes, *, expected: str | None) -> None:
+        """Compare-and-swap under a lock file, by rename, which is atomic for readers."""
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with (path.parent / ".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            present = sha256_of(path.read_bytes()) if path.exists() else None
+            if present != expected:
+                raise PublishConflict(f"{path} changed while it was being rebuilt", cure="run the command again")
+            with self._temporary(path, content) as temporary:
+                temporary.rename(path)
+            _fsync_folder(path.parent)
+
+    def read(self, key: str) -> bytes:
+        """The content of `key`. Raises NotFound."""
+        try:
+            return self._path(key).read_bytes()
+        except FileNotFoundError:
+            raise NotFound(f"no {key} in the vault at {self.root}") from None
+
+    def keys(self, prefix: str) -> list[str]:
+        """Every key below the folder `prefix`, sorted; temporary and lock files are not keys."""
+        folder = self._path(prefix)
+        found = (Path(base) / name for base, _, names in os.walk(folder) for name in names if not name.startswith("."))
+        return sorted(path.relative_to(self.root).as_posix() for path in found)
+
+    def delete(self, key: str) -> None:
+        """Remove `key` if it is there."""
+        path = self._path(key)
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+
+    def location(self, key: str) -> str:
+        """The path of `key`."""
+        return str(self._path(key))
+
+    def _path(self, key: str) -> Path:
+        path = self.root / key
+        # Keys are built from dates and UUIDs, never from API text; this is the second line of defence.
+        if not path.resolve().is_relative_to(self.root.resolve()):
+            raise VaultError(f"{key!r} leaves the vault", cure="report this: keys never come from outside")
+        return path
+
+    @contextlib.contextmanager
+    def _temporary(self, path: Path, content: bytes) -> Iterator[Path]:
+        """A durable file beside `path`, gone at the end unless it was renamed."""
+        temporary = path.parent / f".tmp-{uuid.uuid4().hex}"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            try:
+                view = memoryview(content)
+                while view:
+                    view = view[os.write(descriptor, view) :]
+                # After a failed fsync the kernel may have dropped the pages: never fsync again, write anew.
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            yield temporary
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS, errno.EACCES}:
+                raise VaultError(
+                    f"cannot write to {path.parent}: {error.strerror}",
+                    cure="free space or mend the disk; nothing was half-written",
+                ) from error
+            raise
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                temporary.unlink()
+
+
+def _fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

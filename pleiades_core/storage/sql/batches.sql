@@ -1,0 +1,41 @@
+-- record_batch: a file that counts from now on; again is no harm
+insert into batches (batch_id, dataset, day, lease_id, sha256, rows, bytes, adopted, committed_at)
+values (%(batch_id)s, %(dataset)s, %(day)s, %(lease_id)s, %(sha256)s, %(rows)s, %(bytes)s, %(adopted)s, %(now)s)
+on conflict (batch_id) do nothing
+returning batch_id
+
+-- known_batches: what is committed of one day
+select batch_id, sha256, rows from batches where dataset = %(dataset)s and day = %(day)s
+
+-- unfolded_days: days with committed batches that no closed day holds yet
+select dataset, day, count(*) from batches where not folded group by dataset, day order by day, dataset
+
+-- mark_folded: the day's file holds these batches
+update batches set folded = true
+where dataset = %(dataset)s and day = %(day)s and not folded and batch_id = any(%(batch_ids)s)
+
+-- record_day: the newest generation of a closed day; an older one does not come back
+insert into days (dataset, day, generation, sha256, rows, bytes, batches, closed_at)
+values (%(dataset)s, %(day)s, %(generation)s, %(sha256)s, %(rows)s, %(bytes)s, %(batches)s, %(now)s)
+on conflict (dataset, day) do update set
+    generation = excluded.generation, sha256 = excluded.sha256, rows = excluded.rows, bytes = excluded.bytes,
+    batches = excluded.batches, closed_at = excluded.closed_at
+where days.generation <= excluded.generation
+
+-- day: a closed day
+select generation, sha256, rows, bytes, batches, closed_at from days where dataset = %(dataset)s and day = %(day)s
+
+-- live_leases_of_day: leases that may still write a file of this day
+select lease_id from leases where expires_at >= clock_timestamp() and (taken_at at time zone 'UTC')::date <= %(day)s
+
+-- sweepable_days: closed days whose batches have been in the day's file for long enough
+select distinct b.dataset, b.day from batches b join days d using (dataset, day) where b.folded and d.closed_at < %(before)s
+
+-- forget_batches: rows of batches that a closed day holds
+delete from batches where dataset = %(dataset)s and day = %(day)s and folded and batch_id = any(%(batch_ids)s)
+
+-- all_batches: the whole manifest
+select dataset, day, batch_id, sha256, rows, bytes, adopted, folded from batches order by dataset, day, batch_id
+
+-- all_days: every closed day
+select dataset, day, generation, sha256, rows, bytes, batches, closed_at from days order by dataset, day

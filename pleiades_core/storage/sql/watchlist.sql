@@ -1,0 +1,93 @@
+-- take_lease: the right to write one batch per day until it expires, by the database's clock
+insert into leases (lease_id, kind, epoch, expires_at, taken_at)
+select %(lease_id)s, %(kind)s, epoch, clock_timestamp() + %(lease)s, %(now)s from installation
+returning epoch
+
+-- hold_lease: lock the lease for the length of the transaction; no row when it has expired or is of another epoch
+select lease_id from leases
+where lease_id = %(lease_id)s and expires_at > clock_timestamp() and epoch = (select epoch from installation)
+for update
+
+-- end_lease: the work is done or given up
+delete from leases where lease_id = %(lease_id)s
+
+-- expired_leases: leases whose owner is late, locked so that two reapers do not meet
+select lease_id, kind, taken_at from leases where expires_at <= clock_timestamp() for update skip locked
+
+-- lease_due: claim up to %(limit)s due videos, the longest overdue first, skipping rows that others hold
+with age as (
+    select vid, polled_at,
+        case when misses >= %(misses_until_weekly)s or coalesce(polled_at, %(now)s) - published_at >= %(daily_below)s then 'WEEKLY'
+             when coalesce(polled_at, %(now)s) - published_at < %(hourly_below)s then 'HOURLY'
+             else 'DAILY' end as tier
+    from watchlist where lease_id is null
+), due as (
+    select vid, tier,
+        polled_at + case tier when 'HOURLY' then %(hourly)s when 'DAILY' then %(daily)s else %(weekly)s end as due_at
+    from age where %(tier)s::text is null or tier = %(tier)s
+), chosen as (
+    select w.vid, due.due_at
+    from watchlist w join due using (vid)
+    where w.lease_id is null and (due.due_at is null or due.due_at - %(early)s::interval <= %(now)s)
+    order by due.due_at nulls first, w.vid
+    limit %(limit)s
+    for update of w skip locked
+)
+update watchlist w set lease_id = %(lease_id)s
+from chosen where w.vid = chosen.vid
+returning w.vid, w.id8, w.published_at, w.polled_at, chosen.due_at
+
+-- due_counts: how many videos of each tier are due now, and how many there are
+with age as (
+    select polled_at,
+        case when misses >= %(misses_until_weekly)s or coalesce(polled_at, %(now)s) - published_at >= %(daily_below)s then 'WEEKLY'
+             when coalesce(polled_at, %(now)s) - published_at < %(hourly_below)s then 'HOURLY'
+             else 'DAILY' end as tier
+    from watchlist
+)
+select tier, count(*) as watched,
+    count(*) filter (where polled_at is null or polled_at - %(early)s::interval
+        + case tier when 'HOURLY' then %(hourly)s when 'DAILY' then %(daily)s else %(weekly)s end <= %(now)s) as due
+from age group by tier
+
+-- advance: move the schedule of what was polled, unless a later poll has done so already
+with polled as (
+    select vid, to_timestamp(seconds) as at, missing
+    from unnest(%(vids)s::int[], %(at)s::int[], %(missing)s::boolean[]) as given (vid, seconds, missing)
+)
+update watchlist w
+set polled_at = polled.at, misses = case when polled.missing then least(w.misses + 1, 30000) else 0 end
+from polled
+where w.vid = polled.vid and (w.polled_at is null or w.polled_at < polled.at)
+
+-- all_leases: every lease, alive or not yet reaped
+select lease_id from leases
+
+-- release: nobody holds these any longer
+update watchlist set lease_id = null where lease_id = %(lease_id)s
+
+-- entry: one video's row
+select vid, published_at, polled_at, misses from watchlist where id8 = %(id8)s
+
+-- watch_totals: what the overlay holds
+select count(*), count(*) filter (where misses > 0), count(*) filter (where misses >= %(misses_until_weekly)s),
+       count(*) filter (where polled_at is null), count(*) filter (where lease_id is not null)
+from watchlist
+
+-- known_channels: ordinals of channels, new ones included
+with given as (select distinct unnest(%(channel_ids)s::text[]) as channel_id), made as (
+    insert into channels (channel_id) select channel_id from given order by channel_id
+    on conflict (channel_id) do nothing returning channel, channel_id
+)
+select channel, channel_id from made union all select c.channel, c.channel_id from channels c join given using (channel_id)
+
+-- admit: described videos are known from now on
+update videos v
+set state = 1, channel = given.channel, published_at = given.published_at, lease_id = null
+from unnest(%(vids)s::int[], %(channels)s::int[], %(published)s::timestamptz[]) as given (vid, channel, published_at)
+where v.vid = given.vid and v.state <> 1
+
+-- watch: new rows of the hot overlay, due now
+insert into watchlist (vid, id8, published_at)
+select * from unnest(%(vids)s::int[], %(id8s)s::bigint[], %(published)s::timestamptz[])
+on conflict (vid) do nothing

@@ -1,0 +1,165 @@
+"""The archive: one file for every closed UTC day, rebuilt whole whenever late batches arrive.
+
+Belongs here: when a day may be closed, and closing it. Does not belong here: reading across days (samples.py), removing what
+was folded (janitor.py).
+
+The file of a day is a function of the set of batches in it: closing twice, or twice at once, gives the same bytes. It is
+published by compare-and-swap, so a reader sees one generation or the next; its footer names the batches it holds, so a reader
+that also looks at the journal counts nothing twice, in mid-close too.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pleiades_core.clock import Clock, utc_midnight
+from pleiades_core.errors import CorruptFile, NotFound
+from pleiades_core.storage import parquet
+from pleiades_core.storage.objects import sha256_of
+from pleiades_core.storage.postgres import Database
+from pleiades_core.vault.journal import QUERIES, files_of_day, read_batch
+from pleiades_core.vault.layout import DATASETS, Dataset, DayFooter
+from pleiades_core.vault.vault import Vault
+
+#: From midnight to the closing of the day: the longest lease (10 minutes) and a margin. Later batches close it again.
+CLOSING_GRACE = timedelta(minutes=25)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedDay:
+    """What closing a day did."""
+
+    dataset: str
+    day: date
+    #: Counts the closings that changed the file, from 1.
+    generation: int
+    sha256: str
+    rows: int
+    #: Of the file.
+    bytes: int
+    #: Folded in, in all.
+    batches: int
+    #: Rows that two batches had under one key, kept once.
+    duplicates: int
+    #: False: the file was already what it should be.
+    changed: bool
+
+
+def closable(database: Database, now: datetime) -> list[tuple[Dataset, date]]:
+    """Days that are over and have batches which their file does not hold yet, oldest first."""
+    with database.transaction() as connection:
+        rows = connection.execute(QUERIES.unfolded_days).fetchall()
+    return [(DATASETS[name], day) for name, day, _ in rows if may_close(day, now)]
+
+
+def may_close(day: date, now: datetime) -> bool:
+    """True once the day is over and no lease of it can still be alive."""
+    return now >= utc_midnight(day + timedelta(days=1)) + CLOSING_GRACE
+
+
+def close_day(database: Database, vault: Vault, clock: Clock, dataset: Dataset, day: date) -> ClosedDay:
+    """Fold the day's recorded batches, and what the file already holds, into one file; record it.
+
+    A day without any batch gets an empty file: "nothing happened" and "not closed" are different things. Orphans are adopted
+    before (track/reaper.py). Raises CorruptFile for a damaged batch, which stays where it is, PublishConflict when another process
+    closed the day meanwhile (repeat), NotFound when a recorded batch has no file.
+    """
+    with database.transaction() as connection:
+        known = {
+            row[0]: (row[1], row[2])
+            for row in connection.execute(QUERIES.known_batches, {"dataset": dataset.name, "day": day}).fetchall()
+        }
+    before, table, expected = _present(vault, dataset, day)
+    held = before.batches if before else frozenset[uuid.UUID]()
+    late = sorted(set(known) - held)
+    keys = files_of_day(vault, dataset, day)
+    if lost := [batch for batch in late if batch not in keys]:
+        raise NotFound(
+            f"{len(lost)} recorded batch files of {day} are gone, first {lost[0]}", cure="restore journal/ from a copy"
+        )
+    parts = [table] if table is not None else []
+    parts += [read_batch(vault, dataset, keys[batch], sha256=known[batch][0])[1] for batch in late]
+    merged, duplicates = _merge(dataset, [part.replace_schema_metadata(None) for part in parts])
+    changed = bool(late) or before is None
+    said = DayFooter(
+        dataset=dataset.name, day=day, generation=(before.generation if before else 0) + changed, batches=held | frozenset(late)
+    )
+    content = parquet.encode(merged.replace_schema_metadata(said.encode()), delta=dataset.delta, level=parquet.ARCHIVE_LEVEL)
+    if changed:
+        vault.archive.replace(dataset.day_key(day), content, expected=expected)
+    closed = ClosedDay(
+        dataset=dataset.name, day=day, generation=said.generation, sha256=sha256_of(content), rows=len(merged), bytes=len(content),
+        batches=len(said.batches), duplicates=duplicates, changed=changed,
+    )  # fmt: skip
+    _record(database, vault, dataset, closed, held=said.batches, now=clock.now())
+    return closed
+
+
+def _present(vault: Vault, dataset: Dataset, day: date) -> tuple[DayFooter | None, pa.Table | None, str | None]:
+    """The day's file as it is: its footer, its rows, and the checksum to swap against."""
+    key = dataset.day_key(day)
+    try:
+        content = vault.archive.read(key)
+    except NotFound:
+        return None, None, None
+    table = parquet.decode(content, schema=dataset.schema, origin=key)
+    try:
+        return DayFooter.decode(table.schema.metadata), table, sha256_of(content)
+    except (KeyError, ValueError) as error:
+        raise CorruptFile(
+            f"{key} is not a closed day of Pleiades: {error!r}", cure="move it out of the archive, then close again"
+        ) from None
+
+
+def _merge(dataset: Dataset, parts: list[pa.Table]) -> tuple[pa.Table, int]:
+    """All rows, each key once, sorted by the key; and how many rows were dropped.
+
+    Which of two rows stays depends on what they say, not on the order they came in: an answer before a miss.
+    """
+    if not parts:
+        return dataset.schema.empty_table(), 0
+    merged = pa.concat_tables(parts).combine_chunks()
+    order = pc.sort_indices(merged, sort_keys=[(column, "ascending") for column in (*dataset.key, *dataset.tie_break)])
+    merged = merged.take(order)
+    if len(merged) < 2:  # noqa: PLR2004  one row has no neighbour
+        return merged, 0
+    same = pa.array([True] * (len(merged) - 1))
+    for column in dataset.key:
+        values = merged.column(column).combine_chunks()
+        same = pc.and_(same, pc.equal(values.slice(1), values.slice(0, len(values) - 1)))
+    keep = pa.concat_arrays([pa.array([True]), pc.invert(same)])
+    kept = merged.filter(keep)
+    return kept, len(merged) - len(kept)
+
+
+def _record(
+    database: Database, vault: Vault, dataset: Dataset, closed: ClosedDay, *, held: frozenset[uuid.UUID], now: datetime
+) -> None:
+    """Note the checksum in the vault and in SQL. After a crash between the two, closing again notes the same."""
+    words = {
+        "file": dataset.day_key(closed.day), "sha256": closed.sha256, "rows": closed.rows, "bytes": closed.bytes,
+        "generation": closed.generation, "batches": closed.batches,
+    }  # fmt: skip
+    key = dataset.manifest_key(closed.day)
+    try:
+        present: str | None = sha256_of(vault.archive.read(key))
+    except NotFound:
+        present = None
+    content = json.dumps(words, indent=1).encode()
+    if present != sha256_of(content):
+        vault.archive.replace(key, content, expected=present)
+    with database.transaction() as connection:
+        connection.execute(
+            QUERIES.record_day,
+            {
+                "dataset": dataset.name, "day": closed.day, "generation": closed.generation, "sha256": closed.sha256,
+                "rows": closed.rows, "bytes": closed.bytes, "batches": closed.batches, "now": now,
+            },
+        )  # fmt: skip
+        connection.execute(QUERIES.mark_folded, {"dataset": dataset.name, "day": closed.day, "batch_ids": list(held)})

@@ -1,0 +1,149 @@
+"""What does a closed day really hold? Facts for the data tests that people read, measured on the file and not on reports.
+
+Belongs here: counting rows, keys, times and falls of one closed day of samples, and comparing it with what SQL and the manifest
+say. Does not belong here: closing (archive.py), and which facts are good or bad (pleiades_dagster/checks.py).
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+
+from pleiades_core.clock import utc_midnight
+from pleiades_core.errors import CorruptFile, NotFound
+from pleiades_core.storage import parquet
+from pleiades_core.storage.objects import sha256_of
+from pleiades_core.storage.postgres import Database
+from pleiades_core.vault.journal import QUERIES, files_of_day, read_batch
+from pleiades_core.vault.layout import SAMPLES, DayFooter
+from pleiades_core.vault.vault import Vault
+
+HOURS_OF_DAY = 24
+
+_Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayInspection:
+    """What the file of one closed day of samples holds, and what was promised of it."""
+
+    day: date
+    rows: int
+    #: Rows that the batches named in the footer must give: their sum, less rows that two of them share.
+    expected_rows: int
+    #: Batches in the footer whose row SQL has not (any more): their files were swept after the close, or the database was lost.
+    unknown_batches: int
+    #: Rows of the closed day by SQL; None where there is no row for it.
+    recorded_rows: int | None
+    distinct_keys: int
+    distinct_videos: int
+    #: Samples taken before the day began or after it ended.
+    outside: int
+    first_polled_at: datetime | None
+    last_polled_at: datetime | None
+    #: Pairs of consecutive samples of one video with views in both, and those whose views fell.
+    pairs: int
+    falls: int
+    #: Samples that say "not there".
+    misses: int
+    #: Hours of the day that have a sample.
+    hours: int
+    sha256: str
+    #: What the manifest in the vault and the row in SQL say; None where there is none.
+    manifest_sha256: str | None
+    recorded_sha256: str | None
+
+    @property
+    def share_of_falls(self) -> float:
+        """Falls per pair, 0 when there is no pair."""
+        return self.falls / self.pairs if self.pairs else 0.0
+
+    @property
+    def coverage(self) -> float:
+        """Share of the day's hours that have a sample."""
+        return self.hours / HOURS_OF_DAY
+
+
+def inspect_day(database: Database, vault: Vault, day: date) -> DayInspection:
+    """Read the closed day and everything that speaks of it. Raises NotFound (not closed) or CorruptFile (not Parquet)."""
+    key = SAMPLES.day_key(day)
+    content = vault.archive.read(key)
+    table = parquet.decode(content, schema=SAMPLES.schema, origin=key)
+    try:
+        held = DayFooter.decode(table.schema.metadata).batches
+    except (KeyError, ValueError) as error:
+        raise CorruptFile(f"{key} is not a closed day of Pleiades: {error!r}", cure="close the day again") from None
+    with database.transaction() as connection:
+        said = {"dataset": SAMPLES.name, "day": day}
+        known = {row[0]: (row[1], int(row[2])) for row in connection.execute(QUERIES.known_batches, said).fetchall()}
+        recorded = connection.execute(QUERIES.day, said).fetchone()
+    vid, polled_at = _numbers(table, "vid"), _numbers(table, "polled_at")
+    start = int(utc_midnight(day).timestamp())
+    inside = polled_at[(polled_at >= start) & (polled_at < start + int(timedelta(days=1).total_seconds()))]
+    pairs, falls = _falls(table, vid)
+    expected = sum(known[batch][1] for batch in held if batch in known)
+    if expected != len(table):
+        expected -= _shared(vault, day, {batch: known[batch][0] for batch in held if batch in known})
+    return DayInspection(
+        day=day,
+        rows=len(table),
+        expected_rows=expected,
+        unknown_batches=sum(batch not in known for batch in held),
+        distinct_keys=len(np.unique((vid << 32) + polled_at)),
+        distinct_videos=len(np.unique(vid)),
+        outside=len(polled_at) - len(inside),
+        first_polled_at=_instant(polled_at.min()) if len(polled_at) else None,
+        last_polled_at=_instant(polled_at.max()) if len(polled_at) else None,
+        pairs=pairs,
+        falls=falls,
+        misses=int(np.count_nonzero(_numbers(table, "status"))),
+        hours=len(np.unique((inside - start) // 3600)),
+        sha256=sha256_of(content),
+        manifest_sha256=_manifest(vault, day),
+        recorded_sha256=str(recorded[1]) if recorded else None,
+        recorded_rows=int(recorded[2]) if recorded else None,
+    )
+
+
+def _numbers(table: pa.Table, column: str) -> _Numbers:
+    """A column of integers, or of instants as Unix seconds."""
+    values = table.column(column)
+    if pa.types.is_timestamp(values.type):
+        values = values.cast(pa.timestamp("s", tz="UTC"))
+    numbers: _Numbers = values.cast(pa.int64()).to_numpy()
+    return numbers
+
+
+def _instant(seconds: int) -> datetime:
+    return datetime.fromtimestamp(int(seconds), UTC)
+
+
+def _falls(table: pa.Table, vid: _Numbers) -> tuple[int, int]:
+    """Consecutive pairs (rows are sorted by video and time) of one video with views in both, and how many of them fell."""
+    views = table.column("views").to_numpy(zero_copy_only=False).astype(np.float64)
+    same = (vid[1:] == vid[:-1]) & ~np.isnan(views[1:]) & ~np.isnan(views[:-1])
+    return int(same.sum()), int((same & (views[1:] < views[:-1])).sum())
+
+
+def _shared(vault: Vault, day: date, batches: dict[uuid.UUID, str]) -> int:
+    """Rows whose key another row of these batches has too. A file that is gone counts nothing: the comparison then fails."""
+    keys = files_of_day(vault, SAMPLES, day)
+    found: list[_Numbers] = []
+    for batch, sha256 in batches.items():
+        if batch in keys:
+            _, rows = read_batch(vault, SAMPLES, keys[batch], sha256=sha256)
+            found.append((_numbers(rows, "vid") << 32) + _numbers(rows, "polled_at"))
+    together = np.concatenate(found) if found else np.array([], dtype=np.int64)
+    return len(together) - len(np.unique(together))
+
+
+def _manifest(vault: Vault, day: date) -> str | None:
+    try:
+        return str(json.loads(vault.archive.read(SAMPLES.manifest_key(day)))["sha256"])
+    except (NotFound, ValueError, KeyError):
+        return None

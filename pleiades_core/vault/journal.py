@@ -1,0 +1,105 @@
+"""The journal: immutable batches, written before the transaction that makes them count.
+
+Belongs here: writing one batch file, the row that records it, finding files that no row names. Does not belong here: what a
+recorded batch changes in the watchlist or the videos (watchlist/apply.py), and closing a day (archive.py).
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import psycopg
+import pyarrow as pa
+
+from pleiades_core.errors import CorruptFile
+from pleiades_core.storage import parquet
+from pleiades_core.storage.objects import sha256_of
+from pleiades_core.storage.queries import load_queries
+from pleiades_core.vault.layout import BatchFooter, Dataset, batch_id_of, batch_of_key
+from pleiades_core.vault.vault import Vault
+
+QUERIES = load_queries("batches")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenBatch:
+    """A batch file that is durable. It counts once it is recorded, and is adopted if its writer never comes to that."""
+
+    dataset: Dataset
+    day: date
+    batch_id: uuid.UUID
+    lease_id: uuid.UUID
+    sha256: str
+    rows: int
+    bytes: int
+
+
+def write_batch(
+    vault: Vault, dataset: Dataset, day: date, table: pa.Table, *, lease_id: uuid.UUID, epoch: uuid.UUID
+) -> WrittenBatch:
+    """Write the rows of one lease for one UTC day, sorted by the dataset's key. Durable on return.
+
+    Raises AlreadyExists if the lease wrote other rows before, VaultError when the disk refuses.
+    """
+    batch_id = batch_id_of(lease_id, dataset, day)
+    said = BatchFooter(dataset=dataset.name, day=day, batch_id=batch_id, lease_id=lease_id, epoch=epoch)
+    ordered = table.sort_by([(column, "ascending") for column in dataset.key])
+    content = parquet.encode(ordered.replace_schema_metadata(said.encode()), delta=dataset.delta)
+    vault.journal.put_if_absent(dataset.batch_key(day, batch_id), content)
+    return WrittenBatch(
+        dataset=dataset,
+        day=day,
+        batch_id=batch_id,
+        lease_id=lease_id,
+        sha256=sha256_of(content),
+        rows=len(table),
+        bytes=len(content),
+    )
+
+
+def record_batch(connection: psycopg.Connection, batch: WrittenBatch, *, now: datetime, adopted: bool = False) -> bool:
+    """Make a written batch count, inside the caller's transaction. False: it was recorded before."""
+    row = connection.execute(
+        QUERIES.record_batch,
+        {
+            "batch_id": batch.batch_id, "dataset": batch.dataset.name, "day": batch.day, "lease_id": batch.lease_id,
+            "sha256": batch.sha256, "rows": batch.rows, "bytes": batch.bytes, "adopted": adopted, "now": now,
+        },
+    ).fetchone()  # fmt: skip
+    return row is not None
+
+
+def files_of_day(vault: Vault, dataset: Dataset, day: date) -> dict[uuid.UUID, str]:
+    """Every batch file of a day and its key, recorded or not. Files that are not ours are passed over."""
+    found: dict[uuid.UUID, str] = {}
+    for key in vault.journal.keys(dataset.journal_folder(day)):
+        try:
+            found[batch_of_key(key)] = key
+        except ValueError:
+            continue
+    return found
+
+
+def read_batch(vault: Vault, dataset: Dataset, key: str, *, sha256: str | None = None) -> tuple[WrittenBatch, pa.Table]:
+    """A batch file and its rows. Raises CorruptFile when it is damaged, or is not the file that `sha256` names."""
+    content = vault.journal.read(key)
+    found = sha256_of(content)
+    if sha256 is not None and found != sha256:
+        raise CorruptFile(f"{key}: SHA-256 is {found}, the manifest says {sha256}", cure="restore the file from a copy")
+    table = parquet.decode(content, schema=dataset.schema, origin=key)
+    try:
+        said = BatchFooter.decode(table.schema.metadata)
+    except (KeyError, ValueError) as error:
+        raise CorruptFile(f"{key} is not a batch of Pleiades: {error!r}", cure="move it out of the journal") from None
+    batch = WrittenBatch(
+        dataset=dataset,
+        day=said.day,
+        batch_id=said.batch_id,
+        lease_id=said.lease_id,
+        sha256=found,
+        rows=len(table),
+        bytes=len(content),
+    )
+    return batch, table

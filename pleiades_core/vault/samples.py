@@ -1,0 +1,144 @@
+"""Reading the vault: closed days and the open journal as one set of rows, each counted once.
+
+Belongs here: which files make up an answer, and the DuckDB connection over them. Does not belong here: what is computed from
+the rows (insights/).
+
+The rule: a closed day's file, and every journal batch that its footer does not name. It needs no SQL database, and holds at
+every instant: while a day is being closed the batches are in the journal, afterwards in the file that names them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from importlib import resources
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from pleiades_core.errors import CorruptFile, PublishConflict
+from pleiades_core.storage import parquet
+from pleiades_core.vault.journal import files_of_day
+from pleiades_core.vault.layout import DATASETS, REGISTRY, SAMPLES, Dataset, DayFooter, day_of_key
+from pleiades_core.vault.vault import Vault
+
+_VIEWS = resources.files("pleiades_core.vault").joinpath("views.sql").read_text(encoding="utf-8")
+#: Of a query that meets a day being closed again; each lasts as long as the query, a closing comes once an hour at most.
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files that make up a range of days of one dataset."""
+
+    closed: tuple[str, ...]
+    open: tuple[str, ...]
+    #: Day and generation of each closed day.
+    generations: tuple[tuple[date, int], ...]
+    #: True when a closed day has batches that it does not hold yet.
+    late: bool
+
+    @property
+    def locations(self) -> list[str]:
+        """All of them."""
+        return [*self.closed, *self.open]
+
+
+def files(vault: Vault, dataset: Dataset, *, first: date | None = None, last: date | None = None) -> Files:
+    """Locations of every file with rows of the days from `first` to `last`, both included. Raises CorruptFile."""
+
+    def wanted(day: date) -> bool:
+        return (first is None or day >= first) and (last is None or day <= last)
+
+    footers: dict[date, DayFooter] = {}
+    closed: list[str] = []
+    for key in vault.archive.keys(dataset.archive_folder):
+        day = day_of_key(key)
+        if key == dataset.day_key(day) and wanted(day):
+            location = vault.archive.location(key)
+            metadata, _ = parquet.footer(location)
+            try:
+                footers[day] = DayFooter.decode(metadata)
+            except (KeyError, ValueError):
+                raise CorruptFile(f"{location} is not a closed day of Pleiades", cure="move it out of the archive") from None
+            closed.append(location)
+    days = sorted({day_of_key(key) for key in vault.journal.keys(f"journal/{dataset.name}")})
+    # Batches are listed after the footers: one that is folded in between still counts, in the older generation's stead.
+    unfolded = [
+        (day, vault.journal.location(key))
+        for day in days
+        if wanted(day)
+        for batch, key in files_of_day(vault, dataset, day).items()
+        if day not in footers or batch not in footers[day].batches
+    ]
+    return Files(
+        closed=tuple(closed),
+        open=tuple(location for _, location in unfolded),
+        generations=tuple((day, footer.generation) for day, footer in footers.items()),
+        late=any(day in footers for day, _ in unfolded),
+    )
+
+
+def query(
+    vault: Vault,
+    sql: str,
+    parameters: dict[str, object] | None = None,
+    *,
+    first: date | None = None,
+    last: date | None = None,
+    prelude: str = "",
+) -> pa.Table:
+    """The answer to one DuckDB query over the views of `views.sql`; samples only of the days from `first` to `last`.
+
+    `prelude` is run before it: further views and macros.
+
+    A late batch that is folded into a closed day between planning and reading would be read in both places; the plan is
+    therefore made again afterwards, and the query repeated if a closed day changed. Raises CorruptFile for an unreadable file,
+    duckdb.Error for a query that is wrong.
+    """
+    for _ in range(_ATTEMPTS):
+        with _connect(vault, first=first, last=last) as (connection, planned):
+            connection.execute(prelude)
+            try:
+                relation = connection.sql(sql, params=parameters or {})
+                # A statement that has no answer, such as `set`, gives None.
+                answer = pa.table({}) if relation is None else relation.to_arrow_table()
+            except duckdb.IOException:
+                # Only a batch that was swept meanwhile excuses a file that cannot be opened.
+                if files(vault, SAMPLES, first=first, last=last) == planned:
+                    raise
+                continue
+            if not planned.late or files(vault, SAMPLES, first=first, last=last).generations == planned.generations:
+                return answer
+    raise PublishConflict("the vault changed during every attempt to read it", cure="ask again")
+
+
+def read(vault: Vault, dataset: Dataset, *, first: date | None = None, last: date | None = None) -> pa.Table:
+    """Every row of a range of days, in no order; each committed or adopted batch once. For tests and small answers."""
+    found = files(vault, dataset, first=first, last=last).locations
+    tables = [parquet.decode(Path(location).read_bytes(), schema=dataset.schema, origin=location) for location in found]
+    plain = [table.replace_schema_metadata(None) for table in tables]
+    return pa.concat_tables(plain) if plain else dataset.schema.empty_table()
+
+
+@contextlib.contextmanager
+def _connect(vault: Vault, *, first: date | None, last: date | None) -> Iterator[tuple[duckdb.DuckDBPyConnection, Files]]:
+    planned = files(vault, SAMPLES, first=first, last=last)
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        _set_files(connection, "sample_files", vault, SAMPLES, planned.locations)
+        _set_files(connection, "registry_files", vault, REGISTRY, files(vault, REGISTRY).locations)
+        connection.execute(_VIEWS)
+        yield connection, planned
+
+
+def _set_files(
+    connection: duckdb.DuckDBPyConnection, variable: str, vault: Vault, dataset: Dataset, found: Iterable[str]
+) -> None:
+    """Bind the list; the empty file that opens it fixes the column types."""
+    empty = f"schema/{DATASETS[dataset.name].name}.parquet"
+    vault.archive.put_if_absent(empty, parquet.encode(dataset.schema.empty_table(), delta=dataset.delta))
+    connection.execute(f"set variable {variable} = ?::varchar[]", [[vault.archive.location(empty), *found]])

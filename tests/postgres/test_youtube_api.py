@@ -1,0 +1,395 @@
+"""YouTube's typed surface through everything below it: keys, ledger in PostgreSQL, and HTTP on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from loopback import Answer, Loopback, json_reply, reply, serve
+from pydantic import SecretStr
+
+from pleiades_core.clock import ManualClock
+from pleiades_core.errors import (
+    BackendError,
+    BadRequest,
+    ConfigurationError,
+    KeyInvalid,
+    QuotaExhausted,
+    RateLimited,
+    ResourceMissing,
+)
+from pleiades_core.models import ChannelId, Rejected, VideoId
+from pleiades_core.settings import Settings
+from pleiades_core.storage.postgres import Database
+from pleiades_core.youtube.api import YouTube, open_youtube, quarantine_table
+from pleiades_core.youtube.client import Transport
+from pleiades_core.youtube.executor import HydraExecutor
+from pleiades_core.youtube.keyring import KeyRing, parse_pool
+from pleiades_core.youtube.quota import GENERAL, SEARCH, STATS, Ledger
+
+A = VideoId("dQw4w9WgXcQ")
+CHANNEL = ChannelId("UCooVYzDxdwTtGYAkcPmOgOw")
+EMPTY = json_reply({"kind": "youtube#listResponse", "items": []})
+COUNTED = json_reply({"kind": "youtube#batchGetStatsResponse", "items": [{"id": A, "statistics": {"viewCount": "7"}}]})
+TWO_PROJECTS = '[{"key": "key-of-one", "project": "one"}, {"key": "key-of-two", "project": "two"}]'
+SINCE = datetime(2026, 2, 1, tzinfo=UTC)
+
+
+def refusal(
+    status: int, reason: str, *, detail: str = "", headers: tuple[tuple[str, str], ...] = (), **metadata: str
+) -> Answer:
+    """An error in the API's form."""
+    details = [{"reason": detail, "metadata": metadata}] if detail else []
+    body = json_reply({"error": {"message": "m", "errors": [{"reason": reason}], "details": details}}, status)
+    if not headers:
+        return body
+    return reply(status, b'{"error": {"errors": [{"reason": "%s"}]}}' % reason.encode(), headers=headers)
+
+
+SPENT = refusal(429, "rateLimitExceeded", detail="RATE_LIMIT_EXCEEDED", quota_unit="1/d/{project}", quota_limit_value="3")
+NOT_A_KEY = refusal(400, "badRequest", detail="API_KEY_INVALID")
+
+
+@dataclass
+class Rig:
+    """A YouTube against a loopback server, with what it did along the way."""
+
+    youtube: YouTube
+    server: Loopback
+    ledger: Ledger
+    ring: KeyRing
+    slept: list[float]
+    kept: list[tuple[str, Sequence[Rejected]]] = field(default_factory=list)
+
+    def paths(self) -> list[str]:
+        """The method path of every request that arrived."""
+        return [urlsplit(one.split()[1].decode()).path.removeprefix("/youtube/v3/") for one in self.server.requests]
+
+    def keys(self) -> list[str]:
+        """The key of every request that arrived."""
+        return [one.split(b"X-Goog-Api-Key: ")[1].split(b"\r\n")[0].decode() for one in self.server.requests]
+
+    def query(self) -> dict[str, list[str]]:
+        """The query of the last request."""
+        return parse_qs(urlsplit(self.server.requests[-1].split()[1].decode()).query)
+
+
+@contextlib.contextmanager
+def rigged(database: Database, clock: ManualClock, *answers: Answer, pool: str = '["the-only-key"]') -> Iterator[Rig]:
+    """A rig for the length of a block."""
+    with serve(*answers) as server:
+        transport = Transport(server.base_url, 5)
+        ledger = Ledger(database, clock)
+        ring = KeyRing(parse_pool(pool), ledger)
+        slept: list[float] = []
+        kept: list[tuple[str, Sequence[Rejected]]] = []
+        executor = HydraExecutor(ring, ledger, transport, clock, sleep=slept.append)
+        yield Rig(YouTube(executor, lambda source, rows: kept.append((source, rows))), server, ledger, ring, slept, kept)
+        transport.close()
+
+
+def test_the_questions_and_their_prices(database: Database, clock: ManualClock) -> None:
+    """Each draws one unit from its bucket; no ids cost nothing."""
+    with rigged(database, clock, EMPTY) as rig:
+        assert rig.youtube.search("cats & dögs", published_after=SINCE, page_token="CDIQAA").candidates == ()  # noqa: S106
+        assert rig.query() == {
+            "part": ["snippet"], "type": ["video"], "order": ["date"], "maxResults": ["50"], "q": ["cats & dögs"],
+            "publishedAfter": ["2026-02-01T00:00:00Z"], "pageToken": ["CDIQAA"], "alt": ["json"],
+        }  # fmt: skip
+        rig.youtube.uploads(CHANNEL)
+        assert rig.query()["playlistId"] == ["UUooVYzDxdwTtGYAkcPmOgOw"]
+        rig.youtube.videos([A])
+        assert rig.query()["part"] == ["snippet,contentDetails,statistics"]
+        rig.youtube.stats([A])
+        rig.youtube.channels([CHANNEL])
+        rig.youtube.categories("US")
+        assert (rig.youtube.stats([]), rig.youtube.videos([]), rig.youtube.channels([])) == ((), (), ())
+        assert rig.paths() == ["search", "playlistItems", "videos", "videos:batchGetStats", "channels", "videoCategories"]
+        left = {bucket: rig.ledger.left("default", bucket) for bucket in (SEARCH, STATS, GENERAL)}
+        assert left == {SEARCH: 99, STATS: 9_999, GENERAL: 9_996}
+
+
+def test_more_than_fifty_ids_are_a_mistake_of_the_caller(database: Database, clock: ManualClock) -> None:
+    with rigged(database, clock, EMPTY) as rig, pytest.raises(ValueError, match="at most 50"):
+        rig.youtube.stats([A] * 51)
+
+
+def test_a_spent_bucket_is_asked_once(database: Database, clock: ManualClock) -> None:
+    """The verdict and the limit go into the ledger; until the reset nothing is sent, after it everything is."""
+    with rigged(database, clock, SPENT, EMPTY) as rig:
+        for _ in range(3):
+            with pytest.raises(QuotaExhausted) as caught:
+                rig.youtube.search("x", published_after=SINCE)
+        assert caught.value.resets_at == datetime(2026, 3, 2, 8, tzinfo=UTC)
+        assert rig.paths() == ["search"]
+        assert rig.slept == []
+        (row,) = rig.ledger.rows()
+        assert (row.limit, row.exhausted, row.spent) == (3, True, 1)
+        rig.youtube.videos([A])
+        clock.advance(timedelta(days=1))
+        rig.youtube.search("x", published_after=SINCE)
+        assert rig.paths() == ["search", "videos", "search"]
+
+
+def test_our_own_count_stops_before_the_api_does(database: Database, clock: ManualClock) -> None:
+    with rigged(database, clock, EMPTY) as rig:
+        assert rig.ledger.debit("default", SEARCH, 100)
+        with pytest.raises(QuotaExhausted):
+            rig.youtube.search("x", published_after=SINCE)
+        assert rig.server.requests == []
+
+
+def test_just_after_midnight_a_verdict_is_not_believed_for_the_whole_day(database: Database, clock: ManualClock) -> None:
+    """YouTube's clock may still be on the day before."""
+    clock.set(datetime(2026, 3, 1, 8, 0, 30, tzinfo=UTC))
+    with rigged(database, clock, SPENT, EMPTY) as rig:
+        with pytest.raises(QuotaExhausted):
+            rig.youtube.search("x", published_after=SINCE)
+        clock.advance(timedelta(minutes=5))
+        rig.youtube.search("x", published_after=SINCE)
+
+
+def test_another_project_takes_over(database: Database, clock: ManualClock) -> None:
+    with rigged(database, clock, SPENT, EMPTY, pool=TWO_PROJECTS) as rig:
+        rig.youtube.search("x", published_after=SINCE)
+        rig.youtube.search("y", published_after=SINCE)
+        assert rig.keys() == ["key-of-one", "key-of-two", "key-of-two"]
+        assert rig.ledger.left("two", SEARCH) == 98
+
+
+def test_a_refused_key_is_retired(database: Database, clock: ManualClock, caplog: pytest.LogCaptureFixture) -> None:
+    """By its fingerprint in log and description, never by its text."""
+    with rigged(database, clock, NOT_A_KEY, EMPTY, pool='["first-key", "second-key"]') as rig:
+        rig.youtube.videos([A])
+        rig.youtube.videos([A])
+        assert rig.keys() == ["first-key", "second-key", "second-key"]
+        first, second = rig.ring.describe()
+        assert first["state"] == "refused: badRequest"
+        assert second["state"] == "live"
+        assert first["fingerprint"] in caplog.text
+        assert "first-key" not in caplog.text + str(rig.ring.describe())
+
+
+def test_when_every_key_is_refused_nothing_is_sent(database: Database, clock: ManualClock) -> None:
+    with rigged(database, clock, NOT_A_KEY) as rig:
+        for _ in range(2):
+            with pytest.raises(KeyInvalid, match="every key") as caught:
+                rig.youtube.videos([A])
+        assert len(rig.server.requests) == 1
+        assert caught.value.cure
+
+
+def test_a_pool_without_a_key_is_a_configuration_error(database: Database, clock: ManualClock) -> None:
+    with (
+        rigged(database, clock, EMPTY, pool='[{"key": "hunts-only", "pools": ["hunting"]}]') as rig,
+        pytest.raises(ConfigurationError, match="tracking"),
+    ):
+        rig.youtube.stats([A])
+
+
+def test_back_off_grows_and_every_attempt_is_paid(database: Database, clock: ManualClock) -> None:
+    """Full jitter: between 0 and 1, 2, 4 seconds."""
+    with rigged(database, clock, reply(503)) as rig:
+        with pytest.raises(BackendError):
+            rig.youtube.videos([A])
+        assert len(rig.server.requests) == 4
+        assert rig.ledger.left("default", GENERAL) == 9_996
+        assert [0 <= wait <= longest for wait, longest in zip(rig.slept, (1, 2, 4), strict=True)] == [True] * 3
+
+
+def test_the_server_may_ask_for_patience_within_reason(database: Database, clock: ManualClock) -> None:
+    """Per-minute limits: the daily bucket stays open."""
+    slow = refusal(429, "userRateLimitExceeded", headers=(("Retry-After", "7"),))
+    slower = refusal(429, "userRateLimitExceeded", headers=(("Retry-After", "3600"),))
+    with rigged(database, clock, slow, slower, EMPTY) as rig:
+        rig.youtube.videos([A])
+        assert rig.slept == [7.0, 30.0]
+        assert not rig.ledger.rows()[0].exhausted
+    with rigged(database, clock, slow) as rig, pytest.raises(RateLimited):
+        rig.youtube.videos([A])
+
+
+def test_what_a_retry_cannot_help_is_raised_at_once(database: Database, clock: ManualClock) -> None:
+    with rigged(database, clock, refusal(404, "playlistNotFound")) as rig:
+        with pytest.raises(ResourceMissing):
+            rig.youtube.uploads(CHANNEL)
+        assert len(rig.server.requests) == 1
+
+
+def test_a_reservation_pays_for_its_calls(database: Database, clock: ManualClock) -> None:
+    """A retry takes a second unit of it; when it is used up the ledger pays."""
+    with rigged(database, clock, reply(503), COUNTED) as rig:
+        with database.transaction() as connection:
+            reservation = rig.ledger.reserve(connection, "default", STATS, 3)
+        assert rig.youtube.stats([A], reservation)[0].views == 7
+        assert reservation.used == 2
+        assert rig.ledger.left("default", STATS) == 9_997
+        rig.youtube.stats([A], reservation)
+        rig.youtube.stats([A], reservation)
+        assert (reservation.used, rig.ledger.left("default", STATS)) == (3, 9_996)
+        assert len(rig.server.requests) == 4
+
+
+def test_units_of_yesterday_do_not_pay_for_calls_of_today(database: Database, clock: ManualClock) -> None:
+    """The API charges the day on which the call arrives."""
+    with rigged(database, clock, COUNTED) as rig:
+        with database.transaction() as connection:
+            reservation = rig.ledger.reserve(connection, "default", STATS, 10)
+        clock.advance(timedelta(days=1))
+        rig.youtube.stats([A], reservation)
+        assert reservation.used == 0
+        assert rig.ledger.left("default", STATS) == 9_999
+
+
+def test_four_threads_share_a_reservation(database: Database, clock: ManualClock) -> None:
+    """As the tracker does; every unit is used, none twice."""
+    with rigged(database, clock, COUNTED) as rig:
+        with database.transaction() as connection:
+            reservation = rig.ledger.reserve(connection, "default", STATS, 100)
+        views: list[int | None] = []
+
+        def poll() -> None:
+            views.extend(rig.youtube.stats([A], reservation)[0].views for _ in range(25))
+
+        threads = [threading.Thread(target=poll) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert views == [7] * 100
+        assert (reservation.used, len(rig.server.requests), rig.server.connections) == (100, 100, rig.server.connections)
+        assert rig.server.connections <= 4
+        assert rig.ledger.left("default", STATS) == 9_900
+
+
+@pytest.mark.parametrize(
+    "answer", [refusal(404, "notFound"), reply(404, b"<html>"), refusal(400, "x"), refusal(403, "forbidden")]
+)
+def test_a_refused_method_is_replaced_for_an_hour(database: Database, clock: ManualClock, answer: Answer) -> None:
+    with rigged(database, clock, answer, COUNTED) as rig:
+        for _ in range(3):
+            assert rig.youtube.stats([A])[0].views == 7
+        assert rig.paths() == ["videos:batchGetStats", "videos", "videos", "videos"]
+        clock.advance(timedelta(hours=1))
+        rig.youtube.stats([A])
+        assert rig.paths()[-1] == "videos:batchGetStats"
+
+
+def test_when_both_methods_refuse_the_ids_were_at_fault(database: Database, clock: ManualClock) -> None:
+    with rigged(database, clock, refusal(400, "invalidFilters"), refusal(400, "invalidFilters"), COUNTED) as rig:
+        with pytest.raises(BadRequest):
+            rig.youtube.stats([A])
+        rig.youtube.stats([A])
+        assert rig.paths() == ["videos:batchGetStats", "videos", "videos:batchGetStats"]
+
+
+def test_a_spent_stats_bucket_is_replaced_by_the_general_one(database: Database, clock: ManualClock) -> None:
+    """Its reservation is left alone and given back."""
+    with rigged(database, clock, SPENT, COUNTED) as rig:
+        with database.transaction() as connection:
+            reservation = rig.ledger.reserve(connection, "default", STATS, 10)
+        for _ in range(3):
+            assert rig.youtube.stats([A], reservation)[0].views == 7
+        assert rig.paths() == ["videos:batchGetStats", "videos", "videos", "videos"]
+        rig.ledger.mark_exhausted("default", GENERAL, None)
+        with pytest.raises(QuotaExhausted):
+            rig.youtube.stats([A])
+        assert reservation.used == 1
+        assert rig.ledger.left("default", STATS) == 0
+
+
+def test_rejected_rows_are_quarantined_and_the_others_returned(database: Database, clock: ManualClock) -> None:
+    rows: list[Any] = [{"id": A, "statistics": {"viewCount": "7"}}, {"id": A}, {"id": "x"}]
+    with rigged(database, clock, json_reply({"items": rows})) as rig:
+        assert [one.views for one in rig.youtube.stats([A])] == [7]
+        ((source, rejected),) = rig.kept
+        assert (source, len(rejected)) == ("videos.batchGetStats", 2)
+
+
+def test_an_unreadable_row_is_not_a_missing_video(database: Database, clock: ManualClock) -> None:
+    """Repeated misses make a tombstone; a row that came and could not be read must not count towards one."""
+    rows: list[Any] = [{"id": A, "statistics": {"viewCount": "many"}}, {"id": ["x"]}, {"id": "f_________8"}]
+    with rigged(database, clock, json_reply({"items": rows})) as rig:
+        missing = VideoId("AAAAAAAAAAA")
+        assert rig.youtube.stats_and_unreadable([A, missing]) == ((), frozenset({A}))
+        assert rig.youtube.stats_and_unreadable([]) == ((), frozenset())
+
+
+def test_what_was_called_and_what_is_left(database: Database, clock: ManualClock) -> None:
+    """Attempts are counted by bucket; units are summed over projects; the next project to pay is the first with units."""
+    with rigged(database, clock, reply(503), SPENT, EMPTY, pool=TWO_PROJECTS) as rig:
+        rig.youtube.search("x", published_after=SINCE)
+        rig.youtube.videos([A])
+        assert rig.youtube.calls() == {SEARCH: 3, GENERAL: 1}
+        assert rig.youtube.units_left(SEARCH) == 99
+        assert rig.youtube.project_for(SEARCH, "hunting") == "two"
+        assert rig.youtube.project_for(GENERAL, "hunting") == "one"
+        for project in ("one", "two"):
+            rig.ledger.mark_exhausted(project, STATS, None)
+        assert rig.youtube.project_for(STATS, "tracking") is None
+
+
+def test_the_quarantine_keeps_the_newest_rows(database: Database, clock: ManualClock) -> None:
+    """About a thousand, whatever a hostile server sends, and with nothing that PostgreSQL refuses."""
+    keep = quarantine_table(database, clock)
+    for number in range(30):
+        clock.advance(timedelta(seconds=1))
+        keep("videos.list", [Rejected(reason="r\x00", row=f"{number}\ud800")] * 50)
+    with database.transaction() as connection:
+        count, oldest = connection.execute("select count(*), min(noticed_at) from quarantine").fetchone() or (0, None)
+        row = connection.execute("select reason, content from quarantine order by noticed_at desc").fetchone()
+    assert 1_000 <= count <= 1_050
+    assert oldest is not None
+    assert row == ("r\ufffd", "29\ufffd")
+
+
+def test_a_quarantine_out_of_order_does_not_fail_the_call(
+    database: Database, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    with database.transaction() as connection:
+        connection.execute("drop table quarantine")
+    quarantine_table(database, clock)("videos.list", [Rejected(reason="r", row="x")])
+    assert "could not be kept: UndefinedTable" in caplog.text
+
+
+def test_an_event_loop_may_ask_too(database: Database, clock: ManualClock) -> None:
+    with rigged(database, clock, COUNTED) as rig:
+        params = {"part": "id,statistics", "id": A}
+        reply_ = asyncio.run(rig.youtube.executor.execute_async("videos.batchGetStats", params, pool="tracking"))
+        assert reply_["items"][0]["id"] == A
+
+
+def test_opening_and_closing(database: Database, clock: ManualClock, tmp_path: Path) -> None:
+    with serve(COUNTED) as server:
+        settings = Settings(home=tmp_path, api_key_pool=SecretStr('["the-only-key"]'), youtube_url=server.base_url)
+        with open_youtube(settings, database, clock) as youtube:
+            assert youtube.stats([A])[0].views == 7
+
+
+def test_no_keys_at_all(database: Database, clock: ManualClock, tmp_path: Path) -> None:
+    """The message says which variable, and what to write into it."""
+    with (
+        pytest.raises(ConfigurationError, match="YOUTUBE_API_KEY_POOL_JSON") as caught,
+        open_youtube(Settings(home=tmp_path, api_key_pool=None), database, clock),
+    ):
+        pass
+    assert "YOUTUBE_API_KEY_POOL_JSON=" in caught.value.cure
+
+
+def test_keys_over_plain_http_to_another_machine_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    Transport("http://simulator.example:8080", 1).close()
+    assert "unencrypted to simulator.example" in caplog.text
+    caplog.clear()
+    Transport("http://127.0.0.1:8080", 1).close()
+    Transport("https://youtube.googleapis.com", 1).close()
+    assert caplog.text == ""

@@ -1,0 +1,117 @@
+"""YouTube through the simulator: what it says is what the world holds, and our ledger agrees with what it counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from pleiades_core.clock import ManualClock, pacific_day
+from pleiades_core.errors import ApiError, KeyInvalid, QuotaExhausted
+from pleiades_core.models import VideoId
+from pleiades_core.settings import Settings
+from pleiades_core.simulator.control import SimulatorControl
+from pleiades_core.simulator.faults import Fault, FaultPlan
+from pleiades_core.simulator.quota import ApiKey
+from pleiades_core.simulator.server import SimulatorConfig, start_subprocess
+from pleiades_core.storage.postgres import Database
+from pleiades_core.youtube.api import YouTube, open_youtube
+from pleiades_core.youtube.quota import BUCKET_OF_METHOD
+
+POOL = '[{"key": "no-such-key", "project": "p"}, {"key": "small-key", "project": "p"}]'
+
+
+@pytest.fixture
+def world(tmp_path: Path, world_start: datetime) -> Iterator[SimulatorControl]:
+    """A small world whose only project may search five times a day."""
+    keys = (ApiKey(key="small-key", project="p", limits={"search": 5, "stats": 6}),)
+    config = SimulatorConfig(videos=1_000, seed=3, start=world_start, keys=keys)
+    with start_subprocess(config, log_path=tmp_path / "simulator.log") as running:
+        yield SimulatorControl(running.base_url)
+
+
+@pytest.fixture
+def youtube(
+    world: SimulatorControl, database: Database, tmp_path: Path, world_start: datetime
+) -> Iterator[tuple[YouTube, ManualClock]]:
+    """YouTube with a wrong key before the right one, and its clock."""
+    settings = Settings(home=tmp_path, api_key_pool=SecretStr(POOL), youtube_url=world.base_url, call_deadline_s=1.0)
+    clock = ManualClock(world_start)
+    with open_youtube(settings, database, clock) as opened:
+        opened.executor._sleep = lambda _: None  # noqa: SLF001  back-off is tested elsewhere
+        yield opened, clock
+
+
+def found(youtube: YouTube, world: SimulatorControl, now: datetime) -> list[VideoId]:
+    """Ids of a page of search results."""
+    term = world.world()["terms"][0]
+    page = youtube.search(term, published_after=now - timedelta(days=300))
+    return [candidate.video_id for candidate in page.candidates]
+
+
+def test_every_question_is_answered_with_the_truth(
+    world: SimulatorControl, youtube: tuple[YouTube, ManualClock], world_start: datetime
+) -> None:
+    """Details and both kinds of counts agree with the world; an id that never was is just absent."""
+    asked, _ = youtube
+    ids = found(asked, world, world_start)
+    assert ids
+    details = asked.videos(ids)
+    nowhere = VideoId("AAAAAAAAAAA")
+    counts = {one.video_id: one for one in asked.stats([*ids[:49], nowhere])}
+    assert nowhere not in counts
+    for one in details[:10]:
+        truth = world.truth(one.video_id)
+        expected = (truth["views"], truth["likes"], truth["comments"])
+        assert (one.counts.views, one.counts.likes, one.counts.comments) == expected
+        assert counts[one.video_id] == one.counts
+        assert one.video_id in {candidate.video_id for candidate in asked.uploads(one.channel_id).candidates}
+    assert {one.channel_id for one in asked.channels([one.channel_id for one in details])} == {o.channel_id for o in details}
+    assert 10 in asked.categories("US")
+
+
+def test_our_ledger_is_never_below_what_the_server_counted(
+    world: SimulatorControl, youtube: tuple[YouTube, ManualClock], world_start: datetime
+) -> None:
+    """Through faults, spent buckets, a wrong key and a midnight: every call that was counted had been debited."""
+    asked, clock = youtube
+    ids = found(asked, world, world_start)
+    world.set_faults(
+        FaultPlan(
+            faults=(
+                Fault(method="videos.list", first=1, every=4, drop=True),
+                Fault(method="videos.list", first=2, every=4, status=503),
+                Fault(method="videos.batchGetStats", first=2, every=3, truncate=0.5),
+                Fault(method="playlistItems.list", first=1, every=2, delay_s=1.5, last=1),
+                Fault(method="search.list", first=2, every=2, status=500, body="<html>"),
+            )
+        )
+    )
+    refused: list[type[ApiError]] = []
+    for turn in range(12):
+        if turn == 6:
+            clock.advance(timedelta(days=1))
+            world.set(clock.now())
+        for question in (
+            lambda: found(asked, world, world_start),
+            lambda: asked.stats(ids[:50]),
+            lambda: asked.videos(ids[:3]),
+            lambda: asked.uploads(asked.videos(ids[:1])[0].channel_id),
+        ):
+            try:
+                question()
+            except ApiError as error:
+                refused.append(type(error))
+    assert QuotaExhausted in refused
+    assert KeyInvalid not in refused
+    counted = {(row["bucket"], row["pacific_day"]): row["calls"] for row in world.ledger()["calls"]}
+    assert len(counted) == 2 * len(set(BUCKET_OF_METHOD.values()))
+    today = str(pacific_day(clock.now()))
+    for row in asked.executor.ledger.rows():
+        assert row.spent >= counted[row.bucket, today]
+        # One more than was counted only where a wrong key, which costs nothing, was tried first.
+        assert row.spent <= counted[row.bucket, today] + 1
+    assert asked.executor.ring.describe()[0]["state"].startswith("refused")
