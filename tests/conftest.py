@@ -6,17 +6,25 @@ Cloned, never emptied: a template clone takes 0.15 s, a forced drop 1.9 s, and n
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from pleiades_core.clock import ManualClock
+from pleiades_core.installation import Installation, open_installation
+from pleiades_core.settings import Settings
+from pleiades_core.simulator.control import SimulatorControl
+from pleiades_core.simulator.quota import DEMO_KEYS
+from pleiades_core.simulator.server import SimulatorConfig, SimulatorProcess, start_subprocess
+from pleiades_core.storage import migrate
 from pleiades_core.storage.embedded import embedded, embedded_url
 from pleiades_core.storage.postgres import Database, ensure_database
 
@@ -33,9 +41,7 @@ def cluster() -> Iterator[str]:
             url = embedded_url(server, "template")
             ensure_database(url)
             with psycopg.connect(url) as connection:
-                from pleiades_core.storage.migrate import migrate
-
-                migrate(connection)
+                migrate.migrate(connection)
             yield url
     finally:
         shutil.rmtree(root, ignore_errors=True)
@@ -63,3 +69,49 @@ def database(database_url: str) -> Iterator[Database]:
 def clock() -> ManualClock:
     """A clock that stands at noon UTC of an ordinary day."""
     return ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def world_start() -> datetime:
+    """The first instant of the simulator that `simulator` starts."""
+    return datetime(2026, 9, 1, 7, tzinfo=UTC)
+
+
+@pytest.fixture
+def simulator(tmp_path: Path, world_start: datetime) -> Iterator[SimulatorProcess]:
+    """A small synthetic YouTube on loopback, its clock at `world_start`."""
+    config = SimulatorConfig(videos=3_000, seed=7, start=world_start, days_ahead=4)
+    with start_subprocess(config, log_path=tmp_path / "simulator.log") as running:
+        yield running
+
+
+@pytest.fixture
+def pleiades(
+    tmp_path: Path, database_url: str, simulator: SimulatorProcess, world_start: datetime
+) -> Iterator[Installation]:
+    """An installation on the simulator, with a clock that moves the simulator's along."""
+    control = SimulatorControl(simulator.base_url)
+    settings = Settings(
+        home=tmp_path / "home", database_url=database_url, youtube_url=simulator.base_url,
+        api_key_pool=SecretStr(json.dumps([{"key": key.key, "project": key.project} for key in DEMO_KEYS])), seed_terms=tuple(control.world()["terms"]),
+        uploads_per_hunt=10,
+    )  # fmt: skip
+    with open_installation(settings, clock=DrivingClock(control, world_start)) as opened:
+        yield opened
+
+
+class DrivingClock(ManualClock):
+    """A manual clock that takes the simulator's along."""
+
+    def __init__(self, control: SimulatorControl, instant: datetime) -> None:
+        self._control = control
+        super().__init__(instant)
+
+    def set(self, instant: datetime) -> None:
+        """Move both."""
+        super().set(instant)
+        self._control.set(instant)
+
+    def advance(self, by: timedelta) -> None:
+        """Move both."""
+        self.set(self.now() + by)

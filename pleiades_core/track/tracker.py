@@ -1,0 +1,201 @@
+"""The Tracker: polls what is due, slice by slice, and loses nothing if it dies at any step.
+
+Belongs here: the order of effects, T1 · V · T2 of docs/architecture.md. Does not belong here: what is due
+(watchlist/cadence.py), the claim and the commit themselves (watchlist/slices.py), the files (vault/journal.py).
+
+    T1  one transaction   lease a slice, debit its calls
+    V   calls             each already debited; the answers become one batch file per UTC day, durable
+    T2  one transaction   fenced by the lease: record the files, move the schedule, settle the ledger, end the lease
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import logging
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+
+from pleiades_core.clock import Clock
+from pleiades_core.errors import ApiError, LeaseLost, QuotaExhausted
+from pleiades_core.models import Counts, SampleStatus, Tier, counting_definition
+from pleiades_core.settings import Settings
+from pleiades_core.storage.postgres import Database
+from pleiades_core.vault.journal import WrittenBatch, write_batch
+from pleiades_core.vault.layout import SAMPLES
+from pleiades_core.vault.vault import Vault
+from pleiades_core.watchlist.cadence import TIERS, Cadence
+from pleiades_core.watchlist.reaper import adopt_orphans, reap
+from pleiades_core.watchlist.slices import IDS_PER_CALL, Due, Slice, commit_slice, give_back, take_slice
+from pleiades_core.youtube.api import YouTube
+from pleiades_core.youtube.quota import STATS
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackReport:
+    """What one tick did."""
+
+    tier: Tier | None
+    slices: int
+    #: Videos that were claimed.
+    due: int
+    #: Rows written, misses included.
+    samples: int
+    misses: int
+    #: Of the batch files.
+    bytes: int
+    #: Attempts sent, by bucket.
+    calls: dict[str, int]
+    #: Of the bucket that tracking draws on.
+    units_left: int
+    #: Between when a poll was due and when its slice was taken; None when nothing that was polled before was due.
+    lateness_median_s: float | None
+    lateness_max_s: float | None
+    #: Calls that failed after every retry; their videos stay due.
+    failed_calls: int
+    #: When quota ran out: the instant at which there is some again.
+    resets_at: datetime | None
+
+
+@dataclass(slots=True)
+class _Polled:
+    """What came back of a slice."""
+
+    answers: list[tuple[datetime, Sequence[Due], tuple[Counts, ...]]] = field(default_factory=list)
+    errors: list[ApiError] = field(default_factory=list)
+
+    @property
+    def exhausted(self) -> QuotaExhausted | None:
+        return next((error for error in self.errors if isinstance(error, QuotaExhausted)), None)
+
+
+class Tracker:
+    """Polls due videos. Any number of trackers may run at once: a slice belongs to one of them."""
+
+    def __init__(
+        self, database: Database, vault: Vault, youtube: YouTube, clock: Clock, settings: Settings, cadence: Cadence = TIERS
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._youtube = youtube
+        self._clock = clock
+        self._settings = settings
+        self._cadence = cadence
+
+    def track(self, tier: Tier | None = None) -> TrackReport:
+        """Poll what is due in one tier (None: in any), until nothing is due or quota is spent.
+
+        What dead trackers left is adopted first. Raises an ApiError when every call of a slice failed for another reason than
+        quota; what had been polled before is committed, and a slice that is given up is due again.
+        """
+        reap(self._database, self._vault, self._clock)
+        calls_before = self._youtube.calls()
+        tally = Counter[str]()
+        lateness: list[float] = []
+        exhausted: QuotaExhausted | None = None
+        while exhausted is None and (taken := self._take(tier)) is not None:
+            now = self._clock.now()
+            lateness += [max((now - due.due_at).total_seconds(), 0.0) for due in taken.videos if due.due_at]
+            polled = self._poll_and_commit(taken, tally)
+            exhausted = polled.exhausted
+            if polled.errors and not polled.answers and exhausted is None:
+                raise polled.errors[0]
+            if polled.errors and exhausted is None:
+                break  # What failed is due again at once: leave it to the next tick instead of asking for ever.
+        return TrackReport(
+            tier=tier, slices=tally["slices"], due=tally["due"], samples=tally["samples"], misses=tally["misses"],
+            bytes=tally["bytes"], calls=dict(self._youtube.calls() - calls_before), units_left=self._youtube.units_left(STATS),
+            lateness_median_s=statistics.median(lateness) if lateness else None, lateness_max_s=max(lateness, default=None),
+            failed_calls=tally["failed_calls"], resets_at=exhausted.resets_at if exhausted else None,
+        )  # fmt: skip
+
+    def _take(self, tier: Tier | None) -> Slice | None:
+        return take_slice(
+            self._database, self._youtube.executor.ledger, self._cadence,
+            now=self._clock.now(), tier=tier, project=self._youtube.project_for(STATS, "tracking"),
+            calls=self._settings.calls_per_slice, lasting=self._settings.lease,
+        )  # fmt: skip
+
+    def _poll_and_commit(self, taken: Slice, tally: Counter[str]) -> _Polled:
+        ledger = self._youtube.executor.ledger
+        try:
+            polled = self._poll(taken)
+            written = self._write(taken, polled)
+        except BaseException:
+            # Ctrl-C and a full disk included: the videos are due again, the units that were used stay spent.
+            give_back(self._database, ledger, taken)
+            raise
+        try:
+            commit_slice(self._database, ledger, taken, written, now=self._clock.now())
+        except LeaseLost:
+            log.warning("lease %s ran out; adopting what it wrote", taken.lease.lease_id)
+            for batch, _ in written:
+                adopt_orphans(self._database, self._vault, self._clock, batch.day, dead={taken.lease.lease_id})
+        tally.update(slices=1, due=len(taken.videos), failed_calls=len(polled.errors))
+        for batch, table in written:
+            ok = table.column("status").to_pylist().count(int(SampleStatus.OK))
+            tally.update(samples=batch.rows, misses=batch.rows - ok, bytes=batch.bytes)
+        return polled
+
+    def _poll(self, taken: Slice) -> _Polled:
+        """Ask for every video of the slice, several calls at once. Errors are collected; quota running out ends it early."""
+        polled = _Polled()
+        chunks = [taken.videos[start : start + IDS_PER_CALL] for start in range(0, len(taken.videos), IDS_PER_CALL)]
+        with concurrent.futures.ThreadPoolExecutor(self._settings.parallel_calls, thread_name_prefix="poll") as pool:
+            futures = [pool.submit(self._ask, chunk, taken) for chunk in chunks]
+            try:
+                for future in concurrent.futures.as_completed(futures):
+                    try:
+                        polled.answers.append(future.result())
+                    except ApiError as error:
+                        polled.errors.append(error)
+                        if isinstance(error, QuotaExhausted):
+                            pool.shutdown(wait=False, cancel_futures=True)
+                    except concurrent.futures.CancelledError:
+                        continue
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return polled
+
+    def _ask(self, chunk: Sequence[Due], taken: Slice) -> tuple[datetime, Sequence[Due], tuple[Counts, ...]]:
+        counts = self._youtube.stats([due.video_id for due in chunk], taken.reservation)
+        return self._clock.now(), chunk, counts
+
+    def _write(self, taken: Slice, polled: _Polled) -> list[tuple[WrittenBatch, pa.Table]]:
+        written = []
+        for day, table in sorted(samples_by_day(polled.answers).items()):
+            lease = taken.lease
+            batch = write_batch(self._vault, SAMPLES, day, table, lease_id=lease.lease_id, epoch=lease.epoch)
+            written.append((batch, table))
+        return written
+
+
+def samples_by_day(answers: Iterable[tuple[datetime, Sequence[Due], Sequence[Counts]]]) -> dict[date, pa.Table]:
+    """Samples of `SAMPLE_SCHEMA`, cut by the UTC day in which each reply arrived.
+
+    A video that was asked for and is absent from its reply becomes a miss: a sample without counts.
+    """
+    days: dict[date, list[tuple[object, ...]]] = {}
+    for arrived_at, asked, counts in answers:
+        rows = days.setdefault(arrived_at.astimezone(UTC).date(), [])
+        second, definition = arrived_at.replace(microsecond=0), int(counting_definition(arrived_at))
+        found = {count.video_id: count for count in counts}
+        for due in asked:
+            if count := found.get(due.video_id):
+                rows.append((due.vid, second, SampleStatus.OK, definition, count.views, count.likes, count.comments))
+            else:
+                rows.append((due.vid, second, SampleStatus.MISSING, definition, None, None, None))
+    return {
+        day: pa.table(
+            [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), SAMPLES.schema, strict=True)],
+            SAMPLES.schema,
+        )
+        for day, rows in days.items()
+    }

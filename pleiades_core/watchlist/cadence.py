@@ -1,0 +1,62 @@
+"""When is a video due again? Pure arithmetic; leasing lives in slices.py.
+
+This is the cadence `tiers`: hourly in the first day, daily in the first week, then weekly. The age that counts is the age at
+the last poll, so the interval of a video is fixed until it is polled again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pleiades_core.models import Tier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cadence:
+    """The boundaries of the tiers, and what a poll costs in patience."""
+
+    #: Younger than this: HOURLY. Exactly this old: DAILY.
+    hourly_below: timedelta = timedelta(hours=24)
+    #: Younger than this: DAILY. Exactly this old: WEEKLY.
+    daily_below: timedelta = timedelta(days=7)
+    hourly: timedelta = timedelta(hours=1)
+    daily: timedelta = timedelta(days=1)
+    weekly: timedelta = timedelta(days=7)
+    #: So many misses in a row make a video WEEKLY whatever its age: deleted videos cost calls, and some come back.
+    misses_until_weekly: int = 3
+    #: A poll may come this much early. Without it an hourly tick that starts a second sooner than the last one finds nothing
+    #: due, and hourly becomes two-hourly.
+    early: timedelta = timedelta(minutes=5)
+
+    def tier(self, age: timedelta, misses: int = 0) -> Tier:
+        """The tier of a video of this age at its last poll."""
+        if misses >= self.misses_until_weekly or age >= self.daily_below:
+            return Tier.WEEKLY
+        return Tier.HOURLY if age < self.hourly_below else Tier.DAILY
+
+    def interval(self, tier: Tier) -> timedelta:
+        """From one poll to the next."""
+        return {Tier.HOURLY: self.hourly, Tier.DAILY: self.daily, Tier.WEEKLY: self.weekly}[tier]
+
+    def due_at(self, published_at: datetime, polled_at: datetime | None, misses: int = 0) -> datetime | None:
+        """When the next poll is due; None: it has not been polled and is due now."""
+        if polled_at is None:
+            return None
+        return polled_at + self.interval(self.tier(polled_at - published_at, misses))
+
+    def is_due(self, published_at: datetime, polled_at: datetime | None, now: datetime, misses: int = 0) -> bool:
+        """True when a poll at `now` is worth its share of a call."""
+        due_at = self.due_at(published_at, polled_at, misses)
+        return due_at is None or now >= due_at - self.early
+
+    def parameters(self) -> dict[str, object]:
+        """The same numbers for `watchlist.sql`, which must decide alike (tests/postgres/test_cadence_sql.py)."""
+        return {
+            "hourly_below": self.hourly_below, "daily_below": self.daily_below, "hourly": self.hourly, "daily": self.daily,
+            "weekly": self.weekly, "misses_until_weekly": self.misses_until_weekly, "early": self.early,
+        }  # fmt: skip
+
+
+#: The tiers of the seed.
+TIERS = Cadence()

@@ -1,0 +1,55 @@
+"""Leases: the time-bounded right to write one batch a day and to commit it.
+
+Belongs here: taking, holding and ending a lease. Does not belong here: what is claimed under it (slices.py for polls,
+discover/admission.py for new videos). Expiry goes by the database's clock alone: two machines may disagree about theirs.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import psycopg
+
+from pleiades_core.errors import LeaseLost
+from pleiades_core.storage.queries import load_queries
+
+QUERIES = load_queries("watchlist")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A lease that was granted."""
+
+    lease_id: uuid.UUID
+    #: Of the installation when it was granted: a restore changes it, and refuses what was leased before.
+    epoch: uuid.UUID
+
+
+def take_lease(connection: psycopg.Connection, kind: str, *, now: datetime, lasting: timedelta) -> Lease:
+    """Grant a lease inside the caller's transaction. `kind` is `track` or `hunt`."""
+    lease_id = uuid.uuid4()
+    row = connection.execute(QUERIES.take_lease, {"lease_id": lease_id, "kind": kind, "lease": lasting, "now": now}).fetchone()
+    assert row is not None, "table installation has exactly one row"  # noqa: S101  by its primary key
+    return Lease(lease_id=lease_id, epoch=row[0])
+
+
+def hold_lease(connection: psycopg.Connection, lease: Lease) -> None:
+    """Fence the caller's transaction. Raises LeaseLost when the lease is gone, which must roll the transaction back."""
+    if connection.execute(QUERIES.hold_lease, {"lease_id": lease.lease_id}).fetchone() is None:
+        raise LeaseLost(
+            f"lease {lease.lease_id} expired before its work was committed",
+            cure="nothing is lost: the file that was written is adopted; if it happens often, raise PLEIADES_LEASE_S",
+        )
+
+
+def end_lease(connection: psycopg.Connection, lease_id: uuid.UUID) -> None:
+    """Remove a lease and everything it holds in the watchlist."""
+    connection.execute(QUERIES.release, {"lease_id": lease_id})
+    connection.execute(QUERIES.end_lease, {"lease_id": lease_id})
+
+
+def lease_ids(connection: psycopg.Connection) -> set[uuid.UUID]:
+    """Every lease that is alive or not yet reaped."""
+    return {row[0] for row in connection.execute(QUERIES.all_leases).fetchall()}

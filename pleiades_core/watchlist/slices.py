@@ -1,0 +1,116 @@
+"""Slices: up to 5,000 due videos, claimed under one lease. The unit of leasing, of loss and of commit.
+
+Belongs here: T1 (claim), T2 (commit) and giving a slice back. Does not belong here: calling YouTube and writing the file, which
+come between T1 and T2 (track/tracker.py); which video is due (cadence.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import psycopg
+import pyarrow as pa
+
+from pleiades_core.models import Tier, Vid, VideoId
+from pleiades_core.storage.postgres import Database
+from pleiades_core.vault.journal import WrittenBatch, record_batch
+from pleiades_core.videoid import encode
+from pleiades_core.watchlist.apply import apply
+from pleiades_core.watchlist.cadence import Cadence
+from pleiades_core.watchlist.leases import QUERIES, Lease, end_lease, hold_lease, take_lease
+from pleiades_core.youtube.quota import STATS, Ledger, Reservation
+
+#: What one call of `videos.batchGetStats` or `videos.list` takes.
+IDS_PER_CALL = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A claimed video."""
+
+    vid: Vid
+    video_id: VideoId
+    #: None: it has not been polled before.
+    due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """Claimed videos, the longest overdue first, with the units that their calls were debited in advance."""
+
+    lease: Lease
+    videos: tuple[Due, ...]
+    reservation: Reservation | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierCount:
+    """How a tier stands."""
+
+    watched: int
+    due: int
+
+
+def due_counts(connection: psycopg.Connection, cadence: Cadence, now: datetime) -> dict[Tier, TierCount]:
+    """Watched and due videos of each tier, empty ones included."""
+    rows = connection.execute(QUERIES.due_counts, {**cadence.parameters(), "now": now}).fetchall()
+    found = {Tier(tier): TierCount(watched=watched, due=due) for tier, watched, due in rows}
+    return {tier: found.get(tier, TierCount(watched=0, due=0)) for tier in Tier}
+
+
+def take_slice(
+    database: Database, ledger: Ledger, cadence: Cadence, *,
+    now: datetime, tier: Tier | None, project: str | None, calls: int, lasting: timedelta,
+) -> Slice | None:  # fmt: skip
+    """T1: lease due videos of one tier (None: of any) and debit their calls. None when nothing is due.
+
+    The units are debited here, before anything is sent, and what is not used is given back in T2; a slice that is never
+    committed stays debited, so the ledger never says less than was sent. `project` None: nothing is debited in advance, each
+    call asks the ledger itself.
+    """
+    with database.transaction() as connection:
+        lease = take_lease(connection, "track", now=now, lasting=lasting)
+        rows = connection.execute(
+            QUERIES.lease_due,
+            {
+                **cadence.parameters(), "now": now, "tier": tier.value if tier else None, "lease_id": lease.lease_id,
+                "limit": calls * IDS_PER_CALL,
+            },
+        ).fetchall()  # fmt: skip
+        if not rows:
+            end_lease(connection, lease.lease_id)
+            return None
+        needed = -(-len(rows) // IDS_PER_CALL)
+        reservation = ledger.reserve(connection, project, STATS, needed) if project else None
+    # RETURNING keeps no order; the vault's batches compress best in the order of vid, lateness is decided already.
+    videos = tuple(Due(vid=Vid(vid), video_id=encode(id8), due_at=due_at) for vid, id8, _, _, due_at in sorted(rows))
+    return Slice(lease=lease, videos=videos, reservation=reservation)
+
+
+def commit_slice(
+    database: Database, ledger: Ledger, taken: Slice, written: Sequence[tuple[WrittenBatch, pa.Table]], *, now: datetime
+) -> None:
+    """T2: record the files, move the schedule of what they hold, give back unused units, end the lease; all or nothing.
+
+    Raises LeaseLost when the lease is gone; the files stay and get adopted.
+    """
+    with database.transaction() as connection:
+        hold_lease(connection, taken.lease)
+        for batch, table in written:
+            record_batch(connection, batch, now=now)
+            apply(connection, batch.dataset, table)
+        _end(connection, ledger, taken)
+
+
+def give_back(database: Database, ledger: Ledger, taken: Slice) -> None:
+    """End a slice without a file: its videos are due again. Units that were used stay spent."""
+    with database.transaction() as connection:
+        _end(connection, ledger, taken)
+
+
+def _end(connection: psycopg.Connection, ledger: Ledger, taken: Slice) -> None:
+    end_lease(connection, taken.lease.lease_id)
+    if taken.reservation:
+        ledger.settle(connection, taken.reservation)
