@@ -1,0 +1,103 @@
+"""The doctor: looks at each part and says what is wrong and what helps. It changes nothing.
+
+Belongs here: which parts there are and what healthy means. Does not belong here: how it is shown (look.py).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pleiades_core.errors import PleiadesError
+from pleiades_core.installation import Installation, open_installation
+from pleiades_core.settings import Settings
+from pleiades_core.storage.postgres import without_password
+from pleiades_core.vault.verify import verify
+from pleiades_core.watchlist.leases import QUERIES
+from pleiades_core.youtube.keyring import parse_pool
+
+#: Below this a busy day may not fit.
+_FREE_BYTES = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One part of the installation."""
+
+    part: str
+    ok: bool
+    found: str
+    cure: str = ""
+    #: Of the error behind it, 0 without one.
+    exit_code: int = 0
+
+
+def examine(settings: Settings, *, call: bool) -> list[Finding]:
+    """Every finding, the healthy ones too. With `call` the keys are tried, for one unit."""
+    findings = [_keys(settings), _disk(settings)]
+    try:
+        with open_installation(settings) as pleiades:
+            findings += _inside(pleiades, call=call)
+    except PleiadesError as error:
+        findings.append(_wrong("database and vault", error))
+    return findings
+
+
+def _inside(pleiades: Installation, *, call: bool) -> Iterator[Finding]:
+    with pleiades.database.transaction() as connection:
+        size = connection.execute("select pg_database_size(current_database()), version()").fetchone()
+        expired = connection.execute(QUERIES.expired_leases).fetchall()
+    if size:
+        where = without_password(pleiades.database.url)
+        yield Finding(part="database", ok=True, found=f"{size[1].split(' on ')[0]}, {size[0] / 1e6:.1f} MB at {where}")
+    yield Finding(
+        part="leases", ok=True, found=f"{len(expired)} expired" + (", adopted by the next hunt or tick" if expired else "")
+    )
+    try:
+        yield Finding(part="clock", ok=True, found=f"{pleiades.clock.now():%Y-%m-%d %H:%M:%S} UTC ({pleiades.settings.clock})")
+    except PleiadesError as error:
+        yield _wrong("clock", error)
+    verified = verify(pleiades.database, pleiades.vault)
+    yield Finding(
+        part="vault",
+        ok=not verified.problems,
+        found=f"{verified.files} files, {verified.bytes / 1e6:.1f} MB, every SHA-256 compared"
+        + "".join(f"; {problem}" for problem in verified.problems[:5]),
+        cure="restore the named files from a copy" if verified.problems else "",
+        exit_code=6 if verified.problems else 0,
+    )
+    if call:
+        try:
+            yield Finding(part="YouTube", ok=True, found=f"answers: {len(pleiades.youtube().categories('US'))} categories")
+        except PleiadesError as error:
+            yield _wrong("YouTube", error)
+
+
+def _keys(settings: Settings) -> Finding:
+    if settings.api_key_pool is None:
+        return Finding(
+            part="keys", ok=False, found="YOUTUBE_API_KEY_POOL_JSON is not set", exit_code=10,
+            cure='put YOUTUBE_API_KEY_POOL_JSON=["KEY"] into the environment or .env; `pleiades demo` needs none',
+        )  # fmt: skip
+    try:
+        keys = parse_pool(settings.api_key_pool.get_secret_value())
+    except PleiadesError as error:
+        return _wrong("keys", error)
+    projects = {key.project for key in keys}
+    return Finding(part="keys", ok=True, found=f"{len(keys)} of {len(projects)} project(s): {', '.join(k.fingerprint for k in keys)}")
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = settings.home
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    ok = free >= _FREE_BYTES
+    return Finding(
+        part="disk", ok=ok, found=f"{free / 1e9:.1f} GB free at {folder}", exit_code=0 if ok else 6, cure="" if ok else "free some space"
+    )
+
+
+def _wrong(part: str, error: PleiadesError) -> Finding:
+    return Finding(part=part, ok=False, found=str(error), cure=error.cure, exit_code=error.exit_code)

@@ -1,0 +1,136 @@
+"""Commands that only look: top, show, quota, sql, doctor."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import duckdb
+import typer
+
+from pleiades_core import videoid
+from pleiades_core.cli.doctor import examine
+from pleiades_core.cli.main import app, settings_of
+from pleiades_core.cli.operate import _day
+from pleiades_core.cli.output import JsonOption, print_facts, print_json, print_rows, text
+from pleiades_core.errors import ConfigurationError, NotFound, UsageError
+from pleiades_core.insights.published import INSIGHT_VIEWS, end_of
+from pleiades_core.insights.ranking import live
+from pleiades_core.installation import clock_of, open_installation
+from pleiades_core.vault import samples
+from pleiades_core.vault.vault import open_vault
+from pleiades_core.watchlist.cadence import TIERS
+from pleiades_core.watchlist.leases import QUERIES
+from pleiades_core.youtube.keyring import KeyRing, parse_pool
+
+_SAMPLES_SHOWN = 24
+
+
+@app.command()
+def top(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Lines of the ranking.")] = 10,
+    day: Annotated[str | None, typer.Option(help="UTC day as YYYY-MM-DD; the last 24 hours when left out.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What is rising: videos by views per hour over 24 hours, from measured samples."""
+    settings = settings_of(context)
+    until = end_of(_day(day)) if day else clock_of(settings).now()
+    ranked = live(open_vault(settings.vault_root), until, limit)
+    if as_json:
+        print_json({"until": until, "top": [asdict(video) for video in ranked]})
+        return
+    rows = [
+        [v.rank, v.video_id, v.title[:60], v.channel_title[:24], text(v.age_hours) + " h", v.views, v.views_per_hour, v.acceleration]
+        for v in ranked
+    ]
+    names = ("#", "video", "title", "channel", "age", "views", "views per hour", "acceleration")
+    print_rows(f"rising in the 24 hours to {until:%Y-%m-%d %H:%M} UTC", names, rows)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def show(
+    context: typer.Context,
+    video: Annotated[str, typer.Argument(help="Video id, or any address of the video.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Everything that is known of one video."""
+    video_id = videoid.from_text(video)
+    with open_installation(settings_of(context)) as pleiades:
+        found = samples.query(pleiades.vault, "select * from videos where video_id = $id", {"id": video_id}).to_pylist()
+        if not found:
+            raise NotFound(f"video {video_id} is not known here", cure="it is found by `pleiades hunt`, or was never discovered")
+        history = samples.query(
+            pleiades.vault,
+            "select polled_at, status, views, likes, comments from samples where video_id = $id order by polled_at",
+            {"id": video_id},
+        ).to_pylist()
+        with pleiades.database.transaction() as connection:
+            entry = connection.execute(QUERIES.entry, {"id8": videoid.decode(video_id)}).fetchone()
+    details: dict[str, Any] = found[0]
+    details["watched"] = entry is not None
+    if entry:
+        _, published_at, polled_at, misses = entry
+        details["tier"] = TIERS.tier((polled_at or clock_of(pleiades.settings).now()) - published_at, misses)
+        details["due_at"] = TIERS.due_at(published_at, polled_at, misses)
+        details["misses_in_a_row"] = misses
+    if as_json:
+        print_json({**details, "samples": history})
+        return
+    print_facts(details["title"][:80], {name: value for name, value in details.items() if name not in {"title", "vid"}})
+    rows = [list(sample.values()) for sample in history[-_SAMPLES_SHOWN:]]
+    print_rows(f"last {len(rows)} of {len(history)} samples", ("polled at", "status", "views", "likes", "comments"), rows)
+
+
+@app.command()
+def quota(context: typer.Context, as_json: JsonOption = False) -> None:
+    """What is spent and left today, by project and bucket, and which keys are in use (fingerprints only)."""
+    settings = settings_of(context)
+    with open_installation(settings) as pleiades:
+        ledger = pleiades.ledger()
+        keys = parse_pool(settings.api_key_pool.get_secret_value()) if settings.api_key_pool else ()
+        rows = ledger.rows(projects=KeyRing(keys, ledger).projects)
+    described = KeyRing(keys, ledger).describe()
+    if as_json:
+        print_json({"ledger": [asdict(row) for row in rows], "keys": described})
+        return
+    names = ("project", "bucket", "quota_day", "spent", "limit", "left", "exhausted", "resets_at")
+    print_rows("quota of this Pacific day", names, [[getattr(row, name) for name in names] for row in rows])
+    print_rows("keys", ("fingerprint", "project", "pools", "state"), [list(key.values()) for key in described])
+
+
+@app.command()
+def sql(
+    context: typer.Context,
+    query: Annotated[str, typer.Argument(help="DuckDB SQL over the views videos, samples and metrics.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Ask the vault in SQL. It reads Parquet only; no database server is needed."""
+    vault = open_vault(settings_of(context).vault_root)
+    try:
+        table = samples.query(vault, query, prelude=INSIGHT_VIEWS)
+    except duckdb.Error as error:
+        raise UsageError(
+            f"DuckDB: {error}", cure='try: pleiades sql "select * from videos limit 5"; the views are videos, samples, metrics'
+        ) from None
+    if as_json:
+        print_json(table.to_pylist())
+    else:
+        print_rows("", table.column_names, [list(row.values()) for row in table.to_pylist()])
+
+
+@app.command()
+def doctor(
+    context: typer.Context,
+    call: Annotated[bool, typer.Option(help="Also try the keys, for one unit of quota.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at every part of the installation and say what is wrong and what to do about it."""
+    findings = examine(settings_of(context), call=call)
+    if as_json:
+        print_json({"healthy": all(f.ok for f in findings), "findings": [asdict(f) for f in findings]})
+    else:
+        rows = [["ok" if f.ok else "WRONG", f.part, f.found, f.cure] for f in findings]
+        print_rows("doctor", ("", "part", "found", "what to do"), rows)
+    if wrong := [f for f in findings if not f.ok]:
+        raise typer.Exit(wrong[0].exit_code or ConfigurationError.exit_code)

@@ -1,0 +1,104 @@
+"""`pleiades`: the program. This module holds the application, its common options and what an error becomes.
+
+Exit codes: 0 done · 1 unexpected · 2 usage · 3 not found · 4 keys refused · 5 YouTube failed · 6 database or vault failed ·
+10 configuration · 42 quota spent until the reset · 130 interrupted · 143 terminated. (docs/cli.md)
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import click
+import typer
+from rich.markup import escape
+
+from pleiades_core.cli import output
+from pleiades_core.errors import PleiadesError
+from pleiades_core.settings import Settings, load_settings
+
+_INTERRUPTED = 130
+_TERMINATED = 143
+
+app = typer.Typer(
+    help="Video intelligence for YouTube: discover, track and rank videos. Exit codes: docs/cli.md.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: treated like Ctrl-C, so that leases and servers are given up on the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What the options before the command said."""
+
+    home: Path | None
+
+    def settings(self) -> Settings:
+        """The settings of the chosen home. Raises ConfigurationError."""
+        return load_settings(self.home)
+
+
+@app.callback()
+def _common(
+    context: typer.Context,
+    home: Annotated[
+        Path | None, typer.Option(help="Folder of everything Pleiades keeps.  [default: PLEIADES_HOME or .pleiades]")
+    ] = None,
+    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more on stderr; twice: everything.")] = 0,
+) -> None:
+    output.set_up_logging(verbose)
+    context.obj = Common(home)
+
+
+def settings_of(context: typer.Context) -> Settings:
+    """The settings that a command runs with."""
+    common = context.find_root().obj
+    assert isinstance(common, Common)  # noqa: S101  set by the callback above
+    return common.settings()
+
+
+def run() -> NoReturn:
+    """Run the program and leave with its exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        code = typer.main.get_command(app).main(prog_name="pleiades", standalone_mode=False)
+    except PleiadesError as error:
+        output.stderr.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        if error.cure:
+            output.stderr.print(f"[bold]cure:[/]  {escape(error.cure)}", highlight=False, soft_wrap=True)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except Terminated:
+        return _TERMINATED
+    except (KeyboardInterrupt, click.Abort):
+        output.stderr.print("interrupted")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader had enough, as in `pleiades sql … | head`. Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+# The commands register themselves with `app` when they are imported.
+from pleiades_core.cli import look, operate, simulate  # noqa: E402, F401

@@ -1,0 +1,52 @@
+"""`pleiades simulator`: a YouTube of our own, to try everything on without keys or quota."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pleiades_core.cli.main import app
+from pleiades_core.errors import UsageError
+
+
+def instant(text: str) -> datetime:
+    """A day or an instant, UTC unless it says otherwise. Raises UsageError."""
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is neither a day nor an instant", cure="write it as 2026-03-01 or 2026-03-01T12:00") from None
+    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+@app.command()
+def simulator(
+    world: Annotated[Path | None, typer.Option(help="Folder with videos.parquet and readings.parquet: a recorded world.")] = None,
+    videos: Annotated[int, typer.Option(min=1, help="Videos of the synthetic world.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 1,
+    start: Annotated[str | None, typer.Option(help="What its clock says at first; UTC.")] = None,
+    rate: Annotated[float, typer.Option(min=0, help="Simulated seconds a second; 0: the clock waits to be driven.")] = 0.0,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="On 127.0.0.1; 0: any free one.")] = 0,
+    keys: Annotated[str | None, typer.Option(help='JSON: [{"key", "project", "limits"}].')] = None,
+) -> None:
+    """Serve the YouTube Data API from a made-up or a recorded world, with quota, errors and a clock of its own.
+
+    Prints {"base_url", "pid"} when it listens. Point PLEIADES_YOUTUBE_URL at it and set PLEIADES_CLOCK=simulator.
+    """
+    # The web server is not needed, and not loaded, for any other command.
+    from pleiades_core.simulator.quota import DEMO_KEYS, parse_keys
+    from pleiades_core.simulator.server import SimulatorConfig, serve
+
+    try:
+        chosen = parse_keys(json.loads(keys)) if keys else DEMO_KEYS
+    except json.JSONDecodeError as error:
+        raise UsageError(f"--keys is not JSON: {error}", cure='write --keys \'[{"key": "k1", "project": "p"}]\'') from None
+    serve(
+        SimulatorConfig(
+            world_folder=str(world) if world else None, videos=videos, seed=seed, start=instant(start) if start else None,
+            rate=rate, keys=chosen, port=port,
+        )
+    )  # fmt: skip

@@ -1,0 +1,130 @@
+"""Admission: the one door through which a candidate becomes a known, watched video with a vid of its own.
+
+Belongs here: claiming ids (T1), turning details into registry rows, admitting them (T2). Does not belong here: finding
+candidates (sources/), the order of a hunt (hunter.py).
+
+A video gets its vid when it is claimed, by the primary key on its id: found twice, or by two hunters at once, it has one. A
+claim whose hunter died keeps its vid and is taken over by the next hunt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import psycopg
+import pyarrow as pa
+
+from pleiades_core.discover.queries import QUERIES
+from pleiades_core.models import Candidate, SampleStatus, Vid, VideoDetails, VideoId, counting_definition
+from pleiades_core.storage.postgres import Database
+from pleiades_core.vault.journal import WrittenBatch, record_batch
+from pleiades_core.vault.layout import REGISTRY, SAMPLES
+from pleiades_core.videoid import decode, encode
+from pleiades_core.watchlist.apply import apply
+from pleiades_core.watchlist.leases import Lease, end_lease, hold_lease, take_lease
+
+#: Characters of a description that the registry keeps: enough for topics and links, a tenth of the bytes.
+DESCRIPTION_CHARS = 500
+#: Acknowledgement of a road, see sources/source.py.
+Acknowledge = Callable[[psycopg.Connection, datetime], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Ids that this hunt alone may describe and admit, with the vids they will have for ever."""
+
+    lease: Lease
+    vids: Mapping[VideoId, Vid]
+
+
+def unseen(database: Database, candidates: Iterable[Candidate]) -> dict[VideoId, int]:
+    """Candidates that are neither admitted nor gone, and the number their id spells; in the order they were found."""
+    ids = {candidate.video_id: decode(candidate.video_id) for candidate in candidates}
+    with database.transaction() as connection:
+        seen = {row[0] for row in connection.execute(QUERIES.seen, {"id8s": list(ids.values())}).fetchall()}
+    return {video_id: id8 for video_id, id8 in ids.items() if id8 not in seen}
+
+
+def claim(database: Database, id8s: Sequence[int], *, now: datetime, lasting: timedelta) -> Claim | None:
+    """T1: claim new ids. None when others have claimed them all; those are theirs to admit."""
+    return _claim(database, QUERIES.claim, {"id8s": list(id8s)}, now=now, lasting=lasting)
+
+
+def take_over(database: Database, *, limit: int, now: datetime, lasting: timedelta) -> Claim | None:
+    """T1 for claims whose hunter died or gave up: they keep their vids. None when there are none."""
+    return _claim(database, QUERIES.reclaim, {"limit": limit}, now=now, lasting=lasting)
+
+
+def _claim(database: Database, query: str, words: Mapping[str, object], *, now: datetime, lasting: timedelta) -> Claim | None:
+    with database.transaction() as connection:
+        lease = take_lease(connection, "hunt", now=now, lasting=lasting)
+        rows = connection.execute(query, {**words, "lease_id": lease.lease_id, "now": now}).fetchall()
+        if not rows:
+            end_lease(connection, lease.lease_id)
+            return None
+    return Claim(lease=lease, vids={encode(id8): Vid(vid) for id8, vid in rows})
+
+
+def admit(
+    database: Database, claimed: Claim, written: Sequence[tuple[WrittenBatch, pa.Table]], *,
+    gone: Iterable[VideoId], acknowledge: Iterable[Acknowledge], now: datetime,
+) -> None:  # fmt: skip
+    """T2: record the files, admit and watch their videos, note what is gone and where each road goes on; all or nothing.
+
+    Raises LeaseLost when the lease is gone; the files stay and get adopted, and the roads are asked again.
+    """
+    with database.transaction() as connection:
+        hold_lease(connection, claimed.lease)
+        for batch, table in written:
+            record_batch(connection, batch, now=now)
+            apply(connection, batch.dataset, table)
+        connection.execute(QUERIES.gone, {"vids": [claimed.vids[video_id] for video_id in gone]})
+        for acknowledged in acknowledge:
+            acknowledged(connection, now)
+        end_lease(connection, claimed.lease.lease_id)
+
+
+def note(database: Database, acknowledge: Iterable[Acknowledge], *, now: datetime) -> None:
+    """Note where each road goes on when all it found was known already."""
+    with database.transaction() as connection:
+        for acknowledged in acknowledge:
+            acknowledged(connection, now)
+
+
+def give_up(database: Database, claimed: Claim) -> None:
+    """End a claim that was not admitted; the next hunt takes its ids over."""
+    with database.transaction() as connection:
+        end_lease(connection, claimed.lease.lease_id)
+
+
+def registry_rows(
+    found: Iterable[tuple[VideoDetails, datetime]], vids: Mapping[VideoId, Vid], roads: Mapping[VideoId, str]
+) -> pa.Table:
+    """Rows of `REGISTRY_SCHEMA` for details and the instants at which they arrived."""
+    rows = [
+        {
+            "vid": vids[details.video_id], "video_id": details.video_id, "channel_id": details.channel_id,
+            "channel_title": details.channel_title, "title": details.title,
+            "description": details.description[:DESCRIPTION_CHARS], "tags": list(details.tags),
+            "category_id": details.category_id, "language": details.language, "duration_s": details.duration_s,
+            "live": details.live, "published_at": details.published_at, "discovered_at": arrived_at,
+            "road": roads.get(details.video_id, "reclaimed"),
+        }
+        for details, arrived_at in found
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, REGISTRY.schema)
+
+
+def first_samples(found: Iterable[tuple[VideoDetails, datetime]], vids: Mapping[VideoId, Vid]) -> pa.Table:
+    """Rows of `SAMPLE_SCHEMA`: the counts that came with the details cost nothing, and start the series early."""
+    rows = [
+        {
+            "vid": vids[details.video_id], "polled_at": arrived_at.replace(microsecond=0), "status": int(SampleStatus.OK),
+            "definition": int(counting_definition(arrived_at)), "views": details.counts.views,
+            "likes": details.counts.likes, "comments": details.counts.comments,
+        }
+        for details, arrived_at in found
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, SAMPLES.schema)

@@ -1,0 +1,65 @@
+"""What is rising: videos by views per hour over the last 24 hours, with what a person needs to judge them.
+
+Belongs here: the order and the columns of a ranking. The age-matched score will stand beside the velocity (`viral_score`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from pleiades_core.insights.published import compute, end_of, publish
+from pleiades_core.vault.vault import Vault
+
+#: Rows of a day's published ranking.
+PUBLISHED_ROWS = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankedVideo:
+    """One line of a ranking."""
+
+    rank: int
+    video_id: str
+    title: str
+    channel_title: str
+    channel_id: str
+    age_hours: float
+    views: int
+    likes: int | None
+    comments: int | None
+    views_gained: int
+    views_per_hour: float
+    #: Views per hour, per hour; None with fewer than three samples.
+    acceleration: float | None
+    #: Between the first and the last sample that the velocity is measured on.
+    span_hours: float
+    samples: int
+    #: True: samples before a change of YouTube's counting were left out.
+    definition_changed: bool
+    #: None until the age-matched score exists.
+    viral_score: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankingReport:
+    """What a day's ranking came to."""
+
+    day: date
+    rows: int
+    bytes: int
+    top: tuple[RankedVideo, ...]
+
+
+def live(vault: Vault, now: datetime, limit: int = 10) -> tuple[RankedVideo, ...]:
+    """The ranking of the 24 hours that end at `now`."""
+    table = compute(vault, "ranking", now, limit=limit)
+    return tuple(RankedVideo(**row) for row in table.to_pylist())
+
+
+def rank_day(vault: Vault, day: date, *, top: int = 10) -> RankingReport:
+    """Compute and publish `insights/rankings/date=D/day.parquet` over the 24 hours that end with the day."""
+    table = compute(vault, "ranking", end_of(day), limit=PUBLISHED_ROWS)
+    size = publish(vault, "rankings", day, table)
+    best = tuple(RankedVideo(**row) for row in table.slice(0, top).to_pylist())
+    return RankingReport(day=day, rows=len(table), bytes=size, top=best)

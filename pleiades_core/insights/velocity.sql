@@ -1,0 +1,1 @@
+select * from velocity($until, $hours) order by vid

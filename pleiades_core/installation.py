@@ -1,0 +1,65 @@
+"""An installation, opened: settings, clock, database, vault, and YouTube once somebody asks for it.
+
+Belongs here: putting the parts together, in one place, for the command line, Dagster and tests. Does not belong here: what they
+do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from pleiades_core.clock import Clock, SimulatorClock, SystemClock
+from pleiades_core.discover.hunter import Hunter
+from pleiades_core.settings import Settings
+from pleiades_core.storage.postgres import Database, open_database
+from pleiades_core.track.tracker import Tracker
+from pleiades_core.vault.vault import Vault, open_vault
+from pleiades_core.youtube.api import YouTube, open_youtube
+from pleiades_core.youtube.quota import Ledger
+
+
+class Installation:
+    """The parts of Pleiades, wired. Closed by the block that opened it."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock, database: Database, vault: Vault, exit_stack: contextlib.ExitStack
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.database = database
+        self.vault = vault
+        self._exit_stack = exit_stack
+        self._youtube: YouTube | None = None
+
+    def youtube(self) -> YouTube:
+        """Access to YouTube, opened at first use. Raises ConfigurationError when there are no keys."""
+        if self._youtube is None:
+            self._youtube = self._exit_stack.enter_context(open_youtube(self.settings, self.database, self.clock))
+        return self._youtube
+
+    def hunter(self) -> Hunter:
+        """The Hunter of this installation."""
+        return Hunter(self.database, self.vault, self.youtube(), self.clock, self.settings)
+
+    def tracker(self) -> Tracker:
+        """The Tracker of this installation."""
+        return Tracker(self.database, self.vault, self.youtube(), self.clock, self.settings)
+
+    def ledger(self) -> Ledger:
+        """The quota ledger; it needs no key."""
+        return Ledger(self.database, self.clock)
+
+
+def clock_of(settings: Settings) -> Clock:
+    """The machine's clock, or that of the simulator at `youtube_url`."""
+    return SimulatorClock(settings.youtube_url) if settings.clock == "simulator" else SystemClock()
+
+
+@contextlib.contextmanager
+def open_installation(settings: Settings, *, create: bool = False, clock: Clock | None = None) -> Iterator[Installation]:
+    """Everything but YouTube, open for the length of a block. `create`: make the database and its schema where missing."""
+    with contextlib.ExitStack() as stack:
+        database = stack.enter_context(open_database(settings, create=create))
+        vault = open_vault(settings.vault_root)
+        yield Installation(settings, clock or clock_of(settings), database, vault, stack)

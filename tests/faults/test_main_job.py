@@ -1,0 +1,40 @@
+"""The main job on real parts: hunt, track, close, rank; against the simulator over HTTP and real PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pleiades_core.insights.ranking import live
+from pleiades_core.installation import Installation
+from pleiades_core.models import Tier
+from pleiades_core.simulator.control import SimulatorControl
+from pleiades_core.vault import archive, samples
+from pleiades_core.vault.layout import SAMPLES
+
+
+def test_a_day_from_search_to_ranking(pleiades: Installation) -> None:
+    hunted = pleiades.hunter().hunt()
+    assert hunted.admitted > 0
+    assert hunted.calls["search"] == 4
+    for _ in range(26):
+        pleiades.clock.advance(timedelta(hours=1))  # type: ignore[attr-defined]
+        pleiades.hunter().hunt()
+        report = pleiades.tracker().track(Tier.HOURLY)
+        assert report.failed_calls == 0
+    for dataset, day in archive.closable(pleiades.database, pleiades.clock.now()):
+        closed = archive.close_day(pleiades.database, pleiades.vault, pleiades.clock, dataset, day)
+        assert closed.changed
+        again = archive.close_day(pleiades.database, pleiades.vault, pleiades.clock, dataset, day)
+        assert not again.changed
+        assert again.sha256 == closed.sha256
+    ranked = live(pleiades.vault, pleiades.clock.now())
+    assert len(ranked) == 10
+    assert all(a.views_per_hour >= b.views_per_hour for a, b in zip(ranked, ranked[1:], strict=False))
+    rows = samples.read(pleiades.vault, SAMPLES)
+    counted = samples.query(pleiades.vault, "select count(*) as n from samples where video_id is not null").to_pylist()
+    assert counted == [{"n": len(rows)}]
+    simulated = SimulatorControl(pleiades.settings.youtube_url).ledger()
+    ours = {(row.project, row.bucket): row.spent for row in pleiades.ledger().rows()}
+    for call in simulated["calls"]:
+        if call["pacific_day"] == "2026-09-02":
+            assert ours[call["project"], call["bucket"]] >= call["units"]
