@@ -1,0 +1,211 @@
+"""YouTube as the rest of Pleiades sees it: typed questions, records as answers.
+
+Belongs here: which method, parts and pool a question takes, the way around a method that is refused, and where rejected rows
+go. Does not belong here: field names (parse.py), errors' policy (executor.py), what candidates and counts are used for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+
+from pleiades_core.clock import Clock
+from pleiades_core.errors import BadRequest, ConfigurationError, QuotaExhausted, ResourceMissing, StorageError
+from pleiades_core.models import ChannelId, Counts, Page, Rejected, VideoDetails, VideoId
+from pleiades_core.settings import Settings
+from pleiades_core.storage.postgres import Database
+from pleiades_core.storage.queries import load_queries
+from pleiades_core.videoid import uploads_playlist
+from pleiades_core.youtube import parse
+from pleiades_core.youtube.client import Transport
+from pleiades_core.youtube.executor import HydraExecutor
+from pleiades_core.youtube.keyring import KeyRing, parse_pool
+from pleiades_core.youtube.parse import ChannelDetails
+from pleiades_core.youtube.quota import Ledger, Reservation
+
+#: Ids in one call, and rows in one page. developers.google.com/youtube/v3/docs/videos/batchGetStats (read 2026-11-22)
+IDS_PER_CALL = 50
+#: How long a refusal of videos.batchGetStats is remembered before it is tried again.
+_REFUSAL_LASTS = timedelta(hours=1)
+#: Rows kept in the table `quarantine`.
+_QUARANTINE_ROWS = 1_000
+
+Quarantine = Callable[[str, Sequence[Rejected]], None]
+
+_SQL = load_queries("ledger")
+_log = logging.getLogger(__name__)
+
+
+class YouTube:
+    """The questions that Pleiades asks. Safe to share between threads.
+
+    Every question may raise what `HydraExecutor.execute` raises. Rows that cannot be understood go to `quarantine`, with the
+    name of the method; the other rows of their reply are returned.
+    """
+
+    def __init__(self, executor: HydraExecutor, quarantine: Quarantine) -> None:
+        self.executor = executor
+        self._quarantine = quarantine
+        self._refused_until: datetime | None = None
+        self._lock = threading.Lock()
+
+    def search(self, term: str, *, published_after: datetime, page_token: str | None = None) -> Page:
+        """Up to 50 videos about `term`, published after an aware instant, newest first. One of 100 calls a day."""
+        params = {
+            "part": "snippet",
+            "type": "video",
+            "order": "date",
+            "maxResults": IDS_PER_CALL,
+            "q": term,
+            # The API takes RFC 3339; fractions of a second were refused by older versions.
+            "publishedAfter": f"{published_after.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "pageToken": page_token,
+        }
+        page, rejected = parse.search_rows(self.executor.execute("search.list", params, pool="hunting"))
+        self._keep("search.list", rejected)
+        return page
+
+    def uploads(self, channel_id: ChannelId, page_token: str | None = None) -> Page:
+        """Up to 50 videos of a channel, newest first. One general unit. Raises ResourceMissing when the channel is gone."""
+        params = {
+            "part": "contentDetails",
+            "playlistId": uploads_playlist(channel_id),
+            "maxResults": IDS_PER_CALL,
+            "pageToken": page_token,
+        }
+        reply = self.executor.execute("playlistItems.list", params, pool="hunting")
+        page, rejected = parse.uploads_rows(reply, channel_id)
+        self._keep("playlistItems.list", rejected)
+        return page
+
+    def videos(self, ids: Sequence[VideoId]) -> tuple[VideoDetails, ...]:
+        """What is known of up to 50 videos; absent ones are just not there. One general unit, none for no ids."""
+        if not ids:
+            return ()
+        params = {"part": "snippet,contentDetails,statistics", "id": _joined(ids), "maxResults": IDS_PER_CALL}
+        details, rejected = parse.video_details(self.executor.execute("videos.list", params, pool="hunting"), ids)
+        self._keep("videos.list", rejected)
+        return details
+
+    def stats(self, ids: Sequence[VideoId], reservation: Reservation | None = None) -> tuple[Counts, ...]:
+        """The counts of up to 50 videos; absent ones are just not there. One unit of the stats bucket, none for no ids.
+
+        Where videos.batchGetStats is refused or its bucket spent, videos.list answers, for one general unit.
+        """
+        return self.stats_and_unreadable(ids, reservation)[0]
+
+    def stats_and_unreadable(
+        self, ids: Sequence[VideoId], reservation: Reservation | None = None
+    ) -> tuple[tuple[Counts, ...], frozenset[VideoId]]:
+        """`stats`, and the videos whose rows came and were rejected: for those the poll failed, they are not missing."""
+        if not ids:
+            return (), frozenset()
+        params = {"part": "id,statistics", "id": _joined(ids)}
+        method = "videos.batchGetStats"
+        reply = None
+        refused = False
+        if not self._is_refused():
+            try:
+                reply = self.executor.execute(method, params, pool="tracking", reservation=reservation)
+            except QuotaExhausted as error:
+                _log.info("%s; videos.list answers for it", error)
+            except (ResourceMissing, BadRequest) as error:
+                _log.warning("videos.batchGetStats is refused (%s); videos.list answers for it", error)
+                refused = True
+        if reply is None:
+            method = "videos.list"
+            reply = self.executor.execute(method, {**params, "maxResults": IDS_PER_CALL}, pool="tracking")
+            if refused:
+                # Only now: when videos.list refuses too, the ids were at fault and not the method.
+                with self._lock:
+                    self._refused_until = self.executor.clock.now() + _REFUSAL_LASTS
+        counts, rejected = parse.stats(reply, ids)
+        self._keep(method, rejected)
+        return counts, parse.unreadable(reply, ids, counts) if rejected else frozenset()
+
+    def channels(self, ids: Sequence[ChannelId]) -> tuple[ChannelDetails, ...]:
+        """Title and sums of up to 50 channels; absent ones are just not there. One general unit, none for no ids."""
+        if not ids:
+            return ()
+        params = {"part": "snippet,statistics", "id": _joined(ids), "maxResults": IDS_PER_CALL}
+        details, rejected = parse.channels(self.executor.execute("channels.list", params, pool="hunting"))
+        self._keep("channels.list", rejected)
+        return details
+
+    def categories(self, region: str) -> dict[int, str]:
+        """Number and title of the categories of a region such as `US`. One general unit."""
+        params = {"part": "snippet", "regionCode": region}
+        return parse.categories(self.executor.execute("videoCategories.list", params, pool="hunting"))
+
+    def calls(self) -> Counter[str]:
+        """Attempts sent so far, by bucket."""
+        return self.executor.calls()
+
+    def units_left(self, bucket: str) -> int:
+        """Units that every project of the ring together has left in a bucket."""
+        return sum(self.executor.ledger.left(project, bucket) for project in self.executor.ring.projects)
+
+    def project_for(self, bucket: str, pool: str) -> str | None:
+        """The project that the next call of a bucket would be billed to; None when no project has units left."""
+        try:
+            return self.executor.ring.choose(bucket, pool).project
+        except QuotaExhausted:
+            return None
+
+    def _is_refused(self) -> bool:
+        with self._lock:
+            return self._refused_until is not None and self.executor.clock.now() < self._refused_until
+
+    def _keep(self, method: str, rejected: Sequence[Rejected]) -> None:
+        if rejected:
+            _log.warning("%d rows of %s were rejected, the first because: %s", len(rejected), method, rejected[0].reason)
+            self._quarantine(method, rejected)
+
+
+def _joined(ids: Sequence[str]) -> str:
+    if len(ids) > IDS_PER_CALL:
+        raise ValueError(f"{len(ids)} ids in one call: at most {IDS_PER_CALL}")
+    return ",".join(ids)
+
+
+def quarantine_table(database: Database, clock: Clock) -> Quarantine:
+    """A quarantine in the table of that name, which keeps the newest rows and never makes a good call fail."""
+
+    def keep(source: str, rejected: Sequence[Rejected]) -> None:
+        now = clock.now()
+        rows = [(now, source, parse.clean(row.reason, 200), parse.clean(row.row, 500)) for row in rejected]
+        try:
+            with database.transaction() as connection:
+                with connection.cursor() as cursor:
+                    cursor.executemany(_SQL.quarantine, rows)
+                connection.execute(_SQL.bound_quarantine, {"keep": _QUARANTINE_ROWS})
+        except (psycopg.Error, StorageError) as error:
+            _log.warning("%d rejected rows of %s could not be kept: %s", len(rows), source, type(error).__name__)
+
+    return keep
+
+
+@contextlib.contextmanager
+def open_youtube(settings: Settings, database: Database, clock: Clock) -> Iterator[YouTube]:
+    """YouTube, or what `settings.youtube_url` says stands for it, for the length of a block.
+
+    Raises ConfigurationError when no keys are set or they are malformed. Nothing is sent.
+    """
+    if settings.api_key_pool is None:
+        raise ConfigurationError(
+            "no API key: YOUTUBE_API_KEY_POOL_JSON is not set",
+            cure='put YOUTUBE_API_KEY_POOL_JSON=["KEY"] into the environment or .env; `pleiades demo` needs none',
+        )
+    keys = parse_pool(settings.api_key_pool.get_secret_value())
+    ledger = Ledger(database, clock)
+    transport = Transport(settings.youtube_url, settings.call_deadline_s)
+    try:
+        yield YouTube(HydraExecutor(KeyRing(keys, ledger), ledger, transport, clock), quarantine_table(database, clock))
+    finally:
+        transport.close()

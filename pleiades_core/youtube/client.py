@@ -1,0 +1,164 @@
+"""Calls of YouTube's methods: google-api-python-client builds them, a `wire.Line` carries them.
+
+Belongs here: the discovery document's methods, the request headers, the pool of connections. Does not belong here: what the
+bytes that come back mean (parse.py), quota, which key to use, trying again.
+
+googleapiclient knows every method's path and parameters from the document that it ships. Its own way of sending is left out
+through the `requestBuilder` that `build` takes: `execute` follows redirects with the key in hand, retries unseen, and raises
+errors whose text is the URL.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import googleapiclient.discovery
+from googleapiclient.http import MAX_URI_LENGTH
+from pydantic import SecretStr
+
+from pleiades_core.errors import ApiError, BadRequest
+from pleiades_core.youtube.quota import BUCKET_OF_METHOD
+from pleiades_core.youtube.wire import Line, Origin, Reply, tls_context
+
+#: YouTube compresses only for a User-Agent with "gzip" in it: developers.google.com/youtube/v3/getting-started#gzip
+_USER_AGENT = "pleiades/0.1 (gzip)"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What googleapiclient made of a method and its parameters: path and query, without host and key."""
+
+    verb: str
+    uri: str
+
+
+class _Caller:
+    """googleapiclient's service with its methods ready to call, and the connection that only it uses.
+
+    The methods are looked up once: each `service.videos()` builds a class's worth of methods anew, which costs more than the
+    whole call otherwise does.
+    """
+
+    def __init__(self, base_url: str, line: Line) -> None:
+        self.line = line
+        service = googleapiclient.discovery.build(
+            "youtube",
+            "v3",
+            # Any object will do: requests are only built here. Without one, build would look for Google credentials.
+            http=line,
+            requestBuilder=_built,
+            client_options={"api_endpoint": f"{base_url}/"},
+            static_discovery=True,
+            cache_discovery=False,
+        )
+        self.methods: dict[str, Callable[..., _Request]] = {}
+        for name in BUCKET_OF_METHOD:
+            resource, method = name.split(".")
+            self.methods[name] = getattr(getattr(service, resource)(), method)
+
+
+class Transport:
+    """Sends calls to one address. Safe to use from any number of threads: each call has a connection to itself.
+
+    `deadline_s` covers a whole call, connecting included. Callers are kept for the next call and not tied to threads, so
+    short-lived threads profit from open connections too; what must never happen is two calls in one service at a time
+    (a shared one returned 32 wrong bodies of 480 when tried).
+    """
+
+    def __init__(self, base_url: str, deadline_s: float, max_body_bytes: int = 8 * 1024 * 1024) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._origin = Origin.of(self._base_url)
+        self._root = f"{self._origin.scheme}://"
+        self._deadline_s = deadline_s
+        self._max_body_bytes = max_body_bytes
+        if self._origin.scheme == "http" and self._origin.host not in {"127.0.0.1", "::1", "localhost"}:
+            _log.warning("API keys travel unencrypted to %s: fine for a simulator's keys, not for real ones", self._origin.host)
+        self._context = tls_context() if self._origin.scheme == "https" else None
+        self._idle: list[_Caller] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def send(self, method_name: str, params: Mapping[str, Any], key: SecretStr) -> Reply:
+        """Call a method such as `videos.batchGetStats` once. The reply has whatever status came back, redirects included.
+
+        Raises BackendError when no whole answer came, BadReply when it is no HTTP or too large, BadRequest when the method or
+        a parameter does not exist. No error holds the address, a header or the key.
+        """
+        caller = self._take()
+        try:
+            outcome = self._attempt(caller, method_name, params, key)
+        except BaseException:
+            # Interrupted: half an answer may be waiting in the connection for whoever comes next.
+            caller.line.close()
+            raise
+        self._put_back(caller)
+        if isinstance(outcome, ApiError):
+            # Raised here, not where it happened: a traceback keeps its frames' variables, and those down there hold the key.
+            raise outcome
+        return outcome
+
+    def close(self) -> None:
+        """Close every idle connection; those in use close when their call ends."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for caller in idle:
+            caller.line.close()
+
+    def _attempt(self, caller: _Caller, method_name: str, params: Mapping[str, Any], key: SecretStr) -> Reply | ApiError:
+        request = _prepare(caller, method_name, params)
+        if isinstance(request, ApiError):
+            return request
+        secret = key.get_secret_value()
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "User-Agent": _USER_AGENT,
+            "X-Goog-Api-Key": secret,
+        }
+        verb, target, body = request.verb, "/" + request.uri.removeprefix(self._root).partition("/")[2], None
+        if len(request.uri) > MAX_URI_LENGTH:
+            # The documented way for a long query, and what googleapiclient itself does.
+            target, _, query = target.partition("?")
+            verb, body = "POST", query.encode("ascii")
+            headers |= {"X-HTTP-Method-Override": request.verb, "Content-Type": "application/x-www-form-urlencoded"}
+        reply = caller.line.exchange(verb, target, headers, body)
+        if isinstance(reply, Reply) and secret.encode() in reply.body:
+            # A server may echo the request; what it says is logged and quarantined, and must not hold the key.
+            return Reply(status=reply.status, headers=reply.headers, body=reply.body.replace(secret.encode(), b"[key]"))
+        return reply
+
+    def _take(self) -> _Caller:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        line = Line(self._origin, deadline_s=self._deadline_s, max_body_bytes=self._max_body_bytes, context=self._context)
+        return _Caller(self._base_url, line)
+
+    def _put_back(self, caller: _Caller) -> None:
+        with self._lock:
+            if not self._closed:
+                self._idle.append(caller)
+                return
+        caller.line.close()
+
+
+def _built(_http: object, _postproc: object, uri: str, **request: Any) -> _Request:
+    """The hook that googleapiclient offers: keep what it worked out, send nothing."""
+    return _Request(request.get("method", "GET"), uri)
+
+
+def _prepare(caller: _Caller, method_name: str, params: Mapping[str, Any]) -> _Request | ApiError:
+    try:
+        return caller.methods[method_name](**params)
+    except KeyError:
+        return BadRequest(f"Pleiades does not call {method_name}")
+    except (TypeError, ValueError) as error:
+        # TypeError: no such parameter. ValueError: a lone surrogate in a search term, which has no UTF-8.
+        return BadRequest(f"{method_name} cannot be called like this: {type(error).__name__}", cure="check the search terms")

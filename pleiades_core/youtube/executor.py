@@ -1,0 +1,164 @@
+"""Request executor with key failover: one call's way through keys, ledger, transport and errors until it succeeds or cannot.
+
+Belongs here: what is done about each kind of error, and that every attempt is paid for before it is sent. Does not belong here:
+what an error looks like on the wire (refusals.py), what the reply says (parse.py).
+
+YouTube bills every request, refused and repeated ones included, so an attempt that the ledger did not grant is never sent, and
+an attempt that failed is never given back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from pleiades_core.clock import Clock, pacific_day
+from pleiades_core.errors import (
+    ApiDisabled,
+    ApiError,
+    BackendError,
+    BadReply,
+    KeyBlocked,
+    KeyInvalid,
+    QuotaExhausted,
+    RateLimited,
+)
+from pleiades_core.youtube.client import Transport
+from pleiades_core.youtube.keyring import ApiKey, KeyRing
+from pleiades_core.youtube.parse import parse_error, parse_object, require_list
+from pleiades_core.youtube.quota import BUCKET_OF_METHOD, Ledger, Reservation
+
+#: Waits are random between 0 and base · 2ⁿ, at most the cap: callers that failed together come back apart.
+#: aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter ("full jitter")
+_BACK_OFF_BASE_S = 0.5
+_BACK_OFF_CAP_S = 8.0
+#: A server may ask for more patience than that, within reason: a lease must outlive the wait.
+_LONGEST_RETRY_AFTER_S = 30.0
+#: Just after the reset YouTube's clock may still be on the day before; believing it would close the whole new day.
+_CLOCK_SKEW = timedelta(minutes=2)
+
+
+class HydraExecutor:
+    """Carries calls out. Safe to share between threads.
+
+    `attempts` bounds how often a call is sent in spite of transient errors; changing keys or projects does not count.
+    """
+
+    def __init__(
+        self,
+        ring: KeyRing,
+        ledger: Ledger,
+        transport: Transport,
+        clock: Clock,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        attempts: int = 4,
+    ) -> None:
+        self.ring = ring
+        self.ledger = ledger
+        self.transport = transport
+        self.clock = clock
+        self._sleep = sleep
+        self._attempts = attempts
+        #: Project, bucket and day of every verdict "spent"; grows by a few entries a day.
+        self._closed: set[tuple[str, str, date]] = set()
+        self._sent: Counter[str] = Counter()
+        self._counting = threading.Lock()
+
+    def calls(self) -> Counter[str]:
+        """Attempts sent so far by this executor, by bucket: what YouTube has billed."""
+        with self._counting:
+            return Counter(self._sent)
+
+    def execute(
+        self, method: str, params: Mapping[str, Any], *, pool: str, reservation: Reservation | None = None
+    ) -> dict[str, Any]:
+        """The JSON object that a method such as `videos.list` answers with.
+
+        Units come from `reservation` while it is of the method's bucket, of the present quota day and not used up; from the
+        ledger otherwise. Raises QuotaExhausted when no project of the pool has units left, KeyInvalid when no key is left,
+        RateLimited, BackendError or BadReply after the last attempt, BadRequest or ResourceMissing at once.
+        """
+        bucket = BUCKET_OF_METHOD[method]
+        spent: set[str] = set()
+        failures = 0
+        while True:
+            now = self.clock.now()
+            key = self._pay(bucket, pool, reservation, spent, now)
+            outcome = self._attempt(method, params, key, bucket, now)
+            if isinstance(outcome, dict):
+                return outcome
+            if isinstance(outcome, QuotaExhausted):
+                spent.add(key.project)
+                if not _just_reset(now):
+                    self._closed.add((key.project, bucket, pacific_day(now)))
+                    self.ledger.mark_exhausted(key.project, bucket, outcome.limit, now=now)
+            elif isinstance(outcome, KeyInvalid | KeyBlocked | ApiDisabled):
+                self.ring.retire(key, outcome)
+            elif isinstance(outcome, RateLimited | BackendError | BadReply):
+                failures += 1
+                if failures >= self._attempts:
+                    raise outcome
+                self._sleep(_wait_s(failures, outcome))
+            else:
+                raise outcome
+
+    async def execute_async(
+        self, method: str, params: Mapping[str, Any], *, pool: str, reservation: Reservation | None = None
+    ) -> dict[str, Any]:
+        """`execute` in a thread, for callers that run an event loop."""
+        return await asyncio.to_thread(self.execute, method, params, pool=pool, reservation=reservation)
+
+    def _pay(self, bucket: str, pool: str, reservation: Reservation | None, spent: set[str], now: datetime) -> ApiKey:
+        """A key whose project has just been charged one unit. Raises QuotaExhausted or KeyInvalid."""
+        if (
+            reservation is not None
+            and reservation.bucket == bucket
+            and reservation.project not in spent
+            # A unit of yesterday does not pay for a call of today.
+            and reservation.quota_day == pacific_day(now)
+            # The ledger knows too, but units that were reserved before are not asked of it again.
+            and (reservation.project, bucket, reservation.quota_day) not in self._closed
+        ):
+            key = self.ring.of_project(reservation.project, pool)
+            if key is not None and reservation.take():
+                return key
+        passed = set(spent)
+        while True:
+            key = self.ring.choose(bucket, pool, avoid=passed)
+            if self.ledger.debit(key.project, bucket, now=now):
+                return key
+            # Others took the last unit between looking and paying.
+            passed.add(key.project)
+
+    def _attempt(
+        self, method: str, params: Mapping[str, Any], key: ApiKey, bucket: str, now: datetime
+    ) -> dict[str, Any] | ApiError:
+        with self._counting:
+            self._sent[bucket] += 1
+        try:
+            reply = self.transport.send(method, params, key.secret)
+            if reply.status == 200:  # noqa: PLR2004
+                answer = parse_object(reply.body)
+                require_list(answer)
+                return answer
+        except ApiError as error:
+            return error
+        return parse_error(reply.status, reply.headers, reply.body, project=key.project, bucket=bucket, now=now)
+
+
+def _wait_s(failures: int, error: ApiError) -> float:
+    """Seconds until the next attempt after that many failures."""
+    if isinstance(error, RateLimited) and error.retry_after is not None:
+        return min(error.retry_after, _LONGEST_RETRY_AFTER_S)
+    return random.uniform(0, min(_BACK_OFF_CAP_S, _BACK_OFF_BASE_S * 2.0**failures))  # noqa: S311  not a secret
+
+
+def _just_reset(now: datetime) -> bool:
+    return pacific_day(now - _CLOCK_SKEW) != pacific_day(now)

@@ -1,0 +1,167 @@
+"""What YouTube means when it refuses: an HTTP status and a body to one error of the tree. Pure.
+
+Belongs here: the API's reasons, statuses and limits' names. Does not belong here: what is done about an error (executor.py).
+
+Status and reason alone cannot tell "slow down" from "come back tomorrow": since 1 June 2026 a spent search bucket answers 429
+rateLimitExceeded. The order of trust is the limit's unit, then the words of the message, then the reason.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from pleiades_core.clock import quota_resets_at
+from pleiades_core.errors import (
+    ApiDisabled,
+    ApiError,
+    BackendError,
+    BadReply,
+    BadRequest,
+    KeyBlocked,
+    KeyInvalid,
+    QuotaExhausted,
+    RateLimited,
+    ResourceMissing,
+)
+
+# Reasons of `errors[]` (camelCase, the older form) and of google.rpc.ErrorInfo in `details[]` (capitals).
+# developers.google.com/youtube/v3/docs/errors, google/api/error_reason.proto (read 2026-11-22)
+_INVALID = {"API_KEY_INVALID", "keyInvalid", "keyExpired", "dailyLimitExceededUnreg", "authError", "CONSUMER_INVALID"}
+_BLOCKED = {
+    "API_KEY_SERVICE_BLOCKED", "API_KEY_HTTP_REFERRER_BLOCKED", "API_KEY_IP_ADDRESS_BLOCKED", "API_KEY_ANDROID_APP_BLOCKED",
+    "API_KEY_IOS_APP_BLOCKED", "ipRefererBlocked",
+}  # fmt: skip
+_DISABLED = {"SERVICE_DISABLED", "accessNotConfigured", "CONSUMER_SUSPENDED", "BILLING_DISABLED", "projectNotLinked"}
+_SPENT = {"quotaExceeded", "dailyLimitExceeded"}
+_TOO_FAST = {
+    "rateLimitExceeded",
+    "userRateLimitExceeded",
+    "RATE_LIMIT_EXCEEDED",
+    "servingLimitExceeded",
+    "concurrentLimitExceeded",
+}
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z_]{0,59}")
+#: Nothing that could be an address or a credential is repeated, whatever the server wrote.
+_UNSPEAKABLE = re.compile(r"<[^>]*>|\b\w+://\S+|\bAIza[\w-]+|\bkey=\S+|[^\x20-\x7e]", re.IGNORECASE)
+_MESSAGE_CHARS = 160
+#: A Retry-After beyond a day is no advice to a program.
+_LONGEST_WAIT_S = 86_400.0
+
+_TOO_MANY, _UNAUTHORIZED, _FORBIDDEN, _MISSING, _TIMEOUT = 429, 401, 403, 404, 408
+_FIRST_REDIRECT, _FIRST_REFUSAL, _FIRST_FAILURE = 300, 400, 500
+
+
+def parse_error(  # noqa: PLR0911  one return for each meaning
+    status: int, headers: Mapping[str, str], body: bytes, *, project: str, bucket: str, now: datetime
+) -> ApiError:
+    """The error that a reply other than 200 stands for.
+
+    `headers` have lower-case names. `project` and `bucket` are what the call was charged to, `now` an aware instant. The
+    error says what a person can do and carries no address, no key and no header. Never raises.
+    """
+    if status >= _FIRST_FAILURE or status == _TIMEOUT:
+        return BackendError(f"YouTube answered {status}", status=status, reason="backendError")
+    if status < _FIRST_REFUSAL:
+        word = "a redirect" if status >= _FIRST_REDIRECT else "no content"
+        return BadReply(
+            f"YouTube answered {status}, {word}, which is not followed", cure="check PLEIADES_YOUTUBE_URL", status=status
+        )
+    error = _error_object(body)
+    reasons, metadata = _reasons(error)
+    reason = reasons[0] if reasons else ""
+    message = error.get("message")
+    said = " ".join(_UNSPEAKABLE.sub(" ", message[:2_000]).split())[:_MESSAGE_CHARS] if isinstance(message, str) else ""
+    text = f"YouTube answered {status}{f' {reason}' if reason else ''}{f': {said}' if said else ''}"
+    about_key = _about_key(status, set(reasons), text, reason)
+    if about_key:
+        return about_key
+    if status == _TOO_MANY or (status == _FORBIDDEN and set(reasons) & (_SPENT | _TOO_FAST)):
+        if _is_daily(metadata, said, set(reasons)):
+            spent = QuotaExhausted(project, bucket, quota_resets_at(now), limit=_limit(metadata))
+            spent.status, spent.reason = status, reason
+            return spent
+        return RateLimited(text, retry_after=_retry_after(headers.get("retry-after"), now), status=status, reason=reason)
+    if status == _MISSING or any(word.endswith("NotFound") or word == "notFound" for word in reasons):
+        return ResourceMissing(text, cure="it was removed, made private or never there", status=status, reason=reason)
+    if status == _FORBIDDEN and not error:
+        # A page of some gateway on the way; the API's own 403 always says why.
+        return BadReply(text, cure="check that nothing between here and YouTube answers for it", status=status)
+    return BadRequest(
+        text, cure="this is a defect of Pleiades or of what it was asked: report it", status=status, reason=reason
+    )
+
+
+def _about_key(status: int, reasons: set[str], text: str, reason: str) -> ApiError | None:
+    if reasons & _DISABLED:
+        cure = "enable the YouTube Data API v3 in the project of the key, in the Google Cloud console"
+        return ApiDisabled(text, cure=cure, status=status, reason=reason)
+    if reasons & _BLOCKED:
+        cure = "allow the YouTube Data API v3 and this machine's address in the key's restrictions"
+        return KeyBlocked(text, cure=cure, status=status, reason=reason)
+    if reasons & _INVALID or status == _UNAUTHORIZED:
+        return KeyInvalid(text, cure="replace the key in YOUTUBE_API_KEY_POOL_JSON", status=status, reason=reason)
+    return None
+
+
+def _error_object(body: bytes) -> dict[str, Any]:
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    error = parsed.get("error") if isinstance(parsed, dict) else None
+    return error if isinstance(error, dict) else {}
+
+
+def _reasons(error: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    """Every reason given, the older form first, and the metadata of the first ErrorInfo that has some."""
+    reasons: list[str] = []
+    metadata: dict[str, Any] = {}
+    for name in ("errors", "details"):
+        rows = error.get(name)
+        for row in rows if isinstance(rows, list) else ():
+            if not isinstance(row, dict):
+                continue
+            word = row.get("reason")
+            if isinstance(word, str) and _WORD.fullmatch(word):
+                reasons.append(word)
+            if not metadata and isinstance(row.get("metadata"), dict):
+                metadata = row["metadata"]
+    return reasons, metadata
+
+
+def _is_daily(metadata: dict[str, Any], message: str, reasons: set[str]) -> bool:
+    unit = metadata.get("quota_unit")
+    if isinstance(unit, str) and unit.startswith("1/"):
+        return unit.startswith("1/d/") or unit == "1/d"
+    words = message.lower()
+    if "per day" in words:
+        return True
+    if "per minute" in words:
+        return False
+    return bool(reasons & _SPENT)
+
+
+def _limit(metadata: dict[str, Any]) -> int | None:
+    value = metadata.get("quota_limit_value")
+    return int(value) if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value) else None
+
+
+def _retry_after(value: str | None, now: datetime) -> float | None:
+    """Seconds of a Retry-After header, given as a number or as a date. None when absent or not understood."""
+    if value is None:
+        return None
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", value.strip()):
+        return min(float(value), _LONGEST_WAIT_S)
+    try:
+        at = email.utils.parsedate_to_datetime(value)
+        seconds = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(max(seconds, 0.0), _LONGEST_WAIT_S)

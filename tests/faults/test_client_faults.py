@@ -1,0 +1,322 @@
+"""A hostile or broken server: every fault ends in one error of the tree, in time, without a byte of the key."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import socket
+import struct
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+
+import pytest
+from loopback import Answer, json_reply, raw, reply, serve
+from pydantic import SecretStr
+
+from pleiades_core.clock import ManualClock
+from pleiades_core.errors import ApiError, BackendError, BadReply, BadRequest, ConfigurationError
+from pleiades_core.models import VideoId
+from pleiades_core.storage.postgres import Database
+from pleiades_core.youtube.api import YouTube
+from pleiades_core.youtube.client import Transport
+from pleiades_core.youtube.executor import HydraExecutor
+from pleiades_core.youtube.keyring import ApiKey, KeyRing
+from pleiades_core.youtube.quota import GENERAL, Ledger
+from pleiades_core.youtube.wire import Reply
+
+CANARY = "AIzaCANARY-canary-0123456789-abcdefghij"
+PARAMS = {"part": "id,statistics", "id": "dQw4w9WgXcQ"}
+EMPTY = {"kind": "youtube#videoListResponse", "items": []}
+
+
+def reset(connection: socket.socket) -> bool:
+    """Ends the connection with RST instead of FIN."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    return False
+
+
+def hang_up(_connection: socket.socket) -> bool:
+    """Ends the connection without a word."""
+    return False
+
+
+def drip(head: bytes, each: bytes = b" ") -> Answer:
+    """Sends `head`, then `each` every 0.1 s until the client has had enough: no single `recv` ever waits long."""
+
+    def send(connection: socket.socket) -> bool:
+        connection.sendall(head)
+        for _ in range(100):
+            connection.sendall(each)
+            time.sleep(0.1)
+        return False
+
+    return send
+
+
+def pour(head: bytes, each: bytes) -> Answer:
+    """Sends `head`, then `each` as fast as it goes, for ever."""
+
+    def send(connection: socket.socket) -> bool:
+        connection.sendall(head)
+        while True:
+            connection.sendall(each)
+
+    return send
+
+
+def echo_of_the_key(status: int) -> Answer:
+    """A server that shows the request in its error text."""
+    text = f"bad key {CANARY} in https://youtube.googleapis.com/?key={CANARY} (X-Goog-Api-Key: {CANARY})"
+    return json_reply({"error": {"code": status, "message": text, "errors": [{"reason": "badRequest"}]}}, status)
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+BOMB = gzip.compress(b" " * 40_000_000)
+
+FAULTS: dict[str, tuple[Answer, type[ApiError]]] = {
+    "503": (reply(503, b"busy"), BackendError),
+    "500 with HTML": (reply(500, b"<html>Error 500 (Server Error)!!1</html>"), BackendError),
+    "reset": (reset, BackendError),
+    "closed without an answer": (hang_up, BackendError),
+    "cut-off body": (reply(200, b'{"kind": "youtube#', length=500, keep=False), BackendError),
+    "cut-off chunk": (raw(CHUNKED + b"10\r\n{}"), BackendError),
+    "cut-off JSON": (reply(200, b'{"kind": "youtube#videoListResponse", "items": [{"id'), BadReply),
+    "dripping body": (drip(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"), BackendError),
+    "dripping chunks": (drip(CHUNKED, b"1\r\n \r\n"), BackendError),
+    "dripping headers": (drip(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x"), BackendError),
+    "silence": (drip(b"", b""), BackendError),
+    "endless 100 Continue": (pour(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), BackendError),
+    "endless chunks": (pour(CHUNKED, b"8000\r\n" + b" " * 0x8000 + b"\r\n"), BadReply),
+    "endless body": (pour(b"HTTP/1.1 200 OK\r\n\r\n", b" " * 65_536), BadReply),
+    "endless header": (pour(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 65_536), BadReply),
+    "huge length": (reply(200, b"{}", length=10**12, keep=False), BadReply),
+    "no HTTP": (raw(b"220 smtp.example.com ESMTP\r\n"), BadReply),
+    "HTML with 200": (reply(200, b"<!DOCTYPE html><title>Log in to the hotel</title>"), BadReply),
+    "a list with 200": (json_reply([EMPTY]), BadReply),
+    "an error with 200": (json_reply({"error": {"code": 503}}), BadReply),
+    "an empty object with 200": (json_reply({}), BadReply),
+    "nothing with 200": (reply(200, b""), BadReply),
+    "204": (reply(204), BadReply),
+    "gzip bomb": (reply(200, BOMB, headers=(("Content-Encoding", "gzip"),)), BadReply),
+    "no gzip": (reply(200, b"{}", headers=(("Content-Encoding", "gzip"),)), BadReply),
+    "half a gzip": (reply(200, gzip.compress(b"{}")[:-6], headers=(("Content-Encoding", "gzip"),)), BadReply),
+    "other compression": (reply(200, b"{}", headers=(("Content-Encoding", "br"),)), BadReply),
+    "400 echoing the key": (echo_of_the_key(400), BadRequest),
+    "503 echoing the key": (echo_of_the_key(503), BackendError),
+    "302": (reply(302, b"", headers=(("Location", "http://127.0.0.1:9/youtube/v3/videos"),)), BadReply),
+}
+
+
+@pytest.fixture
+def transport_of() -> Iterator[list[Transport]]:
+    """Transports to close at the end."""
+    opened: list[Transport] = []
+    yield opened
+    for transport in opened:
+        transport.close()
+
+
+def executor(database: Database, clock: ManualClock, transport: Transport) -> HydraExecutor:
+    """An executor with one key, which tries twice and does not wait."""
+    ledger = Ledger(database, clock)
+    ring = KeyRing([ApiKey(secret=SecretStr(CANARY), project="p", pools=frozenset({"hunting", "tracking"}))], ledger)
+    return HydraExecutor(ring, ledger, transport, clock, sleep=lambda _: None, attempts=2)
+
+
+def everything_said(error: BaseException) -> str:
+    """All that a log, a traceback with variables, or a pickle of an error could show."""
+    said = [str(error), repr(error), repr(error.args), repr(vars(error))]
+    seen: BaseException | None = error
+    while seen is not None:
+        said += traceback.format_exception(seen)
+        # Variables of the test's own frames hold the key on purpose.
+        frames = [frame for frame, _ in traceback.walk_tb(seen.__traceback__) if frame.f_code.co_filename != __file__]
+        said += [f"{name}={value!r}" for frame in frames for name, value in frame.f_locals.items()]
+        seen = seen.__cause__ or seen.__context__
+    return "\n".join(said)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_fault_is_one_error_in_time_and_without_the_key(
+    fault: str, database: Database, clock: ManualClock, transport_of: list[Transport], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also: as many requests arrive as the ledger was debited for, so nothing is sent again unseen."""
+    answer, expected = FAULTS[fault]
+    caplog.set_level(logging.DEBUG)
+    with serve(answer) as server:
+        transport = Transport(server.base_url, 0.6, max_body_bytes=1_000_000)
+        transport_of.append(transport)
+        tried = executor(database, clock, transport)
+        started = time.monotonic()
+        with pytest.raises(ApiError) as caught:
+            tried.execute("videos.list", PARAMS, pool="tracking")
+        took = time.monotonic() - started
+    assert type(caught.value) is expected
+    assert took < 2 * 0.6 + 1.0
+    arrived = len(server.requests)
+    assert arrived == (1 if expected is BadRequest else 2)
+    assert tried.ledger.rows()[0].spent == arrived
+    assert CANARY not in everything_said(caught.value)
+    assert "127.0.0.1" not in str(caught.value) + caught.value.cure
+    assert CANARY not in caplog.text
+
+
+def test_a_redirect_to_another_origin_is_not_followed(transport_of: list[Transport]) -> None:
+    """The key must not reach whoever a Location header names."""
+    with serve(json_reply(EMPTY)) as elsewhere:
+        for status in (301, 302, 303, 307, 308):
+            with serve(reply(status, headers=(("Location", f"{elsewhere.base_url}/youtube/v3/videos"),))) as server:
+                transport_of.append(Transport(server.base_url, 2))
+                got = transport_of[-1].send("videos.list", PARAMS, SecretStr(CANARY))
+                assert got.status == status
+                assert len(server.requests) == 1
+        assert elsewhere.requests == []
+        assert elsewhere.connections == 0
+
+
+def test_nobody_listens(transport_of: list[Transport]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    transport_of.append(Transport(f"http://127.0.0.1:{port}", 2))
+    with pytest.raises(BackendError, match="ConnectionRefusedError") as caught:
+        transport_of[-1].send("videos.list", PARAMS, SecretStr(CANARY))
+    assert CANARY not in everything_said(caught.value)
+
+
+def test_no_such_host(transport_of: list[Transport]) -> None:
+    transport_of.append(Transport("http://no-such-host.invalid", 2))
+    with pytest.raises(BackendError, match="gaierror"):
+        transport_of[-1].send("videos.list", PARAMS, SecretStr(CANARY))
+
+
+def test_plain_http_behind_https(transport_of: list[Transport], caplog: pytest.LogCaptureFixture) -> None:
+    """A TLS handshake with a server that speaks none fails at once and sends no key."""
+    with serve(json_reply(EMPTY)) as server:
+        transport_of.append(Transport(server.base_url.replace("http:", "https:"), 1))
+        with pytest.raises(BackendError):
+            transport_of[-1].send("videos.list", PARAMS, SecretStr(CANARY))
+        assert not any(CANARY.encode() in request for request in server.requests)
+    assert CANARY not in caplog.text
+
+
+def test_the_key_travels_in_its_header_and_nowhere_else(transport_of: list[Transport]) -> None:
+    with serve(json_reply(EMPTY)) as server:
+        transport_of.append(Transport(server.base_url, 2))
+        transport_of[-1].send("videos.batchGetStats", PARAMS, SecretStr(CANARY))
+    head = server.requests[0].decode()
+    first, *headers = head.split("\r\n")
+    assert first.startswith("GET /youtube/v3/videos:batchGetStats?")
+    assert f"X-Goog-Api-Key: {CANARY}" in headers
+    assert head.count(CANARY) == 1
+    assert "User-Agent: pleiades/0.1 (gzip)" in headers
+    assert "Accept-Encoding: gzip" in headers
+
+
+def test_a_long_query_is_posted(transport_of: list[Transport]) -> None:
+    """Longer than 2,048 characters: POST with a form body, as googleapiclient does."""
+    with serve(json_reply(EMPTY)) as server:
+        transport_of.append(Transport(server.base_url, 2))
+        transport_of[-1].send("search.list", {"part": "snippet", "q": "é" * 600}, SecretStr(CANARY))
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /youtube/v3/search HTTP/1.1")
+    assert b"X-HTTP-Method-Override: GET" in head
+    assert body.count(b"%C3%A9") == 600
+    assert CANARY.encode() not in body
+
+
+def test_one_connection_for_many_calls_and_a_stale_one_is_replaced_before_sending(transport_of: list[Transport]) -> None:
+    """An idle connection that the server closed costs no unit: it is found out without sending."""
+    answers = [json_reply(EMPTY)] * 3 + [reply(200, b'{"kind": "youtube#x"}', keep=False), json_reply(EMPTY)]
+    with serve(*answers) as server:
+        transport_of.append(Transport(server.base_url, 2))
+        for _ in range(4):
+            transport_of[-1].send("videos.list", PARAMS, SecretStr(CANARY))
+        assert server.connections == 1
+        time.sleep(0.2)
+        assert transport_of[-1].send("videos.list", PARAMS, SecretStr(CANARY)).status == 200
+        assert server.connections == 2
+        assert len(server.requests) == 5
+
+
+def test_after_a_deadline_the_next_call_gets_its_own_answer(transport_of: list[Transport]) -> None:
+    """The late answer of the first call must not be taken for that of the second."""
+
+    def late(connection: socket.socket) -> bool:
+        time.sleep(0.6)
+        return json_reply({"kind": "youtube#late"})(connection)
+
+    with serve(late, json_reply({"kind": "youtube#own"})) as server:
+        transport_of.append(Transport(server.base_url, 0.3))
+        with pytest.raises(BackendError, match=r"within 0\.3 s"):
+            transport_of[-1].send("videos.list", PARAMS, SecretStr(CANARY))
+        time.sleep(0.5)
+        assert transport_of[-1].send("videos.list", PARAMS, SecretStr(CANARY)).body == b'{"kind":"youtube#own"}'
+
+
+def test_threads_never_get_each_others_answers(transport_of: list[Transport]) -> None:
+    """Eight threads, 400 calls; with a shared googleapiclient service 32 of 480 answers were another call's."""
+    wrong: list[Reply] = []
+
+    def call(transport: Transport, number: int) -> None:
+        for turn in range(50):
+            token = f"t{number}x{turn}"
+            got = transport.send("videos.list", {"part": "id", "pageToken": token}, SecretStr(CANARY))
+            if got.body != token.encode():
+                wrong.append(got)
+
+    with serve(reply()) as server:
+        # The answer depends on the request, so it is made where the request is known.
+        def answer(request: bytes) -> Answer:
+            server.requests.append(b"")
+            return reply(200, request.split(b"pageToken=")[1].split(b"&")[0].split(b" ")[0])
+
+        server.answer = answer  # type: ignore[method-assign]
+        transport_of.append(Transport(server.base_url, 10))
+        threads = [threading.Thread(target=call, args=(transport_of[-1], number)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(server.requests) == 400
+        assert server.connections <= 8
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "url", ["", "youtube", "ftp://x", "http://", "http://u:p@h", "http://h:99999", "http://h/?key=1", "http://a b"]
+)
+def test_an_address_that_is_none_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="PLEIADES_YOUTUBE_URL") as caught:
+        Transport(url, 1)
+    assert caught.value.cure
+
+
+def test_unknown_methods_and_parameters_are_not_sent(transport_of: list[Transport]) -> None:
+    with serve(json_reply(EMPTY)) as server:
+        transport_of.append(Transport(server.base_url, 1))
+        bad: tuple[tuple[str, dict[str, str]], ...] = (
+            ("videos.rate", {}),
+            ("videos.list", {"part": "id", "nonsense": "1"}),
+            ("search.list", {"part": "id", "q": "\ud800"}),
+        )
+        for method, params in bad:
+            with pytest.raises(BadRequest):
+                transport_of[-1].send(method, params, SecretStr(CANARY))
+        assert server.requests == []
+
+
+def test_a_call_succeeds_after_faults_and_each_attempt_is_paid(
+    database: Database, clock: ManualClock, transport_of: list[Transport]
+) -> None:
+    good = {"kind": "youtube#videoListResponse", "items": [{"id": "dQw4w9WgXcQ", "statistics": {"viewCount": "7"}}]}
+    with serve(reply(503), reset, json_reply(good)) as server:
+        transport_of.append(Transport(server.base_url, 2))
+        tried = executor(database, clock, transport_of[-1])
+        tried._attempts = 4  # noqa: SLF001
+        youtube = YouTube(tried, lambda _source, _rows: None)
+        youtube._refused_until = clock.now().replace(year=2027)  # noqa: SLF001  videos.list at once
+        (counts,) = youtube.stats([VideoId("dQw4w9WgXcQ")])
+        assert counts.views == 7
+        assert tried.ledger.left("p", GENERAL) == 10_000 - 3 == 10_000 - len(server.requests)

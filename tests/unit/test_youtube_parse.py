@@ -1,0 +1,202 @@
+"""Replies to records: good rows stay, bad rows are named, hostile text is defused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+
+from pleiades_core.errors import BadReply
+from pleiades_core.models import Candidate, ChannelId, Counts, VideoId
+from pleiades_core.youtube import parse
+
+A, B, C = VideoId("dQw4w9WgXcQ"), VideoId("AAAAAAAAAAA"), VideoId("f_________8")
+CHANNEL = ChannelId("UCooVYzDxdwTtGYAkcPmOgOw")
+
+
+def listing(*rows: object, **more: object) -> dict[str, Any]:
+    """A list reply."""
+    return {"kind": "youtube#videoListResponse", "items": list(rows), **more}
+
+
+def counted(video_id: str = A, **statistics: object) -> dict[str, Any]:
+    """A row with counts."""
+    return {"id": video_id, "statistics": statistics}
+
+
+def video(video_id: str = A, **snippet: object) -> dict[str, Any]:
+    """A row as `videos.list` gives it."""
+    plain = {"channelId": CHANNEL, "title": "T", "publishedAt": "2026-02-01T10:00:00Z"}
+    return {"id": video_id, "snippet": {**plain, **snippet}, "statistics": {"viewCount": "5"}}
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"null", b"3", b'"x"', b"<html>", b'{"a":', b'{"a": NaN}', b"[" * 100_000, b"\xff\xfe"]
+)
+def test_only_an_object_is_a_reply(body: bytes) -> None:
+    with pytest.raises(BadReply) as caught:
+        parse.parse_object(body)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_one_lone_surrogate_does_not_cost_the_other_rows() -> None:
+    """Orjson refuses the whole body; the row is kept with U+FFFD in its place."""
+    body = orjson.dumps(listing(video(A, title="SURROGATE\x00"), video(B))).replace(b"SURROGATE", rb"\ud83d!")
+    details, rejected = parse.video_details(parse.parse_object(body), [A, B])
+    assert [one.title for one in details] == ["\ufffd!\ufffd", "T"]
+    assert rejected == ()
+
+
+def test_wrong_utf8_does_not_cost_the_other_rows() -> None:
+    details, _ = parse.video_details(parse.parse_object(orjson.dumps(listing(video(title="ZZ"))).replace(b"ZZ", b"\xff")), [A])
+    assert details[0].title == "\ufffd"
+
+
+@pytest.mark.parametrize("reply", [{}, {"items": None}, {"items": {}}, {"kind": "x"}, {"kind": "youtube#x", "error": {}}])
+def test_what_is_no_list_reply_must_not_read_as_all_missing(reply: dict[str, Any]) -> None:
+    """An empty reply for 50 ids would count 50 misses towards 50 tombstones."""
+    with pytest.raises(BadReply):
+        parse.stats(reply, [A])
+
+
+def test_a_list_reply_without_items_is_empty() -> None:
+    assert parse.stats({"kind": "youtube#batchGetStatsResponse"}, [A]) == ((), ())
+
+
+def test_counts_are_numbers_and_absent_ones_are_none() -> None:
+    """Hidden likes and switched-off comments are absent, and absent is not zero."""
+    counts, rejected = parse.stats(listing(counted(A, viewCount="7507704", commentCount="0"), counted(B), {"id": C}), [A, B, C])
+    assert counts == (
+        Counts(video_id=A, views=7_507_704, likes=None, comments=0),
+        Counts(video_id=B, views=None, likes=None, comments=None),
+        Counts(video_id=C, views=None, likes=None, comments=None),
+    )
+    assert rejected == ()
+
+
+@pytest.mark.parametrize("value", ["9223372036854775807", 9_223_372_036_854_775_807])
+def test_the_largest_count(value: object) -> None:
+    assert parse.stats(listing(counted(viewCount=value)), [A])[0][0].views == 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["9223372036854775808", 2**63, "-1", -1, "", " 5", "5.0", 5.0, True, "1e3", "٣", "²", [], {}, "1_000", "0" * 30, 10**400],
+)
+def test_a_count_that_is_none_rejects_its_row_alone(value: object) -> None:
+    counts, rejected = parse.stats(listing(counted(A, likeCount=value), counted(B, viewCount="1")), [A, B])
+    assert [one.video_id for one in counts] == [B]
+    assert [row.reason for row in rejected] == ["likeCount is no count"]
+
+
+def test_rows_that_were_not_asked_for_and_repeated_ones_are_rejected() -> None:
+    rows = [counted(A, viewCount="1"), counted(A, viewCount="2"), counted(B), 3, None, {"id": None}, {"id": ["x"]}, {}]
+    counts, rejected = parse.stats(listing(*rows), [A, C])
+    assert [(one.video_id, one.views) for one in counts] == [(A, 1)]
+    assert len(rejected) == 7
+
+
+@pytest.mark.parametrize("part", ["x", 3, [], True])
+def test_a_part_of_the_wrong_type_rejects_its_row(part: object) -> None:
+    assert parse.stats(listing({"id": A, "statistics": part}), [A])[1]
+    assert parse.video_details(listing({"id": A, "snippet": part}), [A])[1]
+
+
+def test_rejected_rows_are_short_and_can_be_stored() -> None:
+    (row,) = parse.stats(listing({"id": "\ud800\x00" * 100_000}), [A])[1]
+    assert len(row.row) <= 500
+    row.row.encode()
+    assert "\x00" not in row.row
+
+
+def test_a_whole_video() -> None:
+    """Every field, in the form of 2026."""
+    row = video(
+        title="Tom &amp; Jerry", description="d", channelTitle="c", tags=["a", 3, "b\x00"], categoryId="20",
+        defaultAudioLanguage="en-GB", liveBroadcastContent="live", publishedAt="2026-02-01T10:00:00.250+02:00",
+    )  # fmt: skip
+    row["contentDetails"] = {"duration": "PT1H2M3S"}
+    (one,), rejected = parse.video_details(listing(row), [A])
+    assert rejected == ()
+    assert one.title == "Tom &amp; Jerry", "videos.list does not escape: unescaping would change what the owner wrote"
+    assert one.published_at == datetime(2026, 2, 1, 8, 0, 0, 250_000, tzinfo=UTC)
+    assert (one.tags, one.category_id, one.language, one.duration_s, one.live) == (("a", "b\ufffd"), 20, "en-GB", 3_723, "live")
+    assert one.counts.views == 5
+
+
+def test_text_is_bounded() -> None:
+    row = video(title="t" * 5_000, description="d" * 9_000, tags=["x" * 500] * 99)
+    (one,), _ = parse.video_details(listing(row), [A])
+    assert (len(one.title), len(one.description), len(one.tags), len(one.tags[0])) == (1_000, 5_000, 50, 100)
+
+
+@pytest.mark.parametrize(
+    "snippet",
+    [
+        {"channelId": "UCshort"},
+        {"channelId": None},
+        {"publishedAt": None},
+        {"publishedAt": "2026-02-01"},
+        {"publishedAt": "2026-02-01T10:00:00"},
+        {"publishedAt": "0001-01-01T00:00:00+14:00"},
+        {"publishedAt": 1_770_000_000},
+    ],
+)
+def test_a_video_without_channel_or_instant_is_rejected(snippet: dict[str, object]) -> None:
+    details, rejected = parse.video_details(listing(video(A, **snippet), video(B)), [A, B])
+    assert [one.video_id for one in details] == [B]
+    assert len(rejected) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("PT15M33S", 933), ("PT0S", 0), ("P1DT1S", 86_401), ("PT100H", 360_000), ("P1W", 604_800), ("PT1.9S", 1), ("123s", 123),
+        ("0s", 0), ("1.500s", 1), ("P0D", None), ("PT", 0), ("P", None), ("", None), ("15:33", None), ("PT-5S", None),
+        ("PT٣S", None), (None, None), (5, None), ("PT5S\n", None),
+    ],
+)  # fmt: skip
+def test_durations(text: object, seconds: int | None) -> None:
+    """ISO 8601 of videos.list, google-duration of batchGetStats; `P0D` is what live videos have."""
+    assert parse.duration_seconds(text) == seconds
+
+
+def test_a_search_page() -> None:
+    """Channels among the results are no candidates; a repeated video is one candidate."""
+    rows = [
+        {"id": {"kind": "youtube#video", "videoId": A}, "snippet": {"channelId": CHANNEL, "title": "&#39;x"}},
+        {"id": {"kind": "youtube#channel", "channelId": CHANNEL}, "snippet": {"channelId": CHANNEL}},
+        {"id": {"videoId": A}, "snippet": {"channelId": CHANNEL}},
+        {"id": {"videoId": "x"}, "snippet": {"channelId": CHANNEL}},
+    ]
+    page, rejected = parse.search_rows(listing(*rows, nextPageToken="CDIQAA"))
+    assert page.candidates == (Candidate(video_id=A, channel_id=CHANNEL),)
+    assert page.next_page_token == "CDIQAA"  # noqa: S105  a place in a list, no secret
+    assert len(rejected) == 2
+    assert parse.search_page(listing(*rows)).next_page_token is None
+
+
+@pytest.mark.parametrize("token", [None, "", 3, "a\nb", "é", {}])
+def test_a_token_that_cannot_be_sent_back_is_none(token: object) -> None:
+    assert parse.search_page(listing(nextPageToken=token)).next_page_token is None
+
+
+def test_uploads_by_either_part() -> None:
+    """ContentDetails names no channel, so the one that was asked for counts; snippet names the video's owner."""
+    by_details = {"contentDetails": {"videoId": A, "videoPublishedAt": "2026-02-01T10:00:00Z"}}
+    by_snippet = {"snippet": {"resourceId": {"videoId": B}, "videoOwnerChannelId": CHANNEL, "channelId": "UC" + "A" * 22}}
+    page, rejected = parse.uploads_rows(listing(by_details, by_snippet, {"snippet": {}}), CHANNEL)
+    assert [(one.video_id, one.channel_id) for one in page.candidates] == [(A, CHANNEL), (B, CHANNEL)]
+    assert len(rejected) == 1
+    assert parse.uploads_page(listing(by_details)).candidates == ()
+
+
+def test_channels_and_categories() -> None:
+    row = {"id": CHANNEL, "snippet": {"title": "n"}, "statistics": {"videoCount": "3", "hiddenSubscriberCount": True}}
+    (one,), rejected = parse.channels(listing(row, row, {"id": "x"}))
+    assert (one.title, one.videos, one.views, one.subscribers) == ("n", 3, None, None)
+    assert len(rejected) == 2
+    rows = [{"id": "10", "snippet": {"title": "Music"}}, {"id": "x"}, {"id": 20, "snippet": 3}]
+    assert parse.categories(listing(*rows)) == {10: "Music", 20: ""}

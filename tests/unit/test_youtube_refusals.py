@@ -1,0 +1,138 @@
+"""What a refusal means: bodies as the API was seen to send them, and as nobody should.
+
+The bodies were captured or quoted by others: googleapis/google-api-python-client#2753, dmunozv04/iSponsorBlockTV#34,
+tokland/youtube-upload#165, sns-sdks/python-youtube's and joostlek/python-youtube's test data, alaouy/YouTube#106.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+
+from pleiades_core.errors import (
+    ApiDisabled,
+    ApiError,
+    BackendError,
+    BadReply,
+    BadRequest,
+    KeyBlocked,
+    KeyInvalid,
+    QuotaExhausted,
+    RateLimited,
+    ResourceMissing,
+)
+from pleiades_core.youtube.parse import parse_error
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SEARCH_SPENT = "Quota exceeded for quota metric 'Search Queries' and limit 'Search Queries per day' of service 'youtube'"
+PER_MINUTE = "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute per user' of service 'youtube'"
+
+
+def refused(status: int, body: object, headers: dict[str, str] | None = None) -> ApiError:
+    """The error for a body, given as JSON or as bytes."""
+    content = body if isinstance(body, bytes) else orjson.dumps(body)
+    return parse_error(status, headers or {}, content, project="p", bucket="search", now=NOW)
+
+
+def body(message: str = "", *reasons: str, detail: str | None = None, **metadata: str) -> dict[str, Any]:
+    """An error body in the API's form."""
+    error: dict[str, Any] = {"message": message, "errors": [{"domain": "global", "reason": word} for word in reasons]}
+    if detail:
+        error["details"] = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": detail, "metadata": metadata}]
+    return {"error": error}
+
+
+DAILY = {"quota_unit": "1/d/{project}", "quota_limit_value": "0"}
+CASES: list[tuple[str, int, object, type[ApiError]]] = [
+    (
+        "search bucket of 2026",
+        429,
+        body(SEARCH_SPENT, "rateLimitExceeded", detail="RATE_LIMIT_EXCEEDED", **DAILY),
+        QuotaExhausted,
+    ),
+    ("the same without details", 429, body(SEARCH_SPENT, "rateLimitExceeded"), QuotaExhausted),
+    ("unit wins over message", 429, body(SEARCH_SPENT, "x", detail="X", quota_unit="1/min/{project}/{user}"), RateLimited),
+    ("unit wins over reason", 403, body("", "quotaExceeded", detail="X", quota_unit="1/min/{project}"), RateLimited),
+    ("daily unit, old reason", 429, body("", "userRateLimitExceeded", detail="X", quota_unit="1/d/{project}"), QuotaExhausted),
+    ("general units", 403, body("you have exceeded your <a href='/x'>quota</a>.", "quotaExceeded"), QuotaExhausted),
+    ("legacy daily", 403, body("Daily Limit Exceeded. ...", "dailyLimitExceeded"), QuotaExhausted),
+    ("per minute", 429, body(PER_MINUTE, "rateLimitExceeded"), RateLimited),
+    ("bare", 429, body("User Rate Limit Exceeded", "rateLimitExceeded"), RateLimited),
+    ("older per-user form", 403, body("", "userRateLimitExceeded"), RateLimited),
+    ("unknown 429", 429, b"<html>sorry</html>", RateLimited),
+    ("429 of another shape", 429, {"error": {"errors": "x", "details": [1, None, {"metadata": 3}]}}, RateLimited),
+    ("key invalid", 400, body("API key not valid.", "badRequest", detail="API_KEY_INVALID"), KeyInvalid),
+    ("key invalid, 2019", 400, body("Bad Request", "keyInvalid"), KeyInvalid),
+    ("401", 401, b"", KeyInvalid),
+    ("not enabled", 403, body("not been used in project 1", "accessNotConfigured", detail="SERVICE_DISABLED"), ApiDisabled),
+    ("key barred", 403, body("are blocked.", "forbidden", detail="API_KEY_SERVICE_BLOCKED"), KeyBlocked),
+    ("address barred", 403, body("", "ipRefererBlocked"), KeyBlocked),
+    ("referer barred", 403, body("", "forbidden", detail="API_KEY_HTTP_REFERRER_BLOCKED"), KeyBlocked),
+    ("filters", 400, body("The request specifies an invalid filter parameter.", "invalidFilters"), BadRequest),
+    ("page token", 400, body("", "invalidPageToken"), BadRequest),
+    ("no body", 400, b"", BadRequest),
+    ("forbidden for another reason", 403, body("", "forbidden"), BadRequest),
+    ("a gateway's 403", 403, b"<html>Forbidden</html>", BadReply),
+    ("chart, documented", 400, body("", "videoChartNotFound"), ResourceMissing),
+    ("chart, seen", 404, body("Requested entity was not found.", "notFound"), ResourceMissing),
+    ("playlist", 404, body("", "playlistNotFound"), ResourceMissing),
+    ("HTML 404", 404, b"<html>", ResourceMissing),
+    ("500", 500, body("", "backendError"), BackendError),
+    ("503 that says quota", 503, body(SEARCH_SPENT, "quotaExceeded"), BackendError),
+    ("599", 599, b"", BackendError),
+    ("408", 408, b"", BackendError),
+    ("304", 304, b"", BadReply),
+    ("204", 204, b"", BadReply),
+]
+
+
+@pytest.mark.parametrize(("status", "content", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_every_refusal_is_one_error(status: int, content: object, expected: type[ApiError]) -> None:
+    """One table: what the API was seen or said to answer, and what it means here."""
+    error = refused(status, content)
+    assert type(error) is expected
+    assert error.status == status
+    assert error.cure or expected is BackendError
+
+
+def test_a_spent_bucket_names_limit_and_reset() -> None:
+    """Limit 0 is what new projects get; the reset is the next midnight in California."""
+    error = refused(429, body(SEARCH_SPENT, "rateLimitExceeded", detail="RATE_LIMIT_EXCEEDED", **DAILY))
+    assert isinstance(error, QuotaExhausted)
+    assert (error.project, error.bucket, error.limit) == ("p", "search", 0)
+    assert error.resets_at == datetime(2026, 3, 2, 8, tzinfo=UTC)
+    assert error.reason == "rateLimitExceeded"
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("7", 7.0),
+        (" 0.5 ", 0.5),
+        ("Sun, 01 Mar 2026 12:00:09 GMT", 9.0),
+        ("Sun, 01 Mar 2026 11:00:00 GMT", 0.0),
+        ("999999999", 86_400.0),
+        ("-1", None),
+        ("nan", None),
+        ("soon", None),
+        ("²", None),
+        ("", None),
+    ],
+)
+def test_retry_after(value: str, seconds: float | None) -> None:
+    """Seconds or a date; nonsense is as good as nothing."""
+    error = refused(429, b"{}", {"retry-after": value})
+    assert isinstance(error, RateLimited)
+    assert error.retry_after == seconds
+
+
+def test_no_address_and_no_key_is_repeated() -> None:
+    """The API's own text names the console's address with the project; others echo what they were sent."""
+    text = "Enable it by visiting https://console.example/x?key=abc then retry AIzaSyCANARY key=CANARY <b>now</b>\nX"
+    error = refused(400, body(text, "CANARY-1", "http://x/CANARY"))
+    assert "CANARY" not in repr(error) + error.reason
+    assert "://" not in str(error)
+    assert str(error) == "YouTube answered 400: Enable it by visiting then retry now X"
