@@ -80,21 +80,20 @@ def world_start() -> datetime:
 @pytest.fixture
 def simulator(tmp_path: Path, world_start: datetime) -> Iterator[SimulatorProcess]:
     """A small synthetic YouTube on loopback, its clock at `world_start`."""
-    config = SimulatorConfig(videos=3_000, seed=7, start=world_start, days_ahead=4)
+    config = SimulatorConfig(videos=4_000, seed=7, start=world_start, days_ahead=4, uploads_per_day=700)
     with start_subprocess(config, log_path=tmp_path / "simulator.log") as running:
         yield running
 
 
 @pytest.fixture
-def pleiades(
-    tmp_path: Path, database_url: str, simulator: SimulatorProcess, world_start: datetime
-) -> Iterator[Installation]:
+def pleiades(tmp_path: Path, database_url: str, simulator: SimulatorProcess, world_start: datetime) -> Iterator[Installation]:
     """An installation on the simulator, with a clock that moves the simulator's along."""
     control = SimulatorControl(simulator.base_url)
+    keys = json.dumps([{"key": key.key, "project": key.project} for key in DEMO_KEYS])
     settings = Settings(
         home=tmp_path / "home", database_url=database_url, youtube_url=simulator.base_url,
-        api_key_pool=SecretStr(json.dumps([{"key": key.key, "project": key.project} for key in DEMO_KEYS])), seed_terms=tuple(control.world()["terms"]),
-        uploads_per_hunt=10,
+        api_key_pool=SecretStr(keys), seed_terms=tuple(control.world()["terms"]),
+        uploads_per_hunt=40,
     )  # fmt: skip
     with open_installation(settings, clock=DrivingClock(control, world_start)) as opened:
         yield opened

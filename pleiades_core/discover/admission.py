@@ -9,6 +9,7 @@ claim whose hunter died keeps its vid and is taken over by the next hunt.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -47,19 +48,21 @@ def unseen(database: Database, candidates: Iterable[Candidate]) -> dict[VideoId,
     return {video_id: id8 for video_id, id8 in ids.items() if id8 not in seen}
 
 
-def claim(database: Database, id8s: Sequence[int], *, now: datetime, lasting: timedelta) -> Claim | None:
+def claim(database: Database, lease_id: uuid.UUID, id8s: Sequence[int], *, now: datetime, lasting: timedelta) -> Claim | None:
     """T1: claim new ids. None when others have claimed them all; those are theirs to admit."""
-    return _claim(database, QUERIES.claim, {"id8s": list(id8s)}, now=now, lasting=lasting)
+    return _claim(database, lease_id, QUERIES.claim, {"id8s": list(id8s)}, now=now, lasting=lasting)
 
 
-def take_over(database: Database, *, limit: int, now: datetime, lasting: timedelta) -> Claim | None:
+def take_over(database: Database, lease_id: uuid.UUID, *, limit: int, now: datetime, lasting: timedelta) -> Claim | None:
     """T1 for claims whose hunter died or gave up: they keep their vids. None when there are none."""
-    return _claim(database, QUERIES.reclaim, {"limit": limit}, now=now, lasting=lasting)
+    return _claim(database, lease_id, QUERIES.reclaim, {"limit": limit}, now=now, lasting=lasting)
 
 
-def _claim(database: Database, query: str, words: Mapping[str, object], *, now: datetime, lasting: timedelta) -> Claim | None:
+def _claim(
+    database: Database, lease_id: uuid.UUID, query: str, words: Mapping[str, object], *, now: datetime, lasting: timedelta
+) -> Claim | None:
     with database.transaction() as connection:
-        lease = take_lease(connection, "hunt", now=now, lasting=lasting)
+        lease = take_lease(connection, lease_id, "hunt", now=now, lasting=lasting)
         rows = connection.execute(query, {**words, "lease_id": lease.lease_id, "now": now}).fetchall()
         if not rows:
             end_lease(connection, lease.lease_id)
@@ -93,10 +96,10 @@ def note(database: Database, acknowledge: Iterable[Acknowledge], *, now: datetim
             acknowledged(connection, now)
 
 
-def give_up(database: Database, claimed: Claim) -> None:
-    """End a claim that was not admitted; the next hunt takes its ids over."""
+def give_up(database: Database, lease_id: uuid.UUID) -> None:
+    """End a claim that was not admitted; the next hunt takes its ids over. Nothing happens to an ended one."""
     with database.transaction() as connection:
-        end_lease(connection, claimed.lease.lease_id)
+        end_lease(connection, lease_id)
 
 
 def registry_rows(

@@ -10,13 +10,16 @@ Belongs here: the order of a hunt. Does not belong here: what a road asks (sourc
 
 from __future__ import annotations
 
-import concurrent.futures
 import itertools
 import logging
+import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from enum import Enum, auto
+from functools import partial
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -46,6 +49,7 @@ from pleiades_core.vault.layout import REGISTRY, SAMPLES
 from pleiades_core.vault.vault import Vault
 from pleiades_core.watchlist.reaper import adopt_orphans, reap
 from pleiades_core.youtube.api import IDS_PER_CALL, YouTube
+from pleiades_core.youtube.parallel import ask_all
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +58,20 @@ _PORTION = 50 * IDS_PER_CALL
 
 #: When a reply arrived, what was asked, what came.
 _Answer = tuple[datetime, Sequence[VideoId], tuple[VideoDetails, ...]]
+
+
+class _Claiming(Protocol):
+    """T1, all but the lease."""
+
+    def __call__(self, lease_id: uuid.UUID, *, now: datetime, lasting: timedelta) -> Claim | None: ...
+
+
+class _Outcome(Enum):
+    """What became of one portion."""
+
+    NOTHING = auto()
+    INCOMPLETE = auto()
+    ADMITTED = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,34 +177,44 @@ class Hunter:
         """Claim and admit in portions. The roads are noted with the last one, when everything they found is durable."""
         acknowledge = [find.acknowledge for find in hunt.finds]
         roads = {candidate.video_id: find.road for find in reversed(hunt.finds) for candidate in find.candidates}
-        dead = take_over(self._database, limit=_PORTION, now=self._clock.now(), lasting=self._settings.lease)
-        if dead is not None and not self._admit(dead, roads, [], hunt):
+        dead = partial(take_over, self._database, limit=_PORTION)
+        if self._claim_and_admit(dead, roads, [], hunt) is _Outcome.INCOMPLETE:
             return
         fresh = unseen(self._database, itertools.chain.from_iterable(find.candidates for find in hunt.finds))
         hunt.new = len(fresh)
         id8s = list(fresh.values())
         portions = [id8s[start : start + _PORTION] for start in range(0, len(id8s), _PORTION)]
+        outcome = _Outcome.NOTHING
         for place, portion in enumerate(portions, start=1):
-            claimed = claim(self._database, portion, now=self._clock.now(), lasting=self._settings.lease)
-            last = place == len(portions)
-            if claimed is not None and not self._admit(claimed, roads, acknowledge if last else [], hunt):
+            noted = acknowledge if place == len(portions) else []
+            outcome = self._claim_and_admit(partial(claim, self._database, id8s=portion), roads, noted, hunt)
+            if outcome is _Outcome.INCOMPLETE:
                 return
-            if claimed is not None and last:
-                return
-        note(self._database, acknowledge, now=self._clock.now())
+        if outcome is _Outcome.NOTHING:
+            note(self._database, acknowledge, now=self._clock.now())
 
-    def _admit(self, claimed: Claim, roads: dict[VideoId, str], acknowledge: Sequence[Acknowledge], hunt: _Hunt) -> bool:
-        """Describe, write and admit what was claimed. False: some of it could not be described, or the lease was lost."""
+    def _claim_and_admit(
+        self, claiming: _Claiming, roads: dict[VideoId, str], acknowledge: Sequence[Acknowledge], hunt: _Hunt
+    ) -> _Outcome:
+        """From T1 to T2. INCOMPLETE: some of it could not be described, or the lease was lost."""
+        lease_id = uuid.uuid4()
         try:
-            answers, errors = self._describe(claimed)
-            found = [(details, arrived_at) for arrived_at, _, batch in answers for details in batch]
-            wanted = [(details, at) for details, at in found if self._is_admissible(details, at)]
-            described = {details.video_id for details, _ in wanted}
-            gone = [video_id for _, asked, _ in answers for video_id in asked if video_id not in described]
-            written = self._write(claimed, wanted, roads)
+            claimed = claiming(lease_id, now=self._clock.now(), lasting=self._settings.lease)
+            if claimed is None:
+                return _Outcome.NOTHING
+            return self._admit(claimed, roads, acknowledge, hunt)
         except BaseException:
-            give_up(self._database, claimed)
+            # Ctrl-C at any moment included: the next hunt takes the claims over.
+            give_up(self._database, lease_id)
             raise
+
+    def _admit(self, claimed: Claim, roads: dict[VideoId, str], acknowledge: Sequence[Acknowledge], hunt: _Hunt) -> _Outcome:
+        answers, errors = self._describe(claimed)
+        found = [(details, arrived_at) for arrived_at, _, batch in answers for details in batch]
+        wanted = [(details, at) for details, at in found if self._is_admissible(details, at)]
+        described = {details.video_id for details, _ in wanted}
+        gone = [video_id for _, asked, _ in answers for video_id in asked if video_id not in described]
+        written = self._write(claimed, wanted, roads)
         if errors:
             acknowledge = []
             hunt.errors["details"] = next((e for e in errors if isinstance(e, QuotaExhausted)), errors[0])
@@ -196,33 +224,17 @@ class Hunter:
             log.warning("lease %s ran out; adopting what it wrote", claimed.lease.lease_id)
             for batch, _ in written:
                 adopt_orphans(self._database, self._vault, self._clock, batch.day, dead={claimed.lease.lease_id})
-            return False
+            return _Outcome.INCOMPLETE
         hunt.admitted += len(wanted)
         hunt.gone += len(gone)
         hunt.bytes += sum(batch.bytes for batch, _ in written)
-        return not errors
+        return _Outcome.INCOMPLETE if errors else _Outcome.ADMITTED
 
     def _describe(self, claimed: Claim) -> tuple[list[_Answer], list[ApiError]]:
         """Details of everything claimed, 50 videos a call, several calls at once."""
         ids = list(claimed.vids)
         chunks = [ids[start : start + IDS_PER_CALL] for start in range(0, len(ids), IDS_PER_CALL)]
-        answers: list[_Answer] = []
-        errors: list[ApiError] = []
-        with concurrent.futures.ThreadPoolExecutor(self._settings.parallel_calls, thread_name_prefix="details") as pool:
-            futures = [pool.submit(self._ask, chunk) for chunk in chunks]
-            try:
-                for future in concurrent.futures.as_completed(futures):
-                    try:
-                        answers.append(future.result())
-                    except ApiError as error:
-                        errors.append(error)
-                        pool.shutdown(wait=False, cancel_futures=True)
-                    except concurrent.futures.CancelledError:
-                        continue
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-        return answers, errors
+        return ask_all(self._ask, chunks, threads=self._settings.parallel_calls)
 
     def _ask(self, ids: Sequence[VideoId]) -> _Answer:
         details = self._youtube.videos(ids)

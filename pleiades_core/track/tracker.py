@@ -10,13 +10,14 @@ Belongs here: the order of effects, T1 · V · T2 of docs/architecture.md. Does 
 
 from __future__ import annotations
 
-import concurrent.futures
 import logging
 import statistics
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 
 import pyarrow as pa
 
@@ -32,9 +33,13 @@ from pleiades_core.watchlist.cadence import TIERS, Cadence
 from pleiades_core.watchlist.reaper import adopt_orphans, reap
 from pleiades_core.watchlist.slices import IDS_PER_CALL, Due, Slice, commit_slice, give_back, take_slice
 from pleiades_core.youtube.api import YouTube
-from pleiades_core.youtube.quota import STATS
+from pleiades_core.youtube.parallel import ask_all
+from pleiades_core.youtube.quota import STATS, Reservation
 
 log = logging.getLogger(__name__)
+
+#: When a reply arrived, what was asked, what came.
+Answer = tuple[datetime, Sequence[Due], Sequence[Counts]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +72,8 @@ class TrackReport:
 class _Polled:
     """What came back of a slice."""
 
-    answers: list[tuple[datetime, Sequence[Due], tuple[Counts, ...]]] = field(default_factory=list)
-    errors: list[ApiError] = field(default_factory=list)
+    answers: list[Answer]
+    errors: list[ApiError]
 
     @property
     def exhausted(self) -> QuotaExhausted | None:
@@ -99,10 +104,7 @@ class Tracker:
         tally = Counter[str]()
         lateness: list[float] = []
         exhausted: QuotaExhausted | None = None
-        while exhausted is None and (taken := self._take(tier)) is not None:
-            now = self._clock.now()
-            lateness += [max((now - due.due_at).total_seconds(), 0.0) for due in taken.videos if due.due_at]
-            polled = self._poll_and_commit(taken, tally)
+        while exhausted is None and (polled := self._slice(tier, tally, lateness)) is not None:
             exhausted = polled.exhausted
             if polled.errors and not polled.answers and exhausted is None:
                 raise polled.errors[0]
@@ -115,58 +117,52 @@ class Tracker:
             failed_calls=tally["failed_calls"], resets_at=exhausted.resets_at if exhausted else None,
         )  # fmt: skip
 
-    def _take(self, tier: Tier | None) -> Slice | None:
-        return take_slice(
-            self._database, self._youtube.executor.ledger, self._cadence,
-            now=self._clock.now(), tier=tier, project=self._youtube.project_for(STATS, "tracking"),
-            calls=self._settings.calls_per_slice, lasting=self._settings.lease,
-        )  # fmt: skip
-
-    def _poll_and_commit(self, taken: Slice, tally: Counter[str]) -> _Polled:
+    def _slice(self, tier: Tier | None, tally: Counter[str], lateness: list[float]) -> _Polled | None:
+        """One slice from T1 to T2. None when nothing is due."""
         ledger = self._youtube.executor.ledger
+        lease_id, taken = uuid.uuid4(), None
         try:
+            taken = take_slice(
+                self._database, ledger, self._cadence, lease_id,
+                now=self._clock.now(), tier=tier, project=self._youtube.project_for(STATS, "tracking"),
+                calls=self._settings.calls_per_slice, lasting=self._settings.lease,
+            )  # fmt: skip
+            if taken is None:
+                return None
+            now = self._clock.now()
+            lateness += [max((now - due.due_at).total_seconds(), 0.0) for due in taken.videos if due.due_at]
             polled = self._poll(taken)
             written = self._write(taken, polled)
+            self._commit(taken, written)
         except BaseException:
-            # Ctrl-C and a full disk included: the videos are due again, the units that were used stay spent.
-            give_back(self._database, ledger, taken)
+            # Ctrl-C at any moment and a full disk included: the videos are due again, the units that were used stay spent.
+            give_back(self._database, ledger, lease_id, taken.reservation if taken else None)
             raise
-        try:
-            commit_slice(self._database, ledger, taken, written, now=self._clock.now())
-        except LeaseLost:
-            log.warning("lease %s ran out; adopting what it wrote", taken.lease.lease_id)
-            for batch, _ in written:
-                adopt_orphans(self._database, self._vault, self._clock, batch.day, dead={taken.lease.lease_id})
         tally.update(slices=1, due=len(taken.videos), failed_calls=len(polled.errors))
         for batch, table in written:
             ok = table.column("status").to_pylist().count(int(SampleStatus.OK))
             tally.update(samples=batch.rows, misses=batch.rows - ok, bytes=batch.bytes)
         return polled
 
+    def _commit(self, taken: Slice, written: Sequence[tuple[WrittenBatch, pa.Table]]) -> None:
+        try:
+            commit_slice(self._database, self._youtube.executor.ledger, taken, written, now=self._clock.now())
+        except LeaseLost:
+            log.warning("lease %s ran out; adopting what it wrote", taken.lease.lease_id)
+            for batch, _ in written:
+                adopt_orphans(self._database, self._vault, self._clock, batch.day, dead={taken.lease.lease_id})
+
     def _poll(self, taken: Slice) -> _Polled:
         """Ask for every video of the slice, several calls at once. Errors are collected; quota running out ends it early."""
-        polled = _Polled()
         chunks = [taken.videos[start : start + IDS_PER_CALL] for start in range(0, len(taken.videos), IDS_PER_CALL)]
-        with concurrent.futures.ThreadPoolExecutor(self._settings.parallel_calls, thread_name_prefix="poll") as pool:
-            futures = [pool.submit(self._ask, chunk, taken) for chunk in chunks]
-            try:
-                for future in concurrent.futures.as_completed(futures):
-                    try:
-                        polled.answers.append(future.result())
-                    except ApiError as error:
-                        polled.errors.append(error)
-                        if isinstance(error, QuotaExhausted):
-                            pool.shutdown(wait=False, cancel_futures=True)
-                    except concurrent.futures.CancelledError:
-                        continue
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-        return polled
+        ask = partial(self._ask, reservation=taken.reservation)
+        answers, errors = ask_all(ask, chunks, threads=self._settings.parallel_calls)
+        return _Polled(answers=answers, errors=errors)
 
-    def _ask(self, chunk: Sequence[Due], taken: Slice) -> tuple[datetime, Sequence[Due], tuple[Counts, ...]]:
-        counts = self._youtube.stats([due.video_id for due in chunk], taken.reservation)
-        return self._clock.now(), chunk, counts
+    def _ask(self, chunk: Sequence[Due], reservation: Reservation | None) -> Answer:
+        counts, unreadable = self._youtube.stats_and_unreadable([due.video_id for due in chunk], reservation)
+        # A row that could not be understood says neither counts nor absence: it is no sample, and the video stays due.
+        return self._clock.now(), [due for due in chunk if due.video_id not in unreadable], counts
 
     def _write(self, taken: Slice, polled: _Polled) -> list[tuple[WrittenBatch, pa.Table]]:
         written = []
@@ -177,7 +173,7 @@ class Tracker:
         return written
 
 
-def samples_by_day(answers: Iterable[tuple[datetime, Sequence[Due], Sequence[Counts]]]) -> dict[date, pa.Table]:
+def samples_by_day(answers: Iterable[Answer]) -> dict[date, pa.Table]:
     """Samples of `SAMPLE_SCHEMA`, cut by the UTC day in which each reply arrived.
 
     A video that was asked for and is absent from its reply becomes a miss: a sample without counts.

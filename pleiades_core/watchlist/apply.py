@@ -48,7 +48,8 @@ def _admit(connection: psycopg.Connection, registry: pa.Table) -> None:
     found = connection.execute(QUERIES.known_channels, {"channel_ids": channel_ids}).fetchall()
     ordinal = {channel_id: channel for channel, channel_id in found}
     values = {
-        "vids": registry.column("vid").to_pylist(), "id8s": [decode(video_id) for video_id in registry.column("video_id").to_pylist()],
+        "vids": registry.column("vid").to_pylist(),
+        "id8s": [decode(video_id) for video_id in registry.column("video_id").to_pylist()],
         "channels": [ordinal[channel_id] for channel_id in channel_ids],
         "published": registry.column("published_at").to_pylist(),
     }  # fmt: skip

@@ -27,9 +27,11 @@ class Lease:
     epoch: uuid.UUID
 
 
-def take_lease(connection: psycopg.Connection, kind: str, *, now: datetime, lasting: timedelta) -> Lease:
-    """Grant a lease inside the caller's transaction. `kind` is `track` or `hunt`."""
-    lease_id = uuid.uuid4()
+def take_lease(connection: psycopg.Connection, lease_id: uuid.UUID, kind: str, *, now: datetime, lasting: timedelta) -> Lease:
+    """Grant a lease inside the caller's transaction. `kind` is `track` or `hunt`.
+
+    The caller makes up the id beforehand, so that it can end the lease even if it is interrupted before this returns.
+    """
     row = connection.execute(QUERIES.take_lease, {"lease_id": lease_id, "kind": kind, "lease": lasting, "now": now}).fetchone()
     assert row is not None, "table installation has exactly one row"  # noqa: S101  by its primary key
     return Lease(lease_id=lease_id, epoch=row[0])
@@ -44,10 +46,10 @@ def hold_lease(connection: psycopg.Connection, lease: Lease) -> None:
         )
 
 
-def end_lease(connection: psycopg.Connection, lease_id: uuid.UUID) -> None:
-    """Remove a lease and everything it holds in the watchlist."""
+def end_lease(connection: psycopg.Connection, lease_id: uuid.UUID) -> bool:
+    """Remove a lease and everything it holds in the watchlist. False: it was not there (any more)."""
     connection.execute(QUERIES.release, {"lease_id": lease_id})
-    connection.execute(QUERIES.end_lease, {"lease_id": lease_id})
+    return connection.execute(QUERIES.end_lease, {"lease_id": lease_id}).fetchone() is not None
 
 
 def lease_ids(connection: psycopg.Connection) -> set[uuid.UUID]:

@@ -6,6 +6,7 @@ come between T1 and T2 (track/tracker.py); which video is due (cadence.py).
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -61,7 +62,7 @@ def due_counts(connection: psycopg.Connection, cadence: Cadence, now: datetime) 
 
 
 def take_slice(
-    database: Database, ledger: Ledger, cadence: Cadence, *,
+    database: Database, ledger: Ledger, cadence: Cadence, lease_id: uuid.UUID, *,
     now: datetime, tier: Tier | None, project: str | None, calls: int, lasting: timedelta,
 ) -> Slice | None:  # fmt: skip
     """T1: lease due videos of one tier (None: of any) and debit their calls. None when nothing is due.
@@ -71,7 +72,7 @@ def take_slice(
     call asks the ledger itself.
     """
     with database.transaction() as connection:
-        lease = take_lease(connection, "track", now=now, lasting=lasting)
+        lease = take_lease(connection, lease_id, "track", now=now, lasting=lasting)
         rows = connection.execute(
             QUERIES.lease_due,
             {
@@ -101,16 +102,16 @@ def commit_slice(
         for batch, table in written:
             record_batch(connection, batch, now=now)
             apply(connection, batch.dataset, table)
-        _end(connection, ledger, taken)
+        end_lease(connection, taken.lease.lease_id)
+        if taken.reservation:
+            ledger.settle(connection, taken.reservation)
 
 
-def give_back(database: Database, ledger: Ledger, taken: Slice) -> None:
-    """End a slice without a file: its videos are due again. Units that were used stay spent."""
+def give_back(database: Database, ledger: Ledger, lease_id: uuid.UUID, reservation: Reservation | None) -> None:
+    """End a slice without a file: its videos are due again, units that were used stay spent. Nothing happens to an ended one.
+
+    Units are given back only together with the lease: an interrupt may arrive when T2 has committed and nobody was told.
+    """
     with database.transaction() as connection:
-        _end(connection, ledger, taken)
-
-
-def _end(connection: psycopg.Connection, ledger: Ledger, taken: Slice) -> None:
-    end_lease(connection, taken.lease.lease_id)
-    if taken.reservation:
-        ledger.settle(connection, taken.reservation)
+        if end_lease(connection, lease_id) and reservation:
+            ledger.settle(connection, reservation)

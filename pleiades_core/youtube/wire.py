@@ -125,7 +125,13 @@ class Line:
         self._deadline_s = deadline_s
         self._max_body_bytes = max_body_bytes
         self._context = context
-        self._connection = http.client.HTTPConnection(origin.host, origin.port)
+        # The two classes differ in the port that their Host header leaves out; sockets are opened here in either case.
+        self._connection = (
+            http.client.HTTPConnection(origin.host, origin.port)
+            if context is None
+            else http.client.HTTPSConnection(origin.host, origin.port, context=context)
+        )
+        self._connection.auto_open = 0
         self._guard: _GuardedSocket | None = None
 
     def close(self) -> None:

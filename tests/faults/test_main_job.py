@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 
 from pleiades_core.insights.ranking import live
@@ -29,7 +30,7 @@ def test_a_day_from_search_to_ranking(pleiades: Installation) -> None:
         assert again.sha256 == closed.sha256
     ranked = live(pleiades.vault, pleiades.clock.now())
     assert len(ranked) == 10
-    assert all(a.views_per_hour >= b.views_per_hour for a, b in zip(ranked, ranked[1:], strict=False))
+    assert all(a.views_per_hour >= b.views_per_hour for a, b in itertools.pairwise(ranked))
     rows = samples.read(pleiades.vault, SAMPLES)
     counted = samples.query(pleiades.vault, "select count(*) as n from samples where video_id is not null").to_pylist()
     assert counted == [{"n": len(rows)}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 
 from hypothesis import HealthCheck, given, settings
@@ -50,7 +51,9 @@ def test_sql_claims_what_the_cadence_calls_due(
     assert {tier: count.due for tier, count in counts.items()} == {tier: len(vids) for tier, vids in expected.items()}
     ledger = Ledger(database, clock)
     for tier in Tier:
-        taken = take_slice(database, ledger, TIERS, now=now, tier=tier, project=None, calls=100, lasting=timedelta(minutes=10))
+        taken = take_slice(
+            database, ledger, TIERS, uuid.uuid4(), now=now, tier=tier, project=None, calls=100, lasting=timedelta(minutes=10)
+        )
         assert {due.vid for due in taken.videos} == expected[tier] if taken else expected[tier] == set()
 
 
@@ -65,7 +68,9 @@ def test_nothing_is_claimed_twice(database: Database, clock: ManualClock) -> Non
             )
     ledger = Ledger(database, clock)
     first, second = (
-        take_slice(database, ledger, TIERS, now=now, tier=None, project="p", calls=2, lasting=timedelta(minutes=10))
+        take_slice(
+            database, ledger, TIERS, uuid.uuid4(), now=now, tier=None, project="p", calls=2, lasting=timedelta(minutes=10)
+        )
         for _ in range(2)
     )
     assert first is not None

@@ -158,6 +158,17 @@ def test_just_after_midnight_a_verdict_is_not_believed_for_the_whole_day(databas
         rig.youtube.search("x", published_after=SINCE)
 
 
+def test_just_after_midnight_a_reservation_is_not_burnt_on_verdicts(database: Database, clock: ManualClock) -> None:
+    """One call hears "spent" once, although the day is left open."""
+    clock.set(datetime(2026, 3, 1, 8, 0, 30, tzinfo=UTC))
+    with rigged(database, clock, SPENT, COUNTED) as rig:
+        with database.transaction() as connection:
+            reservation = rig.ledger.reserve(connection, "default", STATS, 10)
+        rig.youtube.stats([A], reservation)
+        assert rig.paths() == ["videos:batchGetStats", "videos"]
+        assert reservation.used == 1
+
+
 def test_another_project_takes_over(database: Database, clock: ManualClock) -> None:
     with rigged(database, clock, SPENT, EMPTY, pool=TWO_PROJECTS) as rig:
         rig.youtube.search("x", published_after=SINCE)
@@ -305,6 +316,16 @@ def test_a_spent_stats_bucket_is_replaced_by_the_general_one(database: Database,
             rig.youtube.stats([A])
         assert reservation.used == 1
         assert rig.ledger.left("default", STATS) == 0
+
+
+def test_a_spent_stats_bucket_is_asked_again_right_after_the_reset(database: Database, clock: ManualClock) -> None:
+    """Spent is not refused: what is remembered for an hour after a refusal must not outlast midnight here."""
+    clock.set(datetime(2026, 3, 1, 7, 40, tzinfo=UTC))
+    with rigged(database, clock, SPENT, COUNTED) as rig:
+        rig.youtube.stats([A])
+        clock.advance(timedelta(minutes=30))
+        rig.youtube.stats([A])
+        assert rig.paths() == ["videos:batchGetStats", "videos", "videos:batchGetStats"]
 
 
 def test_rejected_rows_are_quarantined_and_the_others_returned(database: Database, clock: ManualClock) -> None:

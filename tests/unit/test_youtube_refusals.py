@@ -60,6 +60,7 @@ CASES: list[tuple[str, int, object, type[ApiError]]] = [
     ("general units", 403, body("you have exceeded your <a href='/x'>quota</a>.", "quotaExceeded"), QuotaExhausted),
     ("legacy daily", 403, body("Daily Limit Exceeded. ...", "dailyLimitExceeded"), QuotaExhausted),
     ("per minute", 429, body(PER_MINUTE, "rateLimitExceeded"), RateLimited),
+    ("per minute under the daily reason", 403, body(PER_MINUTE, "quotaExceeded"), RateLimited),
     ("bare", 429, body("User Rate Limit Exceeded", "rateLimitExceeded"), RateLimited),
     ("older per-user form", 403, body("", "userRateLimitExceeded"), RateLimited),
     ("unknown 429", 429, b"<html>sorry</html>", RateLimited),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,33 +11,33 @@ import psycopg
 from pleiades_core.discover.queries import QUERIES
 from pleiades_core.discover.sources.source import Find
 from pleiades_core.errors import ResourceMissing
-from pleiades_core.models import Candidate, ChannelId
+from pleiades_core.models import ChannelId
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import YouTube
+from pleiades_core.youtube.parallel import ask_all
 
 #: A channel is not listed again sooner: most publish less than once a day, and a listing costs as much as 50 polls.
 RELIST_AFTER = timedelta(hours=6)
 
 
 def uploads(database: Database, youtube: YouTube, *, now: datetime, channels: int, parallel: int) -> Iterator[Find]:
-    """The newest page of the `channels` that have waited longest. Raises what `YouTube.uploads` raises."""
+    """The newest page of the `channels` that have waited longest. Raises the first error, after the finds."""
     with database.transaction() as connection:
         rows = connection.execute(QUERIES.next_channels, {"before": now - RELIST_AFTER, "limit": channels}).fetchall()
-    with concurrent.futures.ThreadPoolExecutor(parallel, thread_name_prefix="uploads") as pool:
-        futures = {pool.submit(_newest, youtube, ChannelId(channel_id)): channel for channel, channel_id in rows}
-        try:
-            for future in concurrent.futures.as_completed(futures):
-                yield Find(road="uploads", candidates=future.result(), acknowledge=partial(_note, futures[future]))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    finds, errors = ask_all(partial(_newest, youtube), rows, threads=parallel)
+    yield from finds
+    if errors:
+        raise errors[0]
 
 
-def _newest(youtube: YouTube, channel_id: ChannelId) -> tuple[Candidate, ...]:
+def _newest(youtube: YouTube, row: tuple[int, ChannelId]) -> Find:
+    channel, channel_id = row
     try:
-        return youtube.uploads(channel_id).candidates
+        candidates = youtube.uploads(channel_id).candidates
     except ResourceMissing:
         # The channel is gone or has no uploads list: listed, nothing found.
-        return ()
+        candidates = ()
+    return Find(road="uploads", candidates=candidates, acknowledge=partial(_note, channel))
 
 
 def _note(channel: int, connection: psycopg.Connection, now: datetime) -> None:

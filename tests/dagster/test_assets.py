@@ -1,0 +1,202 @@
+"""The assets, materialised on an instance in memory against a simulator and a real PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from pleiades_core.clock import ManualClock
+from pleiades_core.installation import Installation
+from pleiades_core.vault.layout import REGISTRY, SAMPLES
+from pleiades_dagster.checks import results_of_day
+
+
+def _said(result: dg.ExecuteInProcessResult, step: str) -> Any:
+    return result.failure_data_for_node(step).user_failure_data
+
+
+def _metadata(result: dg.ExecuteInProcessResult, node: str) -> dict[str, Any]:
+    (event,) = result.asset_materializations_for_node(node)
+    return {name: getattr(value, "value", value) if name != "top" else value for name, value in event.metadata.items()}
+
+
+def _checks(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    return {found.check_name: found for found in result.get_asset_check_evaluations()}
+
+
+@pytest.fixture
+def clock(pleiades: Installation) -> ManualClock:
+    """The clock of the installation, which moves its simulator's."""
+    assert isinstance(pleiades.clock, ManualClock)
+    return pleiades.clock
+
+
+@pytest.fixture
+def first_day(run: Any, clock: ManualClock) -> str:
+    """A day on which something was found and polled, and which may be closed now."""
+    day = clock.now().date()
+    for _ in range(3):
+        assert run("hunt", day).success
+        clock.advance(timedelta(hours=1))
+    assert run("track", "HOURLY").success
+    clock.advance(timedelta(days=1))
+    return str(day)
+
+
+def test_todays_key_hunts_and_reports_numbers(run: Any, clock: ManualClock) -> None:
+    result = run("hunt", clock.now().date())
+    words = _metadata(result, "discovered_videos")
+    assert result.success
+    assert words["admitted"] > 0
+    assert words["calls_search"] >= 1
+    assert words["calls_total"] >= words["calls_search"]
+    assert words["units_left_search"] < 100
+    assert words["status"] == "complete"
+    assert _checks(result)["units_left"].passed
+    assert _checks(result)["units_left"].partition == str(clock.now().date())
+
+
+def test_a_past_key_folds_the_registry_and_calls_nobody(run: Any, pleiades: Installation, first_day: str) -> None:
+    before = pleiades.ledger().rows()
+    result = run("hunt", first_day)
+    assert result.success
+    assert _metadata(result, "discovered_videos")["rows"] > 0
+    assert pleiades.vault.archive.keys("videos") == [f"videos/date={first_day}/day.parquet"]
+    assert pleiades.ledger().rows() == before
+    again = run("hunt", first_day)
+    assert _metadata(again, "discovered_videos")["changed"] is False
+
+
+@pytest.mark.parametrize(("ahead", "word"), [(1, "has not begun")])
+def test_a_key_of_the_future_is_refused(run: Any, clock: ManualClock, ahead: int, word: str) -> None:
+    result = run("hunt", clock.now().date() + timedelta(days=ahead))
+    assert word in _said(result, "discovered_videos").description
+    assert _said(result, "discovered_videos").metadata["retry_helps"].value is False
+
+
+def test_tracking_polls_what_is_due_now(run: Any, clock: ManualClock) -> None:
+    run("hunt", clock.now().date())
+    clock.advance(timedelta(hours=1))
+    result = run("track", "HOURLY")
+    words = _metadata(result, "tracking")
+    assert result.success
+    assert words["samples"] == words["due"] > 0
+    assert words["calls_stats"] >= 1
+    assert _checks(result)["lateness"].passed
+    assert _metadata(run("track", "HOURLY"), "tracking")["samples"] == 0
+
+
+@pytest.mark.parametrize("tag", [{"dagster/backfill": "b"}, {}])
+def test_a_backfill_of_tracking_is_refused_with_the_reason(run: Any, pleiades: Installation, tag: dict[str, str]) -> None:
+    span = {} if tag else {"dagster/asset_partition_range_start": "HOURLY", "dagster/asset_partition_range_end": "WEEKLY"}
+    result = run("track", "HOURLY" if tag else None, tags={**tag, **span})
+    said = _said(result, "tracking")
+    assert not result.success
+    assert "the past cannot be polled" in said.description
+    assert said.metadata["retry_helps"].value is False
+    assert said.metadata["exit_code"].value == 2
+    assert pleiades.ledger().rows() == []
+
+
+def test_a_day_closes_with_every_check_passed(run: Any, pleiades: Installation, first_day: str) -> None:
+    result = run("close_day", first_day)
+    found = _checks(result)
+    words = _metadata(result, "daily_metrics")
+    assert result.success
+    assert words["rows"] == words["dagster/row_count"] > 0
+    assert {name for name, check in found.items() if not check.passed} == {"coverage"}, "two polls cannot cover a day"
+    assert found["coverage"].severity == dg.AssetCheckSeverity.WARN
+    assert {check.partition for check in found.values() if check.asset_key == dg.AssetKey("daily_metrics")} == {first_day}
+    assert pleiades.vault.archive.keys("metrics") == [SAMPLES.day_key(_date(first_day))]
+    version = result.asset_materializations_for_node("daily_metrics")[0].tags["dagster/data_version"]
+    assert version == words["sha256"]
+
+
+def test_closing_again_gives_the_same_bytes(run: Any, pleiades: Installation, first_day: str) -> None:
+    run("close_day", first_day)
+    keys = [SAMPLES.day_key(_date(first_day)), REGISTRY.day_key(_date(first_day))]
+    before = [pleiades.vault.archive.read(key) for key in keys]
+    assert _metadata(run("close_day", first_day), "daily_metrics")["changed"] is False
+    assert [pleiades.vault.archive.read(key) for key in keys] == before
+
+
+def test_a_running_day_is_not_closed(run: Any, clock: ManualClock) -> None:
+    result = run("close_day", clock.now().date())
+    assert "cannot be closed yet" in _said(result, "daily_metrics").description
+
+
+@pytest.mark.parametrize("where", [100, -30])
+def test_checks_notice_one_flipped_byte(run: Any, pleiades: Installation, first_day: str, where: int) -> None:
+    """In the data and in the footer: a damaged file is a failed check that says so, never an unexplained crash."""
+    run("close_day", first_day)
+    path = pleiades.settings.vault_root / SAMPLES.day_key(_date(first_day))
+    content = bytearray(path.read_bytes())
+    content[where] ^= 0x10
+    path.write_bytes(content)
+    found = {check.check_name: check for check in results_of_day(pleiades, dg.AssetKey("daily_metrics"), _date(first_day))}
+    assert not found["checksum_matches"].passed
+    assert found["checksum_matches"].severity == dg.AssetCheckSeverity.ERROR
+    assert len(found) == 6
+
+
+def test_a_day_whose_file_is_no_parquet_is_not_closed_over(run: Any, pleiades: Installation, first_day: str) -> None:
+    run("close_day", first_day)
+    (pleiades.settings.vault_root / SAMPLES.day_key(_date(first_day))).write_bytes(b"not Parquet")
+    result = run("close_day", first_day)
+    said = _said(result, "daily_metrics")
+    assert not result.success
+    assert said.metadata["error"].value == "CorruptFile"
+    assert said.metadata["exit_code"].value == 6
+    assert said.metadata["retry_helps"].value is False
+
+
+def test_velocity_and_ranking_follow_and_show_a_table(run: Any, first_day: str) -> None:
+    run("close_day", first_day)
+    result = run("derive_day", first_day)
+    words = _metadata(result, "rankings")
+    assert result.success
+    assert words["rows"] > 0
+    speeds = [record.data["views_per_hour"] for record in words["top"].records]
+    assert speeds == sorted(speeds, reverse=True)
+    assert _metadata(result, "daily_velocity")["rows"] >= words["rows"]
+
+
+def test_the_live_ranking_needs_no_closed_day(run: Any, clock: ManualClock) -> None:
+    run("hunt", clock.now().date())
+    clock.advance(timedelta(hours=1))
+    run("track", "HOURLY")
+    result = run("rank_now")
+    assert result.success
+    assert _metadata(result, "live_ranking")["rows"] > 0
+
+
+def test_maintenance_measures_the_footprint(run: Any, first_day: str) -> None:
+    result = run("maintain")
+    assert result.success
+    assert _checks(result)["footprint"].passed
+    assert _checks(result)["footprint"].metadata["sql_bytes"].value > 1_000_000
+    assert _checks(result)["dead_share"].passed
+    assert first_day
+
+
+def test_spent_quota_is_a_clean_partial_result(run: Any, pleiades: Installation, clock: ManualClock) -> None:
+    """Not a failure, no retry, nothing half-written; a warning that says until when."""
+    run("hunt", clock.now().date())
+    clock.advance(timedelta(hours=1))
+    for bucket in ("search", "stats", "general"):
+        pleiades.ledger().mark_exhausted("demo", bucket, None)
+    for job, key, node in (("track", "HOURLY", "tracking"), ("hunt", clock.now().date(), "discovered_videos")):
+        result = run(job, key)
+        units = _checks(result)["units_left"]
+        assert result.success
+        assert _metadata(result, node)["status"] == "partial"
+        assert not units.passed
+        assert units.severity == dg.AssetCheckSeverity.WARN
+        assert "spent until" in str(units.description)
+
+
+def _date(key: str) -> date:
+    return date.fromisoformat(key)

@@ -1,0 +1,128 @@
+"""Schedules and sensors, asked on a real installation; what they ask for, and what they say when they ask for nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from pleiades_core.clock import ManualClock
+from pleiades_core.installation import Installation
+from pleiades_dagster.automation.sensors import floor
+
+
+@pytest.fixture
+def ask(defs: dg.Definitions, instance: dg.DagsterInstance, resources: dict[str, Any]) -> Any:
+    """Evaluate a sensor by its name: (run requests, reason to skip)."""
+    repository = defs.get_repository_def()
+
+    def evaluate(name: str) -> tuple[list[dg.RunRequest], str | None]:
+        with dg.build_sensor_context(
+            instance=instance,
+            repository_def=repository,
+            sensor_name=name,
+            resources={"installation": resources["installation"]},
+        ) as context:
+            found = repository.get_sensor_def(name).evaluate_tick(context)
+        return list(found.run_requests or ()), found.skip_message
+
+    return evaluate
+
+
+@pytest.fixture
+def clock(pleiades: Installation) -> ManualClock:
+    assert isinstance(pleiades.clock, ManualClock)
+    return pleiades.clock
+
+
+def test_an_idle_tier_says_so_in_numbers(ask: Any) -> None:
+    requests, reason = ask("hourly_tier")
+    assert requests == []
+    assert "nothing due: 0 videos are HOURLY" in reason
+
+
+def test_a_tier_asks_once_a_tick(ask: Any, run: Any, clock: ManualClock) -> None:
+    """Two looks within one tick give one run key, of which Dagster makes one run."""
+    run("hunt", clock.now().date())
+    clock.advance(timedelta(hours=1))
+    (first,), _ = ask("hourly_tier")
+    clock.advance(timedelta(minutes=2))
+    (second,), _ = ask("hourly_tier")
+    assert first.partition_key == "HOURLY"
+    assert first.run_key == second.run_key == "HOURLY:2026-09-01T08:00"
+    assert int(first.tags["pleiades/due"]) > 0
+    clock.advance(timedelta(minutes=15))
+    (third,), _ = ask("hourly_tier")
+    assert third.run_key != first.run_key
+
+
+def test_spent_quota_makes_a_tier_wait_for_the_reset(ask: Any, run: Any, pleiades: Installation, clock: ManualClock) -> None:
+    run("hunt", clock.now().date())
+    clock.advance(timedelta(hours=1))
+    pleiades.ledger().mark_exhausted("demo", "stats", None)
+    assert ask("hourly_tier")[0], "videos.list can stand in as long as its own bucket lasts"
+    pleiades.ledger().mark_exhausted("demo", "general", None)
+    requests, reason = ask("hourly_tier")
+    assert requests == []
+    assert "all quota spent until 2026-09-02 07:00 UTC (exit code 42)" in reason
+    clock.set(datetime(2026, 9, 2, 7, tzinfo=UTC))
+    assert ask("hourly_tier")[0]
+
+
+def test_a_day_is_closed_once_it_can_be(ask: Any, run: Any, clock: ManualClock) -> None:
+    day = clock.now().date()
+    run("hunt", day)
+    assert "every day before" in ask("day_closer")[1]
+    clock.set(datetime(2026, 9, 2, 0, 20, tzinfo=UTC))
+    assert ask("day_closer")[0] == [], "a lease of yesterday may still be alive"
+    clock.set(datetime(2026, 9, 2, 0, 25, tzinfo=UTC))
+    (request,), _ = ask("day_closer")
+    assert request.partition_key == str(day)
+    assert request.tags["pleiades/datasets"] == "registry,samples"
+    run("close_day", day)
+    assert ask("day_closer")[0] == []
+
+
+def test_the_schedule_hunts_today_by_the_installations_clock(defs: dg.Definitions, resources: dict[str, Any]) -> None:
+    repository = defs.get_repository_def()
+    tick = datetime(2026, 11, 22, 10, 7, tzinfo=UTC)
+    with dg.build_schedule_context(
+        scheduled_execution_time=tick, repository_def=repository, resources={"clock": resources["clock"]}
+    ) as context:
+        (request,) = repository.get_schedule_def("hunt_hourly").evaluate_tick(context).run_requests or ()
+    assert request.partition_key == "2026-09-01"
+    assert request.run_key == "hunt:2026-11-22T10:07"
+
+
+@pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
+def test_a_closed_day_makes_velocity_and_ranking_eager(
+    defs: dg.Definitions, instance: dg.DagsterInstance, run: Any, clock: ManualClock
+) -> None:
+    """And nothing else: tracking is never asked for by a condition."""
+    day = clock.now().date()
+    run("hunt", day)
+    clock.advance(timedelta(days=2))
+    before = dg.evaluate_automation_conditions(defs, instance=instance)
+    assert before.total_requested == 0
+    run("close_day", day)
+    after = dg.evaluate_automation_conditions(defs, instance=instance, cursor=before.cursor)
+    assert after.get_requested_partitions(dg.AssetKey("rankings")) == {str(day)}
+    assert after.get_requested_partitions(dg.AssetKey("daily_velocity")) == {str(day)}
+    assert after.total_requested == 2
+    run("derive_day", day)
+    again = dg.evaluate_automation_conditions(defs, instance=instance, cursor=after.cursor)
+    assert again.total_requested == 0
+
+
+@pytest.mark.parametrize(
+    ("instant", "tick", "expected"),
+    [
+        (datetime(2026, 3, 1, 12, 14, 59, tzinfo=UTC), timedelta(minutes=15), datetime(2026, 3, 1, 12, tzinfo=UTC)),
+        (datetime(2026, 3, 1, 12, 15, tzinfo=UTC), timedelta(minutes=15), datetime(2026, 3, 1, 12, 15, tzinfo=UTC)),
+        (datetime(2026, 3, 1, 23, 59, tzinfo=UTC), timedelta(hours=6), datetime(2026, 3, 1, 18, tzinfo=UTC)),
+    ],
+)
+def test_ticks_begin_at_midnight(instant: datetime, tick: timedelta, expected: datetime) -> None:
+    assert floor(instant, tick) == expected

@@ -1,0 +1,64 @@
+"""SIGKILL before every single effect of a hunt and of a tick: nothing lost, nothing doubled, nothing stuck."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from pleiades_core.installation import Installation
+from pleiades_core.watchlist.reaper import reap
+
+sys.path.insert(0, str(Path(__file__).parent))
+from invariants import check_invariants
+from victim import work
+
+#: Far more effects than a hunt of this size has; the loop ends when the victim comes back alive.
+_MOST_EFFECTS = 400
+
+
+@pytest.fixture(scope="module")
+def forks() -> multiprocessing.context.ForkServerContext:
+    """Children from a process that has imported everything and has no threads."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["victim"])
+    return context
+
+
+@pytest.mark.parametrize("what", ["track", "hunt"])
+def test_a_kill_at_any_step_loses_and_doubles_nothing(
+    pleiades: Installation, forks: multiprocessing.context.ForkServerContext, what: str
+) -> None:
+    settings = pleiades.settings.model_copy(update={"uploads_per_hunt": 2, "searches_per_hunt": 1, "parallel_calls": 2})
+    for _ in range(3):
+        pleiades.hunter().hunt()
+    wasted = []
+    for effect in range(1, _MOST_EFFECTS):
+        # Two hours: 60 searches a day, within the quota of 100.
+        pleiades.clock.advance(timedelta(hours=2))  # type: ignore[attr-defined]
+        with pleiades.database.transaction() as connection:
+            # Young for ever, so that every tick has something to poll.
+            connection.execute("update watchlist set published_at = %s", [pleiades.clock.now() - timedelta(hours=5)])
+        victim = forks.Process(target=work, args=(settings, pleiades.clock.now(), what, effect))
+        victim.start()
+        victim.join(60)
+        assert victim.exitcode in {0, -signal.SIGKILL}
+        with pleiades.database.transaction() as connection:
+            # The lease's ten minutes pass. Leases go by the database's clock, which no test can move.
+            held = connection.execute("update leases set expires_at = clock_timestamp() returning lease_id").rowcount
+        report = reap(pleiades.database, pleiades.vault, pleiades.clock)
+        assert report.expired == held
+        wasted.append(held)
+        done = pleiades.tracker().track() if what == "track" else pleiades.hunter().hunt()
+        assert done.resets_at is None
+        check_invariants(pleiades)
+        if victim.exitcode == 0:
+            break
+    else:
+        pytest.fail("the victim never came to its end")
+    assert effect > 12, "the kills did not reach the effects"
+    assert any(wasted), "no kill ever left a lease behind"
