@@ -1,0 +1,7 @@
+"""`python -m pleiades_core.simulator`: the child process that `start_subprocess` starts. People use `pleiades simulator`."""
+
+from __future__ import annotations
+
+from pleiades_core.simulator.server import main
+
+main()

@@ -1,0 +1,203 @@
+"""The simulator as a process: serving in the foreground, and starting it as a child.
+
+Belongs here: sockets, signals, processes. Does not belong here: HTTP (app.py), what is simulated (config.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+import orjson
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from pleiades_core.errors import ConfigurationError
+from pleiades_core.simulator.app import build_app
+from pleiades_core.simulator.config import DEFAULT_START, SimulatorConfig
+from pleiades_core.simulator.faults import TRANSPORT
+
+__all__ = ["DEFAULT_START", "SimulatorConfig", "SimulatorProcess", "serve", "start_subprocess"]
+
+_START_TIMEOUT_S = 120.0
+_STOP_TIMEOUT_S = 10.0
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's protocol, which also shows its transport to the fault plan: ASGI has no word for hanging up."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        cast("dict[str, Any]", self.scope)[TRANSPORT] = self.transport
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which ends with exit code 0 on SIGTERM and SIGINT instead of raising the signal again."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def serve(config: SimulatorConfig, *, until_stdin_closes: bool = False) -> None:
+    """Serve in the foreground until SIGTERM or SIGINT.
+
+    Prints one JSON line, {"base_url", "pid"}, on standard output once requests are answered. Raises ConfigurationError, before
+    anything listens, when the world cannot be read or the port is taken.
+    """
+    app = build_app(config)
+    listener = _listener(config.host, config.port)
+    server = _Server(
+        uvicorn.Config(
+            app,
+            http=_Protocol,
+            ws="none",
+            lifespan="off",
+            loop="uvloop",
+            access_log=False,
+            log_level="warning",
+            timeout_graceful_shutdown=1,
+            server_header=False,
+            date_header=False,
+        ),
+    )
+    if until_stdin_closes:
+        threading.Thread(target=_stop_at_eof, daemon=True).start()
+    host, port = listener.getsockname()[:2]
+    print(json.dumps({"base_url": f"http://{host}:{port}", "pid": os.getpid()}), flush=True)  # noqa: T201  the promised line
+    server.run(sockets=[listener])
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1_024)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise ConfigurationError(
+            f"the simulator cannot listen on {host}:{port}: {error}",
+            cure="choose another port, or 0 for any free one; `ss -ltnp` shows who holds it",
+        ) from None
+    return listener
+
+
+def _stop_at_eof() -> None:
+    """End the process when the parent is gone: it holds the other end of standard input."""
+    with contextlib.suppress(OSError, ValueError):
+        while os.read(0, 4_096):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+class SimulatorProcess:
+    """A simulator in a child process. Ends with the `with` block, with `stop()`, or when this process dies."""
+
+    def __init__(self, process: subprocess.Popen[bytes], base_url: str) -> None:
+        self._process = process
+        self.base_url = base_url
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._process.pid
+
+    def stop(self) -> None:
+        """End the child and wait for it. Safe to repeat."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(_STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+
+def start_subprocess(config: SimulatorConfig, *, log_path: Path) -> SimulatorProcess:
+    """Start a simulator and wait until it answers.
+
+    The child's standard error goes to `log_path`. Raises ConfigurationError with the child's own message when it cannot start;
+    nothing is left running then.
+    """
+    command = [sys.executable, "-m", "pleiades_core.simulator"]
+    with log_path.open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603  our own command
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
+    started = SimulatorProcess(process, "")
+    watchdog = threading.Timer(_START_TIMEOUT_S, process.kill)
+    watchdog.start()
+    try:
+        assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018  asked for above
+        # By the pipe and not as an argument: keys do not belong into the list of processes.
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(config.to_json().encode() + b"\n")
+            process.stdin.flush()
+        line = process.stdout.readline()
+        message = _spoken(line)
+    except BaseException:
+        started.stop()
+        raise
+    finally:
+        watchdog.cancel()
+    if "base_url" not in message:
+        started.stop()
+        raise ConfigurationError(
+            str(message.get("error") or f"the simulator did not start; its log is {log_path}"),
+            cure=str(message.get("cure") or "read the log"),
+        )
+    started.base_url = str(message["base_url"])
+    return started
+
+
+def _spoken(line: bytes) -> dict[str, Any]:
+    try:
+        message = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return {}
+    return message if isinstance(message, dict) else {}
+
+
+@contextlib.contextmanager
+def speaking_errors() -> Iterator[None]:
+    """In the child: a ConfigurationError becomes one JSON line for the parent and exit code 10."""
+    try:
+        yield
+    except ConfigurationError as error:
+        print(json.dumps({"error": str(error), "cure": error.cure}), flush=True)  # noqa: T201  the parent reads it
+        raise SystemExit(error.exit_code) from None
+
+
+def main() -> None:
+    """`python -m pleiades_core.simulator`: the child of `start_subprocess`, which sends the configuration as one line."""
+    with speaking_errors():
+        serve(SimulatorConfig.from_json(sys.stdin.readline()), until_stdin_closes=True)
