@@ -85,7 +85,9 @@ def _keys(settings: Settings) -> Finding:
     except PleiadesError as error:
         return _wrong("keys", error)
     projects = {key.project for key in keys}
-    return Finding(part="keys", ok=True, found=f"{len(keys)} of {len(projects)} project(s): {', '.join(k.fingerprint for k in keys)}")
+    return Finding(
+        part="keys", ok=True, found=f"{len(keys)} of {len(projects)} project(s): {', '.join(k.fingerprint for k in keys)}"
+    )
 
 
 def _disk(settings: Settings) -> Finding:
@@ -95,7 +97,11 @@ def _disk(settings: Settings) -> Finding:
     free = shutil.disk_usage(folder).free
     ok = free >= _FREE_BYTES
     return Finding(
-        part="disk", ok=ok, found=f"{free / 1e9:.1f} GB free at {folder}", exit_code=0 if ok else 6, cure="" if ok else "free some space"
+        part="disk",
+        ok=ok,
+        found=f"{free / 1e9:.1f} GB free at {folder}",
+        exit_code=0 if ok else 6,
+        cure="" if ok else "free some space",
     )
 
 

@@ -41,7 +41,16 @@ def top(
         print_json({"until": until, "top": [asdict(video) for video in ranked]})
         return
     rows = [
-        [v.rank, v.video_id, v.title[:60], v.channel_title[:24], text(v.age_hours) + " h", v.views, v.views_per_hour, v.acceleration]
+        [
+            v.rank,
+            v.video_id,
+            v.title[:60],
+            v.channel_title[:24],
+            text(v.age_hours) + " h",
+            v.views,
+            v.views_per_hour,
+            v.acceleration,
+        ]
         for v in ranked
     ]
     names = ("#", "video", "title", "channel", "age", "views", "views per hour", "acceleration")
@@ -59,7 +68,9 @@ def show(
     with open_installation(settings_of(context)) as pleiades:
         found = samples.query(pleiades.vault, "select * from videos where video_id = $id", {"id": video_id}).to_pylist()
         if not found:
-            raise NotFound(f"video {video_id} is not known here", cure="it is found by `pleiades hunt`, or was never discovered")
+            raise NotFound(
+                f"video {video_id} is not known here", cure="it is found by `pleiades hunt`, or was never discovered"
+            )
         history = samples.query(
             pleiades.vault,
             "select polled_at, status, views, likes, comments from samples where video_id = $id order by polled_at",

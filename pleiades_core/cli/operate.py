@@ -70,7 +70,9 @@ def close_day(
         else:
             chosen = _day(day)
             if not archive.may_close(chosen, clock.now()):
-                raise UsageError(f"{chosen} is not over yet", cure=f"a day is closed {archive.CLOSING_GRACE} after its end, UTC")
+                raise UsageError(
+                    f"{chosen} is not over yet", cure=f"a day is closed {archive.CLOSING_GRACE} after its end, UTC"
+                )
             wanted = [(dataset, chosen) for dataset in DATASETS.values()]
         for each in sorted({day for _, day in wanted}):
             adopt_orphans(database, vault, clock, each)

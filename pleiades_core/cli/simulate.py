@@ -18,13 +18,17 @@ def instant(text: str) -> datetime:
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{text!r} is neither a day nor an instant", cure="write it as 2026-03-01 or 2026-03-01T12:00") from None
+        raise UsageError(
+            f"{text!r} is neither a day nor an instant", cure="write it as 2026-03-01 or 2026-03-01T12:00"
+        ) from None
     return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 @app.command()
 def simulator(
-    world: Annotated[Path | None, typer.Option(help="Folder with videos.parquet and readings.parquet: a recorded world.")] = None,
+    world: Annotated[
+        Path | None, typer.Option(help="Folder with videos.parquet and readings.parquet: a recorded world.")
+    ] = None,
     videos: Annotated[int, typer.Option(min=1, help="Videos of the synthetic world.")] = 20_000,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 1,
     start: Annotated[str | None, typer.Option(help="What its clock says at first; UTC.")] = None,

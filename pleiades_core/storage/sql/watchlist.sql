@@ -8,8 +8,8 @@ select lease_id from leases
 where lease_id = %(lease_id)s and expires_at > clock_timestamp() and epoch = (select epoch from installation)
 for update
 
--- end_lease: the work is done or given up
-delete from leases where lease_id = %(lease_id)s
+-- end_lease: the work is done or given up; a row when it was still there
+delete from leases where lease_id = %(lease_id)s returning lease_id
 
 -- expired_leases: leases whose owner is late, locked so that two reapers do not meet
 select lease_id, kind, taken_at from leases where expires_at <= clock_timestamp() for update skip locked
