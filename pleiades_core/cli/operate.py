@@ -22,7 +22,7 @@ from pleiades_core.watchlist.reaper import adopt_orphans
 def init_db(context: typer.Context, as_json: JsonOption = False) -> None:
     """Create the database, its schema and Dagster's database where they are missing. May be repeated."""
     settings = settings_of(context)
-    with open_database(settings, create=False if settings.database_url is None else True) as database:
+    with open_database(settings, create=settings.database_url is not None) as database:
         applied = database.migrate()
         dagster = dagster_url(settings, database.url)
         ensure_database(dagster.replace("postgresql+psycopg2://", "postgresql://", 1))

@@ -65,11 +65,11 @@ def print_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
     console().print(table)
 
 
-def text(value: Any) -> str:
+def text(value: Any) -> str:  # noqa: PLR0911  one line for each type
     """A value as people read it. Control characters of foreign titles are shown, not obeyed."""
     match value:
         case None:
-            return "–"
+            return "-"
         case bool():
             return "yes" if value else "no"
         case int():
@@ -81,11 +81,12 @@ def text(value: Any) -> str:
         case date():
             return value.isoformat()
         case dict():
-            return ", ".join(f"{key} {text(item)}" for key, item in value.items()) or "–"
+            return ", ".join(f"{key} {text(item)}" for key, item in value.items()) or "-"
         case list() | tuple():
-            return ", ".join(map(text, value)) or "–"
+            return ", ".join(map(text, value)) or "-"
         case _:
-            return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+            one_line = " ".join(str(value).split())
+            return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in one_line)
 
 
 def console() -> Console:

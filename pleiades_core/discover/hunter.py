@@ -50,6 +50,7 @@ from pleiades_core.vault.vault import Vault
 from pleiades_core.watchlist.reaper import adopt_orphans, reap
 from pleiades_core.youtube.api import IDS_PER_CALL, YouTube
 from pleiades_core.youtube.parallel import ask_all
+from pleiades_core.youtube.quota import GENERAL, Reservation
 
 log = logging.getLogger(__name__)
 
@@ -234,10 +235,11 @@ class Hunter:
         """Details of everything claimed, 50 videos a call, several calls at once."""
         ids = list(claimed.vids)
         chunks = [ids[start : start + IDS_PER_CALL] for start in range(0, len(ids), IDS_PER_CALL)]
-        return ask_all(self._ask, chunks, threads=self._settings.parallel_calls)
+        with self._youtube.reserved(GENERAL, "hunting", len(chunks)) as reservation:
+            return ask_all(partial(self._ask, reservation=reservation), chunks, threads=self._settings.parallel_calls)
 
-    def _ask(self, ids: Sequence[VideoId]) -> _Answer:
-        details = self._youtube.videos(ids)
+    def _ask(self, ids: Sequence[VideoId], reservation: Reservation | None) -> _Answer:
+        details = self._youtube.videos(ids, reservation=reservation)
         return self._clock.now(), ids, details
 
     def _is_admissible(self, details: VideoDetails, now: datetime) -> bool:

@@ -67,8 +67,8 @@ def close_day(database: Database, vault: Vault, clock: Clock, dataset: Dataset, 
     """Fold the day's recorded batches, and what the file already holds, into one file; record it.
 
     A day without any batch gets an empty file: "nothing happened" and "not closed" are different things. Orphans are adopted
-    before (track/reaper.py). Raises CorruptFile for a damaged batch, which stays where it is, PublishConflict when another process
-    closed the day meanwhile (repeat), NotFound when a recorded batch has no file.
+    before (watchlist/reaper.py). Raises CorruptFile for a damaged batch, which stays where it is, PublishConflict when another
+    process closed the day meanwhile (repeat), NotFound when a recorded batch has no file.
     """
     with database.transaction() as connection:
         known = {
@@ -94,8 +94,8 @@ def close_day(database: Database, vault: Vault, clock: Clock, dataset: Dataset, 
     if changed:
         vault.archive.replace(dataset.day_key(day), content, expected=expected)
     closed = ClosedDay(
-        dataset=dataset.name, day=day, generation=said.generation, sha256=sha256_of(content), rows=len(merged), bytes=len(content),
-        batches=len(said.batches), duplicates=duplicates, changed=changed,
+        dataset=dataset.name, day=day, generation=said.generation,
+        sha256=sha256_of(content), rows=len(merged), bytes=len(content), batches=len(said.batches), duplicates=duplicates, changed=changed,
     )  # fmt: skip
     _record(database, vault, dataset, closed, held=said.batches, now=clock.now())
     return closed

@@ -71,7 +71,7 @@ class YouTube:
         self._keep("search.list", rejected)
         return page
 
-    def uploads(self, channel_id: ChannelId, page_token: str | None = None) -> Page:
+    def uploads(self, channel_id: ChannelId, page_token: str | None = None, *, reservation: Reservation | None = None) -> Page:
         """Up to 50 videos of a channel, newest first. One general unit. Raises ResourceMissing when the channel is gone."""
         params = {
             "part": "contentDetails",
@@ -79,17 +79,18 @@ class YouTube:
             "maxResults": IDS_PER_CALL,
             "pageToken": page_token,
         }
-        reply = self.executor.execute("playlistItems.list", params, pool="hunting")
+        reply = self.executor.execute("playlistItems.list", params, pool="hunting", reservation=reservation)
         page, rejected = parse.uploads_rows(reply, channel_id)
         self._keep("playlistItems.list", rejected)
         return page
 
-    def videos(self, ids: Sequence[VideoId]) -> tuple[VideoDetails, ...]:
+    def videos(self, ids: Sequence[VideoId], *, reservation: Reservation | None = None) -> tuple[VideoDetails, ...]:
         """What is known of up to 50 videos; absent ones are just not there. One general unit, none for no ids."""
         if not ids:
             return ()
         params = {"part": "snippet,contentDetails,statistics", "id": _joined(ids), "maxResults": IDS_PER_CALL}
-        details, rejected = parse.video_details(self.executor.execute("videos.list", params, pool="hunting"), ids)
+        reply = self.executor.execute("videos.list", params, pool="hunting", reservation=reservation)
+        details, rejected = parse.video_details(reply, ids)
         self._keep("videos.list", rejected)
         return details
 
@@ -146,6 +147,26 @@ class YouTube:
     def calls(self) -> Counter[str]:
         """Attempts sent so far, by bucket."""
         return self.executor.calls()
+
+    @contextlib.contextmanager
+    def reserved(self, bucket: str, pool: str, units: int) -> Iterator[Reservation | None]:
+        """Up to `units` debited in one transaction, for the calls of a block; what they did not use is given back after it.
+
+        Two transactions instead of two for every call. A process that dies within the block leaves all of them spent. None:
+        there is nothing to reserve, and each call will say so.
+        """
+        project = self.project_for(bucket, pool) if units else None
+        if project is None:
+            yield None
+            return
+        ledger = self.executor.ledger
+        with ledger.transaction() as connection:
+            reservation = ledger.reserve(connection, project, bucket, units)
+        try:
+            yield reservation
+        finally:
+            with ledger.transaction() as connection:
+                ledger.settle(connection, reservation)
 
     def units_left(self, bucket: str) -> int:
         """Units that every project of the ring together has left in a bucket."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
@@ -111,6 +112,10 @@ class Ledger:
         self._database = database
         self._clock = clock
         self._limits = dict(limits)
+
+    def transaction(self) -> AbstractContextManager[psycopg.Connection[TupleRow]]:
+        """A transaction of the ledger's database, for `reserve` and `settle` where nothing else belongs to it."""
+        return self._database.transaction()
 
     def debit(self, project: str, bucket: str, units: int = 1, *, now: datetime | None = None) -> bool:
         """Take `units`, all or none, in a transaction of its own. False when that many are not left.

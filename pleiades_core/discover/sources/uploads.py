@@ -15,6 +15,7 @@ from pleiades_core.models import ChannelId
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import YouTube
 from pleiades_core.youtube.parallel import ask_all
+from pleiades_core.youtube.quota import GENERAL, Reservation
 
 #: A channel is not listed again sooner: most publish less than once a day, and a listing costs as much as 50 polls.
 RELIST_AFTER = timedelta(hours=6)
@@ -24,16 +25,17 @@ def uploads(database: Database, youtube: YouTube, *, now: datetime, channels: in
     """The newest page of the `channels` that have waited longest. Raises the first error, after the finds."""
     with database.transaction() as connection:
         rows = connection.execute(QUERIES.next_channels, {"before": now - RELIST_AFTER, "limit": channels}).fetchall()
-    finds, errors = ask_all(partial(_newest, youtube), rows, threads=parallel)
+    with youtube.reserved(GENERAL, "hunting", len(rows)) as reservation:
+        finds, errors = ask_all(partial(_newest, youtube, reservation), rows, threads=parallel)
     yield from finds
     if errors:
         raise errors[0]
 
 
-def _newest(youtube: YouTube, row: tuple[int, ChannelId]) -> Find:
+def _newest(youtube: YouTube, reservation: Reservation | None, row: tuple[int, ChannelId]) -> Find:
     channel, channel_id = row
     try:
-        candidates = youtube.uploads(channel_id).candidates
+        candidates = youtube.uploads(channel_id, reservation=reservation).candidates
     except ResourceMissing:
         # The channel is gone or has no uploads list: listed, nothing found.
         candidates = ()
