@@ -64,14 +64,18 @@ class SimulatorClock:
     """The clock of a running simulator, asked over HTTP each time: weeks run in minutes, and every process agrees."""
 
     base_url: str
+    #: The instant that stands for "now" when the simulator has been stopped; None: there is none.
+    stopped_at: datetime | None = None
 
     def now(self) -> datetime:
-        """The simulator's present instant. Raises ConfigurationError when no simulator answers at `base_url`."""
+        """The simulator's present instant. Raises ConfigurationError when none answers at `base_url` and none was stopped."""
         url = f"{self.base_url.rstrip('/')}/simulator/clock"
         try:
             with urllib.request.urlopen(url, timeout=10) as reply:  # noqa: S310  the address is the operator's setting
                 return aware_utc(datetime.fromisoformat(json.load(reply)["now"]))
         except (urllib.error.URLError, OSError, ValueError, KeyError) as error:
+            if self.stopped_at is not None:
+                return self.stopped_at
             raise ConfigurationError(
                 f"no simulator answers at {self.base_url}: {error}",
                 cure="start it with `pleiades simulator`, or unset PLEIADES_CLOCK to use the machine's clock",

@@ -53,7 +53,9 @@ class Installation:
 
 def clock_of(settings: Settings) -> Clock:
     """The machine's clock, or that of the simulator at `youtube_url`."""
-    return SimulatorClock(settings.youtube_url) if settings.clock == "simulator" else SystemClock()
+    if settings.clock == "simulator":
+        return SimulatorClock(settings.youtube_url, settings.simulator_stopped_at)
+    return SystemClock()
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, AwareDatetime, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pleiades_core.errors import ConfigurationError
@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     first_day: date = date(2025, 1, 1)
     #: True in a home that `pleiades demo` made: its data are a simulator's and may be thrown away.
     demo: bool = False
+    #: Where the simulator's clock stood when it was stopped: the time of commands that only look at what it left.
+    simulator_stopped_at: AwareDatetime | None = None
 
     #: Terms that a new search queue starts with.
     seed_terms: tuple[str, ...] = (
@@ -103,6 +105,22 @@ class Settings(BaseSettings):
         return timedelta(seconds=self.lease_s)
 
 
+class DemoSettings(Settings):
+    """The settings of a demo's home. The environment, which may hold real keys and databases, has no say in them."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What the home's file says, and nothing else."""
+        return (init_settings,)
+
+
 def load_settings(home: Path | None = None) -> Settings:
     """Read the settings of an installation. `home` wins over PLEIADES_HOME.
 
@@ -110,7 +128,9 @@ def load_settings(home: Path | None = None) -> Settings:
     """
     try:
         chosen = (home or Settings().home).absolute()
-        return Settings(**_home_file(chosen / SETTINGS_FILE)).model_copy(update={"home": chosen})
+        said = _home_file(chosen / SETTINGS_FILE)
+        kind = DemoSettings if said.get("demo") is True else Settings
+        return kind(**said).model_copy(update={"home": chosen})
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
         raise ConfigurationError(

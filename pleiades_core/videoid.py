@@ -62,7 +62,10 @@ def from_text(text: str) -> VideoId:
     given = text.strip()
     if is_video_id(given):
         return VideoId(given)
-    parts = urlsplit(given if "//" in given else f"https://{given}")
+    try:
+        parts = urlsplit(given if "//" in given else f"https://{given}")
+    except ValueError:
+        parts = urlsplit("")
     host = (parts.hostname or "").removeprefix("www.").removeprefix("m.").removeprefix("music.")
     found = ""
     if host == "youtu.be":

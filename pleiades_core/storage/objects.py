@@ -62,7 +62,7 @@ class LocalObjects:
         self.root = root.absolute()
 
     def put_if_absent(self, key: str, content: bytes) -> None:
-        """Create `key` durably: write beside it, fsync, link (fails if the name is taken, as rename would not), fsync folder."""
+        """Create `key` durably: write beside it, fsync, link (fails if the name is taken, unlike rename), fsync folder."""
         path = self._path(key)
         with self._temporary(path, content) as temporary:
             try:

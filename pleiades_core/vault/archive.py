@@ -94,9 +94,16 @@ def close_day(database: Database, vault: Vault, clock: Clock, dataset: Dataset, 
     if changed:
         vault.archive.replace(dataset.day_key(day), content, expected=expected)
     closed = ClosedDay(
-        dataset=dataset.name, day=day, generation=said.generation,
-        sha256=sha256_of(content), rows=len(merged), bytes=len(content), batches=len(said.batches), duplicates=duplicates, changed=changed,
-    )  # fmt: skip
+        dataset=dataset.name,
+        day=day,
+        generation=said.generation,
+        sha256=sha256_of(content),
+        rows=len(merged),
+        bytes=len(content),
+        batches=len(said.batches),
+        duplicates=duplicates,
+        changed=changed,
+    )
     _record(database, vault, dataset, closed, held=said.batches, now=clock.now())
     return closed
 

@@ -1,0 +1,108 @@
+"""Velocity and rankings on samples written by hand."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from pleiades_core.insights.ranking import RankedVideo, live, rank_day
+from pleiades_core.insights.velocity import velocity_day
+from pleiades_core.vault.journal import write_batch
+from pleiades_core.vault.layout import REGISTRY, SAMPLES
+from pleiades_core.vault.vault import Vault, open_vault
+
+DAY = date(2026, 8, 24)  # The counting definition changes at its first instant.
+NOON = datetime(2026, 8, 24, 12, tzinfo=UTC)
+_IDS = ["AAAAAAAAAAA", "AAAAAAAAAAE", "AAAAAAAAAAI", "AAAAAAAAAAM"]
+
+
+def _write(vault: Vault, rows: Iterable[tuple[int, float, int | None, int]]) -> None:
+    """Samples as (vid, hours before noon, views, definition), and a registry row for each vid."""
+    samples: list[dict[str, Any]] = [
+        {"vid": vid, "polled_at": NOON - timedelta(hours=ago), "status": 0, "definition": definition, "views": views}
+        for vid, ago, views, definition in rows
+    ]
+    videos = [
+        {
+            "vid": vid, "video_id": _IDS[vid], "channel_id": "UC", "channel_title": "channel", "title": f"title {vid}",
+            "description": "", "tags": [], "live": "none", "published_at": NOON - timedelta(hours=30),
+            "discovered_at": NOON - timedelta(hours=29), "road": "uploads",
+        }
+        for vid in {row["vid"] for row in samples}
+    ]  # fmt: skip
+    for dataset, written in ((REGISTRY, videos), (SAMPLES, samples)):
+        table = pa.Table.from_pylist(written, dataset.schema)
+        write_batch(vault, dataset, DAY, table, lease_id=uuid.uuid4(), epoch=uuid.uuid4())
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    return open_vault(tmp_path)
+
+
+def _only(vault: Vault) -> RankedVideo:
+    (video,) = live(vault, NOON)
+    return video
+
+
+def test_velocity_is_measured_between_samples_and_acceleration_between_halves(vault: Vault) -> None:
+    """1,000 views in the first 12 hours, 3,000 in the last 12: 166.7 an hour, gaining 166.7 / 12 an hour each hour."""
+    _write(vault, [(0, 24, 10_000, 3), (0, 12, 11_000, 3), (0, 0, 14_000, 3)])
+    video = _only(vault)
+    assert video.views_per_hour == pytest.approx(4_000 / 24, abs=0.001)
+    assert video.acceleration == pytest.approx((3_000 / 12 - 1_000 / 12) / 12, abs=0.001)
+    assert (video.age_hours, video.span_hours, video.samples, video.views_gained) == (30, 24, 3, 4_000)
+    assert video.viral_score is None
+
+
+def test_one_sample_has_no_velocity(vault: Vault) -> None:
+    _write(vault, [(0, 1, 10_000, 3)])
+    assert live(vault, NOON) == ()
+
+
+def test_a_video_that_was_not_polled_in_the_window_is_not_ranked(vault: Vault) -> None:
+    _write(vault, [(0, 40, 1, 3), (0, 30, 10_000, 3)])
+    assert live(vault, NOON) == ()
+
+
+def test_hidden_views_are_no_zero(vault: Vault) -> None:
+    _write(vault, [(0, 10, None, 3), (0, 5, 100, 3), (0, 0, 200, 3)])
+    assert _only(vault).views_per_hour == pytest.approx(20)
+
+
+def test_views_that_fall_give_a_negative_velocity(vault: Vault) -> None:
+    _write(vault, [(0, 10, 500, 3), (0, 0, 400, 3)])
+    assert _only(vault).views_per_hour == pytest.approx(-10)
+
+
+def test_no_velocity_crosses_a_change_of_the_counting_definition_unmarked(vault: Vault) -> None:
+    """The jump from 1,000 to 50,000 is a change of what is counted."""
+    _write(vault, [(0, 20, 1_000, 2), (0, 10, 50_000, 3), (0, 0, 50_100, 3)])
+    video = _only(vault)
+    assert video.views_per_hour == pytest.approx(10)
+    assert video.definition_changed
+
+
+def test_the_fastest_comes_first_and_the_limit_holds(vault: Vault) -> None:
+    _write(vault, [row for vid in range(4) for row in ((vid, 10, 0, 3), (vid, 0, 10 * (vid + 1), 3))])
+    assert [video.video_id for video in live(vault, NOON, 3)] == _IDS[:0:-1]
+
+
+def test_a_day_is_published_the_same_however_often(vault: Vault, tmp_path: Path) -> None:
+    _write(vault, [(0, 10, 500, 3), (0, 0, 400, 3), (1, 10, 1, 3), (1, 0, 9, 3)])
+    first = [velocity_day(vault, DAY), rank_day(vault, DAY)]
+    content = {path: path.read_bytes() for path in tmp_path.rglob("insights/**/*.parquet")}
+    assert [velocity_day(vault, DAY), rank_day(vault, DAY)] == first
+    assert len(content) == 2
+    assert all(path.read_bytes() == before for path, before in content.items())
+    assert first[0].falls == 1  # type: ignore[union-attr]
+
+
+def test_a_day_without_samples_has_an_empty_ranking(vault: Vault) -> None:
+    assert (rank_day(vault, DAY).rows, velocity_day(vault, DAY).fastest) == (0, None)
