@@ -10,11 +10,11 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
 
-import click
 import typer
 from rich.markup import escape
 
@@ -81,12 +81,13 @@ def _run() -> int:
         if error.cure:
             output.stderr.print(f"[bold]cure:[/]  {escape(error.cure)}", highlight=False, soft_wrap=True)
         return error.exit_code
-    except click.ClickException as error:
-        error.show()
+    except typer.TyperException as error:
+        # Typer names no public base that shows itself, only the errors that do.
+        getattr(error, "show", partial(output.stderr.print, str(error), markup=False))()
         return error.exit_code
     except Terminated:
         return _TERMINATED
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         output.stderr.print("interrupted")
         return _INTERRUPTED
     except BrokenPipeError:

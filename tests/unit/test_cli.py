@@ -1,0 +1,75 @@
+"""The command line on an empty home: help, usage errors, exit codes; nothing that needs a server."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def _pleiades(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pleiades_dagster.cli", "--home", str(home), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=home.parent)
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URL", "PLEIADES_HOME", "YOUTUBE_API_KEY_POOL_JSON"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["nonsense"], 2, "nonsense"),
+        (["top", "--day", "yesterday"], 2, "2026-03-01"),
+        (["show", "not a video"], 2, "youtu.be"),
+        (["sql", "select nothing from nowhere"], 2, "videos, samples, metrics"),
+        (["hunt"], 10, "YOUTUBE_API_KEY_POOL_JSON"),
+        (["simulator", "--world", "/no/such/world"], 10, "/no/such/world"),
+        (["simulator", "--keys", "{"], 2, "--keys"),
+    ],
+)
+def test_a_mistake_says_what_to_do_and_ends_with_its_code(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
+    done = _pleiades(*arguments, home=tmp_path / "h")
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("pool", ["", "{}", "[]", "[1]", '["short"]', '[{"kee": "x"}]', "not json canary-key-1"])
+def test_a_malformed_key_pool_is_explained_and_never_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: str
+) -> None:
+    monkeypatch.setenv("YOUTUBE_API_KEY_POOL_JSON", pool)
+    done = _pleiades("hunt", home=tmp_path / "h")
+    assert done.returncode == 10
+    assert "YOUTUBE_API_KEY_POOL_JSON" in done.stderr
+    assert "canary" not in done.stderr
+
+
+def test_an_unreachable_database_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:canary-password@127.0.0.1:1/x")
+    for command in ("init-db", "track"):
+        done = _pleiades(command, home=tmp_path / "h")
+        assert done.returncode == 6
+        assert "DATABASE_URL" in done.stderr
+        assert "canary" not in done.stderr
+
+
+def test_an_empty_vault_answers_with_nothing(tmp_path: Path) -> None:
+    top, counted = (
+        _pleiades(*command, "--json", home=tmp_path / "h") for command in (["top"], ["sql", "select count(*) n from samples"])
+    )
+    assert (top.returncode, json.loads(top.stdout)["top"]) == (0, [])
+    assert json.loads(counted.stdout) == [{"n": 0}]
+
+
+def test_an_id_that_begins_with_a_dash_is_no_option(tmp_path: Path) -> None:
+    done = _pleiades("show", "--2t6p3oFpU", home=tmp_path / "h")
+    assert done.returncode == 3, done.stderr
+    assert "--2t6p3oFpU" in done.stderr
