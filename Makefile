@@ -10,7 +10,7 @@ export PYTHONHASHSEED := 0
 .venv: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "python3.11 is not on PATH; install it, or run make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Pleiades needs Python 3.11 or newer"; exit 1; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch .venv
@@ -28,7 +28,7 @@ lint: .venv
 	$(BIN)/mypy
 
 test: lint ## everything that must hold, in under ten minutes
-	$(BIN)/python -m pytest -q -m "not sweep" -n 2
+	$(BIN)/python -m pytest -q -m "not sweep" -n 2 --dist loadfile
 
 sweep: .venv ## the slow half of the tests
 	$(BIN)/python -m pytest -q -m sweep
@@ -36,8 +36,8 @@ sweep: .venv ## the slow half of the tests
 bench: .venv ## what the demo costs
 	$(BIN)/python -m benchmarks.demo --json
 
-screenshot: .venv ## docs/dagster-ui.png, from a demo that was played
-	$(BIN)/python -m tests.browser.screenshot
+screenshot: .venv ## the pictures in docs/, from the demo that was played; needs Chromium
+	PLEIADES_SCREENSHOTS=1 PLEIADES_DEMO_HOME=.pleiades/demo $(BIN)/python -m pytest -q tests/browser
 
 lock: ## after a change of dependencies in pyproject.toml; needs uv
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --extra dev -o requirements.lock pyproject.toml

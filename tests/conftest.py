@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.installation import Installation, open_installation
-from pleiades_core.settings import Settings
+from pleiades_core.settings import DemoSettings
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.quota import DEMO_KEYS
 from pleiades_core.simulator.server import SimulatorConfig, SimulatorProcess, start_subprocess
@@ -90,7 +90,8 @@ def pleiades(tmp_path: Path, database_url: str, simulator: SimulatorProcess, wor
     """An installation on the simulator, with a clock that moves the simulator's along."""
     control = SimulatorControl(simulator.base_url)
     keys = json.dumps([{"key": key.key, "project": key.project} for key in DEMO_KEYS])
-    settings = Settings(
+    # Not `Settings`: a variable in the environment of the tests must not decide where they write.
+    settings = DemoSettings(
         home=tmp_path / "home", database_url=database_url, youtube_url=simulator.base_url,
         api_key_pool=SecretStr(keys), seed_terms=tuple(control.world()["terms"]),
         uploads_per_hunt=40,

@@ -15,7 +15,7 @@ from pleiades_core.models import Tier
 from pleiades_core.storage.postgres import dagster_url, ensure_database, open_database, without_password
 from pleiades_core.vault import archive, janitor
 from pleiades_core.vault.layout import DATASETS
-from pleiades_core.watchlist.reaper import adopt_orphans
+from pleiades_core.watchlist.closing import finish_day
 
 
 @app.command("init-db")
@@ -74,9 +74,7 @@ def close_day(
                     f"{chosen} is not over yet", cure=f"a day is closed {archive.CLOSING_GRACE} after its end, UTC"
                 )
             wanted = [(dataset, chosen) for dataset in DATASETS.values()]
-        for each in sorted({day for _, day in wanted}):
-            adopt_orphans(database, vault, clock, each)
-        closed = [archive.close_day(database, vault, clock, dataset, each) for dataset, each in wanted]
+        closed = [finish_day(database, vault, clock, dataset, each)[0] for dataset, each in wanted]
         swept = janitor.sweep(database, vault, clock)
     if as_json:
         print_json({"closed": closed, "swept": swept})

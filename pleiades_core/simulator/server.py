@@ -152,6 +152,9 @@ def start_subprocess(config: SimulatorConfig, *, log_path: Path) -> SimulatorPro
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
+            # Ctrl-C in a terminal goes to the whole group. The simulator must outlive its user's last calls, which would
+            # otherwise back off and ask again for minutes; it ends with `stop()` or when standard input closes.
+            start_new_session=True,
         )
     started = SimulatorProcess(process, "")
     watchdog = threading.Timer(_START_TIMEOUT_S, process.kill)

@@ -14,6 +14,7 @@ import json
 import uuid
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -70,58 +71,88 @@ def close_day(database: Database, vault: Vault, clock: Clock, dataset: Dataset, 
     before (watchlist/reaper.py). Raises CorruptFile for a damaged batch, which stays where it is, PublishConflict when another
     process closed the day meanwhile (repeat), NotFound when a recorded batch has no file.
     """
+    said = {"dataset": dataset.name, "day": day}
     with database.transaction() as connection:
-        known = {
-            row[0]: (row[1], row[2])
-            for row in connection.execute(QUERIES.known_batches, {"dataset": dataset.name, "day": day}).fetchall()
-        }
-    before, table, expected = _present(vault, dataset, day)
-    held = before.batches if before else frozenset[uuid.UUID]()
+        known = {row[0]: (row[1], row[2]) for row in connection.execute(QUERIES.known_batches, said).fetchall()}
+        recorded = connection.execute(QUERIES.day, said).fetchone()
+    present = _present(vault, dataset, day)
+    generation = _intact(dataset, day, recorded, present, known=len(known))
+    held = present.footer.batches if present else frozenset[uuid.UUID]()
     late = sorted(set(known) - held)
+    if present and not late:
+        return _note(database, vault, dataset, _closed(dataset, present, changed=False), held=held, now=clock.now())
     keys = files_of_day(vault, dataset, day)
     if lost := [batch for batch in late if batch not in keys]:
         raise NotFound(
             f"{len(lost)} recorded batch files of {day} are gone, first {lost[0]}", cure="restore journal/ from a copy"
         )
-    parts = [table] if table is not None else []
+    parts = [present.rows] if present else []
     parts += [read_batch(vault, dataset, keys[batch], sha256=known[batch][0])[1] for batch in late]
     merged, duplicates = _merge(dataset, [part.replace_schema_metadata(None) for part in parts])
-    changed = bool(late) or before is None
-    said = DayFooter(
-        dataset=dataset.name, day=day, generation=(before.generation if before else 0) + changed, batches=held | frozenset(late)
-    )
-    content = parquet.encode(merged.replace_schema_metadata(said.encode()), delta=dataset.delta, level=parquet.ARCHIVE_LEVEL)
-    if changed:
-        vault.archive.replace(dataset.day_key(day), content, expected=expected)
-    closed = ClosedDay(
+    footer = DayFooter(dataset=dataset.name, day=day, generation=generation + 1, batches=held | frozenset(late))
+    content = parquet.encode(merged.replace_schema_metadata(footer.encode()), delta=dataset.delta, level=parquet.ARCHIVE_LEVEL)
+    vault.archive.replace(dataset.day_key(day), content, expected=present.sha256 if present else None)
+    written = _DayFile(footer=footer, rows=merged, sha256=sha256_of(content), bytes=len(content))
+    closed = _closed(dataset, written, changed=True, duplicates=duplicates)
+    return _note(database, vault, dataset, closed, held=footer.batches, now=clock.now())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _DayFile:
+    """The file of a day."""
+
+    footer: DayFooter
+    rows: pa.Table
+    sha256: str
+    bytes: int
+
+
+def _closed(dataset: Dataset, file: _DayFile, *, changed: bool, duplicates: int = 0) -> ClosedDay:
+    return ClosedDay(
         dataset=dataset.name,
-        day=day,
-        generation=said.generation,
-        sha256=sha256_of(content),
-        rows=len(merged),
-        bytes=len(content),
-        batches=len(said.batches),
+        day=file.footer.day,
+        generation=file.footer.generation,
+        sha256=file.sha256,
+        rows=len(file.rows),
+        bytes=file.bytes,
+        batches=len(file.footer.batches),
         duplicates=duplicates,
         changed=changed,
     )
-    _record(database, vault, dataset, closed, held=said.batches, now=clock.now())
-    return closed
 
 
-def _present(vault: Vault, dataset: Dataset, day: date) -> tuple[DayFooter | None, pa.Table | None, str | None]:
-    """The day's file as it is: its footer, its rows, and the checksum to swap against."""
+def _intact(dataset: Dataset, day: date, recorded: Any, present: _DayFile | None, *, known: int) -> int:
+    """The newest generation, recorded or present. Raises CorruptFile or NotFound when closing would make a loss look right."""
+    if recorded is None:
+        return present.footer.generation if present else 0
+    generation, sha256, batches = int(recorded[0]), str(recorded[1]), int(recorded[4])
+    key = dataset.day_key(day)
+    if present is None and known < batches:
+        raise NotFound(f"{key} is gone, and so are batches that it held", cure="restore the file from a copy")
+    # A newer generation than the recorded one is a closing that died before it was noted; the same one is damage.
+    if present and present.footer.generation <= generation and present.sha256 != sha256:
+        raise CorruptFile(
+            f"{key} is not the file that was closed: its SHA-256 is not the recorded one",
+            cure="restore it from a copy; or, while journal/ still holds all its batches, move it away and close the day again",
+        )
+    return max(generation, present.footer.generation if present else 0)
+
+
+def _present(vault: Vault, dataset: Dataset, day: date) -> _DayFile | None:
+    """The day's file as it is. None: there is none. Raises CorruptFile."""
     key = dataset.day_key(day)
     try:
         content = vault.archive.read(key)
     except NotFound:
-        return None, None, None
+        return None
     table = parquet.decode(content, schema=dataset.schema, origin=key)
     try:
-        return DayFooter.decode(table.schema.metadata), table, sha256_of(content)
+        footer = DayFooter.decode(table.schema.metadata)
     except (KeyError, ValueError) as error:
         raise CorruptFile(
             f"{key} is not a closed day of Pleiades: {error!r}", cure="move it out of the archive, then close again"
         ) from None
+    return _DayFile(footer=footer, rows=table, sha256=sha256_of(content), bytes=len(content))
 
 
 def _merge(dataset: Dataset, parts: list[pa.Table]) -> tuple[pa.Table, int]:
@@ -145,9 +176,9 @@ def _merge(dataset: Dataset, parts: list[pa.Table]) -> tuple[pa.Table, int]:
     return kept, len(merged) - len(kept)
 
 
-def _record(
+def _note(
     database: Database, vault: Vault, dataset: Dataset, closed: ClosedDay, *, held: frozenset[uuid.UUID], now: datetime
-) -> None:
+) -> ClosedDay:
     """Note the checksum in the vault and in SQL. After a crash between the two, closing again notes the same."""
     words = {
         "file": dataset.day_key(closed.day), "sha256": closed.sha256, "rows": closed.rows, "bytes": closed.bytes,
@@ -170,3 +201,4 @@ def _record(
             },
         )  # fmt: skip
         connection.execute(QUERIES.mark_folded, {"dataset": dataset.name, "day": closed.day, "batch_ids": list(held)})
+    return closed

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pleiades_core.errors import UsageError
 from pleiades_core.settings import load_settings
-from pleiades_dagster.demo_home import clear, is_demo, isolated, toml_string, write_settings
+from pleiades_dagster.demo_home import holds_older_demo, is_demo, remove, toml_string, write_settings
 
 
 def _write(home: Path) -> None:
@@ -44,7 +44,8 @@ def test_an_older_demo_is_removed_and_nothing_else(tmp_path: Path) -> None:
     (home / "vault").mkdir()
     (home / "vault" / "a.parquet").write_text("x")
     (home / "link").symlink_to(precious)
-    assert clear(home)
+    assert holds_older_demo(home)
+    remove(home)
     assert list(home.iterdir()) == []
     assert (precious / "file").read_text() == "keep"
 
@@ -55,20 +56,20 @@ def test_another_folder_is_refused_untouched(tmp_path: Path, content: str) -> No
     (tmp_path / "thesis.txt").write_text("years of work")
     assert not is_demo(tmp_path)
     with pytest.raises(UsageError, match="nothing was touched") as raised:
-        clear(tmp_path)
+        holds_older_demo(tmp_path)
     assert "--home" in raised.value.cure
     assert (tmp_path / "thesis.txt").exists()
 
 
 def test_a_missing_or_empty_folder_needs_no_clearing(tmp_path: Path) -> None:
-    assert not clear(tmp_path)
-    assert not clear(tmp_path / "new")
+    assert not holds_older_demo(tmp_path)
+    assert not holds_older_demo(tmp_path / "new")
 
 
 def test_a_file_is_no_home(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("")
     with pytest.raises(UsageError):
-        clear(tmp_path / "home")
+        holds_older_demo(tmp_path / "home")
 
 
 def test_a_demo_that_is_running_is_not_removed(tmp_path: Path) -> None:
@@ -76,7 +77,7 @@ def test_a_demo_that_is_running_is_not_removed(tmp_path: Path) -> None:
     (tmp_path / "postgres").mkdir()
     (tmp_path / "postgres" / ".handle_pids.json").write_text(f"[{os.getpid()}]")
     with pytest.raises(UsageError, match="in use by process"):
-        clear(tmp_path)
+        holds_older_demo(tmp_path)
     assert is_demo(tmp_path)
 
 
@@ -88,7 +89,7 @@ def test_a_demo_ignores_real_keys_and_databases(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("PLEIADES_VAULT", "/srv/real")
     monkeypatch.setenv("PLEIADES_CLOCK", "system")
     _write(tmp_path)
-    settings = isolated(load_settings(tmp_path))
+    settings = load_settings(tmp_path)
     assert settings.youtube_url == "http://127.0.0.1:9"
     assert settings.clock == "simulator"
     assert settings.database_url is None
@@ -99,5 +100,4 @@ def test_a_demo_ignores_real_keys_and_databases(tmp_path: Path, monkeypatch: pyt
 
 def test_a_real_home_is_left_to_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://prod.example/real")
-    settings = load_settings(tmp_path)
-    assert isolated(settings) is settings
+    assert load_settings(tmp_path).database_url == "postgresql://prod.example/real"

@@ -47,7 +47,9 @@ def test_one_day_gives_one_json_object_and_leaves_no_process(home: Path) -> None
     done = subprocess.run(_command(home, "--days", "1", "--json"), capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
     said: dict[str, Any] = json.loads(done.stdout)
-    assert {"discovered", "watched", "samples", "misses", "calls", "sql_bytes", "vault_bytes", "days_closed", "top"} <= set(said)
+    assert {"discovered", "watched", "samples", "misses", "calls", "sql_bytes", "vault_bytes", "days_closed", "top"} <= set(
+        said
+    )
     assert said["days_closed"] == 1
     assert 0 < said["watched"] <= said["discovered"]
     assert said["samples"] >= said["discovered"]
@@ -81,10 +83,12 @@ def _is_stored(home: Path, said: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("number", "after_s"), [(signal.SIGINT, 4.0), (signal.SIGTERM, 12.0)])
 def test_an_interrupted_demo_leaves_nothing_behind(home: Path, number: signal.Signals, after_s: float) -> None:
     """While it starts, and in the middle of its ticks: exit code 130, no process, no lease; and the next one starts anew."""
-    process = subprocess.Popen(_command(home, "--days", "3"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = _command(home, "--days", "3")
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     time.sleep(after_s)
     assert process.poll() is None
-    process.send_signal(number)
+    # As a terminal does it: to everything that the demo started in its group.
+    os.killpg(process.pid, number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert "Stopped." in said
@@ -133,7 +137,11 @@ def test_what_cannot_be_played_is_refused_with_the_cure(home: Path, options: lis
 
 def test_a_refused_world_leaves_no_home_behind(home: Path) -> None:
     with pytest.raises(ConfigurationError):
-        play(DemoOptions(home=home, world=Path("/nowhere/at/all"), start=date(2026, 3, 1)), show=lambda _: None, stop=threading.Event())
+        play(
+            DemoOptions(home=home, world=Path("/nowhere/at/all"), start=date(2026, 3, 1)),
+            show=lambda _: None,
+            stop=threading.Event(),
+        )
     with pytest.raises(UsageError):
         play(DemoOptions(home=home, days=0), show=lambda _: None, stop=threading.Event())
     assert not home.exists()

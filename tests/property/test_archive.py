@@ -22,11 +22,15 @@ DAY = date(2026, 3, 1)
 _NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _ROW = st.fixed_dictionaries(
     {
-        "vid": st.integers(1, 6), "polled_at": st.integers(0, 3).map(lambda s: _NOON + timedelta(seconds=s)), "status": st.sampled_from([0, 1]),
-        "definition": st.just(2), "views": st.none() | st.integers(0, 2**63 - 1), "likes": st.none() | st.integers(0, 9),
+        "vid": st.integers(1, 6),
+        "polled_at": st.integers(0, 3).map(lambda s: _NOON + timedelta(seconds=s)),
+        "status": st.sampled_from([0, 1]),
+        "definition": st.just(2),
+        "views": st.none() | st.integers(0, 2**63 - 1),
+        "likes": st.none() | st.integers(0, 9),
         "comments": st.none(),
     }
-)  # fmt: skip
+)
 _BATCHES = st.lists(st.lists(_ROW, min_size=1, max_size=8), min_size=1, max_size=4)
 
 

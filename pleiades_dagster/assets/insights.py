@@ -1,0 +1,109 @@
+"""`daily_velocity`, `rankings`, `live_ranking`: what the samples say. Pure functions of the vault, so they can be backfilled.
+
+Does not belong here: the formulas (pleiades_core/insights).
+"""
+
+import dagster as dg
+
+from pleiades_core.clock import Clock
+from pleiades_core.insights.ranking import live, rank_day
+from pleiades_core.insights.velocity import velocity_day
+from pleiades_dagster.assets.discovered import KEY as DISCOVERED
+from pleiades_dagster.assets.metrics import KEY as METRICS
+from pleiades_dagster.assets.tracking import KEY as TRACKING
+from pleiades_dagster.failures import as_failures
+from pleiades_dagster.metadata import Materialized, metadata_of, table_of
+from pleiades_dagster.partitions import day_of
+from pleiades_dagster.resources import ClockResource, VaultResource
+
+VELOCITY = dg.AssetKey("daily_velocity")
+RANKINGS = dg.AssetKey("rankings")
+LIVE = dg.AssetKey("live_ranking")
+
+#: Videos in the live ranking.
+_LIVE_ROWS = 10
+#: Whenever the day was closed, or closed again for late batches. Plain `eager` looks at the newest partition only: that is
+#: today, which is never closed.
+_WHEN_CLOSED = dg.AutomationCondition.eager().without(dg.AutomationCondition.in_latest_time_window())
+#: Days of one run of a backfill: they cost a second each, a run five before its first.
+_DAYS_PER_RUN = 31
+
+
+def daily_velocity(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset, cut by `days`."""
+
+    @dg.asset(
+        key=VELOCITY,
+        partitions_def=days,
+        deps=[METRICS],
+        group_name="insights",
+        kinds={"duckdb", "parquet"},
+        owners=["team:pleiades"],
+        code_version="1",
+        automation_condition=_WHEN_CLOSED,
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=_DAYS_PER_RUN),
+    )
+    def velocity(context: dg.AssetExecutionContext, vault: VaultResource) -> None:
+        """Views an hour of every video on one day, from its samples."""
+        with as_failures():
+            opened = vault.open()
+            for key in sorted(context.partition_keys):
+                context.add_asset_metadata(metadata_of(velocity_day(opened, day_of(key))), partition_key=key)
+
+    return velocity
+
+
+def rankings(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset, cut by `days`."""
+
+    @dg.asset(
+        key=RANKINGS,
+        partitions_def=days,
+        deps=[METRICS, DISCOVERED],
+        group_name="insights",
+        kinds={"duckdb", "parquet"},
+        owners=["team:pleiades"],
+        code_version="1",
+        automation_condition=_WHEN_CLOSED,
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=_DAYS_PER_RUN),
+    )
+    def rank(context: dg.AssetExecutionContext, vault: VaultResource) -> None:
+        """The fastest videos of one day, with their titles."""
+        with as_failures():
+            opened = vault.open()
+            for key in sorted(context.partition_keys):
+                context.add_asset_metadata(metadata_of(rank_day(opened, day_of(key))), partition_key=key)
+
+    return rank
+
+
+def live_ranking() -> dg.AssetsDefinition:
+    """The asset, without partitions: there is one present."""
+
+    @dg.asset(
+        key=LIVE,
+        deps=[
+            dg.AssetDep(TRACKING, partition_mapping=dg.AllPartitionMapping()),
+            dg.AssetDep(DISCOVERED, partition_mapping=dg.LastPartitionMapping()),
+        ],
+        group_name="insights",
+        kinds={"duckdb"},
+        owners=["team:pleiades"],
+        code_version="1",
+    )
+    def present(vault: VaultResource, clock: ClockResource) -> Materialized:
+        """The fastest videos of the last 24 hours, right now: closed days and open batches alike."""
+        with as_failures():
+            asked: Clock = clock.clock()
+            now = asked.now()
+            top = live(vault.open(), now, _LIVE_ROWS)
+        return dg.MaterializeResult(
+            metadata={
+                "rows": len(top),
+                "as_of": dg.MetadataValue.timestamp(now),
+                "fastest_views_per_hour": float(top[0].views_per_hour) if top else 0.0,
+                "top": table_of(top),
+            }
+        )
+
+    return present

@@ -1,0 +1,57 @@
+"""`reaper` and `janitor`: what dead workers left behind, what is surely elsewhere, and whether SQL stays small as promised.
+
+Does not belong here: adopting (pleiades_core/watchlist/reaper.py), removing (pleiades_core/vault/janitor.py).
+"""
+
+import dagster as dg
+
+from pleiades_core.vault.janitor import sweep
+from pleiades_core.watchlist.reaper import reap
+from pleiades_dagster.checks import dead_share_result, dead_share_spec, footprint_result, footprint_spec
+from pleiades_dagster.failures import RETRY, as_failures
+from pleiades_dagster.metadata import Materialized, metadata_of
+from pleiades_dagster.resources import Opener
+
+KEY = dg.AssetKey("reaper")
+
+
+def reaper() -> dg.AssetsDefinition:
+    """The asset, without partitions."""
+
+    @dg.asset(
+        key=KEY,
+        group_name="maintenance",
+        kinds={"postgres"},
+        owners=["team:pleiades"],
+        code_version="1",
+        retry_policy=RETRY,
+        check_specs=[footprint_spec(KEY), dead_share_spec(KEY)],
+    )
+    def reaped(installation: dg.ResourceParam[Opener]) -> Materialized:
+        """Expired leases are given back, files whose lease died are adopted: their quota was spent, so they count."""
+        with as_failures(), installation.open() as opened:
+            report = reap(opened.database, opened.vault, opened.clock)
+            footprint, dead = footprint_result(opened.database), dead_share_result(opened.database)
+        return dg.MaterializeResult(metadata=metadata_of(report), check_results=[footprint, dead])
+
+    return reaped
+
+
+def janitor() -> dg.AssetsDefinition:
+    """The asset, without partitions."""
+
+    @dg.asset(
+        key=dg.AssetKey("janitor"),
+        group_name="maintenance",
+        kinds={"parquet"},
+        owners=["team:pleiades"],
+        code_version="1",
+        retry_policy=RETRY,
+    )
+    def swept(installation: dg.ResourceParam[Opener]) -> Materialized:
+        """Batches that a closed day has held for a day are removed, after the day's file was read back and compared."""
+        with as_failures(), installation.open() as opened:
+            report = sweep(opened.database, opened.vault, opened.clock)
+        return dg.MaterializeResult(metadata=metadata_of(report))
+
+    return swept

@@ -1,0 +1,65 @@
+"""`tracking`: poll what one tier owes now. It has no past, so a backfill of it is refused with the reason.
+
+Does not belong here: what is due (pleiades_core/watchlist), polling (pleiades_core/track).
+"""
+
+import dagster as dg
+
+from pleiades_core.errors import QuotaExhausted
+from pleiades_core.models import Tier
+from pleiades_core.youtube.quota import STATS
+from pleiades_dagster.assets.discovered import KEY as DISCOVERED
+from pleiades_dagster.checks import lateness_result, lateness_spec, units_left_result, units_left_spec
+from pleiades_dagster.failures import RETRY, as_failures, refusal
+from pleiades_dagster.metadata import Materialized, metadata_of
+from pleiades_dagster.partitions import TIERS
+from pleiades_dagster.resources import Opener
+
+KEY = dg.AssetKey("tracking")
+
+#: Set by Dagster on every run of a backfill.
+_BACKFILL_TAG = "dagster/backfill"
+
+
+def tracking() -> dg.AssetsDefinition:
+    """The asset, cut by tier."""
+
+    @dg.asset(
+        key=KEY,
+        partitions_def=TIERS,
+        deps=[dg.AssetDep(DISCOVERED, partition_mapping=dg.LastPartitionMapping())],
+        group_name="track",
+        kinds={"youtube", "postgres", "parquet"},
+        owners=["team:pleiades"],
+        code_version="1",
+        retry_policy=RETRY,
+        # One run, so that a backfill is refused once and not once a tier.
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        check_specs=[lateness_spec(KEY, TIERS), units_left_spec(KEY, TIERS)],
+        pool="youtube_api",
+    )
+    def poll(context: dg.AssetExecutionContext, installation: dg.ResourceParam[Opener]) -> Materialized:
+        """One tick of one tier: everything due now is polled in slices, each a batch file and one transaction."""
+        if len(context.partition_keys) > 1 or _BACKFILL_TAG in context.run.tags:
+            raise refusal(
+                "tracking cannot be backfilled: YouTube tells today's counts only, the past cannot be polled",
+                cure="materialise a single tier to poll what it owes now; what was polled can be closed again in daily_metrics",
+            )
+        tier = Tier(context.partition_key)
+        with as_failures(), installation.open() as opened:
+            try:
+                report = opened.tracker().track(tier)
+            except QuotaExhausted as spent:
+                return dg.MaterializeResult(
+                    metadata={"status": "partial", "resets_at": dg.MetadataValue.timestamp(spent.resets_at), "samples": 0},
+                    check_results=[lateness_result(tier, None, None), units_left_result({}, spent.resets_at)],
+                )
+        return dg.MaterializeResult(
+            metadata=metadata_of(report) | {"status": "partial" if report.resets_at else "complete"},
+            check_results=[
+                lateness_result(tier, report.lateness_median_s, report.lateness_max_s),
+                units_left_result({STATS: report.units_left}, report.resets_at),
+            ],
+        )
+
+    return poll

@@ -1,0 +1,115 @@
+"""What runs by state: a tier when it owes polls and quota is left, a day when it can be closed.
+
+A run costs 5 CPU-seconds before any work, so a tier is asked for at most once a tick (about 125 runs a day in all); whatever is
+due by then goes in one run. Does not belong here: what is due (pleiades_core/watchlist), when a day closes (vault/archive.py).
+"""
+
+from collections import defaultdict
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+
+from pleiades_core.installation import Installation
+from pleiades_core.models import Tier
+from pleiades_core.vault.archive import closable
+from pleiades_core.watchlist.cadence import TIERS
+from pleiades_core.watchlist.reaper import reap
+from pleiades_core.watchlist.slices import due_counts
+from pleiades_core.youtube.quota import GENERAL, STATS
+from pleiades_dagster.failures import as_failures
+from pleiades_dagster.resources import Opener, keys_of
+
+#: At most one run of the tier in each of these.
+TICK = {Tier.HOURLY: timedelta(minutes=15), Tier.DAILY: timedelta(hours=1), Tier.WEEKLY: timedelta(hours=6)}
+#: Seconds between two looks.
+_LOOK_S = {Tier.HOURLY: 120, Tier.DAILY: 600, Tier.WEEKLY: 1800}
+
+
+def tier_sensor(tier: Tier) -> dg.SensorDefinition:
+    """Asks for a run of the tier when videos of it are due."""
+
+    @dg.sensor(
+        name=f"{tier.lower()}_tier",
+        job_name="track",
+        minimum_interval_seconds=_LOOK_S[tier],
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Polls the {tier} tier when it owes polls and quota is left.",
+    )
+    def evaluate(installation: dg.ResourceParam[Opener]) -> dg.RunRequest | dg.SkipReason:
+        with as_failures(), installation.open() as opened:
+            # A dead worker's videos are due again once its lease is gone, so look after that.
+            reap(opened.database, opened.vault, opened.clock)
+            now = opened.clock.now()
+            with opened.database.transaction() as connection:
+                count = due_counts(connection, TIERS, now)[tier]
+            if not count.due:
+                return dg.SkipReason(f"nothing due: {count.watched:,} videos are {tier} at {now:%Y-%m-%d %H:%M} UTC")
+            if spent := spent_until(opened, (STATS, GENERAL)):
+                return dg.SkipReason(f"{count.due:,} due, all quota spent until {spent:%Y-%m-%d %H:%M} UTC (exit code 42)")
+        tick = floor(now, TICK[tier])
+        return dg.RunRequest(
+            run_key=f"{tier}:{tick:%Y-%m-%dT%H:%M}", partition_key=tier.value, tags={"pleiades/due": str(count.due)}
+        )
+
+    return evaluate
+
+
+def day_closer() -> dg.SensorDefinition:
+    """Asks for one run for every day that is over and has batches which no file holds yet."""
+
+    @dg.sensor(
+        name="day_closer",
+        job_name="close_day",
+        minimum_interval_seconds=600,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Closes days that are over, and days that late batches reached: file, checks, velocity, ranking.",
+    )
+    def evaluate(installation: dg.ResourceParam[Opener]) -> dg.SensorResult:
+        with as_failures(), installation.open() as opened:
+            now = opened.clock.now()
+            found = closable(opened.database, now)
+        waiting: dict[date, list[str]] = defaultdict(list)
+        for dataset, day in found:
+            waiting[day].append(dataset.name)
+        if not waiting:
+            return dg.SensorResult(
+                skip_reason=f"every day before {now:%Y-%m-%d %H:%M} UTC is closed, and no late batch has come"
+            )
+        # The hour makes a later batch of the same day a new request, and a run that fails asked for again.
+        hour = floor(now, timedelta(hours=1))
+        return dg.SensorResult(
+            run_requests=[
+                dg.RunRequest(
+                    run_key=f"close:{day}:{hour:%Y-%m-%dT%H}",
+                    partition_key=day.isoformat(),
+                    tags={"pleiades/datasets": ",".join(sorted(datasets))},
+                )
+                for day, datasets in sorted(waiting.items())
+            ]
+        )
+
+    return evaluate
+
+
+def deriver() -> dg.AutomationConditionSensorDefinition:
+    """Evaluates the automation conditions of what is derived from closed days; Dagster's own sensor for it is off."""
+    return dg.AutomationConditionSensorDefinition(
+        name="deriver",
+        target=dg.AssetSelection.assets("daily_velocity", "rankings"),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=120,
+        description="Computes velocity and ranking of a day whenever it was closed, or closed again.",
+    )
+
+
+def floor(instant: datetime, tick: timedelta) -> datetime:
+    """The beginning of the tick that `instant` lies in; ticks begin at midnight UTC."""
+    epoch = datetime(2000, 1, 1, tzinfo=UTC)
+    return instant - (instant - epoch) % tick
+
+
+def spent_until(opened: Installation, buckets: tuple[str, ...]) -> datetime | None:
+    """When quota is new again, if none of these buckets has a unit left in any project; else None."""
+    projects = {key.project for key in keys_of(opened.settings)}
+    rows = [row for row in opened.ledger().rows(projects) if row.bucket in buckets and row.project in projects]
+    return min(row.resets_at for row in rows) if rows and not any(row.left for row in rows) else None

@@ -1,0 +1,193 @@
+"""Data tests that people read: what is asserted of a closed day, of a tick, of SQL, and which shortfall is an error.
+
+Belongs here: specs, thresholds and verdicts. Does not belong here: measuring (pleiades_core/vault/inspect.py and the reports of
+the core). ERROR means the data are wrong; WARN means they are right and fewer or later than one would like.
+"""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any
+
+import dagster as dg
+
+from pleiades_core.errors import CorruptFile, NotFound
+from pleiades_core.installation import Installation
+from pleiades_core.models import Tier
+from pleiades_core.storage.postgres import Database
+from pleiades_core.vault.inspect import DayInspection, inspect_day
+from pleiades_dagster.failures import as_failures
+from pleiades_dagster.partitions import day_of
+from pleiades_dagster.resources import Opener
+
+#: Judgement: spam is taken away and counts are recounted, so some views fall; one pair in fifty would be a fault of ours.
+MOST_FALLS = 0.02
+#: Hours of the day with a sample: two missing ones are a restart, three are an outage.
+LEAST_COVERAGE = 22 / 24
+#: A poll may come a third of its interval late before somebody should look: seconds.
+MOST_LATENESS_S = {Tier.HOURLY: 20 * 60.0, Tier.DAILY: 8 * 3600.0, Tier.WEEKLY: 56 * 3600.0}
+#: Watched videos that were missing at their last polls: beyond this, discovery or the account has a problem.
+MOST_DEAD = 0.25
+#: The promise is 0.5 GB, Dagster's own tables included; the alarm comes while there is time.
+MOST_SQL_BYTES = 400_000_000
+
+_Check = dg.AssetCheckResult
+_ERROR, _WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+
+#: Name and meaning of every check of a closed day.
+_OF_A_DAY = {
+    "rows_equal_batches": "The file has as many rows as its batches gave, each key once.",
+    "keys_unique": "No (video, second) occurs twice.",
+    "checksum_matches": "The file's SHA-256 is the one in the manifest and in SQL.",
+    "times_inside_day": "Every sample was taken on the day of its partition.",
+    "share_of_falls": f"At most {MOST_FALLS:.0%} of consecutive samples show fewer views than the one before.",
+    "coverage": f"At least {LEAST_COVERAGE:.0%} of the day's hours have a sample.",
+}
+
+
+def metrics_checks(asset: dg.AssetKey, days: dg.DailyPartitionsDefinition) -> dg.AssetChecksDefinition:
+    """Every check of `daily_metrics`, in one step that reads the file once."""
+
+    @dg.multi_asset_check(
+        name="daily_metrics_checks",
+        specs=[dg.AssetCheckSpec(n, asset=asset, description=d, partitions_def=days) for n, d in _OF_A_DAY.items()],
+    )
+    def verify(context: dg.AssetCheckExecutionContext, installation: dg.ResourceParam[Opener]) -> Iterator[_Check]:
+        with as_failures(), installation.open() as opened:
+            yield from results_of_day(opened, asset, day_of(context.partition_key))
+
+    return verify
+
+
+def results_of_day(opened: Installation, asset: dg.AssetKey, day: date) -> Iterator[_Check]:
+    """The result of every check of one closed day. A file that cannot be read fails them all, with the reason and the cure."""
+    try:
+        found = inspect_day(opened.database, opened.vault, day)
+    except (CorruptFile, NotFound) as error:
+        said = f"{error}. {error.cure}".strip()
+        for name in _OF_A_DAY:
+            yield _Check(asset_key=asset, check_name=name, passed=False, severity=_ERROR, description=said)
+        return
+    for name, passed, severity, words in verdicts(found):
+        yield _Check(asset_key=asset, check_name=name, passed=passed, severity=severity, metadata=words)
+
+
+def verdicts(found: DayInspection) -> list[tuple[str, bool, dg.AssetCheckSeverity, dict[str, Any]]]:
+    """Name, verdict, severity and figures of every check of a closed day."""
+    # Once batch rows were swept from SQL, the row of the closed day is the witness.
+    promised = found.expected_rows if not found.unknown_batches else found.recorded_rows
+    same = all(said in (None, found.sha256) for said in (found.manifest_sha256, found.recorded_sha256))
+    hours = {"hours_with_samples": found.hours, "coverage": round(found.coverage, 4), "videos": found.distinct_videos}
+    return [
+        ("rows_equal_batches", found.rows == promised, _ERROR, {"rows": found.rows, "expected": promised or 0}),
+        ("keys_unique", found.distinct_keys == found.rows, _ERROR, {"rows": found.rows, "distinct_keys": found.distinct_keys}),
+        ("checksum_matches", same and found.manifest_sha256 is not None, _ERROR, {"sha256": found.sha256}),
+        ("times_inside_day", found.outside == 0, _ERROR, {"outside": found.outside} | _span(found)),
+        (
+            "share_of_falls",
+            found.share_of_falls <= MOST_FALLS,
+            _WARN,
+            {"falls": found.falls, "pairs": found.pairs, "share": round(found.share_of_falls, 5), "misses": found.misses},
+        ),
+        ("coverage", found.coverage >= LEAST_COVERAGE, _WARN, hours),
+    ]
+
+
+def _span(found: DayInspection) -> dict[str, Any]:
+    if found.first_polled_at is None or found.last_polled_at is None:
+        return {}
+    return {
+        "first": dg.MetadataValue.timestamp(found.first_polled_at),
+        "last": dg.MetadataValue.timestamp(found.last_polled_at),
+    }
+
+
+def units_left_spec(asset: dg.AssetKey, partitions: dg.PartitionsDefinition[str]) -> dg.AssetCheckSpec:
+    """Warns when quota ran out in the middle."""
+    return dg.AssetCheckSpec(
+        "units_left",
+        asset=asset,
+        partitions_def=partitions,
+        description="Quota sufficed; a warning means a clean partial result.",
+    )
+
+
+def units_left_result(left: dict[str, int], resets_at: datetime | None) -> _Check:
+    """The verdict: passed unless a reset has to be waited for."""
+    words: dict[str, Any] = {f"left_{bucket}": units for bucket, units in left.items()}
+    if resets_at is not None:
+        words["resets_at"] = dg.MetadataValue.timestamp(resets_at)
+    return _Check(
+        check_name="units_left",
+        passed=resets_at is None,
+        severity=_WARN,
+        metadata=words,
+        description=None if resets_at is None else f"spent until {resets_at:%Y-%m-%d %H:%M} UTC; what came back is kept",
+    )
+
+
+def lateness_spec(asset: dg.AssetKey, partitions: dg.PartitionsDefinition[str]) -> dg.AssetCheckSpec:
+    """Warns when polls come late."""
+    return dg.AssetCheckSpec(
+        "lateness",
+        asset=asset,
+        partitions_def=partitions,
+        description="The median poll came at most a third of its interval late.",
+    )
+
+
+def lateness_result(tier: Tier, median_s: float | None, max_s: float | None) -> _Check:
+    """The verdict on one tick; nothing polled is nothing late."""
+    words = {"allowed_s": MOST_LATENESS_S[tier], "median_s": median_s or 0.0, "max_s": max_s or 0.0}
+    return _Check(check_name="lateness", passed=(median_s or 0.0) <= MOST_LATENESS_S[tier], severity=_WARN, metadata=words)
+
+
+def footprint_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:
+    """Warns before SQL outgrows its promise."""
+    return dg.AssetCheckSpec(
+        "footprint", asset=asset, description=f"All databases of Pleiades hold < {MOST_SQL_BYTES:,} bytes."
+    )
+
+
+def footprint_result(database: Database) -> _Check:
+    """Bytes of the installation's database and, on the same server, of Dagster's."""
+    ours, dagsters = sql_bytes(database)
+    total = ours + dagsters
+    return _Check(
+        check_name="footprint",
+        passed=total < MOST_SQL_BYTES,
+        severity=_WARN,
+        metadata={"sql_bytes": total, "pleiades_bytes": ours, "dagster_bytes": dagsters, "alarm_bytes": MOST_SQL_BYTES},
+    )
+
+
+def sql_bytes(database: Database) -> tuple[int, int]:
+    """Bytes of our database, and of the one beside it that has its name with `_dagster` after it (0: it is elsewhere)."""
+    with database.transaction() as connection:
+        row = connection.execute(
+            "select pg_database_size(current_database()),"
+            " coalesce((select pg_database_size(oid) from pg_database where datname = current_database() || '_dagster'), 0)"
+        ).fetchone()
+    return (int(row[0]), int(row[1])) if row else (0, 0)
+
+
+def dead_share_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:
+    """Warns when much of what is watched is gone."""
+    return dg.AssetCheckSpec(
+        "dead_share", asset=asset, description=f"At most {MOST_DEAD:.0%} of the watchlist was missing when last polled."
+    )
+
+
+def dead_share_result(database: Database) -> _Check:
+    """Videos whose last poll was a miss, among all that were polled."""
+    with database.transaction() as connection:
+        row = connection.execute(
+            "select count(*) filter (where misses > 0), count(*) from watchlist where polled_at is not null"
+        ).fetchone()
+    dead, polled = (int(row[0]), int(row[1])) if row else (0, 0)
+    share = dead / polled if polled else 0.0
+    return _Check(
+        check_name="dead_share",
+        passed=share <= MOST_DEAD,
+        severity=_WARN,
+        metadata={"dead": dead, "polled": polled, "share": round(share, 5)},
+    )

@@ -1,0 +1,199 @@
+"""The console script `pleiades`: the core's commands, and the two that need Dagster.
+
+Belongs here: `demo` and `ui` as commands, progress and printing. Does not belong here: what they do (play.py, ui.py).
+Dagster is imported inside the commands: it costs two seconds, and `pleiades --help` needs none of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pleiades_core.cli.main import Common, app, run
+from pleiades_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from pleiades_dagster.play import DemoOptions, DemoSummary, Step
+
+#: What a shell reports of a program that Ctrl-C ended: 128 and the number of SIGINT.
+INTERRUPTED = 130
+
+
+@app.command()
+def demo(
+    context: typer.Context,
+    home: Annotated[
+        Path | None, typer.Option(help="Folder of the demo; an older demo in it is removed.  [default: .pleiades/demo]")
+    ] = None,
+    world: Annotated[Path | None, typer.Option(help="Folder of a recorded world (videos.parquet, readings.parquet).")] = None,
+    start: Annotated[str | None, typer.Option(help="First day, as 2026-03-01. Default: the play ends before today.")] = None,
+    days: Annotated[int, typer.Option(help="Days to play.")] = 3,
+    videos: Annotated[int, typer.Option(help="Size of the synthetic world.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="Seed of the synthetic world.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")] = False,
+) -> None:
+    """Play days of a simulated YouTube through the whole pipeline: no key, no network, no server needed."""
+    first = _day(start)
+    chosen = _home(context, home) or Path(".pleiades/demo")
+    if not as_json:
+        typer.echo("Starting: a simulated YouTube, a PostgreSQL of our own, Dagster.", err=True)
+
+    from pleiades_dagster.play import DemoOptions
+
+    options = DemoOptions(home=chosen, world=world, start=first, days=days, videos=videos, seed=seed)
+    summary = _played(options)
+    if summary is None:
+        typer.echo("Stopped. Simulator and PostgreSQL are down, no lease is left; `pleiades demo` starts anew.", err=True)
+        raise typer.Exit(INTERRUPTED)
+    if as_json:
+        sys.stdout.write(json.dumps(asdict(summary), ensure_ascii=False, default=str) + "\n")
+    else:
+        _print(summary, chosen)
+
+
+@app.command()
+def ui(
+    context: typer.Context,
+    home: Annotated[Path | None, typer.Option(help="Folder of the installation.")] = None,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65_535)] = 3000,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Look only: nothing can be launched or switched.")] = False,
+    daemon: Annotated[bool, typer.Option(help="Run schedules, sensors and queued runs.")] = True,
+) -> None:
+    """Open the Dagster UI of an installation, or of a demo that was played."""
+    from pleiades_dagster.ui import UiOptions, serve
+
+    serve(
+        UiOptions(home=_home(context, home), port=port, read_only=read_only, daemon=daemon),
+        say=lambda text: typer.echo(text, err=True),
+    )
+
+
+def main() -> None:
+    """What the console script calls."""
+    run()
+
+
+def _home(context: typer.Context, home: Path | None) -> Path | None:
+    """`--home` after the command, or else before it."""
+    common: Common = context.find_root().obj
+    return home or common.home
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise UsageError(f"--start {text!r} is not a day", cure="write it as 2026-03-01") from None
+
+
+def _played(options: DemoOptions) -> DemoSummary | None:
+    """Play in a thread of its own; None when it was interrupted.
+
+    Dagster swaps the signal handlers of the main thread while a run is going on, and a Ctrl-C that falls between two of them
+    is lost. In another thread it leaves them alone, so ours stay: the run that is going on ends and commits, then all stops.
+    """
+    from pleiades_dagster.play import Interrupted, play
+
+    stop = threading.Event()
+    result: list[DemoSummary | BaseException] = []
+
+    def work(show: Callable[[Step], None]) -> None:
+        try:
+            result.append(play(options, show=show, stop=stop))
+        except BaseException as error:  # noqa: BLE001  handed to the main thread, which raises it
+            result.append(error)
+
+    with _on_signal(stop.set), _progress() as show:
+        worker = threading.Thread(target=work, args=[show], name="demo")
+        worker.start()
+        while worker.is_alive():
+            worker.join(0.2)
+    outcome = result[0]
+    # A simulator that Ctrl-C reached first fails the run that was asking it; that is the interruption and no error.
+    if isinstance(outcome, Interrupted) or (isinstance(outcome, Exception) and stop.is_set()):
+        return None
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
+
+
+@contextlib.contextmanager
+def _on_signal(act: Callable[[], None]) -> Iterator[None]:
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        act()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[Step], None]]:
+    """A bar on standard error: simulated hours of all. Without a terminal it says nothing but its end."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    text, unit = TextColumn("{task.description:<32}"), TextColumn("hours")
+    with Progress(text, BarColumn(), MofNCompleteColumn(), unit, TimeElapsedColumn(), console=Console(stderr=True)) as progress:
+        task = progress.add_task("starting", total=None)
+
+        def show(step: Step) -> None:
+            if "removing" in step.text:
+                progress.console.print(step.text, markup=False, highlight=False)
+            progress.update(task, description=step.text[:32], completed=step.hours, total=step.of)
+
+        yield show
+
+
+def _print(summary: DemoSummary, home: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    table = Table(title="Fastest videos of the last day", expand=True)
+    for name, width in (("#", 2), ("views/h", 8), ("views", 11), ("age", 6)):
+        table.add_column(name, justify="right", no_wrap=True, min_width=width)
+    for name in ("title", "channel"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis", ratio=1)
+    for video in summary.top:
+        table.add_row(
+            str(video["rank"]),
+            f"{video['views_per_hour']:,.0f}",
+            f"{video['views']:,}",
+            f"{video['age_hours']:.0f} h",
+            # Titles are other people's text: as text, never as markup.
+            Text(str(video["title"])),
+            Text(str(video["channel_title"])),
+        )
+    console.print(table)
+    calls = ", ".join(f"{bucket} {units:,}" for bucket, units in summary.calls.items())
+    vault = summary.vault_bytes
+    lines = (
+        f"found    {summary.discovered:,} videos, {summary.watched:,} of them watched",
+        f"tracked  {summary.samples:,} samples, {summary.misses:,} misses, in {summary.days_closed} closed days",
+        f"calls    {calls}",
+        f"stored   SQL {summary.sql_bytes / 1e6:,.1f} MB, Dagster's {summary.runs} runs included; vault {vault / 1e6:,.2f} MB",
+        f"look     make ui    (or: pleiades ui --home {home})",
+        "again    the next demo starts anew and removes this one",
+    )
+    for line in lines:
+        console.print(line, markup=False, highlight=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""The core's errors as Dagster's outcomes: what to retry, what to show, what to do about it.
+
+    QuotaExhausted        no failure: a clean partial result with a WARN check; sensors skip until the reset
+    retry helps           dg.Failure(allow_retries=True): lost connections, 5xx, another publisher was faster
+    everything else       dg.Failure(allow_retries=False) with the exit code that the command line would give, and the cure
+
+Belongs here: that table. Does not belong here: the errors themselves (pleiades_core/errors.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import dagster as dg
+
+from pleiades_core.errors import (
+    BackendError,
+    BadReply,
+    DatabaseUnreachable,
+    LeaseLost,
+    PleiadesError,
+    PublishConflict,
+    QuotaExhausted,
+    RateLimited,
+)
+
+#: What asking again may mend. A day of 429s retried 5,363 times somewhere else is why this is a list and not a default.
+TRANSIENT = (BackendError, BadReply, DatabaseUnreachable, LeaseLost, PublishConflict, RateLimited)
+
+#: For assets that write: two more attempts, seconds apart. Hours of waiting belong to sensors, not to a run that holds a slot.
+RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
+
+
+def failure_of(error: PleiadesError) -> dg.Failure:
+    """The error as a person sees it in the UI, and as Dagster's retry policy understands it."""
+    return dg.Failure(
+        description=f"{error}. {error.cure}".strip(),
+        metadata={
+            "error": type(error).__name__,
+            "exit_code": error.exit_code,
+            "cure": error.cure or "none known",
+            "retry_helps": isinstance(error, TRANSIENT),
+        },
+        allow_retries=isinstance(error, TRANSIENT),
+    )
+
+
+def refusal(reason: str, *, cure: str) -> dg.Failure:
+    """A request that makes no sense, such as polling the past; retrying would make no more of it."""
+    return dg.Failure(
+        description=f"{reason}. {cure}",
+        metadata={"error": "Refused", "exit_code": 2, "cure": cure, "retry_helps": False},
+        allow_retries=False,
+    )
+
+
+@contextlib.contextmanager
+def as_failures() -> Iterator[None]:
+    """Turn the core's errors into Dagster's, but for spent quota, which the asset reports as a partial result."""
+    try:
+        yield
+    except QuotaExhausted:
+        raise
+    except PleiadesError as error:
+        raise failure_of(error) from error

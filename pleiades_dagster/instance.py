@@ -1,0 +1,91 @@
+"""Dagster's own instance: its folder under HOME, its settings, its database beside ours.
+
+Belongs here: writing HOME/dagster/dagster.yaml and naming the database in the environment, where that file looks for it: a
+password does not belong into a file. Does not belong here: what runs (definitions.py), serving the UI (ui.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pleiades_core.settings import Settings
+from pleiades_core.storage.postgres import dagster_url, ensure_database
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+#: The same as dagster.yaml at the root of the repository, where the reasons stand, and the storage; a test keeps them equal.
+INSTANCE: dict[str, Any] = {
+    "telemetry": {"enabled": False},
+    "nux": {"enabled": False},
+    "storage": {"postgres": {"postgres_url": {"env": "DAGSTER_PG_URL"}}},
+    "run_coordinator": {
+        "module": "dagster._core.run_coordinator",
+        "class": "QueuedRunCoordinator",
+        "config": {"dequeue_use_threads": True, "dequeue_num_workers": 2, "dequeue_interval_seconds": 2},
+    },
+    "concurrency": {"runs": {"max_concurrent_runs": 2}, "pools": {"default_limit": 1, "granularity": "run"}},
+    "sensors": {"use_threads": True, "num_workers": 4, "num_submit_workers": 2},
+    "schedules": {"use_threads": True, "num_workers": 2},
+    "retention": {
+        "schedule": {"purge_after_days": 30},
+        "sensor": {"purge_after_days": {"skipped": 1, "started": 7, "failure": 30, "success": 7}},
+    },
+    "run_monitoring": {"enabled": True, "start_timeout_seconds": 300},
+}
+
+#: Of a program that makes hundreds of runs in a row: connections are kept. Opening one for every statement, as Dagster does
+#: outside its webserver, was more than half of a run's time (0.27 s against 0.11 s, measured).
+_STATEMENT_TIMEOUT_MS, _RECYCLE_S, _OVERFLOW = 15_000, 3600, 10
+
+
+def prepare(settings: Settings, url: str) -> dict[str, str]:
+    """Make HOME/dagster and Dagster's database on the server of `url`; the environment that Dagster's programs need.
+
+    Raises DatabaseUnreachable when the database cannot be made.
+    """
+    folder = settings.dagster_home
+    folder.mkdir(parents=True, exist_ok=True)
+    # JSON is YAML.
+    (folder / "dagster.yaml").write_text(json.dumps(INSTANCE, indent=1), encoding="utf-8")
+    sqlalchemy_url = dagster_url(settings, url)
+    ensure_database(sqlalchemy_url.replace("postgresql+psycopg2://", "postgresql://", 1))
+    return {
+        "DAGSTER_HOME": str(folder),
+        "DAGSTER_PG_URL": sqlalchemy_url,
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+        "PLEIADES_HOME": str(settings.home),
+    }
+
+
+@contextlib.contextmanager
+def open_instance(folder: Path, environment: dict[str, str]) -> Iterator[dg.DagsterInstance]:
+    """The instance in `folder` for runs in this very process: pooled connections, and no capturing of what the process prints.
+
+    The process's environment is as it was after the block.
+    """
+    from dagster import DagsterInstance
+    from dagster._core.instance.ref import InstanceRef
+
+    # Capturing redirects the process's own stdout and stderr, progress bar and JSON included, into a file for every run.
+    quiet = {"compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}}
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    try:
+        instance = DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=quiet))
+        instance.optimize_for_webserver(_STATEMENT_TIMEOUT_MS, _RECYCLE_S, _OVERFLOW)
+        try:
+            yield instance
+        finally:
+            instance.dispose()
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

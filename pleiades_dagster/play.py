@@ -1,0 +1,287 @@
+"""The demo: days of a simulated YouTube, played through the Dagster assets in one process.
+
+A miniature daemon in simulated time: at every hour the clock is set, schedule and sensors are evaluated, and what they ask for
+is run here and stored in the instance, so that the UI shows it later. Belongs here: that loop and its summary. Does not belong
+here: the home (demo_home.py), the command line and its progress bar (cli.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dagster as dg
+
+from pleiades_core.clock import ManualClock, utc_midnight
+from pleiades_core.errors import PleiadesError, UsageError
+from pleiades_core.insights.ranking import rank_day
+from pleiades_core.installation import Installation, open_installation
+from pleiades_core.settings import Settings, load_settings
+from pleiades_core.simulator.control import SimulatorControl
+from pleiades_core.simulator.server import start_subprocess
+from pleiades_core.storage.postgres import database_url
+from pleiades_core.vault.inspect import inspect_day
+from pleiades_core.vault.vault import sizes
+from pleiades_dagster.checks import sql_bytes
+from pleiades_dagster.definitions import build_defs
+from pleiades_dagster.demo_home import Played, holds_older_demo, remove, simulator_config, write_settings
+from pleiades_dagster.instance import open_instance, prepare
+from pleiades_dagster.resources import ClockResource, SharedInstallation
+
+DEFAULT_HOME = Path(".pleiades/demo")
+MOST_DAYS = 31
+_HOUR = timedelta(hours=1)
+_HOURS_OF_DAY = 24
+#: After the last day: late enough that it may be closed.
+_CURTAIN = timedelta(hours=1)
+#: The events of a run go into the instance; a dozen of them a run on standard error would bury the progress bar.
+_SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class Interrupted(Exception):
+    """Somebody asked the play to stop; what ran is committed, nothing is running any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoOptions:
+    """What the command line says."""
+
+    home: Path = DEFAULT_HOME
+    #: Folder of a recorded world; None: the synthetic one.
+    world: Path | None = None
+    #: None: a recorded world's own first day; else so that the last day played is the day before yesterday.
+    start: date | None = None
+    days: int = 3
+    videos: int = 20_000
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoSummary:
+    """What the demo prints as JSON, every figure read back from what was stored."""
+
+    discovered: int
+    watched: int
+    #: Rows of the closed days, misses included.
+    samples: int
+    misses: int
+    #: Debited, by bucket.
+    calls: dict[str, int]
+    sql_bytes: int
+    vault_bytes: int
+    days_closed: int
+    top: list[dict[str, Any]]
+    #: Runs stored in Dagster.
+    runs: int
+    home: str = field(default="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Where the play is."""
+
+    text: str
+    #: Simulated hours played, of all.
+    hours: int
+    of: int
+
+
+def play(options: DemoOptions, *, show: Callable[[Step], None], stop: threading.Event) -> DemoSummary:
+    """Play the demo to its end and sum it up. Simulator, server and leases are gone when this returns or raises.
+
+    Raises Interrupted soon after `stop` is set, UsageError or ConfigurationError for options or a world that cannot be.
+    """
+    if not 1 <= options.days <= MOST_DAYS:
+        raise UsageError(f"--days {options.days} cannot be played", cure=f"choose 1 to {MOST_DAYS}")
+    home = options.home.absolute()
+    hours = options.days * _HOURS_OF_DAY
+
+    def note(text: str, done: int = 0) -> None:
+        if stop.is_set():
+            raise Interrupted
+        show(Step(text=text, hours=done, of=hours))
+
+    older = holds_older_demo(home)
+    with contextlib.ExitStack() as stack:
+        # First of all: a world that cannot be read must neither cost the older demo nor leave a new home behind.
+        note("starting the simulator")
+        simulator, first = _simulated(options, stack)
+        if older:
+            note(f"removing the older demo in {home}")
+            remove(home)
+        settings = _furnished(home, simulator, first)
+        note("starting PostgreSQL")
+        clock = ManualClock(utc_midnight(first))
+        url = stack.enter_context(database_url(settings))
+        opened = stack.enter_context(open_installation(settings, create=True, clock=clock))
+        note("starting Dagster")
+        stage = stack.enter_context(_stage(opened, clock, simulator, prepare(settings, url)))
+        for hour in range(hours):
+            at = utc_midnight(first) + hour * _HOUR
+            note(f"{at:%Y-%m-%d %H:00}", hour)
+            stage.tick(at, lambda: note(f"{at:%Y-%m-%d %H:00}", hour))  # noqa: B023  called within the tick
+        end = utc_midnight(first) + options.days * timedelta(days=1)
+        note("closing the last day", hours)
+        stage.close(end + _CURTAIN)
+        played_world = str(options.world.absolute()) if options.world else None
+        Played(
+            world=played_world, videos=options.videos, seed=options.seed, start=first, days=options.days,
+            port=urlsplit(settings.youtube_url).port or 0, ended_at=end + _CURTAIN,
+        ).write(home)  # fmt: skip
+        write_settings(
+            home, youtube_url=settings.youtube_url, first_day=first, terms=settings.seed_terms, stopped_at=end + _CURTAIN
+        )
+        return _sum_up(opened, first, options.days, runs=stage.runs, home=home)
+
+
+def _simulated(options: DemoOptions, stack: contextlib.ExitStack) -> tuple[SimulatorControl, date]:
+    """Start the simulator; its control and the first day."""
+    start = options.start
+    if start is None and options.world is None:
+        start = datetime.now(UTC).date() - timedelta(days=options.days + 1)
+    config = simulator_config(
+        world=str(options.world.absolute()) if options.world else None,
+        videos=options.videos,
+        seed=options.seed,
+        start=utc_midnight(start) if start else None,
+        days=options.days,
+    )
+    logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pleiades-")))
+    process = stack.enter_context(start_subprocess(config, log_path=logs / "simulator.log"))
+    control = SimulatorControl(process.base_url)
+    return control, start or control.now().date()
+
+
+def _furnished(home: Path, simulator: SimulatorControl, first: date) -> Settings:
+    """Write the home's settings; what they say."""
+    terms = tuple(str(term) for term in simulator.world()["terms"])
+    write_settings(home, youtube_url=simulator.base_url, first_day=first, terms=terms)
+    return load_settings(home)
+
+
+class _Stage:
+    """Schedules, sensors and jobs of one installation, driven by hand."""
+
+    def __init__(
+        self, opened: Installation, clock: ManualClock, simulator: SimulatorControl, instance: dg.DagsterInstance
+    ) -> None:
+        self._clock = clock
+        self._simulator = simulator
+        self._instance = instance
+        self._home = str(opened.settings.home)
+        self._shared = SharedInstallation(opened)
+        defs = build_defs(home=self._home, first_day=opened.settings.first_day, installation=self._shared)
+        self._repository = defs.get_repository_def()
+        self._jobs = {job.name: job for job in self._repository.get_all_jobs()}
+        self.runs = 0
+
+    def tick(self, at: datetime, breathe: Callable[[], None]) -> None:
+        """One simulated hour: hunt, close what can be closed, poll what is due."""
+        self._set(at)
+        self._run_schedule("hunt_hourly", at)
+        breathe()
+        self._close_days()
+        for name in ("hourly_tier", "daily_tier", "weekly_tier"):
+            breathe()
+            self._run_sensor(name)
+
+    def close(self, at: datetime) -> None:
+        """The last tick: nothing is polled any more."""
+        self._set(at)
+        self._close_days()
+        self._run("rank_now", dg.RunRequest(), {})
+        self._run("maintain", dg.RunRequest(), {})
+
+    def _set(self, at: datetime) -> None:
+        self._simulator.set(at)
+        self._clock.set(at)
+
+    def _close_days(self) -> None:
+        for request in self._run_sensor("day_closer"):
+            # What the automation condition `eager` asks for once a day is closed.
+            self._run("derive_day", dg.RunRequest(partition_key=request.partition_key), {"dagster/auto_materialize": "true"})
+
+    def _run_schedule(self, name: str, at: datetime) -> None:
+        schedule = self._repository.get_schedule_def(name)
+        # Without the instance, which would be opened anew for every context; our schedule does not ask it anything.
+        clock = ClockResource(home=self._home)
+        with dg.build_schedule_context(
+            scheduled_execution_time=at, repository_def=self._repository, resources={"clock": clock}
+        ) as context:
+            requests = list(schedule.evaluate_tick(context).run_requests or ())
+        for request in requests:
+            self._run(str(schedule.job_name), request, {"dagster/schedule_name": name})
+
+    def _run_sensor(self, name: str) -> list[dg.RunRequest]:
+        sensor = self._repository.get_sensor_def(name)
+        with dg.build_sensor_context(
+            instance=self._instance, sensor_name=name, repository_def=self._repository, resources={"installation": self._shared}
+        ) as context:
+            requests = list(sensor.evaluate_tick(context).run_requests or ())
+        for request in requests:
+            self._run(str(sensor.job_name), request, {"dagster/sensor_name": name})
+        return requests
+
+    def _run(self, job: str, request: dg.RunRequest, tags: dict[str, str]) -> None:
+        key = {"dagster/run_key": request.run_key} if request.run_key else {}
+        try:
+            self._jobs[job].execute_in_process(
+                instance=self._instance,
+                partition_key=request.partition_key,
+                tags={**request.tags, **tags, **key},
+                run_config=_SILENT,
+            )
+        except dg.Failure as failure:
+            # Its own words say what failed and what to do; the chain holds the core's error.
+            if isinstance(failure.__cause__, PleiadesError):
+                raise failure.__cause__ from None
+            raise
+        self.runs += 1
+
+
+@contextlib.contextmanager
+def _stage(
+    opened: Installation, clock: ManualClock, simulator: SimulatorControl, environment: dict[str, str]
+) -> Iterator[_Stage]:
+    """The stage, with Dagster's instance open and its chatter off."""
+    before = logging.getLogger("dagster").level
+    with warnings.catch_warnings(), open_instance(opened.settings.dagster_home, environment) as instance:
+        warnings.simplefilter("ignore")
+        logging.getLogger("dagster").setLevel(logging.CRITICAL)
+        try:
+            yield _Stage(opened, clock, simulator, instance)
+        finally:
+            logging.getLogger("dagster").setLevel(before)
+
+
+def _sum_up(opened: Installation, first: date, days: int, *, runs: int, home: Path) -> DemoSummary:
+    """Count what is stored, not what was reported."""
+    closed = [inspect_day(opened.database, opened.vault, first + timedelta(days=n)) for n in range(days)]
+    with opened.database.transaction() as connection:
+        known, watched = connection.execute(
+            "select (select count(*) from videos where state = 1), (select count(*) from watchlist)"
+        ).fetchone() or (0, 0)
+        calls = connection.execute("select bucket, sum(spent)::bigint from quota_ledger group by 1 order by 1").fetchall()
+    best = rank_day(opened.vault, first + timedelta(days=days - 1)).top
+    return DemoSummary(
+        discovered=known,
+        watched=watched,
+        samples=sum(day.rows for day in closed),
+        misses=sum(day.misses for day in closed),
+        calls={str(bucket): int(spent) for bucket, spent in calls},
+        sql_bytes=sum(sql_bytes(opened.database)),
+        vault_bytes=sum(size for _, size in sizes(opened.settings.vault_root)),
+        days_closed=len(closed),
+        top=[asdict(video) for video in best],
+        runs=runs,
+        home=str(home),
+    )

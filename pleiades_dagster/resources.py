@@ -1,0 +1,119 @@
+"""The core's plain objects, handed to assets. Loading a resource opens nothing; `open()` does, for the length of a block.
+
+Belongs here: thin wrappers whose only configuration is where the installation is. Keys and passwords stay in the environment,
+`.env` or pleiades.toml and never become resource configuration, because the UI shows that. Does not belong here: any work.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import dagster as dg
+
+from pleiades_core.clock import Clock
+from pleiades_core.installation import Installation, clock_of, open_installation
+from pleiades_core.settings import Settings, load_settings
+from pleiades_core.storage.postgres import Database, open_database
+from pleiades_core.vault.vault import Vault, open_vault
+from pleiades_core.youtube.keyring import ApiKey, KeyRing, parse_pool
+
+# No `from __future__ import annotations`: Dagster tells a resource from a value by the annotation itself. And no resource
+# inside another: Dagster 1.13 calls its own deprecated API for those.
+
+
+def settings_at(home: str) -> Settings:
+    """The settings of the installation at `home` (empty: what the environment says), read now. Raises ConfigurationError."""
+    return load_settings(Path(home) if home else None)
+
+
+class Opener(Protocol):
+    """What assets ask for: anything that opens an installation."""
+
+    def open(self) -> contextlib.AbstractContextManager[Installation]:
+        """The installation, open for the length of a block."""
+        ...
+
+
+class InstallationResource(dg.ConfigurableResource[None]):
+    """The whole installation: settings, clock, database, vault, and access to YouTube."""
+
+    #: Empty: PLEIADES_HOME, else the default of the settings.
+    home: str = ""
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Installation]:
+        """The installation, open for the length of a block."""
+        with open_installation(settings_at(self.home)) as opened:
+            yield opened
+
+
+class SharedInstallation:
+    """An installation that somebody else opened and will close: hundreds of runs in one process share its connections."""
+
+    def __init__(self, opened: Installation) -> None:
+        self._opened = opened
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Installation]:
+        """What was given."""
+        yield self._opened
+
+
+class ClockResource(dg.ConfigurableResource[None]):
+    """What time it is for the data: the machine's clock, or the simulator's."""
+
+    #: Empty: PLEIADES_HOME, else the default of the settings.
+    home: str = ""
+
+    def clock(self) -> Clock:
+        """The installation's clock."""
+        return clock_of(settings_at(self.home))
+
+
+class VaultResource(dg.ConfigurableResource[None]):
+    """The vault alone, for what needs neither keys nor SQL: velocities and rankings."""
+
+    #: Empty: PLEIADES_HOME, else the default of the settings.
+    home: str = ""
+
+    def open(self) -> Vault:
+        """The vault; a folder or a bucket needs no closing."""
+        return open_vault(settings_at(self.home).vault_root)
+
+
+class DatabaseResource(dg.ConfigurableResource[None]):
+    """The installation's PostgreSQL alone."""
+
+    #: Empty: PLEIADES_HOME, else the default of the settings.
+    home: str = ""
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Database]:
+        """Connections, for the length of a block."""
+        with open_database(settings_at(self.home)) as database:
+            yield database
+
+
+class KeyRingResource(dg.ConfigurableResource[None]):
+    """The projects and what is left of their quota. The keys themselves never leave the core."""
+
+    #: Empty: PLEIADES_HOME, else the default of the settings.
+    home: str = ""
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[KeyRing]:
+        """The key ring with its ledger, for the length of a block."""
+        with open_installation(settings_at(self.home)) as opened:
+            yield KeyRing(keys_of(opened.settings), opened.ledger())
+
+
+def home_of_environment() -> str:
+    """The home that the environment names, or empty: read when definitions are built, never at import."""
+    return os.environ.get("PLEIADES_HOME", "")
+
+
+def keys_of(settings: Settings) -> tuple[ApiKey, ...]:
+    """The keys of an installation; none when it has no pool. Raises ConfigurationError for a malformed one."""
+    return parse_pool(settings.api_key_pool.get_secret_value()) if settings.api_key_pool else ()

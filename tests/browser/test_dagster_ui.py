@@ -1,0 +1,150 @@
+"""The Dagster UI of a played demo, seen through a browser and through the guard that stands before it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from pleiades_dagster.demo_home import Played
+
+DOCS = Path(__file__).parents[2] / "docs"
+#: Also write the pictures into docs/.
+KEEP = bool(os.environ.get("PLEIADES_SCREENSHOTS"))
+
+
+@pytest.fixture
+def page(chromium: Any) -> Any:
+    """A page, and after the test the certainty that it complained of nothing and asked nobody but us."""
+    opened = chromium.new_page(viewport={"width": 1440, "height": 900})
+    complaints: list[str] = []
+    opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    opened.on("response", lambda reply: complaints.append(f"{reply.status} {reply.url}") if reply.status >= 400 else None)
+    opened.on("request", lambda sent: complaints.append(f"foreign: {sent.url}") if not _ours(sent.url) else None)
+    yield opened
+    opened.close()
+    assert complaints == []
+
+
+def _ours(url: str) -> bool:
+    return url.startswith(("http://127.0.0.1:", "data:", "blob:", "ws://127.0.0.1:"))
+
+
+def _picture(page: Any, name: str, tmp_path: Path) -> None:
+    """A screenshot of what has settled; an empty page would be a small file."""
+    page.wait_for_timeout(2_500)
+    path = (DOCS if KEEP else tmp_path) / f"{name}.png"
+    page.screenshot(path=str(path))
+    assert path.stat().st_size > 20_000
+
+
+def _ask(ui: str, query: str, **variables: Any) -> Any:
+    reply = _send(ui, "POST", "/graphql", {"Content-Type": "application/json"}, {"query": query, "variables": variables})
+    assert reply[0] == 200, reply
+    return json.loads(reply[1])["data"]
+
+
+def _send(ui: str, method: str, path: str, headers: dict[str, str], body: Any = None) -> tuple[int, bytes]:
+    """Status and body of one request."""
+    connection = http.client.HTTPConnection(ui.removeprefix("http://"), timeout=60)
+    try:
+        connection.request(method, path, body=None if body is None else json.dumps(body), headers=headers)
+        reply = connection.getresponse()
+        return reply.status, reply.read()
+    finally:
+        connection.close()
+
+
+def test_partitions_and_checks_of_the_closed_days_are_seen(ui: str, page: Any, demo_home: Path, tmp_path: Path) -> None:
+    played = Played.read(demo_home)
+    page.goto(f"{ui}/assets/daily_metrics?view=partitions&partition={played.start}")
+    page.get_by_text(f"Materialized ({played.days})").first.wait_for(timeout=60_000)
+    page.get_by_text("dagster/row_count").first.wait_for(timeout=60_000)
+    _picture(page, "dagster-ui", tmp_path)
+    page.goto(f"{ui}/assets/daily_metrics?view=checks")
+    for name in ("checksum_matches", "coverage", "keys_unique", "rows_equal_batches", "share_of_falls", "times_inside_day"):
+        page.get_by_text(name).first.wait_for(timeout=60_000)
+    assert page.get_by_text("Succeeded").count() >= 6
+    _picture(page, "dagster-checks", tmp_path)
+
+
+def test_the_lineage_and_a_tick_are_seen(ui: str, page: Any, tmp_path: Path) -> None:
+    page.goto(f"{ui}/assets/daily_metrics?view=lineage&lineageScope=neighborhood")
+    for name in ("discovered_videos", "tracking", "daily_velocity", "rankings"):
+        page.get_by_text(name).first.wait_for(timeout=60_000)
+    _picture(page, "dagster-lineage", tmp_path)
+    page.goto(f"{ui}/assets/tracking?view=events")
+    page.get_by_text("lateness_median_s").first.wait_for(timeout=60_000)
+
+
+def test_every_day_and_the_busy_tiers_are_materialised(ui: str, demo_home: Path) -> None:
+    nodes = _ask(ui, "{assetNodes{assetKey{path} partitionStats{numMaterialized numFailed}}}")["assetNodes"]
+    found = {node["assetKey"]["path"][0]: node["partitionStats"] for node in nodes}
+    days = Played.read(demo_home).days
+    for name in ("discovered_videos", "daily_metrics", "daily_velocity", "rankings"):
+        assert found[name] == {"numMaterialized": days, "numFailed": 0}
+    # A refused backfill, as below, shows on its tiers until their next tick.
+    assert found["tracking"]["numMaterialized"] + found["tracking"]["numFailed"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/", {"Host": "evil.example"}, 421),
+        ("/graphql?query=%7Bversion%7D", {}, 405),
+        ("/assets", {"Origin": "http://evil.example"}, 403),
+        ("/assets", {}, 200),
+    ],
+)
+def test_another_sites_page_cannot_use_it(ui: str, path: str, headers: dict[str, str], status: int) -> None:
+    """What the plain webserver would answer with 200: a foreign Host, and a mutation in a link."""
+    assert _send(ui, "GET", path, headers)[0] == status
+
+
+def test_a_backfill_launched_here_runs_and_that_of_tracking_is_refused(ui: str, demo_home: Path) -> None:
+    """Through daemon, queue and code server: what `pleiades ui` starts beside the page."""
+    launch = (
+        "mutation($p: LaunchBackfillParams!){launchPartitionBackfill(backfillParams:$p)"
+        "{__typename ... on LaunchBackfillSuccess{backfillId}}}"
+    )
+    day = str(Played.read(demo_home).start)
+    wanted = {}
+    for asset, keys in (("rankings", [day]), ("tracking", ["HOURLY", "DAILY"])):
+        order = {"partitionNames": keys, "assetSelection": [{"path": [asset]}], "fromFailure": False}
+        wanted[asset] = _ask(ui, launch, p=order)["launchPartitionBackfill"]["backfillId"]
+    assert _finished(ui, wanted["rankings"]) == "SUCCESS"
+    assert _finished(ui, wanted["tracking"]) == "FAILURE"
+
+
+def _finished(ui: str, backfill: str) -> str:
+    """The state in which the run of a backfill ends."""
+    ours = {"tags": [{"key": "dagster/backfill", "value": backfill}]}
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        runs = _ask(ui, "query($f: RunsFilter){runsOrError(filter:$f){... on Runs{results{status}}}}", f=ours)["runsOrError"][
+            "results"
+        ]
+        if runs and runs[0]["status"] in {"SUCCESS", "FAILURE"}:
+            return str(runs[0]["status"])
+        time.sleep(1)
+    return "not finished"
+
+
+def test_nothing_but_loopback_is_listened_on(ui: str) -> None:
+    """No part of it is reachable from another machine."""
+    me = psutil.Process()
+    listening = [
+        connection.laddr.ip
+        for process in me.children(recursive=True)
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert ui
+    assert listening
+    assert set(listening) <= {"127.0.0.1", "::1"}

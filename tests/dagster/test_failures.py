@@ -1,0 +1,71 @@
+"""The core's errors in Dagster's words: what is retried, and what a person reads."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from pleiades_core import errors
+from pleiades_dagster.assets.maintenance import reaper
+from pleiades_dagster.failures import TRANSIENT, as_failures, failure_of
+
+EVERY = [
+    cls
+    for _, cls in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(cls, errors.PleiadesError) and cls is not errors.QuotaExhausted
+]
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
+def test_every_error_carries_its_cure_and_its_exit_code(kind: type[errors.PleiadesError]) -> None:
+    failure = failure_of(kind("it broke", cure="mend it") if kind is not errors.RateLimited else kind("it broke"))
+    assert "it broke" in str(failure.description)
+    assert failure.metadata["exit_code"].value == kind.exit_code
+    assert failure.allow_retries is issubclass(kind, TRANSIENT)
+
+
+def test_spent_quota_is_not_made_a_failure() -> None:
+    """The asset reports it as a partial result; sensors wait for the reset."""
+    with pytest.raises(errors.QuotaExhausted), as_failures():
+        raise errors.QuotaExhausted("p", "search", datetime(2026, 3, 1, tzinfo=UTC))
+
+
+class Broken:
+    """An installation that cannot be opened; counts who tried."""
+
+    def __init__(self, error: errors.PleiadesError) -> None:
+        self.error = error
+        self.attempts = 0
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Any]:
+        """Fail, as often as asked."""
+        self.attempts += 1
+        raise self.error
+        yield
+
+
+@pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
+def test_a_permanent_error_is_tried_once_and_says_what_to_do(instance: dg.DagsterInstance) -> None:
+    """Whatever the retry policy says: asking again would give the same answer."""
+    broken = Broken(errors.ConfigurationError("no keys", cure="set YOUTUBE_API_KEY_POOL_JSON"))
+    result = dg.materialize([reaper()], resources={"installation": broken}, instance=instance, raise_on_error=False)
+    said = result.failure_data_for_node("reaper").user_failure_data
+    assert broken.attempts == 1
+    assert said.description == "no keys. set YOUTUBE_API_KEY_POOL_JSON"
+    assert said.metadata["exit_code"].value == 10
+
+
+@pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
+def test_a_lost_database_is_tried_again(instance: dg.DagsterInstance) -> None:
+    """Up to three times, seconds apart."""
+    broken = Broken(errors.DatabaseUnreachable("gone", cure="start it"))
+    result = dg.materialize([reaper()], resources={"installation": broken}, instance=instance, raise_on_error=False)
+    assert not result.success
+    assert broken.attempts == 3
