@@ -74,7 +74,13 @@ def adopt_orphans(
         with database.transaction() as connection:
             known = {row[0] for row in connection.execute(journal.QUERIES.known_batches, {"dataset": dataset.name, "day": day})}
             alive = lease_ids(connection) - (dead or set())
-        held = _held(vault, dataset, day)
+        try:
+            held = _held(vault, dataset, day)
+        except CorruptFile as error:
+            # Without its footer nobody can say which batches the day holds; closing it will refuse, and say so.
+            log.warning("no orphans of %s %s adopted: %s", dataset.name, day, error)
+            corrupt.append(dataset.day_key(day))
+            continue
         for batch_id in sorted(set(keys) - known - held):
             try:
                 batch, table = journal.read_batch(vault, dataset, keys[batch_id])
@@ -103,4 +109,7 @@ def _held(vault: Vault, dataset: Dataset, day: date) -> frozenset[uuid.UUID]:
     if key not in vault.archive.keys(f"{dataset.archive_folder}/date={day.isoformat()}"):
         return frozenset()
     metadata, _ = parquet.footer(vault.archive.location(key))
-    return DayFooter.decode(metadata).batches
+    try:
+        return DayFooter.decode(metadata).batches
+    except (KeyError, ValueError) as error:
+        raise CorruptFile(f"{key} is not a closed day of Pleiades: {error!r}", cure="move it out of the archive") from None
