@@ -17,6 +17,7 @@
         ├── RateLimited                              retry after `retry_after` seconds
         ├── BackendError                             retry with back-off: 5xx, lost connection, deadline
         ├── BadReply                                 retry with back-off: the body is not what the API promises
+        │   └── ReplyTooLarge                        a retry gives the same answer; asking for less may help
         ├── KeyInvalid, KeyBlocked, ApiDisabled 4    retire the key; another one may work
         ├── BadRequest                               a retry gives the same answer
         └── ResourceMissing                          a retry gives the same answer
@@ -139,6 +140,10 @@ class BackendError(ApiError):
 
 class BadReply(ApiError):
     """The reply's body is not what the API promises: not JSON, not an object, too large, cut off."""
+
+
+class ReplyTooLarge(BadReply):
+    """The reply's body is larger than anything the API sends for a question of this size."""
 
 
 class KeyInvalid(ApiError):

@@ -40,7 +40,7 @@ from pleiades_core.discover.admission import (
 from pleiades_core.discover.sources.search import search
 from pleiades_core.discover.sources.source import Find
 from pleiades_core.discover.sources.uploads import uploads
-from pleiades_core.errors import ApiError, LeaseLost, QuotaExhausted
+from pleiades_core.errors import ApiError, LeaseLost, QuotaExhausted, ReplyTooLarge
 from pleiades_core.models import VideoDetails, VideoId
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
@@ -239,8 +239,19 @@ class Hunter:
             return ask_all(partial(self._ask, reservation=reservation), chunks, threads=self._settings.parallel_calls)
 
     def _ask(self, ids: Sequence[VideoId], reservation: Reservation | None) -> _Answer:
-        details = self._youtube.videos(ids, reservation=reservation)
+        details = self._details(ids, reservation)
         return self._clock.now(), ids, details
+
+    def _details(self, ids: Sequence[VideoId], reservation: Reservation | None) -> tuple[VideoDetails, ...]:
+        """Details of `ids`. A reply that swells is asked for in halves, so that one monster does not hide 49 others."""
+        try:
+            return self._youtube.videos(ids, reservation=reservation)
+        except ReplyTooLarge as error:
+            if len(ids) == 1:
+                log.warning("video %s is passed over: %s", ids[0], error)
+                return ()
+        half = len(ids) // 2
+        return self._details(ids[:half], reservation) + self._details(ids[half:], reservation)
 
     def _is_admissible(self, details: VideoDetails, now: datetime) -> bool:
         return now - details.published_at <= timedelta(days=self._settings.admission_max_age_days)

@@ -28,6 +28,7 @@ from pleiades_core.errors import (
     KeyInvalid,
     QuotaExhausted,
     RateLimited,
+    ReplyTooLarge,
 )
 from pleiades_core.youtube.client import Transport
 from pleiades_core.youtube.keyring import ApiKey, KeyRing
@@ -83,7 +84,8 @@ class HydraExecutor:
 
         Units come from `reservation` while it is of the method's bucket, of the present quota day and not used up; from the
         ledger otherwise. Raises QuotaExhausted when no project of the pool has units left, KeyInvalid when no key is left,
-        RateLimited, BackendError or BadReply after the last attempt, BadRequest or ResourceMissing at once.
+        RateLimited, BackendError or BadReply after the last attempt, BadRequest, ResourceMissing or ReplyTooLarge at
+        once.
         """
         bucket = BUCKET_OF_METHOD[method]
         spent: set[str] = set()
@@ -101,7 +103,7 @@ class HydraExecutor:
                     self.ledger.mark_exhausted(key.project, bucket, outcome.limit, now=now)
             elif isinstance(outcome, KeyInvalid | KeyBlocked | ApiDisabled):
                 self.ring.retire(key, outcome)
-            elif isinstance(outcome, RateLimited | BackendError | BadReply):
+            elif isinstance(outcome, RateLimited | BackendError | BadReply) and not isinstance(outcome, ReplyTooLarge):
                 failures += 1
                 if failures >= self._attempts:
                     raise outcome

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 import httplib2.certs
 
-from pleiades_core.errors import ApiError, BackendError, BadReply, ConfigurationError
+from pleiades_core.errors import ApiError, BackendError, BadReply, ConfigurationError, ReplyTooLarge
 
 _CHUNK_BYTES = 64 * 1024
 #: zlib's word for "expect a gzip header".
@@ -213,7 +213,7 @@ class Line:
     def _content(self, response: http.client.HTTPResponse) -> bytes:
         if response.length is not None:
             if response.length > self._max_body_bytes:
-                raise BadReply(f"the reply is larger than {self._max_body_bytes} bytes", status=response.status)
+                raise ReplyTooLarge(f"the reply is larger than {self._max_body_bytes} bytes", status=response.status)
             # With a known length `read()` raises IncompleteRead for a cut-off body; `read(n)` would not.
             return response.read()
         parts: list[bytes] = []
@@ -222,7 +222,7 @@ class Line:
             parts.append(part)
             size += len(part)
             if size > self._max_body_bytes:
-                raise BadReply(f"the reply is larger than {self._max_body_bytes} bytes", status=response.status)
+                raise ReplyTooLarge(f"the reply is larger than {self._max_body_bytes} bytes", status=response.status)
         return b"".join(parts)
 
 
@@ -245,7 +245,7 @@ def _gunzip(content: bytes, longest: int) -> bytes:
     except zlib.error:
         raise BadReply("the reply says gzip and is not") from None
     if len(unpacked) > longest:
-        raise BadReply(f"the reply is larger than {longest} bytes when unpacked")
+        raise ReplyTooLarge(f"the reply is larger than {longest} bytes when unpacked")
     if not unpacker.eof or unpacker.unused_data:
         raise BadReply("the compressed reply is cut off or has something after its end")
     return unpacked

@@ -6,6 +6,7 @@ days and answers the same question differently (arXiv 2506.11727).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,10 +15,12 @@ import psycopg
 
 from pleiades_core.discover.queries import SearchTurn, acknowledge, take_turns
 from pleiades_core.discover.sources.source import Find
-from pleiades_core.errors import BadRequest
+from pleiades_core.errors import BadRequest, ReplyTooLarge
 from pleiades_core.models import Page
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import YouTube
+
+log = logging.getLogger(__name__)
 
 
 def search(database: Database, youtube: YouTube, *, now: datetime, pages: int, window: timedelta) -> Iterator[Find]:
@@ -28,8 +31,10 @@ def search(database: Database, youtube: YouTube, *, now: datetime, pages: int, w
         road = f"search:{turn.term}"
         try:
             page = youtube.search(turn.term, published_after=turn.published_after, page_token=turn.page_token)
-        except BadRequest:
-            # A token that is no longer understood, or a term that never was: it waits for its next turn, from the first page.
+        except (BadRequest, ReplyTooLarge) as error:
+            # A token that is no longer understood, a term that never was, a page that swells: one term must not stop the
+            # others. It waits for its next turn, from the first page.
+            log.warning("search for %r: %s", turn.term, error)
             yield Find(road=road, candidates=(), acknowledge=partial(_note, turn, None))
         else:
             yield Find(road=road, candidates=page.candidates, acknowledge=partial(_note, turn, page))
