@@ -39,7 +39,7 @@ def demo(
     world: Annotated[Path | None, typer.Option(help="Folder of a recorded world (videos.parquet, readings.parquet).")] = None,
     start: Annotated[str | None, typer.Option(help="First day, as 2026-03-01. Default: the play ends before today.")] = None,
     days: Annotated[int, typer.Option(help="Days to play.")] = 3,
-    videos: Annotated[int, typer.Option(help="Size of the synthetic world.")] = 20_000,
+    videos: Annotated[int, typer.Option(help="Size of the synthetic world.")] = 40_000,
     seed: Annotated[int, typer.Option(help="Seed of the synthetic world.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")] = False,
 ) -> None:

@@ -18,6 +18,7 @@ from pleiades_dagster.assets.insights import daily_velocity, live_ranking, ranki
 from pleiades_dagster.assets.maintenance import janitor, reaper
 from pleiades_dagster.assets.metrics import daily_metrics
 from pleiades_dagster.assets.tracking import tracking
+from pleiades_dagster.assets.watchlist import watchlist
 from pleiades_dagster.automation.schedules import schedules
 from pleiades_dagster.automation.sensors import day_closer, deriver, tier_sensor
 from pleiades_dagster.checks import metrics_checks
@@ -56,10 +57,10 @@ def _wired(home: str | None, first_day: date | None, resources: dict[str, Any]) 
     maintain = dg.define_asset_job("maintain", selection=["reaper", "janitor"])
     # Velocity and ranking follow by their own automation condition: a job would force its smallest backfill policy on all.
     close = dg.define_asset_job("close_day", selection=["discovered_videos", "daily_metrics"])
-    derive = dg.define_asset_job("derive_day", selection=["daily_velocity", "rankings"])
+    derive = dg.define_asset_job("derive_day", selection=["watchlist", "daily_velocity", "rankings"])
     return dg.Definitions(
         assets=[
-            discovered_videos(days), tracking(), metrics, daily_velocity(days), rankings(days), live_ranking(),
+            discovered_videos(days), tracking(), watchlist(days), metrics, daily_velocity(days), rankings(days), live_ranking(),
             reaper(), janitor(),
         ],
         asset_checks=[metrics_checks(metrics.key, days)],

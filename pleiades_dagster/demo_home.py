@@ -35,6 +35,8 @@ DEMO_PROJECT = "demo"
 _TOML_CONTROL = frozenset(map(chr, [*range(0x20), 0x7F]))
 #: Days beyond the play in which a synthetic world still publishes.
 _DAYS_AFTERWARDS = 7.0
+#: Share of a synthetic world that is published from the first day played on: a demo is about what is new.
+_SHARE_OF_NEW = 0.75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,12 +157,14 @@ def simulator_config(
     *, world: str | None, videos: int, seed: int, start: datetime | None, days: int, port: int = 0, rate: float = 0.0
 ) -> SimulatorConfig:
     """The simulator of a demo. Videos are published beyond the days played too, so that a UI left open sees new ones."""
+    ahead = days + _DAYS_AFTERWARDS
     return SimulatorConfig(
         world_folder=world,
         videos=videos,
+        uploads_per_day=_SHARE_OF_NEW * videos / ahead,
         seed=seed,
         start=start,
-        days_ahead=days + _DAYS_AFTERWARDS,
+        days_ahead=ahead,
         rate=rate,
         port=port,
         keys=tuple(ApiKey(key=key, project=DEMO_PROJECT) for key in DEMO_KEYS),

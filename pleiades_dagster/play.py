@@ -61,7 +61,7 @@ class DemoOptions:
     #: None: a recorded world's own first day; else so that the last day played is the day before yesterday.
     start: date | None = None
     days: int = 3
-    videos: int = 20_000
+    videos: int = 40_000
     seed: int = 1
 
 

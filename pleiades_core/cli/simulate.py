@@ -30,7 +30,11 @@ def simulator(
         Path | None, typer.Option(help="Folder with videos.parquet and readings.parquet: a recorded world.")
     ] = None,
     videos: Annotated[int, typer.Option(min=1, help="Videos of the synthetic world.")] = 20_000,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 1,
+    uploads_per_day: Annotated[
+        float | None, typer.Option(min=0, help="Published a day from --start on; as many as before when left out.")
+    ] = None,
+    days_ahead: Annotated[float, typer.Option(min=0, help="Days after --start in which videos are published.")] = 30.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 1,
     start: Annotated[str | None, typer.Option(help="What its clock says at first; UTC.")] = None,
     rate: Annotated[float, typer.Option(min=0, help="Simulated seconds a second; 0: the clock waits to be driven.")] = 0.0,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="On 127.0.0.1; 0: any free one.")] = 0,
@@ -51,6 +55,6 @@ def simulator(
     serve(
         SimulatorConfig(
             world_folder=str(world) if world else None, videos=videos, seed=seed, start=instant(start) if start else None,
-            rate=rate, keys=chosen, port=port,
+            rate=rate, keys=chosen, port=port, uploads_per_day=uploads_per_day, days_ahead=days_ahead,
         )
     )  # fmt: skip

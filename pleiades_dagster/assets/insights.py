@@ -24,9 +24,9 @@ LIVE = dg.AssetKey("live_ranking")
 _LIVE_ROWS = 10
 #: Whenever the day was closed, or closed again for late batches. Plain `eager` looks at the newest partition only: that is
 #: today, which is never closed.
-_WHEN_CLOSED = dg.AutomationCondition.eager().without(dg.AutomationCondition.in_latest_time_window())
+WHEN_CLOSED = dg.AutomationCondition.eager().without(dg.AutomationCondition.in_latest_time_window())
 #: Days of one run of a backfill: they cost a second each, a run five before its first.
-_DAYS_PER_RUN = 31
+DAYS_PER_RUN = 31
 
 
 def daily_velocity(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
@@ -40,8 +40,8 @@ def daily_velocity(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         kinds={"duckdb", "parquet"},
         owners=["team:pleiades"],
         code_version="1",
-        automation_condition=_WHEN_CLOSED,
-        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=_DAYS_PER_RUN),
+        automation_condition=WHEN_CLOSED,
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=DAYS_PER_RUN),
     )
     def velocity(context: dg.AssetExecutionContext, vault: VaultResource) -> None:
         """Views an hour of every video on one day, from its samples."""
@@ -64,8 +64,8 @@ def rankings(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         kinds={"duckdb", "parquet"},
         owners=["team:pleiades"],
         code_version="1",
-        automation_condition=_WHEN_CLOSED,
-        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=_DAYS_PER_RUN),
+        automation_condition=WHEN_CLOSED,
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=DAYS_PER_RUN),
     )
     def rank(context: dg.AssetExecutionContext, vault: VaultResource) -> None:
         """The fastest videos of one day, with their titles."""

@@ -95,10 +95,10 @@ def deriver() -> dg.AutomationConditionSensorDefinition:
     """Evaluates the automation conditions of what is derived from closed days; Dagster's own sensor for it is off."""
     return dg.AutomationConditionSensorDefinition(
         name="deriver",
-        target=dg.AssetSelection.assets("daily_velocity", "rankings"),
+        target=dg.AssetSelection.assets("watchlist", "daily_velocity", "rankings"),
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=120,
-        description="Computes velocity and ranking of a day whenever it was closed, or closed again.",
+        description="Folds the watchlist and computes velocity and ranking of a day whenever it was closed, or closed again.",
     )
 
 

@@ -91,3 +91,7 @@ where v.vid = given.vid and v.state <> 1
 insert into watchlist (vid, id8, published_at)
 select * from unnest(%(vids)s::int[], %(id8s)s::bigint[], %(published)s::timestamptz[])
 on conflict (vid) do nothing
+
+-- schedules: where these videos stand, but for those polled since
+select vid, polled_at, misses from watchlist
+where vid = any(%(vids)s) and (polled_at is null or polled_at < %(until)s)

@@ -1,0 +1,95 @@
+"""Cohorts: the videos discovered on one UTC day, and their state as a checkpoint that can always be folded again.
+
+Belongs here: folding registry and samples into a checkpoint, and comparing it with the schedule in SQL. Does not belong here:
+the schedule itself (slices.py). A checkpoint is a cache: losing it costs a rebuild, never data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from importlib import resources
+
+import pyarrow as pa
+
+from pleiades_core.clock import utc_midnight
+from pleiades_core.errors import NotFound
+from pleiades_core.storage import parquet
+from pleiades_core.storage.objects import sha256_of
+from pleiades_core.storage.postgres import Database
+from pleiades_core.vault import samples
+from pleiades_core.vault.layout import SAMPLES, day_of_key
+from pleiades_core.vault.vault import Vault
+from pleiades_core.watchlist.leases import QUERIES
+
+_FOLD = resources.files("pleiades_core.watchlist").joinpath("cohort.sql").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CohortReport:
+    """What a checkpoint says."""
+
+    #: Of discovery.
+    day: date
+    #: The last closed day whose samples are in it.
+    through: date
+    videos: int
+    polls: int
+    #: Videos whose last polls were misses.
+    missing: int
+    #: Schedules in SQL that differ from the fold, although nothing was polled since: always 0, or a defect.
+    disagreements: int
+    bytes: int
+
+
+def checkpoint_key(day: date) -> str:
+    """Where the checkpoint of a cohort lies."""
+    return f"journal/checkpoints/date={day.isoformat()}/cohort.parquet"
+
+
+def last_closed_day(vault: Vault) -> date | None:
+    """The newest closed day of samples."""
+    keys = vault.archive.keys(SAMPLES.archive_folder)
+    return max((day_of_key(key) for key in keys if key.endswith("/day.parquet")), default=None)
+
+
+def fold_cohort(vault: Vault, day: date, through: date) -> pa.Table:
+    """A row for each video discovered on `day`: its last poll and counts, up to the end of `through`. Pure in the vault."""
+    until = int(utc_midnight(through + timedelta(days=1)).timestamp())
+    return samples.query(vault, _FOLD, {"day": day, "until": until}, first=day, last=through)
+
+
+def rebuild_cohort(database: Database, vault: Vault, day: date) -> CohortReport:
+    """Fold the cohort again, replace its checkpoint, and compare it with SQL. Raises NotFound when no day was closed yet."""
+    through = last_closed_day(vault)
+    if through is None or through < day:
+        raise NotFound(f"no day from {day} on is closed yet", cure=f"close it first: pleiades close-day {day}")
+    table = fold_cohort(vault, day, through)
+    content = parquet.encode(table.replace_schema_metadata(None), delta=("vid",), level=parquet.ARCHIVE_LEVEL)
+    key = checkpoint_key(day)
+    try:
+        present: str | None = sha256_of(vault.journal.read(key))
+    except NotFound:
+        present = None
+    if present != sha256_of(content):
+        vault.journal.replace(key, content, expected=present)
+    return CohortReport(
+        day=day, through=through, videos=len(table), polls=sum(table.column("polls").to_pylist()),
+        missing=sum(misses > 0 for misses in table.column("misses").to_pylist()),
+        disagreements=_disagreements(database, table, through), bytes=len(content),
+    )  # fmt: skip
+
+
+def _disagreements(database: Database, table: pa.Table, through: date) -> int:
+    """Videos whose schedule is not what their samples say. Those polled after `through` cannot be compared."""
+    until = utc_midnight(through + timedelta(days=1))
+    with database.transaction() as connection:
+        rows = connection.execute(QUERIES.schedules, {"vids": table.column("vid").to_pylist(), "until": until}).fetchall()
+    folded = dict(
+        zip(
+            table.column("vid").to_pylist(),
+            zip(table.column("polled_at").to_pylist(), table.column("misses").to_pylist(), strict=True),
+            strict=True,
+        )
+    )
+    return sum(folded[vid] != (polled_at, misses) for vid, polled_at, misses in rows)
