@@ -25,6 +25,8 @@ class SampleStatus(IntEnum):
     OK = 0
     #: The id was asked for and absent from the reply: deleted, private and never-existed look alike.
     MISSING = 1
+    #: The reply held a row for the id that could not be understood; it is in the quarantine.
+    UNREADABLE = 2
 
 
 class CountingDefinition(IntEnum):

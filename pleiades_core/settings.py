@@ -65,8 +65,9 @@ class Settings(BaseSettings):
 
     #: Calls of one slice: the unit of leasing, of loss and of commit (docs/architecture.md).
     calls_per_slice: int = Field(default=100, ge=1, le=100)
-    #: Must outlive a slice: 100 calls, each at most `call_deadline_s`, over `parallel_calls` threads.
-    lease_s: int = Field(default=600, ge=1)
+    #: A slice stops asking when three quarters of its lease are gone, and commits what came. Below the 25 minutes after which
+    #: a day may be closed (vault/archive.py).
+    lease_s: int = Field(default=600, ge=1, le=1_200)
     #: The whole of one call, connecting included.
     call_deadline_s: float = Field(default=20.0, gt=0)
     #: Calls in flight at once.
@@ -98,6 +99,11 @@ class Settings(BaseSettings):
     def dagster_home(self) -> Path:
         """Dagster's instance folder."""
         return self.home / "dagster"
+
+    @property
+    def asking_s(self) -> float:
+        """For so long the calls of one lease may go on; the rest of it is for writing and committing."""
+        return self.lease_s * 0.75
 
     @property
     def lease(self) -> timedelta:

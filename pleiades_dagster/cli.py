@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pleiades_core.cli.main import Common, app, run
+from pleiades_core.cli.app import Common, app
+from pleiades_core.cli.main import run
 from pleiades_core.errors import UsageError
 
 if TYPE_CHECKING:

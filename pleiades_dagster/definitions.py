@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 
 from pleiades_core.models import Tier
+from pleiades_core.vault.layout import REGISTRY, SAMPLES
 from pleiades_dagster.assets.discovered import discovered_videos
 from pleiades_dagster.assets.insights import daily_velocity, live_ranking, rankings
 from pleiades_dagster.assets.maintenance import janitor, reaper
@@ -56,17 +57,20 @@ def _wired(home: str | None, first_day: date | None, resources: dict[str, Any]) 
     live = dg.define_asset_job("rank_now", selection=["live_ranking"])
     maintain = dg.define_asset_job("maintain", selection=["reaper", "janitor"])
     # Velocity and ranking follow by their own automation condition: a job would force its smallest backfill policy on all.
-    close = dg.define_asset_job("close_day", selection=["discovered_videos", "daily_metrics"])
+    # Two jobs: a damaged file of one dataset must not keep the day of the other open.
+    close = dg.define_asset_job("close_day", selection=["daily_metrics"])
+    fold = dg.define_asset_job("fold_registry", selection=["discovered_videos"])
     derive = dg.define_asset_job("derive_day", selection=["watchlist", "daily_velocity", "rankings"])
+    closers = [day_closer("registry_closer", "fold_registry", REGISTRY), day_closer("day_closer", "close_day", SAMPLES)]
     return dg.Definitions(
         assets=[
             discovered_videos(days), tracking(), watchlist(days), metrics, daily_velocity(days), rankings(days), live_ranking(),
             reaper(), janitor(),
         ],
         asset_checks=[metrics_checks(metrics.key, days)],
-        jobs=[hunt, track, close, derive, live, maintain],
+        jobs=[hunt, track, close, fold, derive, live, maintain],
         schedules=schedules(),
-        sensors=[*(tier_sensor(tier) for tier in Tier), day_closer(), deriver()],
+        sensors=[*(tier_sensor(tier) for tier in Tier), *closers, deriver()],
         resources={
             "installation": InstallationResource(home=where),
             "clock": ClockResource(home=where),

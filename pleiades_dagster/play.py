@@ -206,6 +206,8 @@ class _Stage:
         self._clock.set(at)
 
     def _close_days(self) -> None:
+        # The registry first: samples of a day are of no use without it.
+        self._run_sensor("registry_closer")
         for request in self._run_sensor("day_closer"):
             # What the automation condition `eager` asks for once a day is closed.
             self._run("derive_day", dg.RunRequest(partition_key=request.partition_key), {"dagster/auto_materialize": "true"})

@@ -1,4 +1,5 @@
-"""The doctor: looks at each part and says what is wrong and what helps. It changes nothing.
+"""The doctor: looks at each part and says what is wrong and what helps. It mends nothing; on an
+empty home it makes the server and the vault that it then looks at.
 
 Belongs here: which parts there are and what healthy means. Does not belong here: how it is shown (look.py).
 """

@@ -9,9 +9,9 @@ import duckdb
 import typer
 
 from pleiades_core import videoid
+from pleiades_core.cli.app import app, settings_of
+from pleiades_core.cli.arguments import day_of
 from pleiades_core.cli.doctor import examine
-from pleiades_core.cli.main import app, settings_of
-from pleiades_core.cli.operate import _day
 from pleiades_core.cli.output import JsonOption, print_facts, print_json, print_rows, text
 from pleiades_core.errors import ConfigurationError, NotFound, UsageError
 from pleiades_core.insights.published import INSIGHT_VIEWS, end_of
@@ -24,6 +24,12 @@ from pleiades_core.watchlist.leases import QUERIES
 from pleiades_core.youtube.keyring import KeyRing, parse_pool
 
 _SAMPLES_SHOWN = 24
+#: Of one video, found without sorting the whole registry.
+_DESCRIPTION = "select * from raw_videos where video_id = $id order by discovered_at limit 1"
+_HISTORY = """
+select polled_at, case status when 0 then 'ok' when 1 then 'missing' else 'unreadable' end as status, views, likes, comments
+from raw_samples where vid = $vid order by polled_at
+"""
 
 
 @app.command()
@@ -35,7 +41,7 @@ def top(
 ) -> None:
     """What is rising: videos by views per hour over 24 hours, from measured samples."""
     settings = settings_of(context)
-    until = end_of(_day(day)) if day else clock_of(settings).now()
+    until = end_of(day_of(day)) if day else clock_of(settings).now()
     ranked = live(open_vault(settings.vault_root), until, limit)
     if as_json:
         print_json({"until": until, "top": [asdict(video) for video in ranked]})
@@ -66,15 +72,15 @@ def show(
     """Everything that is known of one video."""
     video_id = videoid.from_text(video)
     with open_installation(settings_of(context)) as pleiades:
-        found = samples.query(pleiades.vault, "select * from videos where video_id = $id", {"id": video_id}).to_pylist()
+        found = samples.query(pleiades.vault, _DESCRIPTION, {"id": video_id}).to_pylist()
         if not found:
             raise NotFound(
                 f"video {video_id} is not known here", cure="it is found by `pleiades hunt`, or was never discovered"
             )
         history = samples.query(
             pleiades.vault,
-            "select polled_at, status, views, likes, comments from samples where video_id = $id order by polled_at",
-            {"id": video_id},
+            _HISTORY,
+            {"vid": found[0]["vid"]},
         ).to_pylist()
         with pleiades.database.transaction() as connection:
             entry = connection.execute(QUERIES.entry, {"id8": videoid.decode(video_id)}).fetchone()

@@ -1,4 +1,4 @@
-"""`pleiades`: the program. This module holds the application, its common options and what an error becomes.
+"""`pleiades`: the program. This module runs it: signals, and what an error becomes.
 
 Exit codes: 0 done · 1 unexpected · 2 usage · 3 not found · 4 keys refused · 5 YouTube failed · 6 database or vault failed ·
 10 configuration · 42 quota spent until the reset · 130 interrupted · 143 terminated. (docs/cli.md)
@@ -9,62 +9,24 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import NoReturn
 
 import typer
 from rich.markup import escape
 
-from pleiades_core.cli import output
+# The commands register themselves with `app` when they are imported.
+from pleiades_core.cli import look, operate, output, simulate  # noqa: F401
+from pleiades_core.cli.app import app
 from pleiades_core.errors import PleiadesError
-from pleiades_core.settings import Settings, load_settings
 
 _INTERRUPTED = 130
 _TERMINATED = 143
 
-app = typer.Typer(
-    help="Video intelligence for YouTube: discover, track and rank videos. Exit codes: docs/cli.md.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM: treated like Ctrl-C, so that leases and servers are given up on the way out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Common:
-    """What the options before the command said."""
-
-    home: Path | None
-
-    def settings(self) -> Settings:
-        """The settings of the chosen home. Raises ConfigurationError."""
-        return load_settings(self.home)
-
-
-@app.callback()
-def _common(
-    context: typer.Context,
-    home: Annotated[
-        Path | None, typer.Option(help="Folder of everything Pleiades keeps.  [default: PLEIADES_HOME or .pleiades]")
-    ] = None,
-    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more on stderr; twice: everything.")] = 0,
-) -> None:
-    output.set_up_logging(verbose)
-    context.obj = Common(home)
-
-
-def settings_of(context: typer.Context) -> Settings:
-    """The settings that a command runs with."""
-    common = context.find_root().obj
-    assert isinstance(common, Common)  # noqa: S101  set by the callback above
-    return common.settings()
 
 
 def run() -> NoReturn:
@@ -99,7 +61,3 @@ def _run() -> int:
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise Terminated
-
-
-# The commands register themselves with `app` when they are imported.
-from pleiades_core.cli import look, operate, simulate  # noqa: E402, F401

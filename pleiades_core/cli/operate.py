@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from pleiades_core.cli.main import app, settings_of
+from pleiades_core.cli.app import app, settings_of
+from pleiades_core.cli.arguments import day_of
 from pleiades_core.cli.output import JsonOption, print_answer, print_json, print_rows, stderr
-from pleiades_core.errors import QuotaExhausted, UsageError
+from pleiades_core.errors import NotFound, PleiadesError, QuotaExhausted, StorageError, UsageError
 from pleiades_core.installation import open_installation
 from pleiades_core.models import Tier
 from pleiades_core.storage.postgres import dagster_url, ensure_database, open_database, without_password
@@ -68,26 +69,29 @@ def close_day(
         if day is None:
             wanted = archive.closable(database, clock.now())
         else:
-            chosen = _day(day)
+            chosen = day_of(day)
             if not archive.may_close(chosen, clock.now()):
                 raise UsageError(
                     f"{chosen} is not over yet", cure=f"a day is closed {archive.CLOSING_GRACE} after its end, UTC"
                 )
             wanted = [(dataset, chosen) for dataset in DATASETS.values()]
-        closed = [finish_day(database, vault, clock, dataset, each)[0] for dataset, each in wanted]
+        closed: list[archive.ClosedDay] = []
+        failed: list[PleiadesError] = []
+        for dataset, each in wanted:
+            try:
+                closed.append(finish_day(database, vault, clock, dataset, each)[0])
+            except (StorageError, NotFound) as error:
+                # One damaged day does not keep the others open.
+                stderr.print(f"{dataset.day_key(each)}: {error}", markup=False)
+                failed.append(error)
         swept = janitor.sweep(database, vault, clock)
     if as_json:
         print_json({"closed": closed, "swept": swept})
-        return
-    names = ("dataset", "day", "generation", "rows", "bytes", "batches", "duplicates", "changed")
-    print_rows("closed days", names, [[getattr(one, name) for name in names] for one in closed])
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{text!r} is not a day", cure="write it as 2026-03-01") from None
+    else:
+        names = ("dataset", "day", "generation", "rows", "bytes", "batches", "duplicates", "changed")
+        print_rows("closed days", names, [[getattr(one, name) for name in names] for one in closed])
+    if failed:
+        raise failed[0]
 
 
 def _quota_spent(resets_at: datetime, *, did_something: bool) -> None:

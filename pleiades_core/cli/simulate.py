@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pleiades_core.cli.main import app
+from pleiades_core.cli.app import app
+from pleiades_core.cli.arguments import instant_of
 from pleiades_core.errors import UsageError
-
-
-def instant(text: str) -> datetime:
-    """A day or an instant, UTC unless it says otherwise. Raises UsageError."""
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"{text!r} is neither a day nor an instant", cure="write it as 2026-03-01 or 2026-03-01T12:00"
-        ) from None
-    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 @app.command()
@@ -54,7 +43,7 @@ def simulator(
         raise UsageError(f"--keys is not JSON: {error}", cure='write --keys \'[{"key": "k1", "project": "p"}]\'') from None
     serve(
         SimulatorConfig(
-            world_folder=str(world) if world else None, videos=videos, seed=seed, start=instant(start) if start else None,
+            world_folder=str(world) if world else None, videos=videos, seed=seed, start=instant_of(start) if start else None,
             rate=rate, keys=chosen, port=port, uploads_per_day=uploads_per_day, days_ahead=days_ahead,
         )
     )  # fmt: skip

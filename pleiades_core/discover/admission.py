@@ -28,7 +28,11 @@ from pleiades_core.watchlist.leases import Lease, end_lease, hold_lease, take_le
 
 #: Characters of a description that the registry keeps: enough for topics and links, a tenth of the bytes.
 DESCRIPTION_CHARS = 500
+#: A claim that could not be described so often, the last times alone in its call, is given up: it must not cost units for ever.
+MOST_ATTEMPTS = 8
 #: Acknowledgement of a road, see sources/source.py.
+#: Details, and when they arrived.
+Found = tuple[VideoDetails, datetime]
 Acknowledge = Callable[[psycopg.Connection, datetime], None]
 
 
@@ -38,6 +42,8 @@ class Claim:
 
     lease: Lease
     vids: Mapping[VideoId, Vid]
+    #: How often each could not be described before.
+    attempts: Mapping[VideoId, int]
 
 
 def unseen(database: Database, candidates: Iterable[Candidate]) -> dict[VideoId, int]:
@@ -55,7 +61,8 @@ def claim(database: Database, lease_id: uuid.UUID, id8s: Sequence[int], *, now: 
 
 def take_over(database: Database, lease_id: uuid.UUID, *, limit: int, now: datetime, lasting: timedelta) -> Claim | None:
     """T1 for claims whose hunter died or gave up: they keep their vids. None when there are none."""
-    return _claim(database, lease_id, QUERIES.reclaim, {"limit": limit}, now=now, lasting=lasting)
+    words = {"limit": limit, "most_attempts": MOST_ATTEMPTS}
+    return _claim(database, lease_id, QUERIES.reclaim, words, now=now, lasting=lasting)
 
 
 def _claim(
@@ -67,14 +74,18 @@ def _claim(
         if not rows:
             end_lease(connection, lease.lease_id)
             return None
-    return Claim(lease=lease, vids={encode(id8): Vid(vid) for id8, vid in rows})
+    return Claim(
+        lease=lease,
+        vids={encode(id8): Vid(vid) for id8, vid, _ in rows},
+        attempts={encode(id8): attempts for id8, _, attempts in rows},
+    )
 
 
 def admit(
     database: Database, claimed: Claim, written: Sequence[tuple[WrittenBatch, pa.Table]], *,
-    gone: Iterable[VideoId], acknowledge: Iterable[Acknowledge], now: datetime,
+    gone: Iterable[VideoId], failed: Iterable[VideoId], acknowledge: Iterable[Acknowledge], now: datetime,
 ) -> None:  # fmt: skip
-    """T2: record the files, admit and watch their videos, note what is gone and where each road goes on; all or nothing.
+    """T2: record the files, admit and watch their videos, note what is gone, what failed and where roads go on; all or nothing.
 
     Raises LeaseLost when the lease is gone; the files stay and get adopted, and the roads are asked again.
     """
@@ -82,8 +93,10 @@ def admit(
         hold_lease(connection, claimed.lease)
         for batch, table in written:
             record_batch(connection, batch, now=now)
-            apply(connection, batch.dataset, table)
+            apply(connection, batch, table)
         connection.execute(QUERIES.gone, {"vids": [claimed.vids[video_id] for video_id in gone]})
+        connection.execute(QUERIES.failed, {"vids": [claimed.vids[video_id] for video_id in failed]})
+        connection.execute(QUERIES.park, {"most_attempts": MOST_ATTEMPTS})
         for acknowledged in acknowledge:
             acknowledged(connection, now)
         end_lease(connection, claimed.lease.lease_id)
@@ -120,7 +133,7 @@ def registry_rows(
     return pa.Table.from_pylist(rows, REGISTRY.schema)
 
 
-def first_samples(found: Iterable[tuple[VideoDetails, datetime]], vids: Mapping[VideoId, Vid]) -> pa.Table:
+def first_samples(found: Iterable[Found], vids: Mapping[VideoId, Vid]) -> pa.Table:
     """Rows of `SAMPLE_SCHEMA`: the counts that came with the details cost nothing, and start the series early."""
     rows = [
         {

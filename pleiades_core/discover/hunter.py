@@ -17,7 +17,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from enum import Enum, auto
 from functools import partial
 from typing import Protocol
 
@@ -28,6 +27,7 @@ from pleiades_core.discover import queries
 from pleiades_core.discover.admission import (
     Acknowledge,
     Claim,
+    Found,
     admit,
     claim,
     first_samples,
@@ -37,10 +37,11 @@ from pleiades_core.discover.admission import (
     take_over,
     unseen,
 )
+from pleiades_core.discover.describe import describe
 from pleiades_core.discover.sources.search import search
 from pleiades_core.discover.sources.source import Find
 from pleiades_core.discover.sources.uploads import uploads
-from pleiades_core.errors import ApiError, LeaseLost, QuotaExhausted, ReplyTooLarge
+from pleiades_core.errors import ApiError, LeaseLost, QuotaExhausted
 from pleiades_core.models import VideoDetails, VideoId
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
@@ -49,30 +50,17 @@ from pleiades_core.vault.layout import REGISTRY, SAMPLES
 from pleiades_core.vault.vault import Vault
 from pleiades_core.watchlist.reaper import adopt_orphans, reap
 from pleiades_core.youtube.api import IDS_PER_CALL, YouTube
-from pleiades_core.youtube.parallel import ask_all
-from pleiades_core.youtube.quota import GENERAL, Reservation
 
 log = logging.getLogger(__name__)
 
 #: Videos described under one lease: 50 calls, which is what one kill may waste.
 _PORTION = 50 * IDS_PER_CALL
 
-#: When a reply arrived, what was asked, what came.
-_Answer = tuple[datetime, Sequence[VideoId], tuple[VideoDetails, ...]]
-
 
 class _Claiming(Protocol):
     """T1, all but the lease."""
 
     def __call__(self, lease_id: uuid.UUID, *, now: datetime, lasting: timedelta) -> Claim | None: ...
-
-
-class _Outcome(Enum):
-    """What became of one portion."""
-
-    NOTHING = auto()
-    INCOMPLETE = auto()
-    ADMITTED = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +100,11 @@ class _Hunt:
     gone: int = 0
     bytes: int = 0
 
+    def note(self, what: str, error: ApiError) -> None:
+        """Keep an error; spent quota is the one that counts."""
+        if not isinstance(self.errors.get(what), QuotaExhausted):
+            self.errors[what] = error
+
     @property
     def exhausted(self) -> QuotaExhausted | None:
         return next((error for error in self.errors.values() if isinstance(error, QuotaExhausted)), None)
@@ -140,9 +133,9 @@ class Hunter:
         hunt = _Hunt()
         for name, road in self._roads():
             self._follow(name, road, hunt)
-        if hunt.errors and not hunt.finds and hunt.exhausted is None:
-            raise next(iter(hunt.errors.values()))
         self._admit_all(hunt)
+        if hunt.errors and hunt.exhausted is None and not hunt.admitted and not any(find.candidates for find in hunt.finds):
+            raise next(iter(hunt.errors.values()))
         by_road = [find.road for find in hunt.finds]
         return HuntReport(
             searches=sum(road.startswith("search:") for road in by_road), uploads_lists=by_road.count("uploads"),
@@ -172,95 +165,73 @@ class Hunter:
             hunt.finds.extend(road)
         except ApiError as error:
             log.warning("road %s: %s", name, error)
-            hunt.errors[name] = error
+            hunt.note(name, error)
 
     def _admit_all(self, hunt: _Hunt) -> None:
-        """Claim and admit in portions. The roads are noted with the last one, when everything they found is durable."""
-        acknowledge = [find.acknowledge for find in hunt.finds]
+        """Claim and admit in portions. A road is noted once its finds are claimed: a claim is durable, and is taken over."""
         roads = {candidate.video_id: find.road for find in reversed(hunt.finds) for candidate in find.candidates}
-        dead = partial(take_over, self._database, limit=_PORTION)
-        if self._claim_and_admit(dead, roads, [], hunt) is _Outcome.INCOMPLETE:
-            return
+        self._claim_and_admit(partial(take_over, self._database, limit=_PORTION), roads, [], hunt)
         fresh = unseen(self._database, itertools.chain.from_iterable(find.candidates for find in hunt.finds))
         hunt.new = len(fresh)
-        id8s = list(fresh.values())
-        portions = [id8s[start : start + _PORTION] for start in range(0, len(id8s), _PORTION)]
-        outcome = _Outcome.NOTHING
-        for place, portion in enumerate(portions, start=1):
-            noted = acknowledge if place == len(portions) else []
-            outcome = self._claim_and_admit(partial(claim, self._database, id8s=portion), roads, noted, hunt)
-            if outcome is _Outcome.INCOMPLETE:
-                return
-        if outcome is _Outcome.NOTHING:
-            note(self._database, acknowledge, now=self._clock.now())
+        id8s, unclaimed = list(fresh.values()), set(fresh)
+        noted = False
+        for start in range(0, len(id8s), _PORTION):
+            if isinstance(hunt.errors.get("details"), QuotaExhausted):
+                break
+            portion = id8s[start : start + _PORTION]
+            unclaimed -= set(list(fresh)[start : start + _PORTION])
+            acknowledge = [] if unclaimed else [find.acknowledge for find in hunt.finds]
+            committed = self._claim_and_admit(partial(claim, self._database, id8s=portion), roads, acknowledge, hunt)
+            noted = committed and not unclaimed
+        if not noted:
+            durable = [f.acknowledge for f in hunt.finds if not any(c.video_id in unclaimed for c in f.candidates)]
+            note(self._database, durable, now=self._clock.now())
 
     def _claim_and_admit(
         self, claiming: _Claiming, roads: dict[VideoId, str], acknowledge: Sequence[Acknowledge], hunt: _Hunt
-    ) -> _Outcome:
-        """From T1 to T2. INCOMPLETE: some of it could not be described, or the lease was lost."""
+    ) -> bool:
+        """From T1 to T2. False: there was nothing to claim, or the lease was lost."""
         lease_id = uuid.uuid4()
         try:
             claimed = claiming(lease_id, now=self._clock.now(), lasting=self._settings.lease)
-            if claimed is None:
-                return _Outcome.NOTHING
-            return self._admit(claimed, roads, acknowledge, hunt)
+            return claimed is not None and self._admit(claimed, roads, acknowledge, hunt)
         except BaseException:
             # Ctrl-C at any moment included: the next hunt takes the claims over.
             give_up(self._database, lease_id)
             raise
 
-    def _admit(self, claimed: Claim, roads: dict[VideoId, str], acknowledge: Sequence[Acknowledge], hunt: _Hunt) -> _Outcome:
-        answers, errors = self._describe(claimed)
-        found = [(details, arrived_at) for arrived_at, _, batch in answers for details in batch]
-        wanted = [(details, at) for details, at in found if self._is_admissible(details, at)]
-        described = {details.video_id for details, _ in wanted}
-        gone = [video_id for _, asked, _ in answers for video_id in asked if video_id not in described]
+    def _admit(self, claimed: Claim, roads: dict[VideoId, str], acknowledge: Sequence[Acknowledge], hunt: _Hunt) -> bool:
+        described = describe(self._youtube, self._clock, self._settings, claimed)
+        for error in described.errors:
+            hunt.note("details", error)
+        wanted = [(details, at) for details, at in described.found if self._is_admissible(details, at)]
+        refused = [details.video_id for details, at in described.found if not self._is_admissible(details, at)]
+        gone = [*described.absent, *refused]
+        # In an outage nobody is at fault; when other calls were answered, the videos of those that failed may be.
+        answered = described.found or described.absent or any(find.candidates for find in hunt.finds)
+        failed = described.failed if answered else ()
         written = self._write(claimed, wanted, roads)
-        if errors:
-            acknowledge = []
-            hunt.errors["details"] = next((e for e in errors if isinstance(e, QuotaExhausted)), errors[0])
         try:
-            admit(self._database, claimed, written, gone=gone, acknowledge=acknowledge, now=self._clock.now())
+            admit(
+                self._database, claimed, written,
+                gone=gone, failed=failed, acknowledge=acknowledge, now=self._clock.now(),
+            )  # fmt: skip
         except LeaseLost:
             log.warning("lease %s ran out; adopting what it wrote", claimed.lease.lease_id)
             for batch, _ in written:
                 adopt_orphans(self._database, self._vault, self._clock, batch.day, dead={claimed.lease.lease_id})
-            return _Outcome.INCOMPLETE
+            return False
         hunt.admitted += len(wanted)
         hunt.gone += len(gone)
         hunt.bytes += sum(batch.bytes for batch, _ in written)
-        return _Outcome.INCOMPLETE if errors else _Outcome.ADMITTED
-
-    def _describe(self, claimed: Claim) -> tuple[list[_Answer], list[ApiError]]:
-        """Details of everything claimed, 50 videos a call, several calls at once."""
-        ids = list(claimed.vids)
-        chunks = [ids[start : start + IDS_PER_CALL] for start in range(0, len(ids), IDS_PER_CALL)]
-        with self._youtube.reserved(GENERAL, "hunting", len(chunks)) as reservation:
-            return ask_all(partial(self._ask, reservation=reservation), chunks, threads=self._settings.parallel_calls)
-
-    def _ask(self, ids: Sequence[VideoId], reservation: Reservation | None) -> _Answer:
-        details = self._details(ids, reservation)
-        return self._clock.now(), ids, details
-
-    def _details(self, ids: Sequence[VideoId], reservation: Reservation | None) -> tuple[VideoDetails, ...]:
-        """Details of `ids`. A reply that swells is asked for in halves, so that one monster does not hide 49 others."""
-        try:
-            return self._youtube.videos(ids, reservation=reservation)
-        except ReplyTooLarge as error:
-            if len(ids) == 1:
-                log.warning("video %s is passed over: %s", ids[0], error)
-                return ()
-        half = len(ids) // 2
-        return self._details(ids[:half], reservation) + self._details(ids[half:], reservation)
+        return True
 
     def _is_admissible(self, details: VideoDetails, now: datetime) -> bool:
         return now - details.published_at <= timedelta(days=self._settings.admission_max_age_days)
 
-    def _write(
-        self, claimed: Claim, found: Sequence[tuple[VideoDetails, datetime]], roads: dict[VideoId, str]
-    ) -> list[tuple[WrittenBatch, pa.Table]]:
+    def _write(self, claimed: Claim, found: Sequence[Found], roads: dict[VideoId, str]) -> list[tuple[WrittenBatch, pa.Table]]:
         """Registry before samples: a vid must be known before a sample uses it."""
-        days: dict[date, list[tuple[VideoDetails, datetime]]] = defaultdict(list)
+        days: dict[date, list[Found]] = defaultdict(list)
         for details, arrived_at in found:
             days[arrived_at.astimezone(UTC).date()].append((details, arrived_at))
         tables = [(REGISTRY, day, registry_rows(rows, claimed.vids, roads)) for day, rows in sorted(days.items())]

@@ -6,7 +6,7 @@ Belongs here: the order and the columns of a ranking. The age-matched score will
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from pleiades_core.insights.published import compute, end_of, publish
 from pleiades_core.vault.vault import Vault
@@ -52,8 +52,8 @@ class RankingReport:
 
 
 def live(vault: Vault, now: datetime, limit: int = 10) -> tuple[RankedVideo, ...]:
-    """The ranking of the 24 hours that end at `now`."""
-    table = compute(vault, "ranking", now, limit=limit)
+    """The ranking of the 24 hours that end at `now`, what was polled in this very second included."""
+    table = compute(vault, "ranking", now + timedelta(seconds=1), limit=limit)
     return tuple(RankedVideo(**row) for row in table.to_pylist())
 
 

@@ -11,6 +11,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,10 @@ class Objects(Protocol):
         """What DuckDB and pyarrow can open."""
         ...
 
+    def forget_unfinished(self, *, older_than_s: float) -> int:
+        """Remove what killed writers left half-written; how many there were."""
+        ...
+
 
 class LocalObjects:
     """`Objects` in a folder of a local disk."""
@@ -78,7 +83,7 @@ class LocalObjects:
     def replace(self, key: str, content: bytes, *, expected: str | None) -> None:
         """Compare-and-swap under a lock file, by rename, which is atomic for readers."""
         path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         with (path.parent / ".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             present = sha256_of(path.read_bytes()) if path.exists() else None
@@ -111,6 +116,14 @@ class LocalObjects:
         """The path of `key`."""
         return str(self._path(key))
 
+    def forget_unfinished(self, *, older_than_s: float) -> int:
+        """Remove temporary files that nobody has touched for so long, by the machine's clock."""
+        before = time.time() - older_than_s
+        old = [path for path in self.root.rglob(".tmp-*") if path.stat().st_mtime < before]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old)
+
     def _path(self, key: str) -> Path:
         path = self.root / key
         # Keys are built from dates and UUIDs, never from API text; this is the second line of defence.
@@ -123,7 +136,7 @@ class LocalObjects:
         """A durable file beside `path`, gone at the end unless it was renamed."""
         temporary = path.parent / f".tmp-{uuid.uuid4().hex}"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(path.parent)
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
             try:
                 view = memoryview(content)
@@ -144,6 +157,17 @@ class LocalObjects:
         finally:
             with contextlib.suppress(FileNotFoundError):
                 temporary.unlink()
+
+
+def _make_folder(folder: Path) -> None:
+    """Make `folder` durably: a new name is on disk once the folder that holds it is synced, all the way up."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)
+        _fsync_folder(each.parent)
 
 
 def _fsync_folder(folder: Path) -> None:

@@ -58,6 +58,14 @@ def decode(content: bytes, *, schema: pa.Schema, origin: str) -> pa.Table:
         ) from None
 
 
+def check(location: str) -> None:
+    """Read every page of the file at `location`. Raises CorruptFile when that cannot be done."""
+    try:
+        pq.read_table(location)
+    except (pa.ArrowException, OSError) as error:
+        raise CorruptFile(f"{location} cannot be read: {error}", cure="restore the file from a copy") from None
+
+
 def footer(location: str) -> tuple[dict[bytes, bytes], int]:
     """The key-value metadata and the number of rows of the file at `location`, without reading its data. Raises CorruptFile."""
     try:

@@ -14,7 +14,7 @@ import logging
 import statistics
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from pleiades_core.clock import Clock
 from pleiades_core.errors import ApiError, LeaseLost, QuotaExhausted
-from pleiades_core.models import Counts, SampleStatus, Tier, counting_definition
+from pleiades_core.models import Counts, SampleStatus, Tier, VideoId, counting_definition
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.journal import WrittenBatch, write_batch
@@ -31,15 +31,23 @@ from pleiades_core.vault.layout import SAMPLES
 from pleiades_core.vault.vault import Vault
 from pleiades_core.watchlist.cadence import TIERS, Cadence
 from pleiades_core.watchlist.reaper import adopt_orphans, reap
-from pleiades_core.watchlist.slices import IDS_PER_CALL, Due, Slice, commit_slice, give_back, take_slice
-from pleiades_core.youtube.api import YouTube
+from pleiades_core.watchlist.slices import Due, Slice, commit_slice, give_back, take_slice
+from pleiades_core.youtube.api import IDS_PER_CALL, YouTube
 from pleiades_core.youtube.parallel import ask_all
 from pleiades_core.youtube.quota import STATS, Reservation
 
 log = logging.getLogger(__name__)
 
-#: When a reply arrived, what was asked, what came.
-Answer = tuple[datetime, Sequence[Due], Sequence[Counts]]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One reply."""
+
+    arrived_at: datetime
+    asked: Sequence[Due]
+    counts: Sequence[Counts]
+    #: Asked, in the reply, and not to be understood: neither counts nor a miss.
+    unreadable: Collection[VideoId] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +116,7 @@ class Tracker:
             exhausted = polled.exhausted
             if polled.errors and not polled.answers and exhausted is None:
                 raise polled.errors[0]
-            if polled.errors and exhausted is None:
+            if exhausted is None and (polled.errors or not polled.answers):
                 break  # What failed is due again at once: leave it to the next tick instead of asking for ever.
         return TrackReport(
             tier=tier, slices=tally["slices"], due=tally["due"], samples=tally["samples"], misses=tally["misses"],
@@ -140,8 +148,8 @@ class Tracker:
             raise
         tally.update(slices=1, due=len(taken.videos), failed_calls=len(polled.errors))
         for batch, table in written:
-            ok = table.column("status").to_pylist().count(int(SampleStatus.OK))
-            tally.update(samples=batch.rows, misses=batch.rows - ok, bytes=batch.bytes)
+            misses = table.column("status").to_pylist().count(int(SampleStatus.MISSING))
+            tally.update(samples=batch.rows, misses=misses, bytes=batch.bytes)
         return polled
 
     def _commit(self, taken: Slice, written: Sequence[tuple[WrittenBatch, pa.Table]]) -> None:
@@ -156,13 +164,12 @@ class Tracker:
         """Ask for every video of the slice, several calls at once. Errors are collected; quota running out ends it early."""
         chunks = [taken.videos[start : start + IDS_PER_CALL] for start in range(0, len(taken.videos), IDS_PER_CALL)]
         ask = partial(self._ask, reservation=taken.reservation)
-        answers, errors = ask_all(ask, chunks, threads=self._settings.parallel_calls)
+        answers, errors = ask_all(ask, chunks, threads=self._settings.parallel_calls, within_s=self._settings.asking_s)
         return _Polled(answers=answers, errors=errors)
 
     def _ask(self, chunk: Sequence[Due], reservation: Reservation | None) -> Answer:
         counts, unreadable = self._youtube.stats_and_unreadable([due.video_id for due in chunk], reservation)
-        # A row that could not be understood says neither counts nor absence: it is no sample, and the video stays due.
-        return self._clock.now(), [due for due in chunk if due.video_id not in unreadable], counts
+        return Answer(arrived_at=self._clock.now(), asked=chunk, counts=counts, unreadable=unreadable)
 
     def _write(self, taken: Slice, polled: _Polled) -> list[tuple[WrittenBatch, pa.Table]]:
         written = []
@@ -176,22 +183,24 @@ class Tracker:
 def samples_by_day(answers: Iterable[Answer]) -> dict[date, pa.Table]:
     """Samples of `SAMPLE_SCHEMA`, cut by the UTC day in which each reply arrived.
 
-    A video that was asked for and is absent from its reply becomes a miss: a sample without counts.
+    A video that was asked for and is absent from its reply becomes a miss; one whose row could not be understood becomes a
+    sample that says so. Neither has counts, both move the schedule: nothing is asked for again and again.
     """
     days: dict[date, list[tuple[object, ...]]] = {}
-    for arrived_at, asked, counts in answers:
-        rows = days.setdefault(arrived_at.astimezone(UTC).date(), [])
-        second, definition = arrived_at.replace(microsecond=0), int(counting_definition(arrived_at))
-        found = {count.video_id: count for count in counts}
-        for due in asked:
+    for answer in answers:
+        rows = days.setdefault(answer.arrived_at.astimezone(UTC).date(), [])
+        second, definition = answer.arrived_at.replace(microsecond=0), int(counting_definition(answer.arrived_at))
+        found = {count.video_id: count for count in answer.counts}
+        for due in answer.asked:
             if count := found.get(due.video_id):
                 rows.append((due.vid, second, SampleStatus.OK, definition, count.views, count.likes, count.comments))
             else:
-                rows.append((due.vid, second, SampleStatus.MISSING, definition, None, None, None))
+                status = SampleStatus.UNREADABLE if due.video_id in answer.unreadable else SampleStatus.MISSING
+                rows.append((due.vid, second, status, definition, None, None, None))
+    schema = SAMPLES.schema
     return {
         day: pa.table(
-            [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), SAMPLES.schema, strict=True)],
-            SAMPLES.schema,
+            [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)], schema
         )
         for day, rows in days.items()
     }

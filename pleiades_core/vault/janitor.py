@@ -5,17 +5,21 @@ Belongs here: deletions in the vault. Does not belong here: retention of days (n
 
 from __future__ import annotations
 
+import logging
+import uuid
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from pleiades_core.clock import Clock
-from pleiades_core.errors import CorruptFile
+from pleiades_core.errors import CorruptFile, NotFound
 from pleiades_core.storage import parquet
 from pleiades_core.storage.objects import sha256_of
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.journal import QUERIES, files_of_day
-from pleiades_core.vault.layout import DATASETS, DayFooter
+from pleiades_core.vault.layout import DATASETS, Dataset, DayFooter
 from pleiades_core.vault.vault import Vault
+
+log = logging.getLogger(__name__)
 
 #: A reader that planned its files before the day was closed may still open them; so long it may take.
 SWEEP_GRACE = timedelta(hours=24)
@@ -25,8 +29,13 @@ SWEEP_GRACE = timedelta(hours=24)
 class SweepReport:
     """What a sweep removed."""
 
+    #: Days that lost a batch file.
     days: int
     files: int
+    #: Temporary files of killed writers.
+    unfinished: int
+    #: Days whose file is not what was closed; their batches stay.
+    damaged: tuple[str, ...]
 
 
 def sweep(database: Database, vault: Vault, clock: Clock) -> SweepReport:
@@ -34,28 +43,38 @@ def sweep(database: Database, vault: Vault, clock: Clock) -> SweepReport:
 
     The day's file is read back and compared with its checksum first: nothing is deleted on the word of SQL alone. Rows go
     before files: a file without a row is named in the day's footer and counts nowhere, a row without a file would be a loss.
-    Raises CorruptFile when a day's file is not what was closed; its batches stay.
+    What a killed sweep left is found again, because the journal's files are looked through and not the rows.
     """
-    days = files = 0
-    before = clock.now() - SWEEP_GRACE
+    swept = files = 0
+    damaged: list[str] = []
     with database.transaction() as connection:
-        candidates = connection.execute(QUERIES.sweepable_days, {"before": before}).fetchall()
-    for name, day in candidates:
+        closed = connection.execute(QUERIES.sweepable_days, {"before": clock.now() - SWEEP_GRACE}).fetchall()
+    for name, day, sha256 in closed:
         dataset = DATASETS[name]
-        with database.transaction() as connection:
-            known = connection.execute(QUERIES.day, {"dataset": name, "day": day}).fetchone()
-        content = vault.archive.read(dataset.day_key(day))
-        if known is None or sha256_of(content) != known[1]:
-            raise CorruptFile(
-                f"{dataset.day_key(day)} is not the file that was closed",
-                cure=f"its batches are kept; move the file away and run `pleiades close-day {day}`",
-            )
-        held = DayFooter.decode(parquet.decode(content, schema=dataset.schema, origin=name).schema.metadata).batches
+        batches = files_of_day(vault, dataset, day)
+        if not batches:
+            continue
+        try:
+            held = _held(vault, dataset, day, sha256)
+        except (CorruptFile, NotFound) as error:
+            log.warning("batches of %s are kept: %s", dataset.day_key(day), error)
+            damaged.append(dataset.day_key(day))
+            continue
         with database.transaction() as connection:
             connection.execute(QUERIES.forget_batches, {"dataset": name, "day": day, "batch_ids": list(held)})
-        for batch, key in files_of_day(vault, dataset, day).items():
-            if batch in held:
-                vault.journal.delete(key)
-                files += 1
-        days += 1
-    return SweepReport(days=days, files=files)
+        gone = [key for batch, key in batches.items() if batch in held]
+        for key in gone:
+            vault.journal.delete(key)
+        files += len(gone)
+        swept += bool(gone)
+    unfinished = vault.journal.forget_unfinished(older_than_s=SWEEP_GRACE.total_seconds())
+    return SweepReport(days=swept, files=files, unfinished=unfinished, damaged=tuple(damaged))
+
+
+def _held(vault: Vault, dataset: Dataset, day: date, sha256: str) -> frozenset[uuid.UUID]:
+    """The batches that the day's file holds. Raises CorruptFile when it is not the file that was recorded, NotFound."""
+    key = dataset.day_key(day)
+    content = vault.archive.read(key)
+    if sha256_of(content) != sha256:
+        raise CorruptFile(f"{key} is not the file that was closed", cure="restore it from a copy")
+    return DayFooter.decode(parquet.decode(content, schema=dataset.schema, origin=key).schema.metadata).batches

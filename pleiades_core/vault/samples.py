@@ -10,7 +10,7 @@ every instant: while a day is being closed the batches are in the journal, after
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from importlib import resources
@@ -22,7 +22,7 @@ import pyarrow as pa
 from pleiades_core.errors import CorruptFile, PublishConflict
 from pleiades_core.storage import parquet
 from pleiades_core.vault.journal import files_of_day
-from pleiades_core.vault.layout import DATASETS, REGISTRY, SAMPLES, Dataset, DayFooter, day_of_key
+from pleiades_core.vault.layout import REGISTRY, SAMPLES, Dataset, DayFooter, day_of_key
 from pleiades_core.vault.vault import Vault
 
 _VIEWS = resources.files("pleiades_core.vault").joinpath("views.sql").read_text(encoding="utf-8")
@@ -126,19 +126,34 @@ def read(vault: Vault, dataset: Dataset, *, first: date | None = None, last: dat
 
 @contextlib.contextmanager
 def _connect(vault: Vault, *, first: date | None, last: date | None) -> Iterator[tuple[duckdb.DuckDBPyConnection, Files]]:
-    planned = files(vault, SAMPLES, first=first, last=last)
+    planned, registry = files(vault, SAMPLES, first=first, last=last), files(vault, REGISTRY)
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
-        _set_files(connection, "sample_files", vault, SAMPLES, planned.locations)
-        _set_files(connection, "registry_files", vault, REGISTRY, files(vault, REGISTRY).locations)
+        _relation(connection, "raw_samples", SAMPLES, planned.locations)
+        _relation(connection, "raw_videos", REGISTRY, registry.locations)
         connection.execute(_VIEWS)
-        yield connection, planned
+        try:
+            yield connection, planned
+        except duckdb.Error as error:
+            _blame([*planned.locations, *registry.locations], error)
+            raise
 
 
-def _set_files(
-    connection: duckdb.DuckDBPyConnection, variable: str, vault: Vault, dataset: Dataset, found: Iterable[str]
-) -> None:
-    """Bind the list; the empty file that opens it fixes the column types."""
-    empty = f"schema/{DATASETS[dataset.name].name}.parquet"
-    vault.archive.put_if_absent(empty, parquet.encode(dataset.schema.empty_table(), delta=dataset.delta))
-    connection.execute(f"set variable {variable} = ?::varchar[]", [[vault.archive.location(empty), *found]])
+def _relation(connection: duckdb.DuckDBPyConnection, name: str, dataset: Dataset, found: list[str]) -> None:
+    """A view of all rows of `found`. Reading writes nothing: a young vault is an empty table in memory."""
+    if found:
+        connection.execute(f"set variable {name}_files = ?::varchar[]", [found])
+        connection.execute(f"create view {name} as select * from read_parquet(getvariable('{name}_files'))")
+    else:
+        connection.register(name, dataset.schema.empty_table())
+
+
+def _blame(planned: list[str], error: duckdb.Error) -> None:
+    """Raise CorruptFile when a file, and not the question, is what made a query fail."""
+    if isinstance(error, duckdb.ParserException | duckdb.BinderException | duckdb.CatalogException):
+        return
+    for location in planned:
+        try:
+            parquet.check(location)
+        except CorruptFile as corrupt:
+            raise corrupt from None

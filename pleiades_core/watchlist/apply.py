@@ -13,31 +13,32 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pleiades_core.models import SampleStatus
-from pleiades_core.vault.layout import REGISTRY, Dataset
+from pleiades_core.vault.journal import WrittenBatch
+from pleiades_core.vault.layout import REGISTRY
 from pleiades_core.videoid import decode
 from pleiades_core.watchlist.leases import QUERIES
 
 
-def apply(connection: psycopg.Connection, dataset: Dataset, rows: pa.Table) -> None:
-    """Bring SQL up to what `rows` of a batch say."""
+def apply(connection: psycopg.Connection, batch: WrittenBatch, rows: pa.Table) -> None:
+    """Bring SQL up to what the rows of a batch say."""
     if not len(rows):
         return
-    if dataset is REGISTRY:
+    if batch.dataset is REGISTRY:
         _admit(connection, rows)
     else:
-        _advance(connection, rows)
+        _advance(connection, batch, rows)
 
 
-def _advance(connection: psycopg.Connection, samples: pa.Table) -> None:
+def _advance(connection: psycopg.Connection, batch: WrittenBatch, samples: pa.Table) -> None:
     """Move the schedule of every polled video; an older sample never moves it back."""
-    missing = pc.not_equal(samples.column("status"), pa.scalar(int(SampleStatus.OK), pa.int8()))
+    missing = pc.equal(samples.column("status"), pa.scalar(int(SampleStatus.MISSING), pa.int8()))
     # The instants go as Unix seconds: psycopg takes ten times as long to adapt 5,000 datetimes.
     seconds = pc.divide(samples.column("polled_at").cast(pa.int64()), 1000)
     connection.execute(
         QUERIES.advance,
         {
             "vids": samples.column("vid").to_pylist(), "at": seconds.to_pylist(),
-            "missing": missing.to_pylist(),
+            "missing": missing.to_pylist(), "lease_id": batch.lease_id,
         },
     )  # fmt: skip
 
@@ -45,6 +46,7 @@ def _advance(connection: psycopg.Connection, samples: pa.Table) -> None:
 def _admit(connection: psycopg.Connection, registry: pa.Table) -> None:
     """Make described videos known and watched; their first samples come in a batch of their own."""
     channel_ids = registry.column("channel_id").to_pylist()
+    connection.execute(QUERIES.make_channels, {"channel_ids": channel_ids})
     found = connection.execute(QUERIES.known_channels, {"channel_ids": channel_ids}).fetchall()
     ordinal = {channel_id: channel for channel, channel_id in found}
     values = {

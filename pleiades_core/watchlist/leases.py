@@ -47,9 +47,14 @@ def hold_lease(connection: psycopg.Connection, lease: Lease) -> None:
 
 
 def end_lease(connection: psycopg.Connection, lease_id: uuid.UUID) -> bool:
-    """Remove a lease and everything it holds in the watchlist. False: it was not there (any more)."""
-    connection.execute(QUERIES.release, {"lease_id": lease_id})
+    """Remove a lease; claims of a hunt are free with it. False: it was not there (any more)."""
     return connection.execute(QUERIES.end_lease, {"lease_id": lease_id}).fetchone() is not None
+
+
+def end_slice(connection: psycopg.Connection, lease_id: uuid.UUID) -> bool:
+    """Remove a lease and let go of every video it still holds in the watchlist. False: it was not there (any more)."""
+    connection.execute(QUERIES.release, {"lease_id": lease_id})
+    return end_lease(connection, lease_id)
 
 
 def lease_ids(connection: psycopg.Connection) -> set[uuid.UUID]:

@@ -21,7 +21,7 @@ from pleiades_core.vault import journal
 from pleiades_core.vault.layout import REGISTRY, SAMPLES, Dataset, DayFooter
 from pleiades_core.vault.vault import Vault
 from pleiades_core.watchlist.apply import apply
-from pleiades_core.watchlist.leases import QUERIES, end_lease, lease_ids
+from pleiades_core.watchlist.leases import QUERIES, end_slice, lease_ids
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +52,9 @@ def reap(database: Database, vault: Vault, clock: Clock) -> ReapReport:
         days = sorted({day for _, _, taken_at in expired for day in _days_from(taken_at.date())})
     adopted = [adopt_orphans(database, vault, clock, day, dead={lease for lease, _, _ in expired}) for day in days]
     with database.transaction() as connection:
-        # Locked again: another reaper may have been here.
-        for lease_id, _, _ in connection.execute(QUERIES.expired_leases).fetchall():
-            end_lease(connection, lease_id)
+        # Only those whose files were looked for: what has expired meanwhile may have left a file that nobody adopted yet.
+        for lease_id, _, _ in expired:
+            end_slice(connection, lease_id)
     return ReapReport(
         expired=len(expired),
         adopted=sum(report.adopted for report in adopted),
@@ -92,7 +92,7 @@ def adopt_orphans(
                 continue
             with database.transaction() as connection:
                 if journal.record_batch(connection, batch, now=clock.now(), adopted=True):
-                    apply(connection, dataset, table)
+                    apply(connection, batch, table)
                     adopted += 1
                     rows += batch.rows
     return ReapReport(expired=0, adopted=adopted, rows=rows, corrupt=tuple(corrupt))

@@ -20,11 +20,9 @@ from pleiades_core.vault.journal import WrittenBatch, record_batch
 from pleiades_core.videoid import encode
 from pleiades_core.watchlist.apply import apply
 from pleiades_core.watchlist.cadence import Cadence
-from pleiades_core.watchlist.leases import QUERIES, Lease, end_lease, hold_lease, take_lease
+from pleiades_core.watchlist.leases import QUERIES, Lease, end_slice, hold_lease, take_lease
+from pleiades_core.youtube.api import IDS_PER_CALL
 from pleiades_core.youtube.quota import STATS, Ledger, Reservation
-
-#: What one call of `videos.batchGetStats` or `videos.list` takes.
-IDS_PER_CALL = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +37,7 @@ class Due:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """Claimed videos, the longest overdue first, with the units that their calls were debited in advance."""
+    """Claimed videos in the order of their vids, with the units that their calls were debited in advance."""
 
     lease: Lease
     videos: tuple[Due, ...]
@@ -81,7 +79,7 @@ def take_slice(
             },
         ).fetchall()  # fmt: skip
         if not rows:
-            end_lease(connection, lease.lease_id)
+            end_slice(connection, lease.lease_id)
             return None
         needed = -(-len(rows) // IDS_PER_CALL)
         reservation = ledger.reserve(connection, project, STATS, needed) if project else None
@@ -101,8 +99,8 @@ def commit_slice(
         hold_lease(connection, taken.lease)
         for batch, table in written:
             record_batch(connection, batch, now=now)
-            apply(connection, batch.dataset, table)
-        end_lease(connection, taken.lease.lease_id)
+            apply(connection, batch, table)
+        end_slice(connection, taken.lease.lease_id)
         if taken.reservation:
             ledger.settle(connection, taken.reservation)
 
@@ -113,5 +111,5 @@ def give_back(database: Database, ledger: Ledger, lease_id: uuid.UUID, reservati
     Units are given back only together with the lease: an interrupt may arrive when T2 has committed and nobody was told.
     """
     with database.transaction() as connection:
-        if end_lease(connection, lease_id) and reservation:
+        if end_slice(connection, lease_id) and reservation:
             ledger.settle(connection, reservation)

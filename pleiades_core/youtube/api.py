@@ -86,13 +86,19 @@ class YouTube:
 
     def videos(self, ids: Sequence[VideoId], *, reservation: Reservation | None = None) -> tuple[VideoDetails, ...]:
         """What is known of up to 50 videos; absent ones are just not there. One general unit, none for no ids."""
+        return self.videos_and_unreadable(ids, reservation=reservation)[0]
+
+    def videos_and_unreadable(
+        self, ids: Sequence[VideoId], *, reservation: Reservation | None = None
+    ) -> tuple[tuple[VideoDetails, ...], frozenset[VideoId]]:
+        """`videos`, and those whose rows came and were rejected: they are there, and nobody can say what they are."""
         if not ids:
-            return ()
+            return (), frozenset()
         params = {"part": "snippet,contentDetails,statistics", "id": _joined(ids), "maxResults": IDS_PER_CALL}
         reply = self.executor.execute("videos.list", params, pool="hunting", reservation=reservation)
         details, rejected = parse.video_details(reply, ids)
         self._keep("videos.list", rejected)
-        return details
+        return details, parse.unreadable(reply, ids, details) if rejected else frozenset()
 
     def stats(self, ids: Sequence[VideoId], reservation: Reservation | None = None) -> tuple[Counts, ...]:
         """The counts of up to 50 videos; absent ones are just not there. One unit of the stats bucket, none for no ids.

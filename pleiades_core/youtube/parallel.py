@@ -1,40 +1,48 @@
 """Several questions at once.
 
-Belongs here: threads. Does not belong here: what is asked, and what an error means beyond "ask no more".
+Belongs here: threads, and when to stop asking. Does not belong here: what is asked (api.py), retries of one call (executor.py).
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from pleiades_core.errors import ApiError, QuotaExhausted
+from pleiades_core.errors import ApiError, BackendError, BadReply, QuotaExhausted, RateLimited
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
+#: So many failed calls in a row, each after its retries, are an outage: every further attempt would be billed for nothing.
+_OUTAGE = 3
+
 
 def ask_all(
-    ask: Callable[[Question], Answer], questions: Sequence[Question], *, threads: int
+    ask: Callable[[Question], Answer], questions: Sequence[Question], *, threads: int, within_s: float = float("inf")
 ) -> tuple[list[Answer], list[ApiError]]:
-    """The answers in the order of the questions, and the errors. When quota runs out, what was not asked yet is not asked.
+    """The answers in the order of the questions, and the errors.
 
-    Whatever else is raised, Ctrl-C included, is raised here once the calls in flight have ended.
+    No further question is asked once quota has run out, calls have failed three times in a row, or `within_s` seconds have
+    passed. Whatever else is raised, Ctrl-C included, is raised here once the calls in flight have ended.
     """
     # A flag and not `shutdown(cancel_futures=True)`: waiting for a future that was cancelled that way never ends.
     stop = threading.Event()
+    patience = _Patience(stop)
+    deadline = time.monotonic() + within_s
 
     def one(question: Question) -> Answer | ApiError | None:
-        if stop.is_set():
+        if stop.is_set() or time.monotonic() > deadline:
             return None
         try:
-            return ask(question)
+            answer = ask(question)
         except ApiError as error:
-            if isinstance(error, QuotaExhausted):
-                stop.set()
+            patience.failed(error)
             return error
+        patience.succeeded()
+        return answer
 
     with ThreadPoolExecutor(threads, thread_name_prefix="youtube") as pool:
         try:
@@ -44,3 +52,22 @@ def ask_all(
             raise
     errors = [outcome for outcome in outcomes if isinstance(outcome, ApiError)]
     return [outcome for outcome in outcomes if outcome is not None and not isinstance(outcome, ApiError)], errors
+
+
+class _Patience:
+    """Counts failures in a row, over all threads, and sets `stop` when they are enough."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._failures = 0
+        self._lock = threading.Lock()
+
+    def succeeded(self) -> None:
+        with self._lock:
+            self._failures = 0
+
+    def failed(self, error: ApiError) -> None:
+        with self._lock:
+            self._failures += isinstance(error, BackendError | BadReply | RateLimited)
+            if self._failures >= _OUTAGE or isinstance(error, QuotaExhausted):
+                self._stop.set()

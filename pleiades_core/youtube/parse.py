@@ -115,7 +115,7 @@ def stats(reply: dict[str, Any], asked: Sequence[VideoId]) -> tuple[tuple[Counts
     return tuple(good), tuple(bad)
 
 
-def unreadable(reply: dict[str, Any], asked: Sequence[VideoId], read: Sequence[Counts]) -> frozenset[VideoId]:
+def unreadable(reply: dict[str, Any], asked: Sequence[VideoId], read: Sequence[Counts | VideoDetails]) -> frozenset[VideoId]:
     """Videos that the reply does hold, in rows of which nothing could be made: not missing, and not to be counted as such."""
     there = {str(row.get("id")) for row in _items(reply, [])}
     return frozenset(asked) & there - {counts.video_id for counts in read}

@@ -24,7 +24,12 @@ LIVE = dg.AssetKey("live_ranking")
 _LIVE_ROWS = 10
 #: Whenever the day was closed, or closed again for late batches. Plain `eager` looks at the newest partition only: that is
 #: today, which is never closed.
-WHEN_CLOSED = dg.AutomationCondition.eager().without(dg.AutomationCondition.in_latest_time_window())
+#: The day before the first one, or one that nothing happened on, may be missing for ever.
+WHEN_CLOSED = (
+    dg.AutomationCondition.eager()
+    .without(dg.AutomationCondition.in_latest_time_window())
+    .without(~dg.AutomationCondition.any_deps_missing())
+)
 #: Days of one run of a backfill: they cost a second each, a run five before its first.
 DAYS_PER_RUN = 31
 
@@ -35,7 +40,7 @@ def daily_velocity(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     @dg.asset(
         key=VELOCITY,
         partitions_def=days,
-        deps=[METRICS],
+        deps=[_day_and_the_one_before()],
         group_name="insights",
         kinds={"duckdb", "parquet"},
         owners=["team:pleiades"],
@@ -107,3 +112,9 @@ def live_ranking() -> dg.AssetsDefinition:
         )
 
     return present
+
+
+def _day_and_the_one_before() -> dg.AssetDep:
+    """Velocity looks 24 hours back from the first sample of the day."""
+    mapping = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=0, allow_nonexistent_upstream_partitions=True)
+    return dg.AssetDep(METRICS, partition_mapping=mapping)

@@ -4,14 +4,14 @@ A run costs 5 CPU-seconds before any work, so a tier is asked for at most once a
 due by then goes in one run. Does not belong here: what is due (pleiades_core/watchlist), when a day closes (vault/archive.py).
 """
 
-from collections import defaultdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from pleiades_core.installation import Installation
 from pleiades_core.models import Tier
 from pleiades_core.vault.archive import closable
+from pleiades_core.vault.layout import Dataset
 from pleiades_core.watchlist.cadence import TIERS
 from pleiades_core.watchlist.reaper import reap
 from pleiades_core.watchlist.slices import due_counts
@@ -54,23 +54,23 @@ def tier_sensor(tier: Tier) -> dg.SensorDefinition:
     return evaluate
 
 
-def day_closer() -> dg.SensorDefinition:
-    """Asks for one run for every day that is over and has batches which no file holds yet."""
+def day_closer(name: str, job_name: str, dataset: Dataset) -> dg.SensorDefinition:
+    """Asks for one run for every day that is over and has batches of `dataset` which no file holds yet.
+
+    A sensor for each dataset: a damaged day of one must not keep the days of the other open.
+    """
 
     @dg.sensor(
-        name="day_closer",
-        job_name="close_day",
+        name=name,
+        job_name=job_name,
         minimum_interval_seconds=600,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Closes days that are over, and days that late batches reached: file, checks, velocity, ranking.",
+        description=f"Closes days of {dataset.name} that are over, and days that late batches reached.",
     )
     def evaluate(installation: dg.ResourceParam[Opener]) -> dg.SensorResult:
         with as_failures(), installation.open() as opened:
             now = opened.clock.now()
-            found = closable(opened.database, now)
-        waiting: dict[date, list[str]] = defaultdict(list)
-        for dataset, day in found:
-            waiting[day].append(dataset.name)
+            waiting = [day for kind, day in closable(opened.database, now) if kind is dataset]
         if not waiting:
             return dg.SensorResult(
                 skip_reason=f"every day before {now:%Y-%m-%d %H:%M} UTC is closed, and no late batch has come"
@@ -79,12 +79,8 @@ def day_closer() -> dg.SensorDefinition:
         hour = floor(now, timedelta(hours=1))
         return dg.SensorResult(
             run_requests=[
-                dg.RunRequest(
-                    run_key=f"close:{day}:{hour:%Y-%m-%dT%H}",
-                    partition_key=day.isoformat(),
-                    tags={"pleiades/datasets": ",".join(sorted(datasets))},
-                )
-                for day, datasets in sorted(waiting.items())
+                dg.RunRequest(run_key=f"{job_name}:{day}:{hour:%Y-%m-%dT%H}", partition_key=day.isoformat())
+                for day in sorted(waiting)
             ]
         )
 

@@ -50,4 +50,4 @@ def _ledger_covers_every_call(pleiades: Installation) -> None:
     counted = SimulatorControl(pleiades.settings.youtube_url).ledger()["calls"]
     assert counted
     for call in counted:
-        assert ours[call["project"], call["bucket"], call["pacific_day"]] >= call["units"]
+        assert ours[call["project"], call["bucket"], call["pacific_day"]] >= call["calls"]

@@ -22,7 +22,7 @@ from loopback import Answer, json_reply, raw, reply, serve
 from pydantic import SecretStr
 
 from pleiades_core.clock import ManualClock
-from pleiades_core.errors import ApiError, BackendError, BadReply, BadRequest, ConfigurationError
+from pleiades_core.errors import ApiError, BackendError, BadReply, BadRequest, ConfigurationError, ReplyTooLarge
 from pleiades_core.models import VideoId
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import YouTube
@@ -95,10 +95,10 @@ FAULTS: dict[str, tuple[Answer, type[ApiError]]] = {
     "dripping headers": (drip(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x"), BackendError),
     "silence": (drip(b"", b""), BackendError),
     "endless 100 Continue": (pour(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), BackendError),
-    "endless chunks": (pour(CHUNKED, b"8000\r\n" + b" " * 0x8000 + b"\r\n"), BadReply),
-    "endless body": (pour(b"HTTP/1.1 200 OK\r\n\r\n", b" " * 65_536), BadReply),
+    "endless chunks": (pour(CHUNKED, b"8000\r\n" + b" " * 0x8000 + b"\r\n"), ReplyTooLarge),
+    "endless body": (pour(b"HTTP/1.1 200 OK\r\n\r\n", b" " * 65_536), ReplyTooLarge),
     "endless header": (pour(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 65_536), BadReply),
-    "huge length": (reply(200, b"{}", length=10**12, keep=False), BadReply),
+    "huge length": (reply(200, b"{}", length=10**12, keep=False), ReplyTooLarge),
     "no HTTP": (raw(b"220 smtp.example.com ESMTP\r\n"), BadReply),
     "HTML with 200": (reply(200, b"<!DOCTYPE html><title>Log in to the hotel</title>"), BadReply),
     "a list with 200": (json_reply([EMPTY]), BadReply),
@@ -106,7 +106,7 @@ FAULTS: dict[str, tuple[Answer, type[ApiError]]] = {
     "an empty object with 200": (json_reply({}), BadReply),
     "nothing with 200": (reply(200, b""), BadReply),
     "204": (reply(204), BadReply),
-    "gzip bomb": (reply(200, BOMB, headers=(("Content-Encoding", "gzip"),)), BadReply),
+    "gzip bomb": (reply(200, BOMB, headers=(("Content-Encoding", "gzip"),)), ReplyTooLarge),
     "no gzip": (reply(200, b"{}", headers=(("Content-Encoding", "gzip"),)), BadReply),
     "a gzip without its checksum": (reply(200, PACKED[:-6], headers=(("Content-Encoding", "gzip"),)), BadReply),
     "a gzip with a tail": (reply(200, PACKED + b"x", headers=(("Content-Encoding", "gzip"),)), BadReply),

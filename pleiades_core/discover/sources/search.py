@@ -15,7 +15,7 @@ import psycopg
 
 from pleiades_core.discover.queries import SearchTurn, acknowledge, take_turns
 from pleiades_core.discover.sources.source import Find
-from pleiades_core.errors import BadRequest, ReplyTooLarge
+from pleiades_core.errors import BackendError, BadReply, BadRequest, RateLimited
 from pleiades_core.models import Page
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import YouTube
@@ -31,11 +31,15 @@ def search(database: Database, youtube: YouTube, *, now: datetime, pages: int, w
         road = f"search:{turn.term}"
         try:
             page = youtube.search(turn.term, published_after=turn.published_after, page_token=turn.page_token)
-        except (BadRequest, ReplyTooLarge) as error:
+        except (BadRequest, BadReply) as error:
             # A token that is no longer understood, a term that never was, a page that swells: one term must not stop the
             # others. It waits for its next turn, from the first page.
             log.warning("search for %r: %s", turn.term, error)
             yield Find(road=road, candidates=(), acknowledge=partial(_note, turn, None))
+        except (BackendError, RateLimited):
+            # An outage, or a term that brings YouTube down: the search ends for now, and next time another term is first.
+            yield Find(road=road, candidates=(), acknowledge=partial(_note, turn, None))
+            raise
         else:
             yield Find(road=road, candidates=page.candidates, acknowledge=partial(_note, turn, page))
 

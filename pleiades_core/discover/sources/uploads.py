@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,12 +11,14 @@ import psycopg
 
 from pleiades_core.discover.queries import QUERIES
 from pleiades_core.discover.sources.source import Find
-from pleiades_core.errors import ResourceMissing
+from pleiades_core.errors import BadReply, BadRequest, ResourceMissing
 from pleiades_core.models import ChannelId
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import YouTube
 from pleiades_core.youtube.parallel import ask_all
 from pleiades_core.youtube.quota import GENERAL, Reservation
+
+log = logging.getLogger(__name__)
 
 #: A channel is not listed again sooner: most publish less than once a day, and a listing costs as much as 50 polls.
 RELIST_AFTER = timedelta(hours=6)
@@ -36,8 +39,9 @@ def _newest(youtube: YouTube, reservation: Reservation | None, row: tuple[int, C
     channel, channel_id = row
     try:
         candidates = youtube.uploads(channel_id, reservation=reservation).candidates
-    except ResourceMissing:
-        # The channel is gone or has no uploads list: listed, nothing found.
+    except (ResourceMissing, BadRequest, BadReply) as error:
+        # The channel is gone, hides its uploads, or answers nonsense: it waits for its next turn like the others.
+        log.info("uploads of %s: %s", channel_id, error)
         candidates = ()
     return Find(road="uploads", candidates=candidates, acknowledge=partial(_note, channel))
 

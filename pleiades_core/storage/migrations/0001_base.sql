@@ -26,6 +26,7 @@ create table videos (
     channel      integer,
     published_at timestamptz,
     claimed_at   timestamptz not null,
+    attempts     smallint not null default 0,   -- how often it could not be described while others could
     lease_id     uuid
 ) with (fillfactor = 80);
 create unique index videos_vid on videos (vid);

@@ -19,17 +19,15 @@ insert into days (dataset, day, generation, sha256, rows, bytes, batches, closed
 values (%(dataset)s, %(day)s, %(generation)s, %(sha256)s, %(rows)s, %(bytes)s, %(batches)s, %(now)s)
 on conflict (dataset, day) do update set
     generation = excluded.generation, sha256 = excluded.sha256, rows = excluded.rows, bytes = excluded.bytes,
-    batches = excluded.batches, closed_at = excluded.closed_at
+    batches = excluded.batches,
+    closed_at = case when days.sha256 = excluded.sha256 then days.closed_at else excluded.closed_at end
 where days.generation <= excluded.generation
 
 -- day: a closed day
 select generation, sha256, rows, bytes, batches, closed_at from days where dataset = %(dataset)s and day = %(day)s
 
--- live_leases_of_day: leases that may still write a file of this day
-select lease_id from leases where expires_at >= clock_timestamp() and (taken_at at time zone 'UTC')::date <= %(day)s
-
--- sweepable_days: closed days whose batches have been in the day's file for long enough
-select distinct b.dataset, b.day from batches b join days d using (dataset, day) where b.folded and d.closed_at < %(before)s
+-- sweepable_days: closed days whose file has held its batches for long enough
+select dataset, day, sha256 from days where closed_at < %(before)s order by day, dataset
 
 -- forget_batches: rows of batches that a closed day holds
 delete from batches where dataset = %(dataset)s and day = %(day)s and folded and batch_id = any(%(batch_ids)s)

@@ -31,15 +31,23 @@ select fresh.id8, nextval('vid'), 0, %(now)s, %(lease_id)s
 from (select unnest(%(id8s)s::bigint[]) as id8 order by id8) as fresh
 where not exists (select 1 from videos v where v.id8 = fresh.id8)
 on conflict (id8) do nothing
-returning id8, vid
+returning id8, vid, attempts
 
--- reclaim: claims whose owner is dead keep their vid and get a new owner
+-- reclaim: claims whose owner is dead keep their vid and get a new owner; those that failed least go first
 with dead as (
     select id8 from videos v
-    where state = 0 and not exists (select 1 from leases l where l.lease_id = v.lease_id)
-    order by id8 limit %(limit)s for update skip locked
+    where state = 0 and attempts < %(most_attempts)s
+      and not exists (select 1 from leases l where l.lease_id = v.lease_id)
+    order by attempts, id8 limit %(limit)s for update skip locked
 )
-update videos v set lease_id = %(lease_id)s, claimed_at = %(now)s from dead where v.id8 = dead.id8 returning v.id8, v.vid
+update videos v set lease_id = %(lease_id)s, claimed_at = %(now)s from dead where v.id8 = dead.id8
+returning v.id8, v.vid, v.attempts
+
+-- failed: could not be described although others could
+update videos set attempts = attempts + 1 where vid = any(%(vids)s) and state = 0
+
+-- park: given up after that many attempts, remembered like what is gone
+update videos set state = 2, lease_id = null where state = 0 and attempts >= %(most_attempts)s
 
 -- gone: asked for and not there; remembered, so that the same search does not find it new every day
 update videos set state = 2, lease_id = null where vid = any(%(vids)s) and state = 0

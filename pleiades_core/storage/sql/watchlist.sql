@@ -50,13 +50,15 @@ select tier, count(*) as watched,
         + case tier when 'HOURLY' then %(hourly)s when 'DAILY' then %(daily)s else %(weekly)s end <= %(now)s) as due
 from age group by tier
 
--- advance: move the schedule of what was polled, unless a later poll has done so already
+-- advance: move the schedule of what was polled, unless a later poll has done so already, and let go of it in the same write:
+-- a second update of the row, for the lease alone, took a third of the updates out of their page (HOT 0.61 against 0.91)
 with polled as (
     select vid, to_timestamp(seconds) as at, missing
     from unnest(%(vids)s::int[], %(at)s::int[], %(missing)s::boolean[]) as given (vid, seconds, missing)
 )
 update watchlist w
-set polled_at = polled.at, misses = case when polled.missing then least(w.misses + 1, 30000) else 0 end
+set polled_at = polled.at, misses = case when polled.missing then least(w.misses + 1, 30000) else 0 end,
+    lease_id = nullif(w.lease_id, %(lease_id)s)
 from polled
 where w.vid = polled.vid and (w.polled_at is null or w.polled_at < polled.at)
 
@@ -74,12 +76,11 @@ select count(*), count(*) filter (where misses > 0), count(*) filter (where miss
        count(*) filter (where polled_at is null), count(*) filter (where lease_id is not null)
 from watchlist
 
--- known_channels: ordinals of channels, new ones included
-with given as (select distinct unnest(%(channel_ids)s::text[]) as channel_id), made as (
-    insert into channels (channel_id) select channel_id from given order by channel_id
-    on conflict (channel_id) do nothing returning channel, channel_id
-)
-select channel, channel_id from made union all select c.channel, c.channel_id from channels c join given using (channel_id)
+-- make_channels: ordinals for channels that have none yet
+insert into channels (channel_id) select distinct unnest(%(channel_ids)s::text[]) order by 1 on conflict (channel_id) do nothing
+
+-- known_channels: ordinals of channels; a statement of its own, so that it sees what another hunter has just committed
+select channel, channel_id from channels where channel_id = any(%(channel_ids)s)
 
 -- admit: described videos are known from now on
 update videos v
