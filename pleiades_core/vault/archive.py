@@ -3,7 +3,7 @@
 Belongs here: when a day may be closed, and closing it. Does not belong here: reading across days (samples.py), removing what
 was folded (janitor.py).
 
-The file of a day is a function of the set of batches in it: closing twice, or twice at once, gives the same bytes. It is
+The rows of a day are a function of the set of batches in it: closing again, or twice at once, gives the same rows. It is
 published by compare-and-swap, so a reader sees one generation or the next; its footer names the batches it holds, so a reader
 that also looks at the journal counts nothing twice, in mid-close too.
 """

@@ -24,12 +24,8 @@ LIVE = dg.AssetKey("live_ranking")
 _LIVE_ROWS = 10
 #: Whenever the day was closed, or closed again for late batches. Plain `eager` looks at the newest partition only: that is
 #: today, which is never closed.
-#: The day before the first one, or one that nothing happened on, may be missing for ever.
-WHEN_CLOSED = (
-    dg.AutomationCondition.eager()
-    .without(dg.AutomationCondition.in_latest_time_window())
-    .without(~dg.AutomationCondition.any_deps_missing())
-)
+#: A day whose own file or whose eve's is missing waits; only the first partition has no eve: let `first_day` be the first.
+WHEN_CLOSED = dg.AutomationCondition.eager().without(dg.AutomationCondition.in_latest_time_window())
 #: Days of one run of a backfill: they cost a second each, a run five before its first.
 DAYS_PER_RUN = 31
 

@@ -80,9 +80,12 @@ def test_a_day_is_closed_once_it_can_be(ask: Any, run: Any, clock: ManualClock) 
     clock.set(datetime(2026, 9, 2, 0, 25, tzinfo=UTC))
     (request,), _ = ask("day_closer")
     assert request.partition_key == str(day)
-    assert request.tags["pleiades/datasets"] == "registry,samples"
     run("close_day", day)
     assert ask("day_closer")[0] == []
+    (request,), _ = ask("registry_closer")
+    assert request.partition_key == str(day)
+    run("fold_registry", day)
+    assert ask("registry_closer")[0] == []
 
 
 def test_the_schedule_hunts_today_by_the_installations_clock(defs: dg.Definitions, resources: dict[str, Any]) -> None:
@@ -110,7 +113,8 @@ def test_a_closed_day_makes_velocity_and_ranking_eager(
     after = dg.evaluate_automation_conditions(defs, instance=instance, cursor=before.cursor)
     assert after.get_requested_partitions(dg.AssetKey("rankings")) == {str(day)}
     assert after.get_requested_partitions(dg.AssetKey("daily_velocity")) == {str(day)}
-    assert after.total_requested == 2
+    assert after.get_requested_partitions(dg.AssetKey("watchlist")) == {str(day)}
+    assert after.total_requested == 3
     run("derive_day", day)
     again = dg.evaluate_automation_conditions(defs, instance=instance, cursor=after.cursor)
     assert again.total_requested == 0

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pyarrow.compute as pc
 
 from pleiades_core.installation import Installation
 from pleiades_core.simulator.control import SimulatorControl
+from pleiades_core.storage import parquet
 from pleiades_core.vault import samples
 from pleiades_core.vault.journal import files_of_day
-from pleiades_core.vault.layout import DATASETS, REGISTRY, SAMPLES, day_of_key
+from pleiades_core.vault.layout import DATASETS, REGISTRY, SAMPLES, DayFooter, day_of_key
 from pleiades_core.vault.verify import verify
 
 
@@ -17,6 +20,7 @@ def check_invariants(pleiades: Installation) -> None:
     assert verify(pleiades.database, pleiades.vault).problems == ()  # I1
     with pleiades.database.transaction() as connection:
         recorded = {row[0] for row in connection.execute("select batch_id from batches").fetchall()}
+        unfolded = {row[0] for row in connection.execute("select batch_id from batches where not folded").fetchall()}
         leases = connection.execute("select * from leases").fetchall()
         leased = connection.execute("select count(*) from watchlist where lease_id is not null").fetchone()
         schedule = dict(connection.execute("select vid, polled_at from watchlist").fetchall())
@@ -27,7 +31,10 @@ def check_invariants(pleiades: Installation) -> None:
         for day in {day_of_key(key) for key in pleiades.vault.journal.keys(f"journal/{dataset.name}")}
         for batch in files_of_day(pleiades.vault, dataset, day)
     }
-    assert on_disk == recorded  # I2: nothing that was written is left uncounted
+    held = _held(pleiades)
+    assert recorded <= on_disk  # I1
+    assert on_disk <= recorded | held  # I2: nothing that was written is left uncounted
+    assert not unfolded & held  # I2: what a closed day holds is known to be folded
     rows = samples.read(pleiades.vault, SAMPLES)
     keys = list(zip(rows.column("vid").to_pylist(), rows.column("polled_at").to_pylist(), strict=True))
     assert len(set(keys)) == len(keys)  # I2: exactly once
@@ -40,6 +47,16 @@ def check_invariants(pleiades: Installation) -> None:
     assert len(pc.unique(described.column("video_id"))) == len(pc.unique(described.column("vid")))
     assert set(described.column("vid").to_pylist()) == admitted == set(schedule)
     _ledger_covers_every_call(pleiades)
+
+
+def _held(pleiades: Installation) -> set[uuid.UUID]:
+    """Every batch that a closed day holds."""
+    held: set[uuid.UUID] = set()
+    for dataset in DATASETS.values():
+        for key in pleiades.vault.archive.keys(dataset.archive_folder):
+            metadata, _ = parquet.footer(pleiades.vault.archive.location(key))
+            held |= DayFooter.decode(metadata).batches
+    return held
 
 
 def _ledger_covers_every_call(pleiades: Installation) -> None:

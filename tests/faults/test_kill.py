@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from pleiades_core.installation import Installation
+from pleiades_core.vault import samples
+from pleiades_core.vault.layout import SAMPLES
 from pleiades_core.watchlist.reaper import reap
 
 sys.path.insert(0, str(Path(__file__).parent))
 from invariants import check_invariants
-from victim import work
+from victim import _close, work
 
 #: Far more effects than a hunt of this size has; the loop ends when the victim comes back alive.
 _MOST_EFFECTS = 400
@@ -62,3 +64,40 @@ def test_a_kill_at_any_step_loses_and_doubles_nothing(
         pytest.fail("the victim never came to its end")
     assert effect > 12, "the kills did not reach the effects"
     assert any(wasted), "no kill ever left a lease behind"
+
+
+def test_a_kill_at_any_step_of_closing_and_sweeping_loses_nothing(
+    pleiades: Installation, forks: multiprocessing.context.ForkServerContext
+) -> None:
+    """Days with batches in the journal, days with late ones, days ready to be swept: all at every step."""
+    seen: set[tuple[object, ...]] = set()
+    for effect in range(1, _MOST_EFFECTS):
+        pleiades.hunter().hunt()
+        pleiades.tracker().track()
+        pleiades.clock.advance(timedelta(hours=9))  # type: ignore[attr-defined]
+        victim = forks.Process(target=work, args=(pleiades.settings, pleiades.clock.now(), "close", effect))
+        victim.start()
+        victim.join(60)
+        assert victim.exitcode in {0, -signal.SIGKILL}
+        _close(pleiades)
+        check_invariants(pleiades)
+        rows = samples.read(pleiades.vault, SAMPLES).to_pylist()
+        keys = {(row["vid"], row["polled_at"], row["views"]) for row in rows}
+        assert keys >= seen, "a sample that was there is gone"
+        seen = keys
+        if victim.exitcode == 0 and effect > 40:
+            break
+    assert pleiades.vault.archive.keys("metrics")
+
+
+def test_what_a_killed_sweep_left_is_swept_by_the_next(pleiades: Installation) -> None:
+    """Rows are forgotten before files are deleted; the files must not be forgotten with them."""
+    pleiades.hunter().hunt()
+    pleiades.clock.advance(timedelta(days=1, hours=1))  # type: ignore[attr-defined]
+    _close(pleiades)
+    with pleiades.database.transaction() as connection:
+        connection.execute("delete from batches")
+    assert pleiades.vault.journal.keys("journal/samples")
+    pleiades.clock.advance(timedelta(days=1, hours=1))  # type: ignore[attr-defined]
+    _close(pleiades)
+    assert pleiades.vault.journal.keys("journal/samples") == []

@@ -10,13 +10,17 @@ import signal
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import psycopg
 
 from pleiades_core.clock import ManualClock
-from pleiades_core.installation import open_installation
+from pleiades_core.installation import Installation, open_installation
 from pleiades_core.settings import Settings
+from pleiades_core.vault.archive import closable
+from pleiades_core.vault.janitor import sweep
+from pleiades_core.watchlist.closing import finish_day
 from pleiades_core.youtube.client import Transport
 
 _EFFECTS: list[tuple[Any, str]] = [
@@ -41,10 +45,17 @@ class _Countdown:
         return counted
 
 
+def _close(pleiades: Installation) -> None:
+    """Close every day that may be closed, and sweep."""
+    for dataset, day in closable(pleiades.database, pleiades.clock.now()):
+        finish_day(pleiades.database, pleiades.vault, pleiades.clock, dataset, day)
+    sweep(pleiades.database, pleiades.vault, pleiades.clock)
+
+
 def work(settings: Settings, now: datetime, what: str, effects: int) -> None:
-    """Hunt or track, and die before the Nth effect. Comes back, and ends with exit code 0, when there are fewer."""
+    """Hunt, track or close, and die before the Nth effect. Comes back, and ends with exit code 0, when there are fewer."""
     with open_installation(settings, clock=ManualClock(now)) as pleiades:
-        action = pleiades.hunter().hunt if what == "hunt" else pleiades.tracker().track
+        action = {"hunt": pleiades.hunter().hunt, "track": pleiades.tracker().track, "close": partial(_close, pleiades)}[what]
         countdown = _Countdown(effects)
         for owner, name in _EFFECTS:
             setattr(owner, name, countdown.wrap(getattr(owner, name)))
