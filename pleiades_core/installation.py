@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from pleiades_core.clock import Clock, SimulatorClock, SystemClock
 from pleiades_core.discover.hunter import Hunter
+from pleiades_core.errors import ConfigurationError
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database, open_database
 from pleiades_core.track.tracker import Tracker
@@ -35,6 +36,8 @@ class Installation:
     def youtube(self) -> YouTube:
         """Access to YouTube, opened at first use. Raises ConfigurationError when there are no keys."""
         if self._youtube is None:
+            if self.settings.demo:
+                _require_simulator(self.settings)
             self._youtube = self._exit_stack.enter_context(open_youtube(self.settings, self.database, self.clock))
         return self._youtube
 
@@ -49,6 +52,17 @@ class Installation:
     def ledger(self) -> Ledger:
         """The quota ledger; it needs no key."""
         return Ledger(self.database, self.clock)
+
+
+def _require_simulator(settings: Settings) -> None:
+    """A demo's YouTube runs only while its UI is open; without this every call would be retried for a minute. One request."""
+    try:
+        SimulatorClock(settings.youtube_url).now()
+    except ConfigurationError:
+        raise ConfigurationError(
+            f"the simulator of this demo does not run at {settings.youtube_url}",
+            cure=f"it runs while `pleiades --home {settings.home} ui` is open; `pleiades demo` plays anew",
+        ) from None
 
 
 def clock_of(settings: Settings) -> Clock:

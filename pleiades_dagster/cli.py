@@ -12,7 +12,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from types import FrameType
@@ -21,14 +20,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pleiades_core.cli.app import Common, app
+from pleiades_core.cli.arguments import day_of
 from pleiades_core.cli.main import run
+from pleiades_core.cli.output import text
 from pleiades_core.errors import UsageError
 
 if TYPE_CHECKING:
     from pleiades_dagster.play import DemoOptions, DemoSummary, Step
 
-#: What a shell reports of a program that Ctrl-C ended: 128 and the number of SIGINT.
-INTERRUPTED = 130
+#: Days that a demo may play.
+MOST_DAYS = 31
+#: Of the first upload. en.wikipedia.org/wiki/Me_at_the_zoo
+_YOUTUBE_BEGAN, _LAST_DAY = date(2005, 4, 23), date(2099, 12, 31)
 
 
 @app.command()
@@ -45,7 +48,9 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")] = False,
 ) -> None:
     """Play days of a simulated YouTube through the whole pipeline: no key, no network, no server needed."""
-    first = _day(start)
+    first = _first_day(start)
+    if not 1 <= days <= MOST_DAYS:
+        raise UsageError(f"--days {days} cannot be played", cure=f"choose 1 to {MOST_DAYS}")
     chosen = _home(context, home) or Path(".pleiades/demo")
     if not as_json:
         typer.echo("Starting: a simulated YouTube, a PostgreSQL of our own, Dagster.", err=True)
@@ -54,11 +59,12 @@ def demo(
 
     options = DemoOptions(home=chosen, world=world, start=first, days=days, videos=videos, seed=seed)
     summary = _played(options)
-    if summary is None:
+    if isinstance(summary, int):
         typer.echo("Stopped. Simulator and PostgreSQL are down, no lease is left; `pleiades demo` starts anew.", err=True)
-        raise typer.Exit(INTERRUPTED)
+        # What a shell reports of a program that a signal ended: 130 after Ctrl-C, 143 after SIGTERM.
+        raise typer.Exit(128 + summary)
     if as_json:
-        sys.stdout.write(json.dumps(asdict(summary), ensure_ascii=False, default=str) + "\n")
+        sys.stdout.write(json.dumps(summary.promised(), ensure_ascii=False, default=str) + "\n")
     else:
         _print(summary, chosen)
 
@@ -91,15 +97,16 @@ def _home(context: typer.Context, home: Path | None) -> Path | None:
     return home or common.home
 
 
-def _day(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise UsageError(f"--start {text!r} is not a day", cure="write it as 2026-03-01") from None
+def _first_day(text: str | None) -> date | None:
+    """A day on which YouTube existed or may exist. Raises UsageError."""
+    day = day_of(text) if text else None
+    if day and not _YOUTUBE_BEGAN <= day <= _LAST_DAY:
+        raise UsageError(f"--start {day} is not a day of YouTube", cure=f"choose one from {_YOUTUBE_BEGAN} to {_LAST_DAY}")
+    return day
 
 
-def _played(options: DemoOptions) -> DemoSummary | None:
-    """Play in a thread of its own; None when it was interrupted.
+def _played(options: DemoOptions) -> DemoSummary | int:
+    """Play in a thread of its own; the number of the signal when it was interrupted.
 
     Dagster swaps the signal handlers of the main thread while a run is going on, and a Ctrl-C that falls between two of them
     is lost. In another thread it leaves them alone, so ours stay: the run that is going on ends and commits, then all stops.
@@ -115,7 +122,7 @@ def _played(options: DemoOptions) -> DemoSummary | None:
         except BaseException as error:  # noqa: BLE001  handed to the main thread, which raises it
             result.append(error)
 
-    with _on_signal(stop.set), _progress() as show:
+    with _on_signal(stop) as received, _progress() as show:
         worker = threading.Thread(target=work, args=[show], name="demo")
         worker.start()
         while worker.is_alive():
@@ -123,20 +130,24 @@ def _played(options: DemoOptions) -> DemoSummary | None:
     outcome = result[0]
     # A simulator that Ctrl-C reached first fails the run that was asking it; that is the interruption and no error.
     if isinstance(outcome, Interrupted) or (isinstance(outcome, Exception) and stop.is_set()):
-        return None
+        return received[0] if received else signal.SIGINT
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome
 
 
 @contextlib.contextmanager
-def _on_signal(act: Callable[[], None]) -> Iterator[None]:
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        act()
+def _on_signal(stop: threading.Event) -> Iterator[list[int]]:
+    """Set `stop` at SIGINT and SIGTERM; the numbers of those that came."""
+    received: list[int] = []
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        stop.set()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -148,8 +159,8 @@ def _progress() -> Iterator[Callable[[Step], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    text, unit = TextColumn("{task.description:<32}"), TextColumn("hours")
-    with Progress(text, BarColumn(), MofNCompleteColumn(), unit, TimeElapsedColumn(), console=Console(stderr=True)) as progress:
+    what, unit = TextColumn("{task.description:<32}"), TextColumn("hours")
+    with Progress(what, BarColumn(), MofNCompleteColumn(), unit, TimeElapsedColumn(), console=Console(stderr=True)) as progress:
         task = progress.add_task("starting", total=None)
 
         def show(step: Step) -> None:
@@ -178,8 +189,8 @@ def _print(summary: DemoSummary, home: Path) -> None:
             f"{video['views']:,}",
             f"{video['age_hours']:.0f} h",
             # Titles are other people's text: as text, never as markup.
-            Text(str(video["title"])),
-            Text(str(video["channel_title"])),
+            Text(text(video["title"])),
+            Text(text(video["channel_title"])),
         )
     console.print(table)
     calls = ", ".join(f"{bucket} {units:,}" for bucket, units in summary.calls.items())

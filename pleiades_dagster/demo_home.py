@@ -114,7 +114,12 @@ def write_settings(
 
     `stopped_at`: where the play ended, which is "now" for whoever looks at what it left while no simulator runs.
     """
-    home.mkdir(parents=True, exist_ok=True)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{home} cannot be made: {error.strerror}", cure="give --home a folder that you may write to"
+        ) from None
     pool = json.dumps([{"key": key, "project": DEMO_PROJECT} for key in DEMO_KEYS])
     lines = [
         "# Written by `pleiades demo`. These data are a simulator's; `pleiades demo` may remove this folder.",

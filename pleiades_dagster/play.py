@@ -13,7 +13,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,16 @@ from urllib.parse import urlsplit
 import dagster as dg
 
 from pleiades_core.clock import ManualClock, utc_midnight
-from pleiades_core.errors import PleiadesError, UsageError
+from pleiades_core.errors import PleiadesError
 from pleiades_core.insights.ranking import rank_day
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.settings import Settings, load_settings
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.server import start_subprocess
+from pleiades_core.storage.embedded import require_usable
 from pleiades_core.storage.postgres import database_url
 from pleiades_core.vault.inspect import inspect_day
+from pleiades_core.vault.layout import SAMPLES
 from pleiades_core.vault.vault import sizes
 from pleiades_dagster.checks import sql_bytes
 from pleiades_dagster.definitions import build_defs
@@ -38,7 +40,6 @@ from pleiades_dagster.instance import open_instance, prepare
 from pleiades_dagster.resources import ClockResource, SharedInstallation
 
 DEFAULT_HOME = Path(".pleiades/demo")
-MOST_DAYS = 31
 _HOUR = timedelta(hours=1)
 _HOURS_OF_DAY = 24
 #: After the last day: late enough that it may be closed.
@@ -80,9 +81,14 @@ class DemoSummary:
     vault_bytes: int
     days_closed: int
     top: list[dict[str, Any]]
-    #: Runs stored in Dagster.
+    #: Runs stored in Dagster. For people; not part of the JSON.
     runs: int
-    home: str = field(default="")
+
+    def promised(self) -> dict[str, Any]:
+        """The JSON object."""
+        words = asdict(self)
+        del words["runs"]
+        return words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +106,8 @@ def play(options: DemoOptions, *, show: Callable[[Step], None], stop: threading.
 
     Raises Interrupted soon after `stop` is set, UsageError or ConfigurationError for options or a world that cannot be.
     """
-    if not 1 <= options.days <= MOST_DAYS:
-        raise UsageError(f"--days {options.days} cannot be played", cure=f"choose 1 to {MOST_DAYS}")
     home = options.home.absolute()
+    require_usable(home)
     hours = options.days * _HOURS_OF_DAY
 
     def note(text: str, done: int = 0) -> None:
@@ -125,6 +130,7 @@ def play(options: DemoOptions, *, show: Callable[[Step], None], stop: threading.
         opened = stack.enter_context(open_installation(settings, create=True, clock=clock))
         note("starting Dagster")
         stage = stack.enter_context(_stage(opened, clock, simulator, prepare(settings, url)))
+        stack.callback(_remember_now, home, settings, clock)
         for hour in range(hours):
             at = utc_midnight(first) + hour * _HOUR
             note(f"{at:%Y-%m-%d %H:00}", hour)
@@ -137,10 +143,7 @@ def play(options: DemoOptions, *, show: Callable[[Step], None], stop: threading.
             world=played_world, videos=options.videos, seed=options.seed, start=first, days=options.days,
             port=urlsplit(settings.youtube_url).port or 0, ended_at=end + _CURTAIN,
         ).write(home)  # fmt: skip
-        write_settings(
-            home, youtube_url=settings.youtube_url, first_day=first, terms=settings.seed_terms, stopped_at=end + _CURTAIN
-        )
-        return _sum_up(opened, first, options.days, runs=stage.runs, home=home)
+        return _sum_up(opened, first, options.days, runs=stage.runs)
 
 
 def _simulated(options: DemoOptions, stack: contextlib.ExitStack) -> tuple[SimulatorControl, date]:
@@ -164,8 +167,17 @@ def _simulated(options: DemoOptions, stack: contextlib.ExitStack) -> tuple[Simul
 def _furnished(home: Path, simulator: SimulatorControl, first: date) -> Settings:
     """Write the home's settings; what they say."""
     terms = tuple(str(term) for term in simulator.world()["terms"])
-    write_settings(home, youtube_url=simulator.base_url, first_day=first, terms=terms)
+    # Until the end is known the play's "now", for whoever looks at what an interrupted one left, is its beginning.
+    write_settings(home, youtube_url=simulator.base_url, first_day=first, terms=terms, stopped_at=utc_midnight(first))
     return load_settings(home)
+
+
+def _remember_now(home: Path, settings: Settings, clock: ManualClock) -> None:
+    """Note where the play's clock stands when it ends, however it ends."""
+    write_settings(
+        home, youtube_url=settings.youtube_url, first_day=settings.first_day, terms=settings.seed_terms,
+        stopped_at=clock.now(),
+    )  # fmt: skip
 
 
 class _Stage:
@@ -265,9 +277,16 @@ def _stage(
             logging.getLogger("dagster").setLevel(before)
 
 
-def _sum_up(opened: Installation, first: date, days: int, *, runs: int, home: Path) -> DemoSummary:
+def _closed_days(opened: Installation, first: date, days: int) -> list[date]:
+    """The days of the play that were closed; one on which nothing was found has no file."""
+    keys = set(opened.vault.archive.keys(SAMPLES.archive_folder))
+    played = (first + timedelta(days=n) for n in range(days))
+    return [day for day in played if SAMPLES.day_key(day) in keys]
+
+
+def _sum_up(opened: Installation, first: date, days: int, *, runs: int) -> DemoSummary:
     """Count what is stored, not what was reported."""
-    closed = [inspect_day(opened.database, opened.vault, first + timedelta(days=n)) for n in range(days)]
+    closed = [inspect_day(opened.database, opened.vault, day) for day in _closed_days(opened, first, days)]
     with opened.database.transaction() as connection:
         known, watched = connection.execute(
             "select (select count(*) from videos where state = 1), (select count(*) from watchlist)"
@@ -285,5 +304,4 @@ def _sum_up(opened: Installation, first: date, days: int, *, runs: int, home: Pa
         days_closed=len(closed),
         top=[asdict(video) for video in best],
         runs=runs,
-        home=str(home),
     )

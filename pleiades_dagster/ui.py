@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from pleiades_core.errors import ConfigurationError
 from pleiades_core.settings import Settings, load_settings
-from pleiades_core.storage.postgres import database_url
+from pleiades_core.storage.postgres import database_url, open_database
 from pleiades_dagster.children import child, wait_until
 from pleiades_dagster.demo_home import running_simulator
 from pleiades_dagster.instance import prepare
@@ -68,6 +68,8 @@ def serve(options: UiOptions, *, say: Callable[[str], None]) -> None:
 def parts(settings: Settings, options: UiOptions) -> Iterator[ASGIApp]:
     """Database, simulator of a demo's home, code server and daemon, running; and the guarded application to serve."""
     with contextlib.ExitStack() as stack:
+        with open_database(settings):
+            pass  # A schema that does not fit is refused here, before anything runs on it.
         url = stack.enter_context(database_url(settings))
         environment = prepare(settings, url)
         stack.enter_context(running_simulator(settings))

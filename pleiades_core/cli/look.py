@@ -130,10 +130,21 @@ def sql(
         raise UsageError(
             f"DuckDB: {error}", cure='try: pleiades sql "select * from videos limit 5"; the views are videos, samples, metrics'
         ) from None
+    table = table.rename_columns(_distinct(table.column_names))
     if as_json:
         print_json(table.to_pylist())
     else:
         print_rows("", table.column_names, [list(row.values()) for row in table.to_pylist()])
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Column names, numbered where they repeat: `select *` of a join names its key twice, and an object has each name once."""
+    seen: dict[str, int] = {}
+    distinct = []
+    for name in names:
+        seen[name] = seen.get(name, -1) + 1
+        distinct.append(f"{name}_{seen[name]}" if seen[name] else name)
+    return distinct
 
 
 @app.command()

@@ -21,17 +21,20 @@ from pleiades_core.cli import look, operate, output, simulate  # noqa: F401
 from pleiades_core.cli.app import app
 from pleiades_core.errors import PleiadesError
 
-_INTERRUPTED = 130
-_TERMINATED = 143
 
+class Stopped(BaseException):
+    """SIGINT or SIGTERM. No KeyboardInterrupt: Typer swallows that one. Leases and servers are given up on the way out."""
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: treated like Ctrl-C, so that leases and servers are given up on the way out."""
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        #: What a shell reports of a program that a signal ended: 130 after Ctrl-C, 143 after SIGTERM.
+        self.exit_code = 128 + number
 
 
 def run() -> NoReturn:
     """Run the program and leave with its exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     sys.exit(_run())
 
 
@@ -47,11 +50,9 @@ def _run() -> int:
         # Typer names no public base that shows itself, only the errors that do.
         getattr(error, "show", partial(output.stderr.print, str(error), markup=False))()
         return error.exit_code
-    except Terminated:
-        return _TERMINATED
-    except (KeyboardInterrupt, typer.Abort):
-        output.stderr.print("interrupted")
-        return _INTERRUPTED
+    except Stopped as stopped:
+        output.stderr.print("stopped; leases are given back")
+        return stopped.exit_code
     except BrokenPipeError:
         # The reader had enough, as in `pleiades sql … | head`. Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -59,5 +60,5 @@ def _run() -> int:
     return code if isinstance(code, int) else 0
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise Terminated
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    raise Stopped(number)

@@ -74,7 +74,11 @@ def close_day(
                 raise UsageError(
                     f"{chosen} is not over yet", cure=f"a day is closed {archive.CLOSING_GRACE} after its end, UTC"
                 )
-            wanted = [(dataset, chosen) for dataset in DATASETS.values()]
+            wanted = [(dataset, chosen) for dataset in DATASETS.values() if archive.has_anything(database, dataset, chosen)]
+            if not wanted:
+                raise NotFound(
+                    f"nothing was recorded on {chosen}", cure="`pleiades close-day` closes every day that may be closed"
+                )
         closed: list[archive.ClosedDay] = []
         failed: list[PleiadesError] = []
         for dataset, each in wanted:

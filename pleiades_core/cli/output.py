@@ -46,7 +46,7 @@ def print_json(value: Any) -> None:
 
 def print_facts(title: str, facts: Mapping[str, Any]) -> None:
     """Names and values, a line each."""
-    table = Table(title=escape(title), show_header=False, title_justify="left")
+    table = Table(title=escape(text(title)), show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column()
     for name, value in facts.items():
@@ -56,7 +56,7 @@ def print_facts(title: str, facts: Mapping[str, Any]) -> None:
 
 def print_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A table. Numbers to the right."""
-    table = Table(title=escape(title) or None, title_justify="left")
+    table = Table(title=escape(text(title)) if title else None, title_justify="left")
     for place, name in enumerate(columns):
         numeric = any(isinstance(row[place], int | float) for row in rows)
         table.add_column(escape(name.replace("_", " ")), justify="right" if numeric else "left", overflow="fold")

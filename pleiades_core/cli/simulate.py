@@ -31,7 +31,8 @@ def simulator(
 ) -> None:
     """Serve the YouTube Data API from a made-up or a recorded world, with quota, errors and a clock of its own.
 
-    Prints {"base_url", "pid"} when it listens. Point PLEIADES_YOUTUBE_URL at it and set PLEIADES_CLOCK=simulator.
+    Prints {"base_url", "pid", "keys"} when it listens. Point PLEIADES_YOUTUBE_URL at it, set PLEIADES_CLOCK=simulator
+    and YOUTUBE_API_KEY_POOL_JSON to one of the keys.
     """
     # The web server is not needed, and not loaded, for any other command.
     from pleiades_core.simulator.quota import DEMO_KEYS, parse_keys

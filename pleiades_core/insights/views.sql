@@ -35,7 +35,7 @@ with seen as (
 select n.vid, n.views, n.likes, n.comments,
        n.views - b.base_views as views_gained,
        round((n.last_at - b.base_at) / 3600, 3) as span_hours,
-       round((n.views - b.base_views) * 3600 / (n.last_at - b.base_at), 3) as views_per_hour,
+       round(cast(n.views - b.base_views as double) * 3600 / (n.last_at - b.base_at), 3) as views_per_hour,
        -- Between the centres of the two halves, which lie half the span apart.
        round(((n.views - m.middle_views) / (n.last_at - m.middle_at) - (m.middle_views - b.base_views) / (m.middle_at - b.base_at))
              / ((n.last_at - b.base_at) / 2) * 3600 * 3600, 3) as acceleration,

@@ -25,6 +25,7 @@ Ints = npt.NDArray[np.int64]
 NEVER = np.iinfo(np.int64).max
 #: Instants beyond this are no readings of YouTube but damage.
 _LATEST_MS = 4_102_444_800_000  # 2100-01-01
+_PATH = b"pleiades.path"
 _CURE = (
     "videos.parquet needs video_id, channel_id, title (text), published_at (ISO 8601 text with a zone or UTC timestamps); "
     "readings.parquet needs video_id (text), observed_at (timestamps in UTC), views, likes, comments (whole numbers or null)"
@@ -47,7 +48,12 @@ def read(path: Path, required: Sequence[str]) -> pa.Table:
     missing = [name for name in required if name not in table.column_names]
     if missing:
         raise ConfigurationError(f"{path} lacks the columns {', '.join(missing)}", cure=_CURE)
-    return table
+    # The name travels with the table: who finds a column of the wrong type says in which file.
+    return table.replace_schema_metadata({_PATH: str(path).encode()})
+
+
+def _file_of(table: pa.Table) -> str:
+    return (table.schema.metadata or {}).get(_PATH, b"the world").decode()
 
 
 def plain(table: pa.Table, name: str) -> pa.ChunkedArray:
@@ -59,7 +65,7 @@ def plain(table: pa.Table, name: str) -> pa.ChunkedArray:
         column = column.cast(pa.string())
     kind = column.type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-        raise ConfigurationError(f"column {name} is {kind}, not text", cure=_CURE)
+        raise ConfigurationError(f"column {name} of {_file_of(table)} is {kind}, not text", cure=_CURE)
     return column.cast(pa.large_string())
 
 
@@ -83,7 +89,7 @@ def tag_lists(table: pa.Table, name: str) -> list[tuple[str, ...]]:
         return [()] * len(table)
     column = table.column(name)
     if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
-        raise ConfigurationError(f"column {name} is {column.type}, not a list of text", cure=_CURE)
+        raise ConfigurationError(f"column {name} of {_file_of(table)} is {column.type}, not a list of text", cure=_CURE)
     lists = column.cast(pa.large_list(pa.large_binary())).to_pylist()
     return [tuple(_decoded(raw) for raw in tags or () if raw is not None) for tags in lists]
 

@@ -164,7 +164,7 @@ class _Readings:
         by_key = np.argsort(key, kind="stable")
         by_key = by_key[of[by_key] >= 0]
         # Of equal keys the last in file order stays.
-        by_key = by_key[np.append(np.diff(key[by_key]) != 0, [True] * bool(len(by_key)))]
+        by_key = by_key[np.append(np.diff(key[by_key]) != 0, [True] * bool(len(by_key))).astype(bool)]
         return RecordedCurves(
             key=key[by_key],
             at_ms=self.at_ms[by_key],

@@ -26,6 +26,7 @@ from pleiades_core.errors import ConfigurationError
 from pleiades_core.simulator.app import build_app
 from pleiades_core.simulator.config import DEFAULT_START, SimulatorConfig
 from pleiades_core.simulator.faults import TRANSPORT
+from pleiades_core.simulator.quota import DEMO_KEYS
 
 __all__ = ["DEFAULT_START", "SimulatorConfig", "SimulatorProcess", "serve", "start_subprocess"]
 
@@ -57,8 +58,8 @@ class _Server(uvicorn.Server):
 def serve(config: SimulatorConfig, *, until_stdin_closes: bool = False) -> None:
     """Serve in the foreground until SIGTERM or SIGINT.
 
-    Prints one JSON line, {"base_url", "pid"}, on standard output once requests are answered. Raises ConfigurationError, before
-    anything listens, when the world cannot be read or the port is taken.
+    Prints one JSON line, {"base_url", "pid", "keys"}, on standard output once requests are answered. Raises
+    ConfigurationError, before anything listens, when the world cannot be read or the port is taken.
     """
     app = build_app(config)
     listener = _listener(config.host, config.port)
@@ -79,8 +80,14 @@ def serve(config: SimulatorConfig, *, until_stdin_closes: bool = False) -> None:
     if until_stdin_closes:
         threading.Thread(target=_stop_at_eof, daemon=True).start()
     host, port = listener.getsockname()[:2]
-    print(json.dumps({"base_url": f"http://{host}:{port}", "pid": os.getpid()}), flush=True)  # noqa: T201  the promised line
+    said = {"base_url": f"http://{host}:{port}", "pid": os.getpid(), **_demo_keys(config)}
+    print(json.dumps(said), flush=True)  # noqa: T201  the promised line
     server.run(sockets=[listener])
+
+
+def _demo_keys(config: SimulatorConfig) -> dict[str, list[str]]:
+    """The keys that are accepted, when they are the well-known ones: whoever starts a simulator by hand needs one."""
+    return {"keys": [key.key for key in DEMO_KEYS]} if config.keys == DEMO_KEYS else {}
 
 
 def _listener(host: str, port: int) -> socket.socket:
@@ -153,7 +160,7 @@ def start_subprocess(config: SimulatorConfig, *, log_path: Path) -> SimulatorPro
             stdout=subprocess.PIPE,
             stderr=log,
             # Ctrl-C in a terminal goes to the whole group. The simulator must outlive its user's last calls, which would
-            # otherwise back off and ask again for minutes; it ends with `stop()` or when standard input closes.
+            # otherwise back off and ask again for minutes; it ends when `stop` is called or standard input closes.
             start_new_session=True,
         )
     started = SimulatorProcess(process, "")
@@ -175,11 +182,17 @@ def start_subprocess(config: SimulatorConfig, *, log_path: Path) -> SimulatorPro
     if "base_url" not in message:
         started.stop()
         raise ConfigurationError(
-            str(message.get("error") or f"the simulator did not start; its log is {log_path}"),
-            cure=str(message.get("cure") or "read the log"),
+            str(message.get("error") or f"the simulator did not start: {_tail(log_path)}"),
+            cure=str(message.get("cure") or "run `pleiades simulator` with the same options to see more"),
         )
     started.base_url = str(message["base_url"])
     return started
+
+
+def _tail(log_path: Path) -> str:
+    """The last words of the log."""
+    lines = log_path.read_text(errors="replace").strip().splitlines() if log_path.exists() else []
+    return lines[-1][:500] if lines else "it said nothing"
 
 
 def _spoken(line: bytes) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import psycopg_pool
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
-from pleiades_core.errors import DatabaseUnreachable
+from pleiades_core.errors import ConfigurationError, DatabaseUnreachable
 from pleiades_core.settings import Settings
 from pleiades_core.storage.embedded import embedded, embedded_url
 from pleiades_core.storage.migrate import check_schema, migrate
@@ -54,11 +55,6 @@ class Database:
             raise DatabaseUnreachable(
                 f"no connection to {without_password(self.url)}: {str(error).strip()}",
                 cure="check DATABASE_URL and that the server runs; unset it to use the embedded server",
-            ) from None
-        except psycopg.ProgrammingError as error:
-            raise DatabaseUnreachable(
-                f"DATABASE_URL is not a connection string: {str(error).strip()}",
-                cure="write DATABASE_URL as postgresql://user:password@host:5432/name",
             ) from None
         self._pool.open(wait=True)
 
@@ -109,10 +105,27 @@ def open_database(settings: Settings, *, create: bool = False) -> Iterator[Datab
 def database_url(settings: Settings) -> Iterator[str]:
     """The URL of the installation's database; the embedded server runs as long as the block does."""
     if settings.database_url:
-        yield settings.database_url
+        yield _checked(settings.database_url)
         return
     with embedded(settings.postgres_folder) as server:
         yield embedded_url(server, _EMBEDDED_NAME)
+
+
+def _checked(url: str) -> str:
+    """`url`, if it is one. Raises ConfigurationError, which does not repeat it: it may hold a password."""
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ConfigurationError(
+            "DATABASE_URL is not the URL of a PostgreSQL database",
+            cure="write DATABASE_URL as postgresql://user:password@host:5432/name, or unset it to use the embedded server",
+        )
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        raise ConfigurationError(
+            f"DATABASE_URL is not a connection string: {str(error).strip()}",
+            cure="write DATABASE_URL as postgresql://user:password@host:5432/name",
+        ) from None
+    return url
 
 
 def dagster_url(settings: Settings, url: str) -> str:

@@ -59,6 +59,14 @@ def closable(database: Database, now: datetime) -> list[tuple[Dataset, date]]:
     return [(DATASETS[name], day) for name, day, _ in rows if may_close(day, now)]
 
 
+def has_anything(database: Database, dataset: Dataset, day: date) -> bool:
+    """True when a batch of the day is recorded, or the day was closed before."""
+    said = {"dataset": dataset.name, "day": day}
+    with database.transaction() as connection:
+        batches = connection.execute(QUERIES.known_batches, said).fetchone()
+        return batches is not None or connection.execute(QUERIES.day, said).fetchone() is not None
+
+
 def may_close(day: date, now: datetime) -> bool:
     """True once the day is over and no lease of it can still be alive."""
     return now >= utc_midnight(day + timedelta(days=1)) + CLOSING_GRACE

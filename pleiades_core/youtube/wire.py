@@ -28,6 +28,7 @@ import httplib2.certs
 from pleiades_core.errors import ApiError, BackendError, BadReply, ConfigurationError, ReplyTooLarge
 
 _CHUNK_BYTES = 64 * 1024
+_CURE = "check the network and PLEIADES_YOUTUBE_URL; nothing is lost, ask again later"
 #: zlib's word for "expect a gzip header".
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -152,14 +153,14 @@ class Line:
             self._connection.request(method, target, body=body, headers=dict(headers))
             reply = self._read(self._connection.getresponse())
         except TimeoutError:
-            failure = BackendError(f"no whole answer within {self._deadline_s:g} s")
+            failure = BackendError(f"no whole answer from {self._origin.host} within {self._deadline_s:g} s", cure=_CURE)
         except ssl.SSLCertVerificationError as error:
             failure = BackendError(
                 f"the certificate is not accepted: {error.verify_message}", cure="check PLEIADES_YOUTUBE_URL"
             )
         except (http.client.IncompleteRead, http.client.RemoteDisconnected, OSError) as error:
             # The kind of trouble is enough; texts of others are not ours to repeat.
-            failure = BackendError(f"the connection failed: {type(error).__name__}")
+            failure = BackendError(f"the connection to {self._origin.host} failed: {type(error).__name__}", cure=_CURE)
         except (http.client.HTTPException, ValueError) as error:
             failure = BadReply(f"the answer is not HTTP: {type(error).__name__}")
         except BadReply as error:

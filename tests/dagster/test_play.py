@@ -47,21 +47,20 @@ def test_one_day_gives_one_json_object_and_leaves_no_process(home: Path) -> None
     done = subprocess.run(_command(home, "--days", "1", "--json"), capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
     said: dict[str, Any] = json.loads(done.stdout)
-    assert {"discovered", "watched", "samples", "misses", "calls", "sql_bytes", "vault_bytes", "days_closed", "top"} <= set(
-        said
-    )
+    assert list(said) == [
+        "discovered", "watched", "samples", "misses", "calls", "sql_bytes", "vault_bytes", "days_closed", "top",
+    ]  # fmt: skip
     assert said["days_closed"] == 1
     assert 0 < said["watched"] <= said["discovered"]
     assert said["samples"] >= said["discovered"]
     assert said["calls"]["search"] <= 200, "a UTC day touches two Pacific days"
     assert len(said["top"]) == 10
     assert [video["rank"] for video in said["top"]] == list(range(1, 11))
-    assert said["runs"] > 24
     assert _processes(home) == []
-    _is_stored(home, said)
+    _is_stored(home)
 
 
-def _is_stored(home: Path, said: dict[str, Any]) -> None:
+def _is_stored(home: Path) -> None:
     """Dagster's history and ours are in the two databases of the home's own server, and no lease is left."""
     played = Played.read(home)
     assert played.start == datetime.now(UTC).date() - timedelta(days=2)
@@ -75,14 +74,14 @@ def _is_stored(home: Path, said: dict[str, Any]) -> None:
                 "select check_name, partition, execution_status from asset_check_executions"
                 " where asset_key = '[\"daily_metrics\"]' order by 1"
             ).fetchall()
-    assert runs == [("SUCCESS", said["runs"])]
+    assert [status for status, _ in runs] == ["SUCCESS"]
     assert len(checks) == 6
     assert {(partition, status) for _, partition, status in checks} == {(str(played.start), "SUCCEEDED")}
 
 
 @pytest.mark.parametrize(("number", "after_s"), [(signal.SIGINT, 4.0), (signal.SIGTERM, 12.0)])
 def test_an_interrupted_demo_leaves_nothing_behind(home: Path, number: signal.Signals, after_s: float) -> None:
-    """While it starts, and in the middle of its ticks: exit code 130, no process, no lease; and the next one starts anew."""
+    """While it starts, and in the middle of its ticks: a shell's exit code, no process, no lease; the next one starts anew."""
     command = _command(home, "--days", "3")
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     time.sleep(after_s)
@@ -90,7 +89,7 @@ def test_an_interrupted_demo_leaves_nothing_behind(home: Path, number: signal.Si
     # As a terminal does it: to everything that the demo started in its group.
     os.killpg(process.pid, number)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
+    assert process.returncode == 128 + number, said
     assert "Stopped." in said
     assert _processes(home) == []
     if (home / "postgres" / "PG_VERSION").exists():

@@ -41,7 +41,7 @@ def test_a_step_that_fails_leaves_nothing_behind(database_url: str) -> None:
         assert row == (None,)
 
 
-@pytest.mark.parametrize("url", ["postgresql://u:secret@127.0.0.1:1/x", "nonsense"])
+@pytest.mark.parametrize("url", ["postgresql://u:secret@127.0.0.1:1/x"])
 def test_an_unreachable_database_is_named_without_its_password(url: str) -> None:
     with pytest.raises(DatabaseUnreachable) as caught:
         Database(url).open()

@@ -61,6 +61,23 @@ def test_an_unreachable_database_is_named(tmp_path: Path, monkeypatch: pytest.Mo
         assert "canary" not in done.stderr
 
 
+@pytest.mark.parametrize("url", ["nonsense-canary", "mysql://canary/y", "postgresql://h:canary/y"])
+def test_a_malformed_database_url_is_a_matter_of_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    done = _pleiades("init-db", home=tmp_path / "h")
+    assert (done.returncode, "DATABASE_URL" in done.stderr) in {(10, True), (6, True)}
+    assert "Traceback" not in done.stderr
+
+
+def test_columns_of_one_name_are_kept_apart(tmp_path: Path) -> None:
+    query = "select 1 as x, 2 as x, 3 as y"
+    plain, as_json = (_pleiades("sql", query, *more, home=tmp_path / "h") for more in ([], ["--json"]))
+    assert plain.returncode == 0
+    assert json.loads(as_json.stdout) == [{"x": 1, "x_1": 2, "y": 3}]
+
+
 def test_an_empty_vault_answers_with_nothing(tmp_path: Path) -> None:
     top, counted = (
         _pleiades(*command, "--json", home=tmp_path / "h") for command in (["top"], ["sql", "select count(*) n from samples"])
