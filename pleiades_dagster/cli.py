@@ -28,8 +28,6 @@ from pleiades_core.errors import UsageError
 if TYPE_CHECKING:
     from pleiades_dagster.play import DemoOptions, DemoSummary, Step
 
-#: Days that a demo may play.
-MOST_DAYS = 31
 #: Of the first upload. en.wikipedia.org/wiki/Me_at_the_zoo
 _YOUTUBE_BEGAN, _LAST_DAY = date(2005, 4, 23), date(2099, 12, 31)
 
@@ -42,15 +40,13 @@ def demo(
     ] = None,
     world: Annotated[Path | None, typer.Option(help="Folder of a recorded world (videos.parquet, readings.parquet).")] = None,
     start: Annotated[str | None, typer.Option(help="First day, as 2026-03-01. Default: the play ends before today.")] = None,
-    days: Annotated[int, typer.Option(help="Days to play.")] = 3,
+    days: Annotated[int, typer.Option(min=1, max=31, help="Days to play.")] = 3,
     videos: Annotated[int, typer.Option(help="Size of the synthetic world.")] = 40_000,
     seed: Annotated[int, typer.Option(help="Seed of the synthetic world.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")] = False,
 ) -> None:
     """Play days of a simulated YouTube through the whole pipeline: no key, no network, no server needed."""
     first = _first_day(start)
-    if not 1 <= days <= MOST_DAYS:
-        raise UsageError(f"--days {days} cannot be played", cure=f"choose 1 to {MOST_DAYS}")
     chosen = _home(context, home) or Path(".pleiades/demo")
     if not as_json:
         typer.echo("Starting: a simulated YouTube, a PostgreSQL of our own, Dagster.", err=True)

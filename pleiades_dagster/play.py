@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import dagster as dg
 
 from pleiades_core.clock import ManualClock, utc_midnight
-from pleiades_core.errors import PleiadesError
+from pleiades_core.errors import PleiadesError, UsageError
 from pleiades_core.insights.ranking import rank_day
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.settings import Settings, load_settings
@@ -39,6 +39,8 @@ from pleiades_dagster.demo_home import Played, holds_older_demo, remove, simulat
 from pleiades_dagster.instance import open_instance, prepare
 from pleiades_dagster.resources import ClockResource, SharedInstallation
 
+#: Days of the longest play.
+MOST_DAYS = 31
 DEFAULT_HOME = Path(".pleiades/demo")
 _HOUR = timedelta(hours=1)
 _HOURS_OF_DAY = 24
@@ -106,6 +108,8 @@ def play(options: DemoOptions, *, show: Callable[[Step], None], stop: threading.
 
     Raises Interrupted soon after `stop` is set, UsageError or ConfigurationError for options or a world that cannot be.
     """
+    if not 1 <= options.days <= MOST_DAYS:
+        raise UsageError(f"{options.days} days cannot be played", cure=f"choose 1 to {MOST_DAYS}")
     home = options.home.absolute()
     require_usable(home)
     hours = options.days * _HOURS_OF_DAY

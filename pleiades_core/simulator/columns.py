@@ -53,7 +53,8 @@ def read(path: Path, required: Sequence[str]) -> pa.Table:
 
 
 def _file_of(table: pa.Table) -> str:
-    return (table.schema.metadata or {}).get(_PATH, b"the world").decode()
+    metadata: dict[bytes, bytes] = table.schema.metadata or {}
+    return metadata.get(_PATH, b"the world").decode()
 
 
 def plain(table: pa.Table, name: str) -> pa.ChunkedArray:

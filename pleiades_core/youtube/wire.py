@@ -153,14 +153,14 @@ class Line:
             self._connection.request(method, target, body=body, headers=dict(headers))
             reply = self._read(self._connection.getresponse())
         except TimeoutError:
-            failure = BackendError(f"no whole answer from {self._origin.host} within {self._deadline_s:g} s", cure=_CURE)
+            failure = BackendError(f"no whole answer within {self._deadline_s:g} s", cure=_CURE)
         except ssl.SSLCertVerificationError as error:
             failure = BackendError(
                 f"the certificate is not accepted: {error.verify_message}", cure="check PLEIADES_YOUTUBE_URL"
             )
         except (http.client.IncompleteRead, http.client.RemoteDisconnected, OSError) as error:
             # The kind of trouble is enough; texts of others are not ours to repeat.
-            failure = BackendError(f"the connection to {self._origin.host} failed: {type(error).__name__}", cure=_CURE)
+            failure = BackendError(f"the connection failed: {type(error).__name__}", cure=_CURE)
         except (http.client.HTTPException, ValueError) as error:
             failure = BadReply(f"the answer is not HTTP: {type(error).__name__}")
         except BadReply as error:
