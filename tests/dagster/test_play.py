@@ -120,8 +120,8 @@ def test_stopping_works_from_within(home: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "word"),
     [
-        (["--days", "0"], 2, "--days 0"),
-        (["--days", "1000"], 2, "1 to 31"),
+        (["--days", "0"], 2, "greater than or equal to 1"),
+        (["--days", "1000"], 2, "less than or equal to 31"),
         (["--start", "yesterday"], 2, "2026-03-01"),
         (["--world", "/nowhere/at/all"], 10, "/nowhere/at/all"),
     ],
