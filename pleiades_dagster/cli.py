@@ -26,7 +26,8 @@ from pleiades_core.cli.output import text
 from pleiades_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from pleiades_dagster.play import DemoOptions, DemoSummary, Step
+    from pleiades_dagster.play import DemoOptions, Step
+    from pleiades_dagster.summary import DemoSummary
 
 #: Of the first upload. en.wikipedia.org/wiki/Me_at_the_zoo
 _YOUTUBE_BEGAN, _LAST_DAY = date(2005, 4, 23), date(2099, 12, 31)

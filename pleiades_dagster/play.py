@@ -13,31 +13,26 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import dagster as dg
 
 from pleiades_core.clock import ManualClock, utc_midnight
 from pleiades_core.errors import PleiadesError, UsageError
-from pleiades_core.insights.ranking import rank_day
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.settings import Settings, load_settings
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.server import start_subprocess
 from pleiades_core.storage.embedded import require_usable
 from pleiades_core.storage.postgres import database_url
-from pleiades_core.vault.inspect import inspect_day
-from pleiades_core.vault.layout import SAMPLES
-from pleiades_core.vault.vault import sizes
-from pleiades_dagster.checks import sql_bytes
 from pleiades_dagster.definitions import build_defs
 from pleiades_dagster.demo_home import Played, holds_older_demo, remove, simulator_config, write_settings
 from pleiades_dagster.instance import open_instance, prepare
 from pleiades_dagster.resources import ClockResource, SharedInstallation
+from pleiades_dagster.summary import DemoSummary, sum_up
 
 #: Days of the longest play.
 MOST_DAYS = 31
@@ -66,31 +61,6 @@ class DemoOptions:
     days: int = 3
     videos: int = 40_000
     seed: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoSummary:
-    """What the demo prints as JSON, every figure read back from what was stored."""
-
-    discovered: int
-    watched: int
-    #: Rows of the closed days, misses included.
-    samples: int
-    misses: int
-    #: Debited, by bucket.
-    calls: dict[str, int]
-    sql_bytes: int
-    vault_bytes: int
-    days_closed: int
-    top: list[dict[str, Any]]
-    #: Runs stored in Dagster. For people; not part of the JSON.
-    runs: int
-
-    def promised(self) -> dict[str, Any]:
-        """The JSON object."""
-        words = asdict(self)
-        del words["runs"]
-        return words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +117,7 @@ def play(options: DemoOptions, *, show: Callable[[Step], None], stop: threading.
             world=played_world, videos=options.videos, seed=options.seed, start=first, days=options.days,
             port=urlsplit(settings.youtube_url).port or 0, ended_at=end + _CURTAIN,
         ).write(home)  # fmt: skip
-        return _sum_up(opened, first, options.days, runs=stage.runs)
+        return sum_up(opened, first, options.days, runs=stage.runs)
 
 
 def _simulated(options: DemoOptions, stack: contextlib.ExitStack) -> tuple[SimulatorControl, date]:
@@ -279,33 +249,3 @@ def _stage(
             yield _Stage(opened, clock, simulator, instance)
         finally:
             logging.getLogger("dagster").setLevel(before)
-
-
-def _closed_days(opened: Installation, first: date, days: int) -> list[date]:
-    """The days of the play that were closed; one on which nothing was found has no file."""
-    keys = set(opened.vault.archive.keys(SAMPLES.archive_folder))
-    played = (first + timedelta(days=n) for n in range(days))
-    return [day for day in played if SAMPLES.day_key(day) in keys]
-
-
-def _sum_up(opened: Installation, first: date, days: int, *, runs: int) -> DemoSummary:
-    """Count what is stored, not what was reported."""
-    closed = [inspect_day(opened.database, opened.vault, day) for day in _closed_days(opened, first, days)]
-    with opened.database.transaction() as connection:
-        known, watched = connection.execute(
-            "select (select count(*) from videos where state = 1), (select count(*) from watchlist)"
-        ).fetchone() or (0, 0)
-        calls = connection.execute("select bucket, sum(spent)::bigint from quota_ledger group by 1 order by 1").fetchall()
-    best = rank_day(opened.vault, first + timedelta(days=days - 1)).top
-    return DemoSummary(
-        discovered=known,
-        watched=watched,
-        samples=sum(day.rows for day in closed),
-        misses=sum(day.misses for day in closed),
-        calls={str(bucket): int(spent) for bucket, spent in calls},
-        sql_bytes=sum(sql_bytes(opened.database)),
-        vault_bytes=sum(size for _, size in sizes(opened.settings.vault_root)),
-        days_closed=len(closed),
-        top=[asdict(video) for video in best],
-        runs=runs,
-    )

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pleiades_core.videoid import encode
-from pleiades_dagster.play import DemoOptions, DemoSummary, play
+from pleiades_dagster.play import DemoOptions, play
+from pleiades_dagster.summary import DemoSummary
 
 START = date(2026, 3, 1)
 #: What other people call their videos. A file cannot hold a lone surrogate; JSON can, and the parser's tests feed it those.

@@ -1,0 +1,64 @@
+"""What the documents say is so."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pleiades_core import errors
+from pleiades_dagster.cli import app
+
+ROOT = Path(__file__).parents[2]
+MODULES = sorted(path for package in ("pleiades_core", "pleiades_dagster") for path in (ROOT / package).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_module_stays_short(path: Path) -> None:
+    assert len(path.read_text().splitlines()) < 300
+
+
+def test_every_command_is_documented() -> None:
+    documented = set(re.findall(r"^\| `([a-z-]+)", (ROOT / "docs/cli.md").read_text(), re.MULTILINE))
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    assert commands <= documented
+
+
+def test_every_exit_code_is_documented() -> None:
+    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", (ROOT / "docs/cli.md").read_text(), re.MULTILINE)}
+    raised = {
+        kind.exit_code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.PleiadesError)
+    }
+    assert raised | {0, 130, 143} <= documented
+
+
+def test_the_error_tree_is_drawn_whole() -> None:
+    drawn = errors.__doc__ or ""
+    kinds = [name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.PleiadesError)]
+    assert [name for name in kinds if not re.search(rf"\b{name}\b", drawn)] == []
+
+
+def test_the_readme_has_its_two_commands() -> None:
+    block = re.search(r"<!-- two commands -->\n```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert block is not None
+    assert block[1].splitlines() == ["make demo", "make test"]
+
+
+def test_links_lead_somewhere() -> None:
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\((?!http|#)([^)]+)\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_every_layer_of_the_contract_exists() -> None:
+    layers = re.search(r"layers = \[(.*?)\]", (ROOT / "pyproject.toml").read_text(), re.DOTALL)
+    assert layers is not None
+    for name in re.findall(r"[a-z]+", layers[1]):
+        assert (ROOT / "pleiades_core" / name).is_dir() or (ROOT / "pleiades_core" / f"{name}.py").is_file()
+
+
+def test_no_file_is_committed_that_a_clean_checkout_would_make() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.splitlines()
+    assert [name for name in tracked if "__pycache__" in name or name.endswith((".pyc", ".db")) or ".venv/" in name] == []
