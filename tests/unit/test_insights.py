@@ -11,10 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from pleiades_core.insights.published import compute
 from pleiades_core.insights.ranking import RankedVideo, live, rank_day
 from pleiades_core.insights.velocity import velocity_day
 from pleiades_core.vault.journal import write_batch
 from pleiades_core.vault.layout import REGISTRY, SAMPLES
+from pleiades_core.vault.samples import query
 from pleiades_core.vault.vault import Vault, open_vault
 
 DAY = date(2026, 8, 24)  # The counting definition changes at its first instant.
@@ -74,6 +76,33 @@ def test_a_video_that_was_not_polled_in_the_window_is_not_ranked(vault: Vault) -
 def test_hidden_views_are_no_zero(vault: Vault) -> None:
     _write(vault, [(0, 10, None, 3), (0, 5, 100, 3), (0, 0, 200, 3)])
     assert _only(vault).views_per_hour == pytest.approx(20)
+
+
+def test_likes_that_were_hidden_since_stay_hidden(vault: Vault) -> None:
+    """The last answer had no likes: the 50 of the answer before are not shown as if they were today's."""
+    rows = [
+        {"vid": 0, "polled_at": NOON - timedelta(hours=ago), "status": 0, "definition": 3, "views": views, "likes": likes}
+        for ago, views, likes in ((5, 100, 50), (0, 200, None))
+    ]
+    _write(vault, [(0, 6, 90, 3)])
+    table = pa.Table.from_pylist(rows, SAMPLES.schema)
+    write_batch(vault, SAMPLES, DAY, table, lease_id=uuid.uuid4(), epoch=uuid.uuid4())
+    assert (_only(vault).views, _only(vault).likes) == (200, None)
+    (day,) = query(vault, "select views, likes from metrics").to_pylist()
+    assert day == {"views": 200, "likes": None}
+
+
+def test_of_two_samples_that_are_as_near_the_earlier_counts_in_whatever_order_they_lie(tmp_path: Path) -> None:
+    """Hourly polls at the half hour are all as far from the window's start as their neighbours."""
+    rows = [(0, 24.5 - hour, 1_000 + hour * hour, 3) for hour in range(25)]
+    answers = []
+    for order in (rows, rows[::-1]):
+        vault = open_vault(tmp_path / str(len(answers)))
+        for row in order:
+            _write(vault, [row])
+        answers.append(compute(vault, "ranking", NOON, limit=1).to_pylist())
+    assert answers[0] == answers[1]
+    assert answers[0][0]["span_hours"] == 24
 
 
 def test_views_that_fall_give_a_negative_velocity(vault: Vault) -> None:
