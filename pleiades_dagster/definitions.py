@@ -26,7 +26,6 @@ from pleiades_dagster.checks import metrics_checks
 from pleiades_dagster.partitions import utc_days
 from pleiades_dagster.resources import (
     ClockResource,
-    DatabaseResource,
     InstallationResource,
     KeyRingResource,
     VaultResource,
@@ -75,7 +74,6 @@ def _wired(home: str | None, first_day: date | None, resources: dict[str, Any]) 
             "installation": InstallationResource(home=where),
             "clock": ClockResource(home=where),
             "vault": VaultResource(home=where),
-            "database": DatabaseResource(home=where),
             "key_ring": KeyRingResource(home=where),
             **resources,
         },

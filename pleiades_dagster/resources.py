@@ -15,7 +15,6 @@ import dagster as dg
 from pleiades_core.clock import Clock
 from pleiades_core.installation import Installation, clock_of, open_installation
 from pleiades_core.settings import Settings, load_settings
-from pleiades_core.storage.postgres import Database, open_database
 from pleiades_core.vault.vault import Vault, open_vault
 from pleiades_core.youtube.keyring import ApiKey, KeyRing, parse_pool
 
@@ -81,19 +80,6 @@ class VaultResource(dg.ConfigurableResource[None]):
     def open(self) -> Vault:
         """The vault; a folder or a bucket needs no closing."""
         return open_vault(settings_at(self.home).vault_root)
-
-
-class DatabaseResource(dg.ConfigurableResource[None]):
-    """The installation's PostgreSQL alone."""
-
-    #: Empty: PLEIADES_HOME, else the default of the settings.
-    home: str = ""
-
-    @contextlib.contextmanager
-    def open(self) -> Iterator[Database]:
-        """Connections, for the length of a block."""
-        with open_database(settings_at(self.home)) as database:
-            yield database
 
 
 class KeyRingResource(dg.ConfigurableResource[None]):

@@ -9,12 +9,16 @@ from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from pleiades_core.insights.ranking import rank_day
+from pleiades_core.insights.published import end_of
+from pleiades_core.insights.ranking import ranked
 from pleiades_core.installation import Installation
 from pleiades_core.vault.inspect import inspect_day
 from pleiades_core.vault.layout import SAMPLES
 from pleiades_core.vault.vault import sizes
 from pleiades_dagster.checks import sql_bytes
+
+#: Videos of the last day that the summary shows.
+_TOP = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +61,7 @@ def sum_up(opened: Installation, first: date, days: int, *, runs: int) -> DemoSu
             "select (select count(*) from videos where state = 1), (select count(*) from watchlist)"
         ).fetchone() or (0, 0)
         calls = connection.execute("select bucket, sum(spent)::bigint from quota_ledger group by 1 order by 1").fetchall()
-    best = rank_day(opened.vault, first + timedelta(days=days - 1)).top
+    best = ranked(opened.vault, end_of(first + timedelta(days=days - 1)), _TOP)
     return DemoSummary(
         discovered=known,
         watched=watched,

@@ -15,7 +15,7 @@ from pleiades_core.cli.doctor import examine
 from pleiades_core.cli.output import JsonOption, print_facts, print_json, print_rows, text
 from pleiades_core.errors import ConfigurationError, NotFound, UsageError
 from pleiades_core.insights.published import INSIGHT_VIEWS, end_of
-from pleiades_core.insights.ranking import live
+from pleiades_core.insights.ranking import live, ranked
 from pleiades_core.installation import clock_of, open_installation
 from pleiades_core.vault import samples
 from pleiades_core.vault.vault import open_vault
@@ -41,10 +41,12 @@ def top(
 ) -> None:
     """What is rising: videos by views per hour over 24 hours, from measured samples."""
     settings = settings_of(context)
+    vault = open_vault(settings.vault_root)
     until = end_of(day_of(day)) if day else clock_of(settings).now()
-    ranked = live(open_vault(settings.vault_root), until, limit)
+    # A day ends before its midnight, as in the published ranking; the present includes this second.
+    best = ranked(vault, until, limit) if day else live(vault, until, limit)
     if as_json:
-        print_json({"until": until, "top": [asdict(video) for video in ranked]})
+        print_json({"until": until, "top": [asdict(video) for video in best]})
         return
     rows = [
         [
@@ -57,7 +59,7 @@ def top(
             v.views_per_hour,
             v.acceleration,
         ]
-        for v in ranked
+        for v in best
     ]
     names = ("#", "video", "title", "channel", "age", "views", "views per hour", "acceleration")
     print_rows(f"rising in the 24 hours to {until:%Y-%m-%d %H:%M} UTC", names, rows)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+import pyarrow as pa
+
 from pleiades_core.insights.published import compute, end_of, publish
 from pleiades_core.vault.vault import Vault
 
@@ -51,15 +53,22 @@ class RankingReport:
     top: tuple[RankedVideo, ...]
 
 
+def ranked(vault: Vault, until: datetime, limit: int) -> tuple[RankedVideo, ...]:
+    """The ranking of the 24 hours that end before `until`."""
+    return _videos(compute(vault, "ranking", until, limit=limit))
+
+
 def live(vault: Vault, now: datetime, limit: int = 10) -> tuple[RankedVideo, ...]:
     """The ranking of the 24 hours that end at `now`, what was polled in this very second included."""
-    table = compute(vault, "ranking", now + timedelta(seconds=1), limit=limit)
-    return tuple(RankedVideo(**row) for row in table.to_pylist())
+    return ranked(vault, now + timedelta(seconds=1), limit)
 
 
 def rank_day(vault: Vault, day: date, *, top: int = 10) -> RankingReport:
     """Compute and publish `insights/rankings/date=D/day.parquet` over the 24 hours that end with the day."""
     table = compute(vault, "ranking", end_of(day), limit=PUBLISHED_ROWS)
     size = publish(vault, "rankings", day, table)
-    best = tuple(RankedVideo(**row) for row in table.slice(0, top).to_pylist())
-    return RankingReport(day=day, rows=len(table), bytes=size, top=best)
+    return RankingReport(day=day, rows=len(table), bytes=size, top=_videos(table.slice(0, top)))
+
+
+def _videos(table: pa.Table) -> tuple[RankedVideo, ...]:
+    return tuple(RankedVideo(**row) for row in table.to_pylist())

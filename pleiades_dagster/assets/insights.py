@@ -3,11 +3,16 @@
 Does not belong here: the formulas (pleiades_core/insights).
 """
 
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
 import dagster as dg
 
 from pleiades_core.clock import Clock
 from pleiades_core.insights.ranking import live, rank_day
 from pleiades_core.insights.velocity import velocity_day
+from pleiades_core.vault.vault import Vault
 from pleiades_dagster.assets.discovered import KEY as DISCOVERED
 from pleiades_dagster.assets.metrics import KEY as METRICS
 from pleiades_dagster.assets.tracking import KEY as TRACKING
@@ -32,35 +37,29 @@ DAYS_PER_RUN = 31
 
 def daily_velocity(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     """The asset, cut by `days`."""
-
-    @dg.asset(
-        key=VELOCITY,
-        partitions_def=days,
-        deps=[_day_and_the_one_before()],
-        group_name="insights",
-        kinds={"duckdb", "parquet"},
-        owners=["team:pleiades"],
-        code_version="1",
-        automation_condition=WHEN_CLOSED,
-        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=DAYS_PER_RUN),
-    )
-    def velocity(context: dg.AssetExecutionContext, vault: VaultResource) -> None:
-        """Views an hour of every video on one day, from its samples."""
-        with as_failures():
-            opened = vault.open()
-            for key in sorted(context.partition_keys):
-                context.add_asset_metadata(metadata_of(velocity_day(opened, day_of(key))), partition_key=key)
-
-    return velocity
+    return _derived(VELOCITY, days, [], velocity_day, "Views an hour of every video on one day, from its samples.")
 
 
 def rankings(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     """The asset, cut by `days`."""
+    return _derived(RANKINGS, days, [DISCOVERED], rank_day, "The fastest videos of one day, with their titles.")
+
+
+def _derived(
+    key: dg.AssetKey,
+    days: dg.DailyPartitionsDefinition,
+    deps: list[dg.AssetKey],
+    compute: Callable[[Vault, date], Any],
+    description: str,
+) -> dg.AssetsDefinition:
+    """What is computed from a closed day and its eve: velocity looks 24 hours back from the first sample of the day."""
+    mapping = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=0, allow_nonexistent_upstream_partitions=True)
 
     @dg.asset(
-        key=RANKINGS,
+        key=key,
+        description=description,
         partitions_def=days,
-        deps=[METRICS, DISCOVERED],
+        deps=[dg.AssetDep(METRICS, partition_mapping=mapping), *deps],
         group_name="insights",
         kinds={"duckdb", "parquet"},
         owners=["team:pleiades"],
@@ -68,14 +67,13 @@ def rankings(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         automation_condition=WHEN_CLOSED,
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=DAYS_PER_RUN),
     )
-    def rank(context: dg.AssetExecutionContext, vault: VaultResource) -> None:
-        """The fastest videos of one day, with their titles."""
+    def derived(context: dg.AssetExecutionContext, vault: VaultResource) -> None:
         with as_failures():
             opened = vault.open()
-            for key in sorted(context.partition_keys):
-                context.add_asset_metadata(metadata_of(rank_day(opened, day_of(key))), partition_key=key)
+            for partition in sorted(context.partition_keys):
+                context.add_asset_metadata(metadata_of(compute(opened, day_of(partition))), partition_key=partition)
 
-    return rank
+    return derived
 
 
 def live_ranking() -> dg.AssetsDefinition:
@@ -108,9 +106,3 @@ def live_ranking() -> dg.AssetsDefinition:
         )
 
     return present
-
-
-def _day_and_the_one_before() -> dg.AssetDep:
-    """Velocity looks 24 hours back from the first sample of the day."""
-    mapping = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=0, allow_nonexistent_upstream_partitions=True)
-    return dg.AssetDep(METRICS, partition_mapping=mapping)

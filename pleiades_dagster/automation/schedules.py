@@ -42,6 +42,6 @@ def schedules() -> list[dg.ScheduleDefinition]:
             cron_schedule="40 3 * * *",
             execution_timezone="UTC",
             default_status=dg.DefaultScheduleStatus.RUNNING,
-            description="Measure the footprint and the share of the dead, adopt what is left.",
+            description="Measure the footprint and the share of the dead, adopt what is left, sweep what closed days hold.",
         ),
     ]

@@ -128,3 +128,11 @@ def test_dagsters_own_checks_pass(command: list[str], tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("name", ["daily_velocity", "rankings"])
+def test_what_looks_back_a_day_depends_on_the_eve_too(name: str) -> None:
+    graph = build_defs(home="", first_day=date(2026, 9, 1)).get_repository_def().asset_graph
+    mapping = graph.get_partition_mapping(dg.AssetKey(name), dg.AssetKey("daily_metrics"))
+    assert isinstance(mapping, dg.TimeWindowPartitionMapping)
+    assert (mapping.start_offset, mapping.end_offset) == (-1, 0)

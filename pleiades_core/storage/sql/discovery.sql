@@ -51,6 +51,3 @@ update videos set state = 2, lease_id = null where state = 0 and attempts >= %(m
 
 -- gone: asked for and not there; remembered, so that the same search does not find it new every day
 update videos set state = 2, lease_id = null where vid = any(%(vids)s) and state = 0
-
--- totals: what was found so far
-select count(*) filter (where state = 1), count(*) filter (where state = 0), count(*) filter (where state = 2) from videos

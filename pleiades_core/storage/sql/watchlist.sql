@@ -71,11 +71,6 @@ update watchlist set lease_id = null where lease_id = %(lease_id)s
 -- entry: one video's row
 select vid, published_at, polled_at, misses from watchlist where id8 = %(id8)s
 
--- watch_totals: what the overlay holds
-select count(*), count(*) filter (where misses > 0), count(*) filter (where misses >= %(misses_until_weekly)s),
-       count(*) filter (where polled_at is null), count(*) filter (where lease_id is not null)
-from watchlist
-
 -- make_channels: ordinals for channels that have none yet
 insert into channels (channel_id) select distinct unnest(%(channel_ids)s::text[]) order by 1 on conflict (channel_id) do nothing
 
