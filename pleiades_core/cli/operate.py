@@ -24,10 +24,9 @@ def init_db(context: typer.Context, as_json: JsonOption = False) -> None:
     """Create the database, its schema and Dagster's database where they are missing. May be repeated."""
     settings = settings_of(context)
     with open_database(settings, create=settings.database_url is not None) as database:
-        applied = database.migrate()
         dagster = dagster_url(settings, database.url)
         ensure_database(dagster.replace("postgresql+psycopg2://", "postgresql://", 1))
-        answer = {"database": without_password(database.url), "dagster": without_password(dagster), "applied": applied}
+        answer = {"database": without_password(database.url), "dagster": without_password(dagster), "applied": database.applied}
     print_answer("database is ready", answer, as_json=as_json)
 
 

@@ -32,6 +32,8 @@ class Database:
 
     def __init__(self, url: str, *, max_connections: int = 12) -> None:
         self.url = url
+        #: Titles of the migrations that opening it applied; empty when it was up to date.
+        self.applied: list[str] = []
         self._pool = psycopg_pool.ConnectionPool[psycopg.Connection[TupleRow]](
             url,
             min_size=1,
@@ -76,7 +78,8 @@ class Database:
     def migrate(self) -> list[str]:
         """Bring the schema up to this program; the titles of what was applied."""
         with self.transaction() as connection:
-            return migrate(connection)
+            self.applied = migrate(connection)
+        return self.applied
 
 
 @contextlib.contextmanager

@@ -71,6 +71,12 @@ def test_a_malformed_database_url_is_a_matter_of_configuration(
     assert "Traceback" not in done.stderr
 
 
+def test_the_first_init_db_says_what_it_applied_and_the_second_that_nothing_was_left(tmp_path: Path) -> None:
+    first, second = (_pleiades("init-db", "--json", home=tmp_path / "h") for _ in range(2))
+    assert json.loads(first.stdout)["applied"] == ["0001 base"]
+    assert json.loads(second.stdout)["applied"] == []
+
+
 def test_columns_of_one_name_are_kept_apart(tmp_path: Path) -> None:
     query = "select 1 as x, 2 as x, 3 as y"
     plain, as_json = (_pleiades("sql", query, *more, home=tmp_path / "h") for more in ([], ["--json"]))
