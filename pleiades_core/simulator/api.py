@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from pleiades_core.clock import Clock
-from pleiades_core.models import ChannelId
-from pleiades_core.simulator import error_bodies, masks, paging, replies
-from pleiades_core.simulator.catalogue import charted_categories
+from pleiades_core.models import VideoId
+from pleiades_core.simulator import error_bodies, masks, paging, playlists, replies
+from pleiades_core.simulator.catalogue_world import charted_categories
+from pleiades_core.simulator.finding import estimated_total
 from pleiades_core.simulator.params import MOST_IDS, Params
 from pleiades_core.simulator.quota import QuotaBook
 from pleiades_core.simulator.world import CATEGORIES, SearchQuery, VideoState, World
@@ -65,15 +66,6 @@ _VIDEO_FILTERS = (
     "videoLicense",
     "eventType",
 )
-#: Playlists that hold part of a channel's uploads (undocumented; facts/youtube 3): prefix -> which videos.
-_SHORT_S = 180
-_PLAYLIST_KINDS: dict[str, Callable[[VideoState], bool]] = {
-    "UUSH": lambda state: state.text.live == "none" and (state.text.duration_s or _SHORT_S + 1) <= _SHORT_S,
-    "UULF": lambda state: state.text.live == "none" and (state.text.duration_s or _SHORT_S + 1) > _SHORT_S,
-    "UULV": lambda state: state.text.live != "none",
-}
-#: Characters of a channel id, or of an uploads playlist's, that are not its prefix.
-_BARE_ID = 22
 _DRAWS_KEPT = 1_024
 
 
@@ -158,23 +150,31 @@ class Api:
             found = self.world.search(query, now, call_seed=seed)
             page = found.ids[start : start + size]
             items = [replies.search_video(self.world.text(video_id), self.searches) for video_id in page]
-            total, depth = found.total_estimate, len(found.ids)
+            total, depth = estimated_total(found.matching, self.searches), len(found.ids)
         else:
             named = self.world.channels_named(query.term) if "channel" in kinds else []
-            states = [self.world.channel(channel_id, now) for channel_id in named[start : start + size]]
-            items = [replies.search_channel(state, self.searches) for state in states if state is not None]
+            states = self.world.channels(named[start : start + size], now)
+            items = [replies.search_channel(state, self.searches) for state in states]
             total = depth = len(named)
         return _paged(
             "searchListResponse", items, start, size, depth, total=total, region=query.region or "US", seed=self.searches
         )
 
     def channels(self, params: Params, now: datetime) -> dict[str, Any]:
-        """channels.list: by ids."""
+        """channels.list: by ids, by handle or by user name, of which these worlds have none."""
         parts = params.parts(_CHANNEL_PARTS)
-        if params.text("id") is None:
+        filters = [name for name in ("id", "forHandle", "forUsername") if params.text(name) is not None]
+        if not filters:
             raise error_bodies.no_filter("id, managedByMe, forUsername, forHandle, mine")
-        states = [self.world.channel(channel_id, now) for channel_id in dict.fromkeys(_ids(params, "id"))]
-        items = [replies.channel(state, parts) for state in states if state is not None]
+        if len(filters) > 1:
+            raise error_bodies.incompatible_parameters()
+        ids: list[str] = []
+        if filters == ["id"]:
+            ids = _ids(params, "id")
+        elif filters == ["forHandle"]:
+            named = self.world.channel_with_handle(params.text("forHandle") or "")
+            ids = [named] if named is not None else []
+        items = [replies.channel(state, parts) for state in self.world.channels(ids, now)]
         # Without a match the API leaves `items` out of this one reply (captures of channels.list).
         body = replies.listing("channelListResponse", items, pageInfo=replies.page_info(len(items), len(items) or 5))
         if not items:
@@ -182,23 +182,32 @@ class Api:
         return body
 
     def playlist_items(self, params: Params, now: datetime) -> dict[str, Any]:
-        """playlistItems.list over the playlists of a channel's uploads, newest first."""
+        """playlistItems.list: a playlist of a channel's uploads, newest first, or items by their ids."""
         parts = params.parts(_ITEM_PARTS)
-        playlist = params.text("playlistId")
+        playlist, video_id = params.text("playlistId"), params.text("videoId")
+        if params.text("id") is not None:
+            if playlist is not None:
+                raise error_bodies.incompatible_parameters()
+            found = [self._item(item_id, now) for item_id in dict.fromkeys(_ids(params, "id"))]
+            chosen = [(of, video, position) for of, video, position in filter(None, found) if video_id in {None, video}]
+            items = [replies.playlist_item(self.world.text(video), of, position, parts) for of, video, position in chosen]
+            return replies.listing("playlistItemListResponse", items, pageInfo=replies.page_info(len(items), len(items)))
         if playlist is None:
             raise error_bodies.no_filter("id, playlistId")
-        kind = playlist[:-_BARE_ID]
-        channel = ChannelId("UC" + playlist[len(kind) :])
-        ids = self.world.uploads(channel, now) if kind in {"UU", *_PLAYLIST_KINDS} else None
+        ids = playlists.videos_of(self.world, playlist, now)
         if ids is None:
             raise error_bodies.playlist_not_found()
-        if kind != "UU":
-            states = [VideoState(text=self.world.text(c.video_id), counts=c) for c in self.world.counts(ids, now)]
-            ids = [state.text.video_id for state in states if _PLAYLIST_KINDS[kind](state)]
+        listed = [(position, video) for position, video in enumerate(ids) if video_id in {None, video}]
         start, size = _window(params, paging.playlist_start_of)
-        page = ids[start : start + size]
-        items = [replies.playlist_item(self.world.text(v), playlist, start + n, parts) for n, v in enumerate(page)]
-        return _paged("playlistItemListResponse", items, start, size, len(ids), token=paging.playlist_token)
+        page = listed[start : start + size]
+        items = [replies.playlist_item(self.world.text(video), playlist, position, parts) for position, video in page]
+        return _paged("playlistItemListResponse", items, start, size, len(listed), token=paging.playlist_token)
+
+    def _item(self, item_id: str, now: datetime) -> tuple[str, VideoId, int] | None:
+        """The playlist, the video and its position that an item's id stands for; None when it is not there."""
+        playlist, video_id = replies.item_of(item_id)
+        ids = playlists.videos_of(self.world, playlist, now) or []
+        return (playlist, VideoId(video_id), ids.index(VideoId(video_id))) if video_id in ids else None
 
     def categories(self, params: Params, _now: datetime) -> dict[str, Any]:
         """videoCategories.list: by ids or for a region."""

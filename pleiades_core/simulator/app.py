@@ -1,23 +1,35 @@
-"""The simulator as an ASGI application: HTTP in, the API's answers and the control endpoints out.
+"""The simulator as an ASGI application: HTTP in, the API's answers, feeds, the hub and the control endpoints out.
 
 Belongs here: paths, headers, forms, ETags. Does not belong here: what the API answers (api.py), sockets (server.py).
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import zlib
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pleiades_core.simulator import error_bodies, replies
+from pleiades_core.simulator import atom, error_bodies, replies
 from pleiades_core.simulator.api import Api
+from pleiades_core.simulator.chance import Chance
+from pleiades_core.simulator.clocks import clock_for
 from pleiades_core.simulator.config import SimulatorConfig, build_world
-from pleiades_core.simulator.control import clock_for, control_routes
-from pleiades_core.simulator.faults import FaultSwitch, spoilt
+from pleiades_core.simulator.delivery import Courier
+from pleiades_core.simulator.endpoints import Endpoints
+from pleiades_core.simulator.faults import FaultSwitch
+from pleiades_core.simulator.feeds import Feeds
+from pleiades_core.simulator.hub import Hub, Unacceptable
 from pleiades_core.simulator.params import Params
 from pleiades_core.simulator.quota import QuotaBook
+from pleiades_core.simulator.spoiling import spoilt
 
-_PATHS: dict[str, str] = {
+_METHODS: dict[str, str] = {
     "/youtube/v3/search": "search.list",
     "/youtube/v3/videos": "videos.list",
     "/youtube/v3/videos:batchGetStats": "videos.batchGetStats",
@@ -25,59 +37,147 @@ _PATHS: dict[str, str] = {
     "/youtube/v3/playlistItems": "playlistItems.list",
     "/youtube/v3/videoCategories": "videoCategories.list",
 }
-_JSON = (b"content-type", b"application/json; charset=UTF-8")
+#: What is neither the API's nor the control's, under the names that a fault plan has for it.
+FEEDS, SUBSCRIBE = "feeds", "hub.subscribe"
+_PLAIN: dict[str, str] = {"/feeds/videos.xml": FEEDS, "/xml/feeds/videos.xml": FEEDS, "/subscribe": SUBSCRIBE, "/": SUBSCRIBE}
 _MOST_FORM_BYTES = 1 << 20
+#: Shorter replies are not worth compressing.
+_SHORTEST_GZIP_BYTES = 1_024
+_GZIP = zlib.MAX_WBITS | 16
+#: Real seconds between deliveries of a hub whose clock runs by itself.
+_DELIVER_EVERY_S = 1.0
+
+_Headers = list[tuple[bytes, bytes]]
+_Answer = tuple[int, bytes, _Headers]
 
 
 def build_app(config: SimulatorConfig) -> ASGIApp:
     """The whole simulator as an ASGI application."""
     world, start = build_world(config)
-    clock, quota, faults = clock_for(start, config.rate), QuotaBook(config.keys), FaultSwitch()
-    api = Api(world, quota, clock)
-    control = Starlette(routes=control_routes(world, quota, clock, faults))
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        status, body, more = await _answered(api, scope, receive)
-        headers = [_JSON, (b"content-length", str(len(body)).encode()), *more]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+    clock, faults, chance = clock_for(start, config.rate), FaultSwitch(), Chance(config.seed)
+    quota = QuotaBook(config.keys, calls_per_minute=config.calls_per_minute)
+    hub = Hub(world, config.hub, chance, start)
+    parts = Endpoints(
+        world=world, quota=quota, clock=clock, faults=faults, hub=hub, courier=Courier(hub, world, clock),
+        feeds=Feeds(world, chance, config.feed_lag_s),
+    )  # fmt: skip
+    control = Starlette(routes=parts.routes())
+    front = _Front(parts, Api(world, quota, clock), compress=config.compress, runs=config.rate > 0)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # API paths are looked up here, not in Starlette's router: its patterns and middleware cost a third of a call.
-        if scope["type"] != "http" or not scope["path"].startswith("/youtube/"):
+        path = scope.get("path", "")
+        if scope["type"] != "http" or not (path.startswith("/youtube/") or path in _PLAIN):
             await control(scope, receive, send)
             return
-        fault = faults.next_for(_PATHS.get(scope["path"], "")) if faults.plan.faults else None
+        method = _METHODS.get(path) or _PLAIN.get(path, "")
+        fault = faults.next_for(method, clock.now()) if faults.plan.faults else None
         if fault is None:
-            await answer(scope, receive, send)
+            await front(scope, receive, send)
         else:
-            await spoilt(answer, scope, receive, send, fault)
+            # Who is told that a subscription failed must not be called back for it; a call of the API counts all the same.
+            answering = _nobody if method == SUBSCRIBE and (fault.status or fault.error) else front
+            await spoilt(answering, scope, receive, send, fault, method)
 
     return app
 
 
-async def _answered(api: Api, scope: Scope, receive: Receive) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
-    """Status, body and further headers for one request to the API."""
-    headers: dict[bytes, bytes] = dict(scope["headers"])
-    form = b""
-    verb = scope["method"]
-    if verb == "POST" and headers.get(b"x-http-method-override", b"").upper() == b"GET":
-        # google-api-python-client turns a GET whose address is longer than 2,048 characters into this.
-        verb, form = "GET", await _form(scope, receive)
-    method = _PATHS.get(scope["path"])
-    if method is None or verb != "GET":
-        refusal = error_bodies.no_such_method()
-        return refusal.status, replies.encode(refusal.body), []
-    params = Params(scope["query_string"], form)
-    key = headers.get(b"x-goog-api-key", b"").decode("latin-1") or params.text("key")
-    try:
-        body = api.answer(method, params, key)
-    except error_bodies.Refusal as refusal:
-        return refusal.status, replies.encode(refusal.body), []
-    tag = str(body.get("etag", "")).encode()
-    if tag and headers.get(b"if-none-match", b"").strip(b'"') == tag:
-        return 304, b"", [(b"etag", tag)]
-    return 200, replies.encode(body), [(b"etag", tag)] if tag else []
+@dataclass(slots=True)
+class _Front:
+    """Answers API, feeds and hub over one simulator's parts."""
+
+    parts: Endpoints
+    api: Api
+    compress: bool
+    #: The clock runs by itself, so the hub has to deliver by itself.
+    runs: bool
+    _deliveries: asyncio.Task[None] | None = field(default=None, init=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = _PLAIN.get(scope["path"])
+        if kind == FEEDS:
+            status, body, headers = self._feed(scope)
+        elif kind == SUBSCRIBE:
+            status, body, headers = await self._subscribe(scope, receive)
+        else:
+            status, body, headers = await self._call(scope, receive)
+            if self.compress and len(body) >= _SHORTEST_GZIP_BYTES and _takes_gzip(scope):
+                packer = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
+                body = packer.compress(body) + packer.flush()
+                headers = [*headers, (b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
+        headers = [*headers, (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _call(self, scope: Scope, receive: Receive) -> _Answer:
+        """One request to the API."""
+        sent: dict[bytes, bytes] = dict(scope["headers"])
+        form, verb = b"", scope["method"]
+        if verb == "POST" and sent.get(b"x-http-method-override", b"").upper() == b"GET":
+            # google-api-python-client turns a GET whose address is longer than 2,048 characters into this.
+            verb, form = "GET", await _form(scope, receive)
+        method = _METHODS.get(scope["path"])
+        params = Params(scope["query_string"], form)
+        try:
+            if method is None or verb != "GET":
+                raise error_bodies.no_such_method()
+            body = self.api.answer(method, params, self._key(sent, params))
+        except error_bodies.Refusal as refusal:
+            return refusal.status, replies.encode(refusal.body), [replies.JSON]
+        tag = str(body.get("etag", "")).encode()
+        if tag and sent.get(b"if-none-match", b"").strip(b'"') == tag:
+            return 304, b"", [replies.JSON, (b"etag", tag)]
+        return 200, replies.encode(body), [replies.JSON, (b"etag", tag)] if tag else [replies.JSON]
+
+    def _key(self, sent: dict[bytes, bytes], params: Params) -> str | None:
+        """The key, from header or query. Users' tokens are not simulated: a key's text stands for a token of its project."""
+        key = sent.get(b"x-goog-api-key", b"").decode("latin-1") or params.text("key")
+        scheme, _, token = sent.get(b"authorization", b"").decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer":
+            return key
+        if not self.parts.quota.knows(token):
+            raise error_bodies.token_invalid()
+        return key or token
+
+    def _feed(self, scope: Scope) -> _Answer:
+        found = self.parts.feeds.answer(scope["query_string"], self.parts.clock.now()) if scope["method"] == "GET" else None
+        if found is None:
+            return 404, b"<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>", [(b"content-type", b"text/html")]
+        return 200, found, [(b"content-type", atom.CONTENT_TYPE.encode()), (b"cache-control", b"public, max-age=900")]
+
+    async def _subscribe(self, scope: Scope, receive: Receive) -> _Answer:
+        plain = [(b"content-type", b"text/plain; charset=utf-8")]
+        if scope["method"] != "POST":
+            return 405, b"Use POST", plain
+        form = (await _form(scope, receive)).decode("ascii", "replace")
+        if self.runs and self._deliveries is None:
+            self._deliveries = asyncio.get_running_loop().create_task(self._deliver_for_ever())
+        try:
+            request = self.parts.hub.ask(dict(parse_qsl(form, keep_blank_values=True)), self.parts.clock.now())
+        except Unacceptable as error:
+            return 400, str(error).encode(), plain
+        if not request.at_once:
+            return 202, b"", plain
+        echoed = await self.parts.courier.verify(request)
+        return (204, b"", []) if echoed else (409, b"The callback did not confirm the request", plain)
+
+    async def _deliver_for_ever(self) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            while True:
+                await asyncio.sleep(_DELIVER_EVERY_S)
+                await self.parts.courier.deliver()
+
+
+async def _nobody(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """Does nothing and says so."""
+    await send({"type": "http.response.start", "status": 503, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _takes_gzip(scope: Scope) -> bool:
+    """YouTube asks for both: developers.google.com/youtube/v3/getting-started#gzip (read 2026-11-22)."""
+    sent: dict[bytes, bytes] = dict(scope["headers"])
+    return b"gzip" in sent.get(b"accept-encoding", b"") and b"gzip" in sent.get(b"user-agent", b"")
 
 
 async def _form(scope: Scope, receive: Receive) -> bytes:

@@ -26,7 +26,8 @@ class Refusal(Exception):
         return str(self.body["error"]["errors"][0]["reason"])
 
 
-def _refusal(code: int, domain: str, reason: str, message: str, /, **more: Any) -> Refusal:
+def refusal(code: int, domain: str, reason: str, message: str, /, **more: Any) -> Refusal:
+    """A refusal in the API's form. `first` goes into the first of its errors, everything else beside them."""
     first = {"message": message, "domain": domain, "reason": reason, **more.pop("first", {})}
     return Refusal(code, {"error": {"code": code, "message": message, "errors": [first], **more}})
 
@@ -48,7 +49,7 @@ def _per_day_spent(metric_title: str, metric: str, limit_name: str, project: str
         "quota_limit_value": str(limit),
     }
     details = [{"@type": _ERROR_INFO, "reason": "RATE_LIMIT_EXCEEDED", "domain": "googleapis.com", "metadata": metadata}]
-    return _refusal(429, "global", "rateLimitExceeded", message, status="RESOURCE_EXHAUSTED", details=details)
+    return refusal(429, "global", "rateLimitExceeded", message, status="RESOURCE_EXHAUSTED", details=details)
 
 
 def search_spent(project: str, limit: int) -> Refusal:
@@ -67,7 +68,7 @@ def general_spent() -> Refusal:
     message = (
         'The request cannot be completed because you have exceeded your <a href="/youtube/v3/getting-started#quota">quota</a>.'
     )
-    return _refusal(403, "youtube.quota", "quotaExceeded", message)
+    return refusal(403, "youtube.quota", "quotaExceeded", message)
 
 
 def key_invalid() -> Refusal:
@@ -75,7 +76,7 @@ def key_invalid() -> Refusal:
     message = "API key not valid. Please pass a valid API key."
     info = {"@type": _ERROR_INFO, "reason": "API_KEY_INVALID", "domain": "googleapis.com", "metadata": {"service": _SERVICE}}
     words = {"@type": "type.googleapis.com/google.rpc.LocalizedMessage", "locale": "en-US", "message": message}
-    return _refusal(400, "global", "badRequest", message, status="INVALID_ARGUMENT", details=[info, words])
+    return refusal(400, "global", "badRequest", message, status="INVALID_ARGUMENT", details=[info, words])
 
 
 def key_missing() -> Refusal:
@@ -84,27 +85,43 @@ def key_missing() -> Refusal:
         "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other form of "
         "API consumer identity to call this API."
     )
-    return _refusal(403, "global", "forbidden", message, status="PERMISSION_DENIED")
+    return refusal(403, "global", "forbidden", message, status="PERMISSION_DENIED")
+
+
+def token_invalid() -> Refusal:
+    """An access token that is none. Wording as in many public issues; no capture at hand."""
+    message = (
+        "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid "
+        "authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project."
+    )
+    first = {"message": "Invalid Credentials", "location": "Authorization", "locationType": "header"}
+    return refusal(401, "global", "authError", message, first=first, status="UNAUTHENTICATED")
 
 
 def invalid_filter(location: str = "parameters.") -> Refusal:
     """A filter that cannot be, such as more than 50 ids. Captured in a public source file."""
     message = "The request specifies an invalid filter parameter."
     first = {"location": location, "locationType": "other"}
-    return _refusal(400, "youtube.parameter", "invalidFilters", message, first=first)
+    return refusal(400, "youtube.parameter", "invalidFilters", message, first=first)
+
+
+def incompatible_parameters() -> Refusal:
+    """Two filters of which only one may be given. Reason as documented; the message has no capture at hand."""
+    message = "Incompatible parameters specified in the request."
+    return refusal(400, "youtube.parameter", "incompatibleParameters", message, first={"location": "", "locationType": "other"})
 
 
 def invalid_page_token() -> Refusal:
     """A page token that this list never gave out. Captured in a public source file."""
     message = "The request specifies an invalid page token."
     first = {"location": "pageToken", "locationType": "parameter"}
-    return _refusal(400, "youtube.parameter", "invalidPageToken", message, first=first)
+    return refusal(400, "youtube.parameter", "invalidPageToken", message, first=first)
 
 
 def no_filter(expected: str) -> Refusal:
     """None of the filters was given of which exactly one must be. Captured in libgdata's source, without `expected`."""
     message = f"No filter selected. Expected one of: {expected}"
-    return _refusal(
+    return refusal(
         400, "youtube.parameter", "missingRequiredParameter", message, first={"location": "", "locationType": "parameter"}
     )
 
@@ -112,83 +129,55 @@ def no_filter(expected: str) -> Refusal:
 def missing_parameter(name: str) -> Refusal:
     """A required parameter is absent. Reason as documented; the message has no capture at hand."""
     first = {"location": name, "locationType": "parameter"}
-    return _refusal(400, "youtube.parameter", "missingRequiredParameter", f"Required parameter: {name}", first=first)
+    return refusal(400, "youtube.parameter", "missingRequiredParameter", f"Required parameter: {name}", first=first)
 
 
 def unknown_part(name: str) -> Refusal:
     """A word in `part` that this method has not. Reason as documented."""
-    return _refusal(400, "youtube.part", "unknownPart", f"'{name}'", first={"location": "part", "locationType": "parameter"})
+    return refusal(400, "youtube.part", "unknownPart", f"'{name}'", first={"location": "part", "locationType": "parameter"})
 
 
 def invalid_value(name: str, value: str) -> Refusal:
     """A parameter whose value cannot be read. Shape of the API frontend's answer to malformed values; no capture at hand."""
     message = f"Invalid value at '{name}': \"{value[:80]}\""
-    return _refusal(400, "global", "badRequest", message, status="INVALID_ARGUMENT")
+    return refusal(400, "global", "badRequest", message, status="INVALID_ARGUMENT")
 
 
 def not_found() -> Refusal:
     """A chart that does not exist (live run of 2026-10-07, category 27, IN)."""
-    return _refusal(404, "global", "notFound", "Requested entity was not found.", status="NOT_FOUND")
+    return refusal(404, "global", "notFound", "Requested entity was not found.", status="NOT_FOUND")
 
 
 def playlist_not_found() -> Refusal:
     """No such playlist. Reason as documented for playlistItems.list."""
     message = "The playlist identified with the request's <code>playlistId</code> parameter cannot be found."
     first = {"location": "playlistId", "locationType": "parameter"}
-    return _refusal(404, "youtube.playlistItem", "playlistNotFound", message, first=first)
+    return refusal(404, "youtube.playlistItem", "playlistNotFound", message, first=first)
 
 
 def no_such_method() -> Refusal:
     """A path or an HTTP method that the API does not serve."""
-    return _refusal(404, "global", "notFound", "Not Found")
+    return refusal(404, "global", "notFound", "Not Found")
 
 
 def backend_error(status: int = 503) -> Refusal:
     """The service's own failure; given only as a fault. No capture exists."""
-    return _refusal(status, "global", "backendError", "Backend Error")
+    return refusal(status, "global", "backendError", "Backend Error")
 
 
-def per_minute() -> Refusal:
-    """Too many calls in a minute; given only as a fault. Seen in somebody's test; `quota_unit` is inferred."""
-    message = f"Quota exceeded for quota metric 'Queries' and limit 'Queries per minute per user' of service '{_SERVICE}'"
-    metadata = {"quota_unit": "1/min/{project}/{user}", "service": _SERVICE, "quota_metric": f"{_SERVICE}/default"}
-    details = [{"@type": _ERROR_INFO, "reason": "RATE_LIMIT_EXCEEDED", "domain": "googleapis.com", "metadata": metadata}]
-    return _refusal(429, "global", "rateLimitExceeded", message, status="RESOURCE_EXHAUSTED", details=details)
-
-
-def api_not_enabled(project: str = "0") -> Refusal:
-    """The API is disabled in the project; given only as a fault. Captured: joostlek/python-youtube, project masked."""
-    console = "https://console.developers.google.com"
-    message = f"YouTube Data API v3 has not been used in project {project} before or it is disabled."
-    info = {"service": _SERVICE, "consumer": f"projects/{project}"}
-    details = [{"@type": _ERROR_INFO, "reason": "SERVICE_DISABLED", "domain": "googleapis.com", "metadata": info}]
-    first = {"extendedHelp": console}
-    return _refusal(
-        403, "usageLimits", "accessNotConfigured", message, first=first, status="PERMISSION_DENIED", details=details
+def per_minute(project: str = "0") -> Refusal:
+    """Too many calls of a project in a minute. The shape is that of a spent day; limit and unit are inferred."""
+    message = (
+        f"Quota exceeded for quota metric 'Queries' and limit 'Queries per minute' of service '{_SERVICE}' "
+        f"for consumer 'project_number:{project}'."
     )
-
-
-def key_blocked() -> Refusal:
-    """The key may not be used for this API; given only as a fault. Captured: dmunozv04/iSponsorBlockTV#34."""
-    message = "Requests to this API youtube method are blocked."
-    info = {
-        "@type": _ERROR_INFO,
-        "reason": "API_KEY_SERVICE_BLOCKED",
-        "domain": "googleapis.com",
-        "metadata": {"service": _SERVICE},
+    metadata = {
+        "quota_limit": "defaultPerMinutePerProject",
+        "quota_unit": "1/min/{project}",
+        "service": _SERVICE,
+        "quota_metric": f"{_SERVICE}/default",
+        "consumer": f"projects/{project}",
+        "quota_location": "global",
     }
-    return _refusal(403, "global", "forbidden", message, status="PERMISSION_DENIED", details=[info])
-
-
-#: Refusals that a fault plan can name.
-BY_NAME: dict[str, Refusal] = {
-    "backend_error": backend_error(),
-    "internal_error": backend_error(500),
-    "per_minute": per_minute(),
-    "api_not_enabled": api_not_enabled(),
-    "key_blocked": key_blocked(),
-    "key_invalid": key_invalid(),
-    "general_spent": general_spent(),
-    "search_spent": search_spent("0", 0),
-    "stats_spent": stats_spent("0", 0),
-}
+    details = [{"@type": _ERROR_INFO, "reason": "RATE_LIMIT_EXCEEDED", "domain": "googleapis.com", "metadata": metadata}]
+    return refusal(429, "global", "rateLimitExceeded", message, status="RESOURCE_EXHAUSTED", details=details)

@@ -53,7 +53,7 @@ class _Count:
 class QuotaBook:
     """Counts calls and says when a bucket is spent. One thread only: the server's event loop."""
 
-    def __init__(self, keys: Sequence[ApiKey] = DEMO_KEYS) -> None:
+    def __init__(self, keys: Sequence[ApiKey] = DEMO_KEYS, *, calls_per_minute: int | None = None) -> None:
         self._project_of = {key.key: key.project for key in keys}
         self._limits = {key.project: dict(LIMITS) for key in keys}
         for key in keys:
@@ -62,12 +62,19 @@ class QuotaBook:
         self._by_key: Counter[str] = Counter()
         self._by_method: Counter[str] = Counter()
         self._unknown = 0
+        self._calls_per_minute = calls_per_minute
+        #: The latest minute of each project, and its calls.
+        self._minutes: dict[str, tuple[int, int]] = {}
+
+    def knows(self, key: str) -> bool:
+        """Does `key` belong to a project?"""
+        return key in self._project_of
 
     def charge(self, key: str | None, method: str, at: datetime) -> None:
         """Count one call at `at` and take one unit for it.
 
-        Raises Refusal when the key is absent or unknown (nothing is charged), or when the bucket is spent (the call counts,
-        no unit is taken).
+        Raises Refusal when the key is absent or unknown (nothing is charged), or when the bucket is spent or the project made
+        too many calls in this minute (the call counts, no unit is taken).
         """
         if not key:
             self._unknown += 1
@@ -81,12 +88,21 @@ class QuotaBook:
         count.calls += 1
         self._by_key[key] += 1
         self._by_method[method] += 1
+        if self._calls_per_minute is not None and self._this_minute(project, at) > self._calls_per_minute:
+            raise error_bodies.per_minute(project)
         limit = self._limits[project][bucket]
         if count.units >= limit:
             if bucket == SEARCH:
                 raise error_bodies.search_spent(project, limit)
             raise error_bodies.stats_spent(project, limit) if bucket == STATS else error_bodies.general_spent()
         count.units += 1
+
+    def _this_minute(self, project: str, at: datetime) -> int:
+        minute = int(at.timestamp() // 60)
+        latest, calls = self._minutes.get(project, (minute, 0))
+        calls = calls + 1 if latest == minute else 1
+        self._minutes[project] = (minute, calls)
+        return calls
 
     def ledger(self) -> dict[str, Any]:
         """Every call counted, ready for JSON. `calls` holds refused ones too; `units` is what was charged."""

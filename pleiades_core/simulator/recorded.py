@@ -28,7 +28,8 @@ import pyarrow.compute as pc
 from pleiades_core.errors import ConfigurationError
 from pleiades_core.models import ChannelId, VideoId
 from pleiades_core.simulator import columns
-from pleiades_core.simulator.catalogue import Catalogue, CatalogueWorld
+from pleiades_core.simulator.catalogue import Catalogue
+from pleiades_core.simulator.catalogue_world import CatalogueWorld
 from pleiades_core.simulator.world import CATEGORIES, VideoText
 from pleiades_core.videoid import is_channel_id, is_video_id
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import json
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from hashlib import sha1
@@ -19,6 +19,8 @@ import orjson
 from pleiades_core.models import ChannelId, Counts
 from pleiades_core.simulator.world import CATEGORIES, ChannelState, VideoState, VideoText
 
+#: The header of every reply of the API.
+JSON = (b"content-type", b"application/json; charset=UTF-8")
 #: Descriptions in search results are cut to about this many characters (captures).
 _SNIPPET_CHARACTERS = 157
 #: The channel that owns the categories (captures of videoCategories.list).
@@ -188,6 +190,7 @@ def channel(state: ChannelState, parts: Collection[str]) -> dict[str, Any]:
         item["snippet"] = {
             "title": state.title,
             "description": state.description,
+            "customUrl": state.handle,
             "publishedAt": instant(state.created_at),
             "thumbnails": _portraits(state.channel_id),
             "localized": {"title": state.title, "description": state.description},
@@ -230,6 +233,15 @@ def playlist_item(text: VideoText, playlist_id: str, position: int, parts: Colle
     if "status" in parts:
         item["status"] = {"privacyStatus": "public"}
     return item
+
+
+def item_of(item_id: str) -> tuple[str, str]:
+    """The playlist and the video of an id that `playlist_item` gave out; two empty texts for any other."""
+    try:
+        playlist, _, video_id = urlsafe_b64decode(item_id + "=" * (-len(item_id) % 4)).decode("ascii").rpartition(".")
+    except ValueError:
+        return "", ""
+    return playlist, video_id
 
 
 def category(number: int) -> dict[str, Any]:

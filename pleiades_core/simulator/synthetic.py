@@ -17,7 +17,8 @@ import numpy.typing as npt
 from pleiades_core.errors import ConfigurationError
 from pleiades_core.models import ChannelId, VideoId
 from pleiades_core.simulator import wording
-from pleiades_core.simulator.catalogue import Catalogue, CatalogueWorld
+from pleiades_core.simulator.catalogue import Catalogue
+from pleiades_core.simulator.catalogue_world import CatalogueWorld
 from pleiades_core.simulator.world import VideoText
 
 Ints = npt.NDArray[np.int64]
@@ -47,6 +48,8 @@ class SyntheticSize:
     days_ahead: float = 30.0
     #: Uploads a day after `start`; None: the same rate as in the 30 days before.
     uploads_per_day: float | None = None
+    #: Channels; None: one for every twelve videos.
+    channels: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,13 +101,13 @@ def synthetic_world(size: SyntheticSize, *, seed: int) -> CatalogueWorld:
 
     Raises ConfigurationError for a size that cannot be.
     """
-    if size.videos < 1 or size.days_ahead < 0 or seed < 0:
+    channels = max(1, round(size.videos / _VIDEOS_PER_CHANNEL)) if size.channels is None else size.channels
+    if size.videos < 1 or channels < 1 or size.days_ahead < 0 or seed < 0:
         raise ConfigurationError(
-            "the synthetic world needs at least 1 video, days_ahead ≥ 0 and seed ≥ 0", cure="correct the numbers"
+            "the synthetic world needs at least 1 video and 1 channel, days_ahead ≥ 0 and seed ≥ 0", cure="correct the numbers"
         )
     random = np.random.default_rng(seed)
     count = size.videos
-    channels = max(1, round(count / _VIDEOS_PER_CHANNEL))
     published = _published(random, size)
     # Zipf-like: the k-th channel uploads in proportion to 1 / (k + 3) ** 0.8.
     weight = 1.0 / (np.arange(channels) + 3.0) ** 0.8

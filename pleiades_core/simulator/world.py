@@ -83,6 +83,16 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelText:
+    """What does not change about a channel."""
+
+    channel_id: ChannelId
+    title: str
+    #: Aware UTC.
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelState:
     """A channel at one instant."""
 
@@ -97,6 +107,8 @@ class ChannelState:
     view_count: int
     #: Rounded down to three significant figures, as the API does; None when hidden.
     subscriber_count: int | None
+    #: With its @, in small letters.
+    handle: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,10 +130,22 @@ class SearchQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a search found: ids in the order asked for, at most SEARCH_DEPTH, and an estimate of how many there are."""
+    """What a search found: ids in the order asked for, at most SEARCH_DEPTH, and how many videos match whatever the lottery."""
 
     ids: tuple[VideoId, ...]
-    total_estimate: int
+    matching: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """Something that a hub tells its subscribers of."""
+
+    #: Aware UTC.
+    at: datetime
+    #: `published` or `deleted`.
+    kind: str
+    video_id: VideoId
+    channel_id: ChannelId
 
 
 class World(Protocol):
@@ -156,16 +180,36 @@ class World(Protocol):
         """Videos that one call of search.list finds; `call_seed` decides which matches this call happens to drop."""
         ...
 
+    def channel_text(self, channel_id: str) -> ChannelText | None:
+        """The unchanging part of a channel, which costs little; None if there is none such."""
+        ...
+
     def channel(self, channel_id: str, at: datetime) -> ChannelState | None:
         """The channel, or None if there is none such."""
+        ...
+
+    def channels(self, channel_ids: Sequence[str], at: datetime) -> list[ChannelState]:
+        """Those of `channel_ids` that exist, in the order given, each once."""
+        ...
+
+    def channel_ids(self) -> Sequence[ChannelId]:
+        """Every channel of the world, in an order that never changes."""
+        ...
+
+    def channel_with_handle(self, handle: str) -> ChannelId | None:
+        """The channel of a handle, with or without its @, in letters of any size."""
+        ...
+
+    def happenings(self, since: datetime, until: datetime) -> list[Happening]:
+        """What was published or deleted from `since` until before `until`, in the order of time."""
         ...
 
     def channels_named(self, term: str) -> list[ChannelId]:
         """Channels whose title holds `term`, for searches of type channel."""
         ...
 
-    def uploads(self, channel_id: str, at: datetime) -> list[VideoId] | None:
-        """A channel's public videos, newest first; None if there is no such channel."""
+    def uploads(self, channel_id: str, at: datetime, most: int | None = None) -> list[VideoId] | None:
+        """A channel's public videos, newest first, or the `most` newest of them; None if there is no such channel."""
         ...
 
     def chart(self, region: str, category: int | None, at: datetime) -> list[VideoId]:

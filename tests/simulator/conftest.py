@@ -1,10 +1,16 @@
-"""One simulator for the fidelity tests, and Google's own client to judge it."""
+"""One simulator for the fidelity tests, Google's own client to judge it, and a subscriber for its hub."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httplib2
 import pytest
@@ -89,3 +95,63 @@ def units(control: SimulatorControl) -> Callable[[str, str], int]:
         return sum(row["units"] for row in control.ledger()["calls"] if (row["project"], row["bucket"]) == (project, bucket))
 
     return charged
+
+
+@dataclass(slots=True)
+class Subscriber:
+    """An HTTP server on loopback that hubs can call; written for tests alone, from the WebSub specification."""
+
+    #: Where the hub reaches it. A query of its own is part of the bargain.
+    callback: str = ""
+    #: The queries of all verifications, and path, headers and body of all notices.
+    verifications: list[dict[str, str]] = field(default_factory=list)
+    notices: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    #: Body of the answer to a verification instead of the challenge.
+    echo: str | None = None
+    #: Statuses of the next answers to notices; 204 when it is empty.
+    answers: deque[int] = field(default_factory=deque)
+    #: Speak HTTP/1.0 and close after each answer, as small servers do.
+    closes: bool = False
+
+
+@pytest.fixture
+def subscriber() -> Iterator[Subscriber]:
+    known = Subscriber()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+            known.verifications.append(query)
+            self.answer(200, (query["hub.challenge"] if known.echo is None else known.echo).encode())
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            known.notices.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+            self.answer(known.answers.popleft() if known.answers else 204, b"")
+
+        def answer(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            if status != 204:
+                self.send_header("Content-Length", str(len(body)))
+            if known.closes:
+                self.send_header("Connection", "close")
+            self.end_headers()
+            with contextlib.suppress(ConnectionError):
+                self.wfile.write(body)
+
+        def log_message(self, *_said: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    # Threads of connections that a hub keeps open end with them, not before.
+    server.block_on_close = False
+    known.callback = f"http://127.0.0.1:{server.server_port}/push?of=pleiades"
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    yield known
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.simulator.api import Api
-from pleiades_core.simulator.error_bodies import BY_NAME, Refusal
+from pleiades_core.simulator.error_bodies import Refusal
+from pleiades_core.simulator.error_faults import BY_NAME, named
 from pleiades_core.simulator.params import Params
 from pleiades_core.simulator.quota import BUCKETS, ApiKey, QuotaBook
 from pleiades_core.simulator.replies import encode, etag, iso_duration
@@ -53,7 +54,7 @@ NAMES = [CHANNEL, "UU" + CHANNEL[2:], "UUSH" + CHANNEL[2:], "2026-08-01T00:00:00
 values = st.one_of(st.sampled_from(WORDS), st.sampled_from(NAMES), st.text(max_size=12))
 names = st.sampled_from(
     "part id chart maxResults pageToken q type order publishedAfter publishedBefore channelId regionCode videoCategoryId "  # noqa: SIM905
-    "videoDuration playlistId fields".split()
+    "videoDuration playlistId videoId forHandle forUsername fields".split()
 )
 
 
@@ -124,7 +125,48 @@ def test_durations_and_etags_have_their_forms() -> None:
 
 
 def test_every_named_error_has_the_form_of_an_error() -> None:
-    for refusal in BY_NAME.values():
+    for name, refusal in BY_NAME.items():
         error = refusal.body["error"]
         assert error["code"] == refusal.status >= 400
-        assert {"domain", "reason", "message"} <= set(error["errors"][0])
+        assert error["message"]
+        assert set(error["errors"][0]) >= ({"reason"} if name == "bare_rate_limit" else {"domain", "reason", "message"})
+
+
+def test_spent_is_what_the_bucket_of_the_method_says() -> None:
+    assert named("spent", "search.list") is BY_NAME["search_spent"]
+    assert named("spent", "videos.batchGetStats") is BY_NAME["stats_spent"]
+    assert named("spent", "channels.list") is BY_NAME["general_spent"]
+
+
+def test_playlist_items_are_found_again_by_their_ids() -> None:
+    one = fresh_api()
+    playlist = "UU" + CHANNEL[2:]
+    listed = one.answer("playlistItems.list", Params(f"part=snippet&maxResults=50&playlistId={playlist}".encode()), "k")[
+        "items"
+    ]
+    asked = ",".join([*(item["id"] for item in listed[:9]), "bm90aGluZw", "???"])
+    again = one.answer("playlistItems.list", Params(urlencode({"part": "snippet", "id": asked}).encode()), "k")["items"]
+    assert again == listed[:9]
+    video = listed[3]["snippet"]["resourceId"]["videoId"]
+    query = Params(f"part=snippet&playlistId={playlist}&videoId={video}".encode())
+    assert one.answer("playlistItems.list", query, "k")["items"] == [listed[3]]
+
+
+@pytest.mark.parametrize("handle", ["{}", "@{}"])
+def test_a_channel_is_found_by_its_handle(handle: str) -> None:
+    one = fresh_api()
+    by_id = one.answer("channels.list", Params(f"part=snippet&id={CHANNEL}".encode()), "k")["items"]
+    custom = by_id[0]["snippet"]["customUrl"]
+    asked = urlencode({"part": "snippet", "forHandle": handle.format(custom.removeprefix("@"))})
+    assert one.answer("channels.list", Params(asked.encode()), "k")["items"] == by_id
+
+
+@pytest.mark.parametrize("asked", ["forHandle=@nobody", "forUsername=google", "id=UC"])
+def test_channels_that_are_not_there_leave_no_items(asked: str) -> None:
+    assert "items" not in fresh_api().answer("channels.list", Params(f"part=id&{asked}".encode()), "k")
+
+
+def test_two_filters_are_one_too_many() -> None:
+    with pytest.raises(Refusal) as caught:
+        fresh_api().answer("channels.list", Params(f"part=id&id={CHANNEL}&forHandle=@x".encode()), "k")
+    assert caught.value.reason == "incompatibleParameters"

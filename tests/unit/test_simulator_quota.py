@@ -74,6 +74,22 @@ def test_quota_days_have_23_or_25_hours_when_the_clocks_change(day: tuple[int, i
     assert spend(book, "a", "videos.batchGetStats", begin + timedelta(hours=hours))
 
 
+def test_a_minute_has_its_own_limit_where_one_is_set() -> None:
+    """The calls beyond it are counted but cost nothing; the next minute is free again."""
+    book = QuotaBook(
+        [ApiKey(key="a", project="p"), ApiKey(key="b", project="p"), ApiKey(key="c", project="q")], calls_per_minute=3
+    )
+    assert [spend(book, key, "videos.list", NOON) for key in "abab"] == [True, True, True, False]
+    with pytest.raises(Refusal) as caught:
+        book.charge("a", "search.list", NOON)
+    assert caught.value.status == 429
+    assert caught.value.body["error"]["details"][0]["metadata"]["quota_unit"] == "1/min/{project}"
+    assert spend(book, "c", "videos.list", NOON)
+    assert spend(book, "a", "videos.list", NOON + timedelta(seconds=60))
+    rows = {(row["project"], row["bucket"]): row for row in book.ledger()["calls"]}
+    assert (rows["p", "general"]["calls"], rows["p", "general"]["units"]) == (5, 4)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

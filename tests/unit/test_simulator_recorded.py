@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from pleiades_core.errors import ConfigurationError
 from pleiades_core.models import Counts, VideoId
-from pleiades_core.simulator.catalogue import CatalogueWorld
+from pleiades_core.simulator.catalogue_world import CatalogueWorld
 from pleiades_core.simulator.recorded import recorded_world
 from pleiades_core.simulator.replies import encode
 from pleiades_core.simulator.world import SearchQuery

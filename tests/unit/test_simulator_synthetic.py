@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pleiades_core.errors import ConfigurationError
-from pleiades_core.simulator.catalogue import CatalogueWorld
+from pleiades_core.simulator.catalogue_world import CatalogueWorld
 from pleiades_core.simulator.synthetic import SyntheticCurves, SyntheticSize, synthetic_world
 from pleiades_core.simulator.world import SearchQuery
 from pleiades_core.videoid import is_channel_id, is_video_id
@@ -148,7 +148,9 @@ def test_queries_know_exclusion_alternatives_and_word_beginnings() -> None:
     at = START + timedelta(days=2)
 
     def found(term: str) -> set[str]:
-        return set(WORLD.search(SearchQuery(term=term, order="date"), at, call_seed=1).ids)
+        """By five calls: each drops others."""
+        query = SearchQuery(term=term, order="date")
+        return {video_id for seed in range(5) for video_id in WORLD.search(query, at, call_seed=seed).ids}
 
     assert found("cricket")
     assert found("CRICKET") == found("cricket")
@@ -157,6 +159,71 @@ def test_queries_know_exclusion_alternatives_and_word_beginnings() -> None:
     assert not (found("cricket -innings") & found("cricket innings"))
     assert found("料理")
     assert not found("nothing-has-this-word")
+
+
+def test_channels_can_be_as_many_as_one_likes() -> None:
+    world = synthetic_world(SyntheticSize(videos=900, channels=300, start=START), seed=1)
+    assert len(world.channel_ids()) == len(set(world.channel_ids())) == 300
+    listed = [v for c in world.channel_ids() for v in world.uploads(c, START + timedelta(days=300)) or []]
+    assert 800 < len(listed) <= 900
+
+
+def test_a_benchmark_s_world_is_ready_in_seconds_and_answers_at_once() -> None:
+    """50,000 channels, 100,000 uploads in a day, and a back catalogue."""
+    began = time.process_time()
+    size = SyntheticSize(videos=160_000, channels=50_000, start=START, days_ahead=1, uploads_per_day=100_000)
+    world = synthetic_world(size, seed=1)
+    at = START + timedelta(hours=12)
+    channels = world.channel_ids()
+    world.uploads(channels[0], at)
+    assert time.process_time() - began < 5
+    began = time.process_time()
+    for start in range(0, 5_000, 50):
+        assert len(world.channels(channels[start : start + 50], at)) == 50
+    assert time.process_time() - began < 2
+    published = [one for one in world.happenings(START, START + timedelta(days=1)) if one.kind == "published"]
+    assert len(published) == 100_000
+    assert [one.at for one in published] == sorted(one.at for one in published)
+
+
+def test_what_happens_is_what_the_truth_says() -> None:
+    """Published and deleted, each at its instant and not before; spans join without gap or overlap."""
+    begin, end = START, START + timedelta(days=20)
+    whole = WORLD.happenings(begin, end)
+    middle = begin + timedelta(days=7.3)
+    assert whole == WORLD.happenings(begin, middle) + WORLD.happenings(middle, end)
+    assert {one.kind for one in whole} == {"published", "deleted"}
+    second = timedelta(seconds=1)
+    for one in whole[:: len(whole) // 200]:
+        before, after = WORLD.truth(one.video_id, one.at - second).state, WORLD.truth(one.video_id, one.at + second).state
+        assert (before, after) == (("unpublished", "public") if one.kind == "published" else ("public", "deleted"))
+        assert WORLD.text(one.video_id).channel_id == one.channel_id
+
+
+def test_channels_together_are_the_channels_alone() -> None:
+    at = START + timedelta(days=3)
+    some = [*WORLD.channel_ids()[:40], "UC" + "A" * 22, WORLD.channel_ids()[0]]
+    together = WORLD.channels(some, at)
+    assert together == [WORLD.channel(channel_id, at) for channel_id in some[:40]]
+    for state in together:
+        uploads = WORLD.uploads(state.channel_id, at) or []
+        assert state.video_count == len(uploads)
+        assert state.view_count == sum(count.views or 0 for count in WORLD.counts(uploads, at))
+        assert WORLD.uploads(state.channel_id, at, 3) == uploads[:3]
+
+
+def test_every_channel_has_a_handle_of_its_own_that_leads_to_it() -> None:
+    states = WORLD.channels(WORLD.channel_ids(), START)
+    handles = [state.handle for state in states]
+    assert len(set(handles)) == len(handles)
+    for state in states:
+        assert state.handle.startswith("@")
+        assert 3 < len(state.handle) <= 31
+        assert state.handle == state.handle.lower()
+        assert (
+            WORLD.channel_with_handle(state.handle.upper()) == WORLD.channel_with_handle(state.handle[1:]) == state.channel_id
+        )
+    assert WORLD.channel_with_handle("@nobody") is None
 
 
 def test_fifty_thousand_videos_are_ready_in_a_moment() -> None:

@@ -1,0 +1,52 @@
+"""The simulator's clocks: they can be read, driven, and run faster than life.
+
+Belongs here: clocks. Does not belong here: the endpoints that drive them (endpoints.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from pleiades_core.clock import Clock, ManualClock, aware_utc
+
+
+class DrivenClock(Clock, Protocol):
+    """A clock that can be set."""
+
+    def set(self, instant: datetime) -> None:
+        """Move to `instant` (aware)."""
+        ...
+
+    def advance(self, by: timedelta) -> None:
+        """Move by a span."""
+        ...
+
+
+class RunningClock:
+    """A clock that runs at `rate` simulated seconds a second from `start`, and can be driven all the same."""
+
+    def __init__(self, start: datetime, rate: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._base = aware_utc(start)
+        self._rate = rate
+        self._monotonic = monotonic
+        self._since = monotonic()
+
+    def now(self) -> datetime:
+        """The simulated instant."""
+        return self._base + timedelta(seconds=(self._monotonic() - self._since) * self._rate)
+
+    def set(self, instant: datetime) -> None:
+        """Move to `instant` and run on from there."""
+        self._base, self._since = aware_utc(instant), self._monotonic()
+
+    def advance(self, by: timedelta) -> None:
+        """Move by a span and run on from there."""
+        self.set(self.now() + by)
+
+
+def clock_for(start: datetime, rate: float) -> DrivenClock:
+    """A clock that stands still between drives (`rate` 0), or runs."""
+    return RunningClock(start, rate) if rate else ManualClock(start)
