@@ -96,8 +96,12 @@ def pacific_day(instant: datetime) -> date:
 
 def quota_resets_at(instant: datetime) -> datetime:
     """The first instant after `instant` at which quota is new again: the next midnight in the Pacific zone, as UTC."""
-    tomorrow = pacific_day(instant) + timedelta(days=1)
-    return datetime.combine(tomorrow, time(), PACIFIC).astimezone(UTC)
+    return pacific_midnight(pacific_day(instant) + timedelta(days=1))
+
+
+def pacific_midnight(day: date) -> datetime:
+    """The first instant of a quota day, as UTC."""
+    return datetime.combine(day, time(), PACIFIC).astimezone(UTC)
 
 
 def utc_midnight(day: date) -> datetime:

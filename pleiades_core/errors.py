@@ -112,9 +112,14 @@ class QuotaExhausted(ApiError):
 
     exit_code = 42
 
-    def __init__(self, project: str, bucket: str, resets_at: datetime, *, limit: int | None = None) -> None:
+    def __init__(
+        self, project: str, bucket: str, resets_at: datetime, *, limit: int | None = None, pool: str | None = None
+    ) -> None:
+        until = f"until {resets_at:%Y-%m-%d %H:%M} UTC"
         super().__init__(
-            f"quota of bucket {bucket!r} of project {project!r} is spent until {resets_at:%Y-%m-%d %H:%M} UTC",
+            f"what is left of bucket {bucket!r} of project {project!r} is kept for other pools than {pool!r} {until} or earlier"
+            if pool
+            else f"quota of bucket {bucket!r} of project {project!r} is spent {until}",
             cure="wait for the reset; `pleiades quota` shows what is left in which bucket",
         )
         self.project = project
@@ -123,6 +128,8 @@ class QuotaExhausted(ApiError):
         self.resets_at = resets_at
         #: The daily limit that the error body names; None when it names none. May be 0 for a new project.
         self.limit = limit
+        #: The pool that may take no more while others may; None when nobody may. Its share grows as theirs lapse.
+        self.pool = pool
 
 
 class RateLimited(ApiError):

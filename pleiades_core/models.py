@@ -77,7 +77,10 @@ class Candidate:
     """A video that a road of discovery came upon."""
 
     video_id: VideoId
-    channel_id: ChannelId
+    #: None where the road does not say, as for an id that somebody typed.
+    channel_id: ChannelId | None
+    #: Aware UTC; None where the road does not say.
+    published_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,15 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from pleiades_core.errors import ConfigurationError
 
+YOUTUBE_URL = "https://youtube.googleapis.com"
+#: Not the API's host: nothing that is sent there carries a key.
+_FEEDS_URL = "https://www.youtube.com"
+#: The hub that YouTube's feeds name. developers.google.com/youtube/v3/guides/push_notifications (read 2026-11-22)
+_HUB_URL = "https://pubsubhubbub.appspot.com"
+#: What compliance mode is set to in order to use the quota of several projects. developers.google.com/youtube/terms/
+#: developer-policies, III.D.1.c, as of 14 Sep 2026: "exactly one (1) API Project for that API Client".
+SEVERAL_PROJECTS = "off: each project is an API client of its own (Developer Policies III.D.1.c: one project per API client)"
+
 #: The file in HOME that holds what differs from the defaults, under the field names below.
 SETTINGS_FILE = "pleiades.toml"
 
@@ -37,8 +46,23 @@ class Settings(BaseSettings):
     api_key_pool: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("YOUTUBE_API_KEY_POOL_JSON", "api_key_pool")
     )
-    #: The only switch between YouTube and the simulator.
-    youtube_url: str = "https://youtube.googleapis.com"
+    #: `on`: the quota of one project alone is used. The other value is `SEVERAL_PROJECTS`, which states Google's rule.
+    compliance_mode: str = "on"
+    #: Daily limits that Google granted: {"project": {"general": 50000}}. What is not named has the default.
+    quota_limits: dict[str, dict[str, int]] = Field(default_factory=dict)
+    #: The only switch between YouTube and the simulator: feeds and hub follow it.
+    youtube_url: str = YOUTUBE_URL
+    #: Where Atom feeds come from. Unset: YouTube's own host, or `youtube_url` where that is a simulator.
+    feeds_url: str | None = None
+    #: The WebSub hub. Unset: Google's, or the simulator's.
+    hub_url: str | None = None
+    #: Public address under which the hub reaches `pleiades push`. Unset: no push.
+    push_callback_url: str | None = None
+    #: Signs what the hub sends; at least 16 characters. Required for push.
+    push_secret: SecretStr | None = Field(default=None, min_length=16)
+    #: Where `pleiades push` listens.
+    push_host: str = "127.0.0.1"
+    push_port: int = Field(default=8478, ge=0, le=65_535)
     #: `simulator`: ask the server at `youtube_url` what time it is.
     clock: Literal["system", "simulator"] = "system"
     #: Root of the vault. Unset: HOME/vault.
@@ -56,12 +80,23 @@ class Settings(BaseSettings):
     )  # fmt: skip
     #: How far back the first search for a term looks. Findability falls after 20 days (arXiv 2506.11727).
     search_window_hours: int = Field(default=7 * 24, ge=1)
-    #: Pages of search in one hunt: 100 calls a day over 24 hunts.
-    searches_per_hunt: int = Field(default=4, ge=0, le=100)
-    #: Uploads lists in one hunt: 60 · 24 = 1,440 of the 10,000 general units a day.
-    uploads_per_hunt: int = Field(default=60, ge=0, le=5_000)
-    #: A video older than this when it is found is not watched.
+    #: Most pages of search in one hunt; quota is spread over the day all the same.
+    searches_per_hunt: int = Field(default=8, ge=0, le=100)
+    #: Most general units that one hunt spends on uploads lists and checks; likewise.
+    uploads_per_hunt: int = Field(default=1_000, ge=0, le=5_000)
+    #: Most Atom feeds read in one hunt. They cost no quota; this bounds time and courtesy.
+    feeds_per_hunt: int = Field(default=2_000, ge=0, le=50_000)
+    #: Regions whose charts are read, twice a day: 3 categories, 4 units each.
+    chart_regions: tuple[str, ...] = ("US", "IN", "BR", "DE", "JP")
+    #: Channels that are followed; beyond it those that upload least are forgotten. 200 B of SQL each.
+    followed_channels: int = Field(default=200_000, ge=0)
+    #: Terms in the search queue; beyond it those that promise least are forgotten.
+    queue_terms: int = Field(default=20_000, ge=1)
+    #: A video older than this when it is found is not watched, unless a person added it.
     admission_max_age_days: int = Field(default=3650, ge=1)
+    #: What happens to new videos that quota cannot watch: `sample` watches an unbiased share, `refuse` none, `admit` all.
+    #: They are described and kept in the registry in any case.
+    when_full: Literal["sample", "refuse", "admit"] = "sample"
 
     #: Calls of one slice: the unit of leasing, of loss and of commit (docs/architecture.md).
     calls_per_slice: int = Field(default=100, ge=1, le=100)
@@ -84,6 +119,16 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment over `.env` over what the home's file says, which is passed to the constructor."""
         return env_settings, dotenv_settings, init_settings
+
+    @property
+    def feeds_root(self) -> str:
+        """Where `/feeds/videos.xml` is, without a slash at the end."""
+        return (self.feeds_url or (_FEEDS_URL if self.youtube_url == YOUTUBE_URL else self.youtube_url)).rstrip("/")
+
+    @property
+    def hub_root(self) -> str:
+        """Where `/subscribe` is, without a slash at the end."""
+        return (self.hub_url or (_HUB_URL if self.youtube_url == YOUTUBE_URL else self.youtube_url)).rstrip("/")
 
     @property
     def vault_root(self) -> Path:

@@ -10,35 +10,39 @@ import contextlib
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-
-import psycopg
+from typing import Any
 
 from pleiades_core.clock import Clock
-from pleiades_core.errors import BadRequest, ConfigurationError, QuotaExhausted, ResourceMissing, StorageError
+from pleiades_core.errors import BadRequest, ConfigurationError, QuotaExhausted, ResourceMissing
 from pleiades_core.models import ChannelId, Counts, Page, Rejected, VideoDetails, VideoId
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
-from pleiades_core.storage.queries import load_queries
 from pleiades_core.videoid import uploads_playlist
 from pleiades_core.youtube import parse
 from pleiades_core.youtube.client import Transport
 from pleiades_core.youtube.executor import HydraExecutor
-from pleiades_core.youtube.keyring import KeyRing, parse_pool
-from pleiades_core.youtube.parse import ChannelDetails
-from pleiades_core.youtube.quota import Ledger, Reservation
+from pleiades_core.youtube.keycheck import KeyCheck, check_keys
+from pleiades_core.youtube.keyring import open_keyring
+from pleiades_core.youtube.parse import ChannelDetails, ChartPage
+from pleiades_core.youtube.quarantine import Quarantine, quarantine_table
+from pleiades_core.youtube.quota import Reservation
+from pleiades_core.youtube.shares import HUNTING, TRACKING
+
+__all__ = [
+    "CHART_CATEGORIES", "IDS_PER_CALL", "ChannelDetails", "ChartPage", "KeyCheck", "YouTube", "open_youtube",
+    "quarantine_table",
+]  # fmt: skip
 
 #: Ids in one call, and rows in one page. developers.google.com/youtube/v3/docs/videos/batchGetStats (read 2026-11-22)
 IDS_PER_CALL = 50
+#: Music, movies and gaming: what mostPopular still serves. developers.google.com/youtube/v3/revision_history, 21 Jul 2025
+CHART_CATEGORIES = frozenset({1, 10, 20})
 #: How long a refusal of videos.batchGetStats is remembered before it is tried again.
 _REFUSAL_LASTS = timedelta(hours=1)
-#: Rows kept in the table `quarantine`.
-_QUARANTINE_ROWS = 1_000
+_EVERYTHING = "snippet,contentDetails,statistics"
 
-Quarantine = Callable[[str, Sequence[Rejected]], None]
-
-_SQL = load_queries("ledger")
 _log = logging.getLogger(__name__)
 
 
@@ -55,19 +59,34 @@ class YouTube:
         self._refused_until: datetime | None = None
         self._lock = threading.Lock()
 
-    def search(self, term: str, *, published_after: datetime, page_token: str | None = None) -> Page:
-        """Up to 50 videos about `term`, published after an aware instant, newest first. One of 100 calls a day."""
+    def search(
+        self,
+        term: str | None,
+        *,
+        published_after: datetime | None = None,
+        published_before: datetime | None = None,
+        category: int | None = None,
+        order: str = "date",
+        page_token: str | None = None,
+        pool: str = HUNTING,
+    ) -> Page:
+        """Up to 50 videos about `term`, of any topic when it is None. One of 100 calls a day.
+
+        `published_after` and `published_before` are aware instants, `category` a number of `categories`; `order` is `date`
+        (newest first), `viewCount`, `relevance` or `rating`.
+        """
         params = {
             "part": "snippet",
             "type": "video",
-            "order": "date",
+            "order": order,
             "maxResults": IDS_PER_CALL,
             "q": term,
-            # The API takes RFC 3339; fractions of a second were refused by older versions.
-            "publishedAfter": f"{published_after.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "publishedAfter": _rfc3339(published_after),
+            "publishedBefore": _rfc3339(published_before),
+            "videoCategoryId": None if category is None else str(category),
             "pageToken": page_token,
         }
-        page, rejected = parse.search_rows(self.executor.execute("search.list", params, pool="hunting"))
+        page, rejected = parse.search_rows(self.executor.execute("search.list", params, pool=pool))
         self._keep("search.list", rejected)
         return page
 
@@ -79,26 +98,54 @@ class YouTube:
             "maxResults": IDS_PER_CALL,
             "pageToken": page_token,
         }
-        reply = self.executor.execute("playlistItems.list", params, pool="hunting", reservation=reservation)
+        reply = self.executor.execute("playlistItems.list", params, pool=HUNTING, reservation=reservation)
         page, rejected = parse.uploads_rows(reply, channel_id)
         self._keep("playlistItems.list", rejected)
         return page
 
-    def videos(self, ids: Sequence[VideoId], *, reservation: Reservation | None = None) -> tuple[VideoDetails, ...]:
+    def videos(
+        self, ids: Sequence[VideoId], *, reservation: Reservation | None = None, pool: str = HUNTING
+    ) -> tuple[VideoDetails, ...]:
         """What is known of up to 50 videos; absent ones are just not there. One general unit, none for no ids."""
-        return self.videos_and_unreadable(ids, reservation=reservation)[0]
+        return self.videos_and_unreadable(ids, reservation=reservation, pool=pool)[0]
 
     def videos_and_unreadable(
-        self, ids: Sequence[VideoId], *, reservation: Reservation | None = None
+        self, ids: Sequence[VideoId], *, reservation: Reservation | None = None, pool: str = HUNTING
     ) -> tuple[tuple[VideoDetails, ...], frozenset[VideoId]]:
         """`videos`, and those whose rows came and were rejected: they are there, and nobody can say what they are."""
         if not ids:
             return (), frozenset()
-        params = {"part": "snippet,contentDetails,statistics", "id": _joined(ids), "maxResults": IDS_PER_CALL}
-        reply = self.executor.execute("videos.list", params, pool="hunting", reservation=reservation)
+        params = {"part": _EVERYTHING, "id": _joined(ids), "maxResults": IDS_PER_CALL}
+        reply = self.executor.execute("videos.list", params, pool=pool, reservation=reservation)
         details, rejected = parse.video_details(reply, ids)
         self._keep("videos.list", rejected)
         return details, parse.unreadable(reply, ids, details) if rejected else frozenset()
+
+    def chart(
+        self, region: str, category: int, page_token: str | None = None, *, reservation: Reservation | None = None
+    ) -> ChartPage:
+        """Up to 50 videos of a region's chart of one of `CHART_CATEGORIES`. One general unit.
+
+        Raises ResourceMissing for another category, without a call, and for a region that has no such chart.
+        """
+        if category not in CHART_CATEGORIES:
+            raise ResourceMissing(
+                f"category {category} has no chart since 21 July 2025",
+                cure=f"ask for one of the categories {', '.join(map(str, sorted(CHART_CATEGORIES)))}",
+                reason="videoChartNotFound",
+            )
+        params = {
+            "part": _EVERYTHING,
+            "chart": "mostPopular",
+            "regionCode": region,
+            "videoCategoryId": str(category),
+            "maxResults": IDS_PER_CALL,
+            "pageToken": page_token,
+        }
+        reply = self.executor.execute("videos.list", params, pool=HUNTING, reservation=reservation)
+        page, rejected = parse.chart_rows(reply)
+        self._keep("videos.list", rejected)
+        return page
 
     def stats(self, ids: Sequence[VideoId], reservation: Reservation | None = None) -> tuple[Counts, ...]:
         """The counts of up to 50 videos; absent ones are just not there. One unit of the stats bucket, none for no ids.
@@ -119,7 +166,7 @@ class YouTube:
         refused = False
         if not self._is_refused():
             try:
-                reply = self.executor.execute(method, params, pool="tracking", reservation=reservation)
+                reply = self.executor.execute(method, params, pool=TRACKING, reservation=reservation)
             except QuotaExhausted as error:
                 _log.info("%s; videos.list answers for it", error)
             except (ResourceMissing, BadRequest) as error:
@@ -127,7 +174,7 @@ class YouTube:
                 refused = True
         if reply is None:
             method = "videos.list"
-            reply = self.executor.execute(method, {**params, "maxResults": IDS_PER_CALL}, pool="tracking")
+            reply = self.executor.execute(method, {**params, "maxResults": IDS_PER_CALL}, pool=TRACKING)
             if refused:
                 # Only now: when videos.list refuses too, the ids were at fault and not the method.
                 with self._lock:
@@ -136,19 +183,18 @@ class YouTube:
         self._keep(method, rejected)
         return counts, parse.unreadable(reply, ids, counts) if rejected else frozenset()
 
-    def channels(self, ids: Sequence[ChannelId]) -> tuple[ChannelDetails, ...]:
+    def channels(self, ids: Sequence[ChannelId], *, reservation: Reservation | None = None) -> tuple[ChannelDetails, ...]:
         """Title and sums of up to 50 channels; absent ones are just not there. One general unit, none for no ids."""
-        if not ids:
-            return ()
-        params = {"part": "snippet,statistics", "id": _joined(ids), "maxResults": IDS_PER_CALL}
-        details, rejected = parse.channels(self.executor.execute("channels.list", params, pool="hunting"))
-        self._keep("channels.list", rejected)
-        return details
+        return self._channels({"id": _joined(ids), "maxResults": IDS_PER_CALL}, reservation) if ids else ()
+
+    def channel_of_handle(self, handle: str) -> ChannelDetails | None:
+        """The channel behind `@handle`, with or without the sign; None when there is none. One general unit."""
+        return next(iter(self._channels({"forHandle": f"@{handle.strip().removeprefix('@')}"}, None)), None)
 
     def categories(self, region: str) -> dict[int, str]:
         """Number and title of the categories of a region such as `US`. One general unit."""
         params = {"part": "snippet", "regionCode": region}
-        return parse.categories(self.executor.execute("videoCategories.list", params, pool="hunting"))
+        return parse.categories(self.executor.execute("videoCategories.list", params, pool=HUNTING))
 
     def calls(self) -> Counter[str]:
         """Attempts sent so far, by bucket."""
@@ -167,16 +213,25 @@ class YouTube:
             return
         ledger = self.executor.ledger
         with ledger.transaction() as connection:
-            reservation = ledger.reserve(connection, project, bucket, units)
+            reservation = ledger.reserve(connection, project, bucket, pool, units)
         try:
             yield reservation
         finally:
             with ledger.transaction() as connection:
                 ledger.settle(connection, reservation)
 
-    def units_left(self, bucket: str) -> int:
-        """Units that every project of the ring together has left in a bucket."""
-        return sum(self.executor.ledger.left(project, bucket) for project in self.executor.ring.projects)
+    def units_left(self, bucket: str, pool: str | None = None) -> int:
+        """Units that all projects of the ring together have left in a bucket; those that one pool may take now.
+
+        Projects none of whose keys serve the pool do not count.
+        """
+        ring = self.executor.ring
+        projects = ring.projects if pool is None else {key.project for key in ring.keys if pool in key.pools}
+        return sum(self.executor.ledger.left(project, bucket, pool) for project in projects)
+
+    def check_keys(self) -> tuple[KeyCheck, ...]:
+        """Try every key in use, one general unit each; see keycheck.py."""
+        return check_keys(self.executor)
 
     def project_for(self, bucket: str, pool: str) -> str | None:
         """The project that the next call of a bucket would be billed to; None when no project has units left."""
@@ -184,6 +239,13 @@ class YouTube:
             return self.executor.ring.choose(bucket, pool).project
         except QuotaExhausted:
             return None
+
+    def _channels(self, which: dict[str, Any], reservation: Reservation | None) -> tuple[ChannelDetails, ...]:
+        params = {"part": "snippet,statistics", **which}
+        reply = self.executor.execute("channels.list", params, pool=HUNTING, reservation=reservation)
+        details, rejected = parse.channels(reply)
+        self._keep("channels.list", rejected)
+        return details
 
     def _is_refused(self) -> bool:
         with self._lock:
@@ -195,44 +257,33 @@ class YouTube:
             self._quarantine(method, rejected)
 
 
+def _rfc3339(instant: datetime | None) -> str | None:
+    """As the API takes it; fractions of a second were refused by older versions."""
+    return None if instant is None else f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def _joined(ids: Sequence[str]) -> str:
     if len(ids) > IDS_PER_CALL:
         raise ValueError(f"{len(ids)} ids in one call: at most {IDS_PER_CALL}")
     return ",".join(ids)
 
 
-def quarantine_table(database: Database, clock: Clock) -> Quarantine:
-    """A quarantine in the table of that name, which keeps the newest rows and never makes a good call fail."""
-
-    def keep(source: str, rejected: Sequence[Rejected]) -> None:
-        now = clock.now()
-        rows = [(now, source, parse.clean(row.reason, 200), parse.clean(row.row, 500)) for row in rejected]
-        try:
-            with database.transaction() as connection:
-                with connection.cursor() as cursor:
-                    cursor.executemany(_SQL.quarantine, rows)
-                connection.execute(_SQL.bound_quarantine, {"keep": _QUARANTINE_ROWS})
-        except (psycopg.Error, StorageError) as error:
-            _log.warning("%d rejected rows of %s could not be kept: %s", len(rows), source, type(error).__name__)
-
-    return keep
-
-
 @contextlib.contextmanager
 def open_youtube(settings: Settings, database: Database, clock: Clock) -> Iterator[YouTube]:
     """YouTube, or what `settings.youtube_url` says stands for it, for the length of a block.
 
-    Raises ConfigurationError when no keys are set or they are malformed. Nothing is sent.
+    Raises ConfigurationError when no keys are set, they are malformed, or compliance mode is neither on nor properly off. What
+    an operator may not expect of the keys is logged. Nothing is sent.
     """
     if settings.api_key_pool is None:
         raise ConfigurationError(
             "no API key: YOUTUBE_API_KEY_POOL_JSON is not set",
             cure='put YOUTUBE_API_KEY_POOL_JSON=["KEY"] into the environment or .env; `pleiades demo` needs none',
         )
-    keys = parse_pool(settings.api_key_pool.get_secret_value())
-    ledger = Ledger(database, clock)
+    ring = open_keyring(settings, database, clock)
+    ring.announce()
     transport = Transport(settings.youtube_url, settings.call_deadline_s)
     try:
-        yield YouTube(HydraExecutor(KeyRing(keys, ledger), ledger, transport, clock), quarantine_table(database, clock))
+        yield YouTube(HydraExecutor(ring, ring.ledger, transport, clock), quarantine_table(database, clock))
     finally:
         transport.close()

@@ -22,10 +22,7 @@ from pydantic import SecretStr
 
 from pleiades_core.errors import ApiError, BadRequest
 from pleiades_core.youtube.quota import BUCKET_OF_METHOD
-from pleiades_core.youtube.wire import Line, Origin, Reply, tls_context
-
-#: YouTube compresses only for a User-Agent with "gzip" in it: developers.google.com/youtube/v3/getting-started#gzip
-_USER_AGENT = "pleiades/0.1 (gzip)"
+from pleiades_core.youtube.wire import USER_AGENT, Line, Origin, Reply, tls_context
 
 _log = logging.getLogger(__name__)
 
@@ -119,7 +116,7 @@ class Transport:
         headers = {
             "Accept": "application/json",
             "Accept-Encoding": "gzip",
-            "User-Agent": _USER_AGENT,
+            "User-Agent": USER_AGENT,
             "X-Goog-Api-Key": secret,
         }
         verb, target, body = request.verb, "/" + request.uri.removeprefix(self._root).partition("/")[2], None

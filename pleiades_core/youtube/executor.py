@@ -31,9 +31,11 @@ from pleiades_core.errors import (
     ReplyTooLarge,
 )
 from pleiades_core.youtube.client import Transport
-from pleiades_core.youtube.keyring import ApiKey, KeyRing
+from pleiades_core.youtube.keyring import KeyRing
 from pleiades_core.youtube.parse import parse_error, parse_object, require_list
+from pleiades_core.youtube.pool import ApiKey
 from pleiades_core.youtube.quota import BUCKET_OF_METHOD, Ledger, Reservation
+from pleiades_core.youtube.shares import POOL_NAMES
 
 #: Waits are random between 0 and base · 2ⁿ, at most the cap: callers that failed together come back apart.
 #: aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter ("full jitter")
@@ -78,14 +80,20 @@ class HydraExecutor:
             return Counter(self._sent)
 
     def execute(
-        self, method: str, params: Mapping[str, Any], *, pool: str, reservation: Reservation | None = None
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        *,
+        pool: str,
+        reservation: Reservation | None = None,
+        wanted: Callable[[], bool] = lambda: True,
     ) -> dict[str, Any]:
         """The JSON object that a method such as `videos.list` answers with.
 
         Units come from `reservation` while it is of the method's bucket, of the present quota day and not used up; from the
         ledger otherwise. Raises QuotaExhausted when no project of the pool has units left, KeyInvalid when no key is left,
-        RateLimited, BackendError or BadReply after the last attempt, BadRequest, ResourceMissing or ReplyTooLarge at
-        once.
+        RateLimited, BackendError or BadReply after the last attempt or as soon as the answer is not `wanted` any more,
+        BadRequest, ResourceMissing or ReplyTooLarge at once.
         """
         bucket = BUCKET_OF_METHOD[method]
         spent: set[str] = set()
@@ -105,7 +113,7 @@ class HydraExecutor:
                 self.ring.retire(key, outcome)
             elif isinstance(outcome, RateLimited | BackendError | BadReply) and not isinstance(outcome, ReplyTooLarge):
                 failures += 1
-                if failures >= self._attempts:
+                if failures >= self._attempts or not wanted():
                     raise outcome
                 self._sleep(_wait_s(failures, outcome))
             else:
@@ -114,8 +122,29 @@ class HydraExecutor:
     async def execute_async(
         self, method: str, params: Mapping[str, Any], *, pool: str, reservation: Reservation | None = None
     ) -> dict[str, Any]:
-        """`execute` in a thread, for callers that run an event loop."""
-        return await asyncio.to_thread(self.execute, method, params, pool=pool, reservation=reservation)
+        """`execute` in a thread, for callers that run an event loop.
+
+        When the waiting is cancelled, the attempt in flight still ends and stays paid for; none follows it.
+        """
+        cancelled = threading.Event()
+        try:
+            return await asyncio.to_thread(
+                self.execute, method, params, pool=pool, reservation=reservation, wanted=lambda: not cancelled.is_set()
+            )
+        finally:
+            cancelled.set()
+
+    def try_key(self, key: ApiKey, method: str, params: Mapping[str, Any]) -> dict[str, Any] | ApiError:
+        """One attempt with one key, whatever is known of it: the answer, or the error that it is. Paid for like any other.
+
+        Raises nothing of the API's; the ring is left as it is.
+        """
+        now = self.clock.now()
+        bucket = BUCKET_OF_METHOD[method]
+        paid = any(self.ledger.debit(key.project, bucket, pool, now=now) for pool in POOL_NAMES if pool in key.pools)
+        if not paid:
+            return QuotaExhausted(key.project, bucket, self.ledger.resets_at())
+        return self._attempt(method, params, key, bucket, now)
 
     def _pay(self, bucket: str, pool: str, reservation: Reservation | None, spent: set[str], now: datetime) -> ApiKey:
         """A key whose project has just been charged one unit. Raises QuotaExhausted or KeyInvalid."""
@@ -131,13 +160,12 @@ class HydraExecutor:
             key = self.ring.of_project(reservation.project, pool)
             if key is not None and reservation.take():
                 return key
-        passed = set(spent)
-        while True:
-            key = self.ring.choose(bucket, pool, avoid=passed)
-            if self.ledger.debit(key.project, bucket, now=now):
+        candidates = self.ring.candidates(pool)
+        for key in candidates:
+            # A spent project answers no here until its reset, in this process and in every later one.
+            if key.project not in spent and self.ledger.debit(key.project, bucket, pool, now=now):
                 return key
-            # Others took the last unit between looking and paying.
-            passed.add(key.project)
+        raise self.ring.exhausted(candidates[0].project, bucket, pool)
 
     def _attempt(
         self, method: str, params: Mapping[str, Any], key: ApiKey, bucket: str, now: datetime

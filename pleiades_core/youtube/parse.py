@@ -10,21 +10,20 @@ hostile text.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from pleiades_core.errors import BadReply
 from pleiades_core.models import Candidate, ChannelId, Counts, Page, Rejected, VideoDetails, VideoId
 from pleiades_core.videoid import is_channel_id, is_video_id
+from pleiades_core.youtube.fields import BadRowError, count_of, instant_of, part_of, rejected, small_number
 from pleiades_core.youtube.plain import clean, duration_seconds, parse_object
 from pleiades_core.youtube.refusals import parse_error
 
 __all__ = [
-    "ChannelDetails", "categories", "channels", "clean", "duration_seconds", "parse_error", "parse_object", "require_list",
-    "search_page", "search_rows", "stats", "unreadable", "uploads_page", "uploads_rows",
+    "ChannelDetails", "ChartPage", "categories", "channels", "chart_rows", "clean", "duration_seconds", "parse_error",
+    "parse_object", "require_list", "search_page", "search_rows", "stats", "unreadable", "uploads_page", "uploads_rows",
     "video_details",
 ]  # fmt: skip
 
@@ -33,14 +32,8 @@ _TITLE_CHARS = 1_000
 _DESCRIPTION_CHARS = 5_000
 _TAGS = 50
 _TAG_CHARS = 100
-#: A rejected row is kept for a person to look at, not for replaying it.
-_REPR_CHARS = 500
-#: Counts are uint64 in the API and bigint in our tables.
-_LARGEST_COUNT = 2**63 - 1
 
-
-class _BadRowError(Exception):
-    """Why a row is rejected; never leaves this module."""
+Record = TypeVar("Record", Counts, VideoDetails)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +48,15 @@ class ChannelDetails:
     subscribers: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChartPage:
+    """One page of a chart, best first."""
+
+    details: tuple[VideoDetails, ...]
+    #: Opaque; None on the last page.
+    next_page_token: str | None
+
+
 def search_page(reply: dict[str, Any]) -> Page:
     """The candidates on a page of `search.list`, in its order."""
     return search_rows(reply)[0]
@@ -64,8 +66,9 @@ def search_rows(reply: dict[str, Any]) -> tuple[Page, tuple[Rejected, ...]]:
     """A page of `search.list` (part snippet), and the rows that are no videos."""
 
     def candidate(row: dict[str, Any]) -> Candidate:
-        named = _part(row, "id")
-        return _candidate(named.get("videoId"), _part(row, "snippet").get("channelId"))
+        named = part_of(row, "id")
+        snippet = part_of(row, "snippet")
+        return _candidate(named.get("videoId"), snippet.get("channelId"), snippet.get("publishedAt"))
 
     return _page(reply, candidate)
 
@@ -82,37 +85,33 @@ def uploads_rows(reply: dict[str, Any], channel_id: ChannelId | None = None) -> 
     """
 
     def candidate(row: dict[str, Any]) -> Candidate:
-        snippet = _part(row, "snippet")
-        video_id = _part(row, "contentDetails").get("videoId") or _part(snippet, "resourceId").get("videoId")
+        snippet = part_of(row, "snippet")
+        details = part_of(row, "contentDetails")
+        video_id = details.get("videoId") or part_of(snippet, "resourceId").get("videoId")
         # `channelId` is whoever added the row to the playlist; the owner of the video stands beside it.
         owner = snippet.get("videoOwnerChannelId") or channel_id or snippet.get("channelId")
-        return _candidate(video_id, owner)
+        # The snippet's publishedAt is when the row was added to the playlist.
+        return _candidate(video_id, owner, details.get("videoPublishedAt"))
 
     return _page(reply, candidate)
 
 
 def video_details(reply: dict[str, Any], asked: Sequence[VideoId]) -> tuple[tuple[VideoDetails, ...], tuple[Rejected, ...]]:
     """The videos of a `videos.list` reply with parts snippet, contentDetails and statistics; ids not there are just absent."""
-    good: list[VideoDetails] = []
-    bad: list[Rejected] = []
-    for video_id, row in _asked_rows(reply, asked, bad):
-        try:
-            good.append(_details(video_id, row))
-        except _BadRowError as error:
-            bad.append(_rejected(str(error), row))
-    return tuple(good), tuple(bad)
+    return _of_asked(reply, asked, _details)
+
+
+def chart_rows(reply: dict[str, Any]) -> tuple[ChartPage, tuple[Rejected, ...]]:
+    """A page of `videos.list` with a chart, each video at most once, and the rows that are no videos."""
+    rows = _items(reply, [])
+    named = dict.fromkeys(VideoId(row["id"]) for row in rows if is_video_id(row.get("id")))
+    good, bad = video_details(reply, tuple(named))
+    return ChartPage(details=good, next_page_token=_token(reply)), bad
 
 
 def stats(reply: dict[str, Any], asked: Sequence[VideoId]) -> tuple[tuple[Counts, ...], tuple[Rejected, ...]]:
     """The counts in a `videos.list` or `videos.batchGetStats` reply, each video at most once; ids not there are just absent."""
-    good: list[Counts] = []
-    bad: list[Rejected] = []
-    for video_id, row in _asked_rows(reply, asked, bad):
-        try:
-            good.append(_counts(video_id, row))
-        except _BadRowError as error:
-            bad.append(_rejected(str(error), row))
-    return tuple(good), tuple(bad)
+    return _of_asked(reply, asked, _counts)
 
 
 def unreadable(reply: dict[str, Any], asked: Sequence[VideoId], read: Sequence[Counts | VideoDetails]) -> frozenset[VideoId]:
@@ -129,24 +128,24 @@ def channels(reply: dict[str, Any]) -> tuple[tuple[ChannelDetails, ...], tuple[R
         try:
             channel_id = _channel_id(row.get("id"))
             if channel_id in good:
-                bad.append(_rejected("id came before", row))
+                bad.append(rejected("id came before", row))
                 continue
-            given = _part(row, "statistics")
+            given = part_of(row, "statistics")
             good[channel_id] = ChannelDetails(
                 channel_id=channel_id,
-                title=clean(_part(row, "snippet").get("title"), _TITLE_CHARS),
-                videos=_count(given, "videoCount"),
-                views=_count(given, "viewCount"),
-                subscribers=None if given.get("hiddenSubscriberCount") is True else _count(given, "subscriberCount"),
+                title=clean(part_of(row, "snippet").get("title"), _TITLE_CHARS),
+                videos=count_of(given, "videoCount"),
+                views=count_of(given, "viewCount"),
+                subscribers=None if given.get("hiddenSubscriberCount") is True else count_of(given, "subscriberCount"),
             )
-        except _BadRowError as error:
-            bad.append(_rejected(str(error), row))
+        except BadRowError as error:
+            bad.append(rejected(str(error), row))
     return tuple(good.values()), tuple(bad)
 
 
 def categories(reply: dict[str, Any]) -> dict[int, str]:
     """Category number to title, from a `videoCategories.list` reply. Rows without a number are left out."""
-    numbered = ((_small_number(row.get("id")), row) for row in _items(reply, []))
+    numbered = ((small_number(row.get("id")), row) for row in _items(reply, []))
     return {number: clean(_snippet_title(row), _TITLE_CHARS) for number, row in numbered if number is not None}
 
 
@@ -168,21 +167,28 @@ def _items(reply: dict[str, Any], bad: list[Rejected]) -> Iterator[dict[str, Any
         if isinstance(row, dict):
             yield row
         else:
-            bad.append(_rejected("row is not an object", row))
+            bad.append(rejected("row is not an object", row))
 
 
-def _asked_rows(
-    reply: dict[str, Any], asked: Sequence[VideoId], bad: list[Rejected]
-) -> Iterator[tuple[VideoId, dict[str, Any]]]:
-    """Rows of videos that were asked for, the first of each."""
+def _of_asked(
+    reply: dict[str, Any], asked: Sequence[VideoId], make: Callable[[VideoId, dict[str, Any]], Record]
+) -> tuple[tuple[Record, ...], tuple[Rejected, ...]]:
+    """Records of videos that were asked for, each from the first of its rows that is good."""
     waiting = set(asked)
+    good: list[Record] = []
+    bad: list[Rejected] = []
     for row in _items(reply, bad):
         video_id = row.get("id")
-        if isinstance(video_id, str) and video_id in waiting:
-            waiting.remove(VideoId(video_id))
-            yield VideoId(video_id), row
+        if not isinstance(video_id, str) or video_id not in waiting:
+            bad.append(rejected("id was not asked for, or came before", row))
+            continue
+        try:
+            good.append(make(VideoId(video_id), row))
+        except BadRowError as error:
+            bad.append(rejected(str(error), row))
         else:
-            bad.append(_rejected("id was not asked for, or came before", row))
+            waiting.remove(VideoId(video_id))
+    return tuple(good), tuple(bad)
 
 
 def _page(reply: dict[str, Any], candidate: Any) -> tuple[Page, tuple[Rejected, ...]]:
@@ -191,30 +197,38 @@ def _page(reply: dict[str, Any], candidate: Any) -> tuple[Page, tuple[Rejected, 
     for row in _items(reply, bad):
         try:
             found: Candidate = candidate(row)
-        except _BadRowError as error:
-            bad.append(_rejected(str(error), row))
+        except BadRowError as error:
+            bad.append(rejected(str(error), row))
         else:
             # Search does repeat a video now and then; that is no defect of the row.
             good.setdefault(found.video_id, found)
+    return Page(candidates=tuple(good.values()), next_page_token=_token(reply)), tuple(bad)
+
+
+def _token(reply: dict[str, Any]) -> str | None:
     token = reply.get("nextPageToken")
-    usable = isinstance(token, str) and token.isascii() and token.isprintable() and token
-    return Page(candidates=tuple(good.values()), next_page_token=token if usable else None), tuple(bad)
+    return token if isinstance(token, str) and token.isascii() and token.isprintable() and token else None
 
 
-def _candidate(video_id: object, channel_id: object) -> Candidate:
+def _candidate(video_id: object, channel_id: object, published_at: object) -> Candidate:
     if not is_video_id(video_id):
-        raise _BadRowError("no video id")
-    return Candidate(video_id=VideoId(str(video_id)), channel_id=_channel_id(channel_id))
+        raise BadRowError("no video id")
+    try:
+        instant = instant_of(published_at)
+    except BadRowError:
+        # videos.list will say it better; a video is not lost for a date.
+        instant = None
+    return Candidate(video_id=VideoId(str(video_id)), channel_id=_channel_id(channel_id), published_at=instant)
 
 
 def _channel_id(value: object) -> ChannelId:
     if not is_channel_id(value):
-        raise _BadRowError("no channel id")
+        raise BadRowError("no channel id")
     return ChannelId(str(value))
 
 
 def _details(video_id: VideoId, row: dict[str, Any]) -> VideoDetails:
-    snippet = _part(row, "snippet")
+    snippet = part_of(row, "snippet")
     tags = snippet.get("tags")
     live = snippet.get("liveBroadcastContent")
     return VideoDetails(
@@ -223,69 +237,26 @@ def _details(video_id: VideoId, row: dict[str, Any]) -> VideoDetails:
         channel_title=clean(snippet.get("channelTitle"), _TITLE_CHARS),
         title=clean(snippet.get("title"), _TITLE_CHARS),
         description=clean(snippet.get("description"), _DESCRIPTION_CHARS),
-        published_at=_instant(snippet.get("publishedAt")),
+        published_at=instant_of(snippet.get("publishedAt")),
         tags=tuple(clean(tag, _TAG_CHARS) for tag in tags[:_TAGS] if isinstance(tag, str)) if isinstance(tags, list) else (),
-        category_id=_small_number(snippet.get("categoryId")),
+        category_id=small_number(snippet.get("categoryId")),
         language=clean(snippet.get("defaultAudioLanguage") or snippet.get("defaultLanguage"), _TAG_CHARS) or None,
-        duration_s=duration_seconds(_part(row, "contentDetails").get("duration")),
+        duration_s=duration_seconds(part_of(row, "contentDetails").get("duration")),
         live=live if live in ("live", "upcoming") else "none",
         counts=_counts(video_id, row),
     )
 
 
 def _counts(video_id: VideoId, row: dict[str, Any]) -> Counts:
-    given = _part(row, "statistics")
+    given = part_of(row, "statistics")
     return Counts(
         video_id=video_id,
-        views=_count(given, "viewCount"),
-        likes=_count(given, "likeCount"),
-        comments=_count(given, "commentCount"),
+        views=count_of(given, "viewCount"),
+        likes=count_of(given, "likeCount"),
+        comments=count_of(given, "commentCount"),
     )
-
-
-def _count(given: dict[str, Any], name: str) -> int | None:
-    value = given.get(name)
-    if value is None:
-        return None
-    # 19 digits hold 2**63 - 1; `isdigit` alone would let superscripts through to int(), which refuses them.
-    if type(value) is str and len(value) <= 19 and value.isascii() and value.isdigit():  # noqa: PLR2004
-        value = int(value)
-    if type(value) is not int or not 0 <= value <= _LARGEST_COUNT:
-        raise _BadRowError(f"{name} is no count")
-    return value
-
-
-def _small_number(value: object) -> int | None:
-    text = str(value) if type(value) in (str, int) else ""
-    return int(text) if re.fullmatch("[0-9]{1,4}", text) else None
-
-
-def _instant(value: object) -> datetime:
-    """`2026-03-01T12:00:00Z`, with or without fractions of a second."""
-    try:
-        instant = datetime.fromisoformat(value) if isinstance(value, str) else None
-        if instant is None or instant.tzinfo is None:
-            raise _BadRowError("publishedAt is no instant")
-        return instant.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise _BadRowError("publishedAt is no instant") from None
-
-
-def _part(row: dict[str, Any], name: str) -> dict[str, Any]:
-    """A part of a row; empty when absent. Raises for something else under its name."""
-    part = row.get(name)
-    if part is None:
-        return {}
-    if not isinstance(part, dict):
-        raise _BadRowError(f"{name} is not an object")
-    return part
 
 
 def _snippet_title(row: dict[str, Any]) -> object:
     snippet = row.get("snippet")
     return snippet.get("title") if isinstance(snippet, dict) else None
-
-
-def _rejected(reason: str, row: object) -> Rejected:
-    # `repr` also spells out NUL and lone surrogates, so the text can be stored.
-    return Rejected(reason=reason, row=repr(row)[:_REPR_CHARS].encode("utf-8", "replace").decode())

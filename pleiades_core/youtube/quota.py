@@ -1,7 +1,7 @@
 """Quota ledger: how many units each (project, bucket, Pacific day) has left, kept in PostgreSQL.
 
-Belongs here: buckets, costs, limits, and taking units before a call is sent. Does not belong here: which key a call travels
-with (keyring.py), what to do when nothing is left (executor.py).
+Belongs here: buckets, costs, limits, and taking units before a call is sent. Does not belong here: how pools share a bucket
+(shares.py), which key a call travels with (keyring.py), what to do when nothing is left (executor.py).
 
 Costs and limits are data: nothing here was tried against the live service, and the API itself may name another limit.
 """
@@ -22,6 +22,7 @@ from psycopg.rows import TupleRow
 from pleiades_core.clock import Clock, pacific_day, quota_resets_at
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
+from pleiades_core.youtube.shares import POOL_NAMES, POOLS, Account, Elapsed, free_for, weights
 
 SEARCH = "search"
 STATS = "stats"
@@ -43,6 +44,9 @@ BUCKET_OF_METHOD: Mapping[str, str] = MappingProxyType(
     }
 )
 
+#: Rows older than this many days answer no question any more.
+LEDGER_KEPT_DAYS = 90
+
 _SQL = load_queries("ledger")
 
 
@@ -57,6 +61,10 @@ class LedgerRow:
     spent: int
     limit: int
     left: int
+    #: Of `spent`, what each pool took. The rest, if any, was counted before there were pools.
+    hunting: int
+    tracking: int
+    archeology: int
     #: True: the API said so, whatever was counted here.
     exhausted: bool
     #: Aware UTC: when the day after `quota_day` begins in the Pacific zone.
@@ -66,9 +74,10 @@ class LedgerRow:
 class Reservation:
     """Units that were taken from the ledger ahead of the calls that will use them. Safe to share between threads."""
 
-    def __init__(self, project: str, bucket: str, quota_day: date, units: int) -> None:
+    def __init__(self, project: str, bucket: str, pool: str, quota_day: date, units: int) -> None:
         self.project = project
         self.bucket = bucket
+        self.pool = pool
         self.quota_day = quota_day
         self.units = units
         self._used = 0
@@ -102,45 +111,52 @@ class Reservation:
             return self.units - self._used
 
     def __repr__(self) -> str:
-        return f"Reservation({self.project!r}, {self.bucket!r}, {self.quota_day}, {self.used} of {self.units} used)"
+        where = f"{self.project!r}, {self.bucket!r}, {self.pool!r}, {self.quota_day}"
+        return f"Reservation({where}, {self.used} of {self.units} used)"
 
 
 class Ledger:
-    """The quota ledger. Every statement is atomic: workers on several machines cannot overspend together."""
+    """The quota ledger. Every statement is atomic: workers on several machines cannot overspend together.
 
-    def __init__(self, database: Database, clock: Clock, limits: Mapping[str, int] = DEFAULT_LIMITS) -> None:
+    `limits`: units of project and bucket, where Google granted other than DEFAULT_LIMITS. `pools_of`: the pools that the keys
+    of each project serve; only those have a share of its buckets. A project that is not named serves them all.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        limits: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
+        pools_of: Mapping[str, frozenset[str]] = MappingProxyType({}),
+    ) -> None:
         self._database = database
         self._clock = clock
-        self._limits = dict(limits)
+        self._limits = {project: dict(units) for project, units in limits.items()}
+        self._pools_of = dict(pools_of)
 
     def transaction(self) -> AbstractContextManager[psycopg.Connection[TupleRow]]:
         """A transaction of the ledger's database, for `reserve` and `settle` where nothing else belongs to it."""
         return self._database.transaction()
 
-    def debit(self, project: str, bucket: str, units: int = 1, *, now: datetime | None = None) -> bool:
-        """Take `units`, all or none, in a transaction of its own. False when that many are not left.
+    def debit(self, project: str, bucket: str, pool: str, units: int = 1, *, now: datetime | None = None) -> bool:
+        """Take `units` for a pool, all or none, in a transaction of its own. False when that many are not free for it.
 
         Must not be called by a thread that holds a `reserve` of the same bucket in an open transaction: it would wait for
         itself. `now`: the instant whose quota day is charged, the clock's unless given.
         """
-        self._refuse_negative(units)
         with self._database.transaction() as connection:
-            row = connection.execute(_SQL.debit, {**self._key(project, bucket, now), "units": units}).fetchone()
-            return row is not None
+            return self._take(connection, project, bucket, pool, units, least=units, now=now or self._clock.now()) is not None
 
-    def reserve(self, connection: psycopg.Connection[TupleRow], project: str, bucket: str, units: int) -> Reservation:
-        """Take up to `units` in the caller's transaction; fewer, down to 0, when fewer are left."""
-        self._refuse_negative(units)
-        key = self._key(project, bucket, None)
-        connection.execute(_SQL.ensure, key)
-        left = connection.execute(_SQL.lock, key).fetchone()
-        granted = min(units, int(left[0])) if left else 0
-        if granted:
-            connection.execute(_SQL.take, {**key, "units": granted})
-        return Reservation(project, bucket, key["day"], granted)
+    def reserve(
+        self, connection: psycopg.Connection[TupleRow], project: str, bucket: str, pool: str, units: int
+    ) -> Reservation:
+        """Take up to `units` for a pool in the caller's transaction; fewer, down to 0, when fewer are free for it."""
+        now = self._clock.now()
+        granted = self._take(connection, project, bucket, pool, units, least=0, now=now)
+        return Reservation(project, bucket, pool, pacific_day(now), granted or 0)
 
     def settle(self, connection: psycopg.Connection[TupleRow], reservation: Reservation) -> None:
-        """Give back what was not used, to the day it was taken from, in the caller's transaction. Once per commit.
+        """Give back what was not used, to the day and pool it was taken from, in the caller's transaction. Once per commit.
 
         The reservation takes no more calls afterwards. When the transaction is rolled back, settle again in the next one.
         """
@@ -151,6 +167,7 @@ class Ledger:
                 {
                     "project": reservation.project,
                     "bucket": reservation.bucket,
+                    "pool": reservation.pool,
                     "day": reservation.quota_day,
                     "units": unused,
                 },
@@ -158,55 +175,87 @@ class Ledger:
 
     def mark_exhausted(self, project: str, bucket: str, limit: int | None, *, now: datetime | None = None) -> None:
         """Note that the API says the bucket is spent, and the limit it named, if any. `now`: when the call was sent."""
+        key = {"project": project, "bucket": bucket, "day": pacific_day(now or self._clock.now())}
         with self._database.transaction() as connection:
-            connection.execute(_SQL.mark_exhausted, {**self._key(project, bucket, now), "told": limit})
+            connection.execute(_SQL.mark_exhausted, {**key, "told": limit})
 
-    def left(self, project: str, bucket: str) -> int:
-        """Units left on the present quota day."""
-        key = self._key(project, bucket, None)
+    def left(self, project: str, bucket: str, pool: str | None = None) -> int:
+        """Units left on the present quota day: of the whole bucket, or those that one pool may take now."""
+        now = self._clock.now()
         with self._database.transaction() as connection:
-            row = connection.execute(_SQL.one, key).fetchone()
-        return self._limits.get(bucket, 0) if row is None else _left(row[0], self._limit(bucket, row[1]), exhausted=row[2])
+            row = connection.execute(_SQL.one, {"project": project, "bucket": bucket, "day": pacific_day(now)}).fetchone()
+        spent, told, exhausted, *counts = row or (0, None, False, *[0] * 2 * len(POOL_NAMES))
+        account = Account(
+            limit=self.limit(project, bucket) if told is None else told,
+            spent=spent,
+            by_pool=dict(zip(POOL_NAMES, counts, strict=False)),
+            lapsed=dict(zip(POOL_NAMES, counts[len(POOL_NAMES) :], strict=True)),
+            exhausted=exhausted,
+        )
+        if pool is None:
+            return account.left
+        return free_for(_known(pool), account, self._weights(project, bucket), Elapsed.at(now))
 
     def rows(self, projects: Iterable[str] = ()) -> list[LedgerRow]:
         """Every bucket of the present quota day that was touched, and all buckets of `projects`, by project and bucket."""
         now = self._clock.now()
         day, resets_at = pacific_day(now), quota_resets_at(now)
         with self._database.transaction() as connection:
-            touched = {(row[0], row[1]): row[3:] for row in connection.execute(_SQL.of_day, {"day": day})}
+            touched = {(row[0], row[1]): row[2:] for row in connection.execute(_SQL.of_day, {"day": day})}
         for project in projects:
-            for bucket in self._limits:
-                touched.setdefault((project, bucket), (0, None, False))
-        return [
-            LedgerRow(
-                project=project,
-                bucket=bucket,
-                quota_day=day,
-                spent=spent,
-                limit=self._limit(bucket, told),
-                left=_left(spent, self._limit(bucket, told), exhausted=exhausted),
-                exhausted=exhausted,
-                resets_at=resets_at,
-            )
-            for (project, bucket), (spent, told, exhausted) in sorted(touched.items())
-        ]
+            for bucket in DEFAULT_LIMITS:
+                touched.setdefault((project, bucket), (0, None, False, 0, 0, 0))
+        rows = []
+        for (project, bucket), (spent, told, exhausted, hunting, tracking, archeology) in sorted(touched.items()):
+            limit = self.limit(project, bucket) if told is None else told
+            rows.append(
+                LedgerRow(
+                    project=project, bucket=bucket, quota_day=day, spent=spent, limit=limit,
+                    left=0 if exhausted else max(0, limit - spent),
+                    hunting=hunting, tracking=tracking, archeology=archeology, exhausted=exhausted, resets_at=resets_at,
+                )
+            )  # fmt: skip
+        return rows
+
+    def limit(self, project: str, bucket: str) -> int:
+        """The units of a day that are counted on where the API itself named no limit."""
+        return self._limits.get(project, {}).get(bucket, DEFAULT_LIMITS.get(bucket, 0))
 
     def resets_at(self) -> datetime:
         """When the present quota day ends, as aware UTC."""
         return quota_resets_at(self._clock.now())
 
-    def _limit(self, bucket: str, told: int | None) -> int:
-        return self._limits.get(bucket, 0) if told is None else told
+    def prune(self, before: date) -> int:
+        """Forget the quota days before one; the number of rows that went."""
+        with self._database.transaction() as connection:
+            return connection.execute(_SQL.prune, {"before": before}).rowcount
 
-    def _key(self, project: str, bucket: str, now: datetime | None) -> dict[str, Any]:
-        day = pacific_day(now or self._clock.now())
-        return {"project": project, "bucket": bucket, "day": day, "usual": self._limits.get(bucket, 0)}
+    def _weights(self, project: str, bucket: str) -> dict[str, int]:
+        return weights(bucket, self._pools_of.get(project, POOLS))
 
-    @staticmethod
-    def _refuse_negative(units: int) -> None:
+    def _take(
+        self, connection: psycopg.Connection[TupleRow], project: str, bucket: str, pool: str, units: int, *,
+        least: int, now: datetime,
+    ) -> int | None:  # fmt: skip
+        """Units granted; None when fewer than `least` are free."""
         if units < 0:
             raise ValueError(f"units cannot be negative: {units}")
+        shares = self._weights(project, bucket)
+        elapsed = Elapsed.at(now)
+        values: dict[str, Any] = {
+            "project": project, "bucket": bucket, "day": pacific_day(now), "pool": _known(pool), "least": least, "most": units,
+            "usual": self.limit(project, bucket), "elapsed": elapsed.seconds, "of": elapsed.of,
+            "shares": max(1, sum(shares.values())), **{f"{name}_share": shares.get(name, 0) for name in POOL_NAMES},
+        }  # fmt: skip
+        taken = connection.execute(_SQL.take, values).fetchone()
+        if taken is None:
+            # Refused, or the first of the day. Whoever else writes the row meanwhile, it is there afterwards.
+            connection.execute(_SQL.ensure, values)
+            taken = connection.execute(_SQL.take, values).fetchone()
+        return int(taken[0]) if taken else None
 
 
-def _left(spent: int, limit: int, *, exhausted: bool) -> int:
-    return 0 if exhausted else max(0, limit - spent)
+def _known(pool: str) -> str:
+    if pool not in POOLS:
+        raise ValueError(f"no pool {pool!r}: there are {', '.join(POOL_NAMES)}")
+    return pool

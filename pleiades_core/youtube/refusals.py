@@ -87,7 +87,7 @@ def parse_error(  # noqa: PLR0911  one return for each meaning
             spent = QuotaExhausted(project, bucket, quota_resets_at(now), limit=_limit(metadata))
             spent.status, spent.reason = status, reason
             return spent
-        return RateLimited(text, retry_after=_retry_after(headers.get("retry-after"), now), status=status, reason=reason)
+        return RateLimited(text, retry_after=retry_after_s(headers.get("retry-after"), now), status=status, reason=reason)
     if status == _MISSING or any(word.endswith("NotFound") or word == "notFound" for word in reasons):
         return ResourceMissing(text, cure="it was removed, made private or never there", status=status, reason=reason)
     if status == _FORBIDDEN and not error:
@@ -153,7 +153,7 @@ def _limit(metadata: dict[str, Any]) -> int | None:
     return int(value) if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value) else None
 
 
-def _retry_after(value: str | None, now: datetime) -> float | None:
+def retry_after_s(value: str | None, now: datetime) -> float | None:
     """Seconds of a Retry-After header, given as a number or as a date. None when absent or not understood."""
     if value is None:
         return None

@@ -28,7 +28,8 @@ import httplib2.certs
 from pleiades_core.errors import ApiError, BackendError, BadReply, ConfigurationError, ReplyTooLarge
 
 _CHUNK_BYTES = 64 * 1024
-_CURE = "check the network and PLEIADES_YOUTUBE_URL; nothing is lost, ask again later"
+#: YouTube compresses only for a User-Agent with "gzip" in it: developers.google.com/youtube/v3/getting-started#gzip
+USER_AGENT = "pleiades/0.1 (gzip)"
 #: zlib's word for "expect a gzip header".
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -49,9 +50,11 @@ class Origin:
     scheme: str
     host: str
     port: int
+    #: The variable that holds the address, for messages.
+    setting: str
 
     @classmethod
-    def of(cls, base_url: str) -> Origin:
+    def of(cls, base_url: str, setting: str = "PLEIADES_YOUTUBE_URL") -> Origin:
         """The origin of an http or https address. Raises ConfigurationError for anything else."""
         try:
             parts = urlsplit(base_url)
@@ -60,10 +63,10 @@ class Origin:
             parts, port = urlsplit(""), 0
         if not parts.hostname or not re.fullmatch("[!-~]+", base_url) or parts.username or parts.query or parts.fragment:
             raise ConfigurationError(
-                "PLEIADES_YOUTUBE_URL is not the address of an API",
+                f"{setting} is not the address of a server",
                 cure="write it as https://youtube.googleapis.com or, for a simulator, http://127.0.0.1:PORT",
             )
-        return cls(scheme=parts.scheme, host=parts.hostname, port=port)
+        return cls(scheme=parts.scheme, host=parts.hostname, port=port, setting=setting)
 
 
 def tls_context() -> ssl.SSLContext:
@@ -148,19 +151,20 @@ class Line:
         """
         deadline = time.monotonic() + self._deadline_s
         failure: ApiError
+        cure = f"check the network and {self._origin.setting}; nothing is lost, ask again later"
         try:
             self._connect(deadline)
             self._connection.request(method, target, body=body, headers=dict(headers))
             reply = self._read(self._connection.getresponse())
         except TimeoutError:
-            failure = BackendError(f"no whole answer within {self._deadline_s:g} s", cure=_CURE)
+            failure = BackendError(f"no whole answer within {self._deadline_s:g} s", cure=cure)
         except ssl.SSLCertVerificationError as error:
             failure = BackendError(
-                f"the certificate is not accepted: {error.verify_message}", cure="check PLEIADES_YOUTUBE_URL"
+                f"the certificate is not accepted: {error.verify_message}", cure=f"check {self._origin.setting}"
             )
         except (http.client.IncompleteRead, http.client.RemoteDisconnected, OSError) as error:
             # The kind of trouble is enough; texts of others are not ours to repeat.
-            failure = BackendError(f"the connection failed: {type(error).__name__}", cure=_CURE)
+            failure = BackendError(f"the connection failed: {type(error).__name__}", cure=cure)
         except (http.client.HTTPException, ValueError) as error:
             failure = BadReply(f"the answer is not HTTP: {type(error).__name__}")
         except BadReply as error:
@@ -206,7 +210,7 @@ class Line:
         content = self._content(response)
         coding = headers.get("content-encoding", "identity").strip().lower()
         if coding == "gzip":
-            content = _gunzip(content, self._max_body_bytes)
+            content = gunzip(content, self._max_body_bytes)
         elif coding != "identity":
             raise BadReply("the reply is compressed in a way that was not offered", status=response.status)
         return Reply(status=response.status, headers=headers, body=content)
@@ -239,7 +243,8 @@ def _stale(sock: socket.socket) -> bool:
     return True
 
 
-def _gunzip(content: bytes, longest: int) -> bytes:
+def gunzip(content: bytes, longest: int) -> bytes:
+    """What was compressed, if that is at most `longest` bytes: no more are unpacked. Raises BadReply or ReplyTooLarge."""
     unpacker = zlib.decompressobj(_GZIP)
     try:
         unpacked = unpacker.decompress(content, longest + 1)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
 import logging
 import shutil
 import socket
 import ssl
-import struct
 import subprocess
 import threading
 import time
-import traceback
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 import pytest
-from loopback import Answer, json_reply, raw, reply, serve
+from faulty import CANARY, EMPTY, FAULTS, PACKED, everything_said, reset
+from loopback import Answer, json_reply, reply, serve
 from pydantic import SecretStr
 
 from pleiades_core.clock import ManualClock
@@ -32,90 +30,7 @@ from pleiades_core.youtube.keyring import ApiKey, KeyRing
 from pleiades_core.youtube.quota import GENERAL, Ledger
 from pleiades_core.youtube.wire import Line, Origin, Reply
 
-CANARY = "AIzaCANARY-canary-0123456789-abcdefghij"
 PARAMS = {"part": "id,statistics", "id": "dQw4w9WgXcQ"}
-EMPTY = {"kind": "youtube#videoListResponse", "items": []}
-
-
-def reset(connection: socket.socket) -> bool:
-    """Ends the connection with RST instead of FIN."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    return False
-
-
-def hang_up(_connection: socket.socket) -> bool:
-    """Ends the connection without a word."""
-    return False
-
-
-def drip(head: bytes, each: bytes = b" ") -> Answer:
-    """Sends `head`, then `each` every 0.1 s until the client has had enough: no single `recv` ever waits long."""
-
-    def send(connection: socket.socket) -> bool:
-        connection.sendall(head)
-        for _ in range(100):
-            connection.sendall(each)
-            time.sleep(0.1)
-        return False
-
-    return send
-
-
-def pour(head: bytes, each: bytes) -> Answer:
-    """Sends `head`, then `each` as fast as it goes, for ever."""
-
-    def send(connection: socket.socket) -> bool:
-        connection.sendall(head)
-        while True:
-            connection.sendall(each)
-
-    return send
-
-
-def echo_of_the_key(status: int) -> Answer:
-    """A server that shows the request in its error text."""
-    text = f"bad key {CANARY} in https://youtube.googleapis.com/?key={CANARY} (X-Goog-Api-Key: {CANARY})"
-    return json_reply({"error": {"code": status, "message": text, "errors": [{"reason": "badRequest"}]}}, status)
-
-
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-PACKED = gzip.compress(orjson.dumps(EMPTY))
-BOMB = gzip.compress(b" " * 40_000_000)
-
-FAULTS: dict[str, tuple[Answer, type[ApiError]]] = {
-    "503": (reply(503, b"busy"), BackendError),
-    "500 with HTML": (reply(500, b"<html>Error 500 (Server Error)!!1</html>"), BackendError),
-    "reset": (reset, BackendError),
-    "closed without an answer": (hang_up, BackendError),
-    "cut-off body": (reply(200, b'{"kind": "youtube#', length=500, keep=False), BackendError),
-    "cut-off chunk": (raw(CHUNKED + b"10\r\n{}"), BackendError),
-    "cut-off JSON": (reply(200, b'{"kind": "youtube#videoListResponse", "items": [{"id'), BadReply),
-    "dripping body": (drip(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"), BackendError),
-    "dripping chunks": (drip(CHUNKED, b"1\r\n \r\n"), BackendError),
-    "dripping headers": (drip(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x"), BackendError),
-    "silence": (drip(b"", b""), BackendError),
-    "endless 100 Continue": (pour(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), BackendError),
-    "endless chunks": (pour(CHUNKED, b"8000\r\n" + b" " * 0x8000 + b"\r\n"), ReplyTooLarge),
-    "endless body": (pour(b"HTTP/1.1 200 OK\r\n\r\n", b" " * 65_536), ReplyTooLarge),
-    "endless header": (pour(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 65_536), BadReply),
-    "huge length": (reply(200, b"{}", length=10**12, keep=False), ReplyTooLarge),
-    "no HTTP": (raw(b"220 smtp.example.com ESMTP\r\n"), BadReply),
-    "HTML with 200": (reply(200, b"<!DOCTYPE html><title>Log in to the hotel</title>"), BadReply),
-    "a list with 200": (json_reply([EMPTY]), BadReply),
-    "an error with 200": (json_reply({"error": {"code": 503}}), BadReply),
-    "an empty object with 200": (json_reply({}), BadReply),
-    "nothing with 200": (reply(200, b""), BadReply),
-    "204": (reply(204), BadReply),
-    "gzip bomb": (reply(200, BOMB, headers=(("Content-Encoding", "gzip"),)), ReplyTooLarge),
-    "no gzip": (reply(200, b"{}", headers=(("Content-Encoding", "gzip"),)), BadReply),
-    "a gzip without its checksum": (reply(200, PACKED[:-6], headers=(("Content-Encoding", "gzip"),)), BadReply),
-    "a gzip with a tail": (reply(200, PACKED + b"x", headers=(("Content-Encoding", "gzip"),)), BadReply),
-    "a gzip of another checksum": (reply(200, PACKED[:-8] + bytes(8), headers=(("Content-Encoding", "gzip"),)), BadReply),
-    "other compression": (reply(200, b"{}", headers=(("Content-Encoding", "br"),)), BadReply),
-    "400 echoing the key": (echo_of_the_key(400), BadRequest),
-    "503 echoing the key": (echo_of_the_key(503), BackendError),
-    "302": (reply(302, b"", headers=(("Location", "http://127.0.0.1:9/youtube/v3/videos"),)), BadReply),
-}
 
 
 @pytest.fixture
@@ -132,19 +47,6 @@ def executor(database: Database, clock: ManualClock, transport: Transport) -> Hy
     ledger = Ledger(database, clock)
     ring = KeyRing([ApiKey(secret=SecretStr(CANARY), project="p", pools=frozenset({"hunting", "tracking"}))], ledger)
     return HydraExecutor(ring, ledger, transport, clock, sleep=lambda _: None, attempts=2)
-
-
-def everything_said(error: BaseException) -> str:
-    """All that a log, a traceback with variables, or a pickle of an error could show."""
-    said = [str(error), repr(error), repr(error.args), repr(vars(error))]
-    seen: BaseException | None = error
-    while seen is not None:
-        said += traceback.format_exception(seen)
-        # Variables of the test's own frames hold the key on purpose.
-        frames = [frame for frame, _ in traceback.walk_tb(seen.__traceback__) if frame.f_code.co_filename != __file__]
-        said += [f"{name}={value!r}" for frame in frames for name, value in frame.f_locals.items()]
-        seen = seen.__cause__ or seen.__context__
-    return "\n".join(said)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -168,7 +70,7 @@ def test_every_fault_is_one_error_in_time_and_without_the_key(
     arrived = len(server.requests)
     assert arrived == (1 if expected in {BadRequest, ReplyTooLarge} else 2)
     assert tried.ledger.rows()[0].spent == arrived
-    assert CANARY not in everything_said(caught.value)
+    assert CANARY not in everything_said(caught.value, but=__file__)
     assert "127.0.0.1" not in str(caught.value) + caught.value.cure
     assert CANARY not in caplog.text
 
@@ -215,7 +117,7 @@ def test_nobody_listens(transport_of: list[Transport]) -> None:
     transport_of.append(Transport(f"http://127.0.0.1:{port}", 2))
     with pytest.raises(BackendError, match="ConnectionRefusedError") as caught:
         transport_of[-1].send("videos.list", PARAMS, SecretStr(CANARY))
-    assert CANARY not in everything_said(caught.value)
+    assert CANARY not in everything_said(caught.value, but=__file__)
 
 
 def test_no_such_host(transport_of: list[Transport]) -> None:

@@ -10,12 +10,13 @@ import pytest
 from pleiades_core.clock import ManualClock
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.quota import DEFAULT_LIMITS, GENERAL, SEARCH, STATS, Ledger, Reservation
+from pleiades_core.youtube.shares import ARCHEOLOGY, HUNTING, TRACKING
 
 
 @pytest.fixture
 def ledger(database: Database, clock: ManualClock) -> Ledger:
-    """A ledger with the usual limits."""
-    return Ledger(database, clock)
+    """A ledger with the usual limits, of a project that only hunts and one, `t`, that only tracks."""
+    return Ledger(database, clock, pools_of={"p": frozenset({HUNTING}), "t": frozenset({TRACKING})})
 
 
 def test_a_new_day_has_its_usual_limits(ledger: Ledger) -> None:
@@ -25,31 +26,31 @@ def test_a_new_day_has_its_usual_limits(ledger: Ledger) -> None:
 
 
 def test_debit_stops_at_the_limit(ledger: Ledger) -> None:
-    assert sum(ledger.debit("p", SEARCH) for _ in range(120)) == 100
+    assert sum(ledger.debit("p", SEARCH, HUNTING) for _ in range(120)) == 100
     assert ledger.left("p", SEARCH) == 0
-    assert ledger.debit("p", GENERAL), "buckets are apart"
-    assert ledger.debit("q", SEARCH), "projects are apart"
+    assert ledger.debit("p", GENERAL, HUNTING), "buckets are apart"
+    assert ledger.debit("q", SEARCH, HUNTING), "projects are apart"
 
 
 def test_more_than_the_limit_at_once_is_refused_whole(ledger: Ledger) -> None:
-    assert not ledger.debit("p", SEARCH, 101)
-    assert ledger.debit("p", SEARCH, 100)
+    assert not ledger.debit("p", SEARCH, HUNTING, 101)
+    assert ledger.debit("p", SEARCH, HUNTING, 100)
     with pytest.raises(ValueError, match="negative"):
-        ledger.debit("p", SEARCH, -1)
+        ledger.debit("p", SEARCH, HUNTING, -1)
 
 
 def test_parallel_debits_and_reservations_never_overspend(database: Database, clock: ManualClock) -> None:
     """Twelve threads on real connections want 50 units; 50 are granted, not one more."""
-    ledger = Ledger(database, clock, {SEARCH: 50})
+    ledger = Ledger(database, clock, {"p": {SEARCH: 50}}, {"p": frozenset({HUNTING})})
     granted: list[int] = []
 
     def spend(number: int) -> None:
         for _ in range(10):
             if number % 2:
-                granted.append(int(ledger.debit("p", SEARCH)))
+                granted.append(int(ledger.debit("p", SEARCH, HUNTING)))
             else:
                 with database.transaction() as connection:
-                    granted.append(ledger.reserve(connection, "p", SEARCH, 3).units)
+                    granted.append(ledger.reserve(connection, "p", SEARCH, HUNTING, 3).units)
 
     threads = [threading.Thread(target=spend, args=(number,)) for number in range(12)]
     for thread in threads:
@@ -63,7 +64,7 @@ def test_parallel_debits_and_reservations_never_overspend(database: Database, cl
 def test_a_reservation_is_undone_with_its_transaction(database: Database, ledger: Ledger) -> None:
     def reserve_and_fail() -> None:
         with database.transaction() as connection:
-            assert ledger.reserve(connection, "p", STATS, 100).units == 100
+            assert ledger.reserve(connection, "p", STATS, HUNTING, 100).units == 100
             raise RuntimeError("planning failed")
 
     with pytest.raises(RuntimeError):
@@ -73,7 +74,7 @@ def test_a_reservation_is_undone_with_its_transaction(database: Database, ledger
 
 def test_settling_gives_back_what_no_call_used(database: Database, ledger: Ledger) -> None:
     with database.transaction() as connection:
-        reservation = ledger.reserve(connection, "p", STATS, 100)
+        reservation = ledger.reserve(connection, "p", STATS, HUNTING, 100)
     assert [reservation.take() for _ in range(3)] == [True] * 3
     with database.transaction() as connection:
         ledger.settle(connection, reservation)
@@ -84,7 +85,7 @@ def test_settling_gives_back_what_no_call_used(database: Database, ledger: Ledge
 def test_settling_survives_a_rollback(database: Database, ledger: Ledger) -> None:
     """The commit of a slice may have to be tried twice; the units come back once."""
     with database.transaction() as connection:
-        reservation = ledger.reserve(connection, "p", STATS, 100)
+        reservation = ledger.reserve(connection, "p", STATS, HUNTING, 100)
     reservation.take()
 
     def settle_and_fail() -> None:
@@ -104,10 +105,10 @@ def test_a_reservation_of_yesterday_is_settled_against_yesterday(
     database: Database, ledger: Ledger, clock: ManualClock
 ) -> None:
     with database.transaction() as connection:
-        reservation = ledger.reserve(connection, "p", SEARCH, 100)
-    ledger.debit("p", SEARCH)
+        reservation = ledger.reserve(connection, "p", SEARCH, HUNTING, 100)
+    ledger.debit("p", SEARCH, HUNTING)
     clock.advance(timedelta(days=1))
-    assert ledger.debit("p", SEARCH, 40)
+    assert ledger.debit("p", SEARCH, HUNTING, 40)
     with database.transaction() as connection:
         ledger.settle(connection, reservation)
     assert ledger.left("p", SEARCH) == 60
@@ -128,7 +129,7 @@ def test_the_quota_day_ends_at_midnight_in_california(
 ) -> None:
     """Also on the two days a year on which its clocks change."""
     clock.set(before)
-    ledger.debit("p", SEARCH, 100)
+    ledger.debit("p", SEARCH, HUNTING, 100)
     (row,) = ledger.rows()
     assert (row.quota_day, row.resets_at, row.left) == (day, resets_at, 0)
     clock.set(resets_at)
@@ -137,26 +138,26 @@ def test_the_quota_day_ends_at_midnight_in_california(
 
 def test_the_verdict_of_the_api_closes_the_bucket_for_the_day(ledger: Ledger, clock: ManualClock) -> None:
     """Others may use the same project: what we counted says nothing."""
-    ledger.debit("p", SEARCH)
+    ledger.debit("p", SEARCH, HUNTING)
     ledger.mark_exhausted("p", SEARCH, 0)
     ledger.mark_exhausted("p", SEARCH, None)
     (row,) = ledger.rows()
     assert (row.spent, row.limit, row.left, row.exhausted) == (1, 0, 0, True)
-    assert not ledger.debit("p", SEARCH)
+    assert not ledger.debit("p", SEARCH, HUNTING)
     assert ledger.left("p", GENERAL) == 10_000
     clock.advance(timedelta(days=1))
-    assert ledger.debit("p", SEARCH)
+    assert ledger.debit("p", SEARCH, HUNTING)
 
 
 def test_nothing_is_reserved_of_a_closed_bucket(database: Database, ledger: Ledger) -> None:
     ledger.mark_exhausted("p", STATS, None)
     with database.transaction() as connection:
-        assert ledger.reserve(connection, "p", STATS, 100).units == 0
+        assert ledger.reserve(connection, "p", STATS, HUNTING, 100).units == 0
 
 
 def test_threads_share_a_reservation() -> None:
     """Eight threads take 1,000 units between them, no more."""
-    reservation = Reservation("p", STATS, date(2026, 3, 1), 1_000)
+    reservation = Reservation("p", STATS, TRACKING, date(2026, 3, 1), 1_000)
     taken: list[int] = []
     threads = [threading.Thread(target=lambda: taken.append(sum(reservation.take() for _ in range(500)))) for _ in range(8)]
     for thread in threads:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ from pleiades_core.youtube.client import Transport
 from pleiades_core.youtube.executor import HydraExecutor
 from pleiades_core.youtube.keyring import KeyRing, parse_pool
 from pleiades_core.youtube.quota import GENERAL, SEARCH, STATS, Ledger
+from pleiades_core.youtube.shares import ARCHEOLOGY, HUNTING, TRACKING
 
 A = VideoId("dQw4w9WgXcQ")
 CHANNEL = ChannelId("UCooVYzDxdwTtGYAkcPmOgOw")
@@ -142,10 +144,17 @@ def test_a_spent_bucket_is_asked_once(database: Database, clock: ManualClock) ->
 
 def test_our_own_count_stops_before_the_api_does(database: Database, clock: ManualClock) -> None:
     with rigged(database, clock, EMPTY) as rig:
-        assert rig.ledger.debit("default", SEARCH, 100)
-        with pytest.raises(QuotaExhausted):
+        assert rig.ledger.debit("default", SEARCH, HUNTING, rig.ledger.left("default", SEARCH, HUNTING))
+        with pytest.raises(QuotaExhausted, match="kept for other pools than 'hunting'") as caught:
             rig.youtube.search("x", published_after=SINCE)
+        assert caught.value.pool == HUNTING
         assert rig.server.requests == []
+        assert rig.youtube.units_left(SEARCH) == rig.youtube.units_left(SEARCH, ARCHEOLOGY) == 17
+        rig.youtube.search("x", pool=ARCHEOLOGY)
+        assert rig.ledger.debit("default", SEARCH, ARCHEOLOGY, 16)
+        with pytest.raises(QuotaExhausted, match="is spent until") as caught:
+            rig.youtube.search("x", pool=ARCHEOLOGY)
+        assert caught.value.pool is None
 
 
 def test_just_after_midnight_a_verdict_is_not_believed_for_the_whole_day(database: Database, clock: ManualClock) -> None:
@@ -163,7 +172,7 @@ def test_just_after_midnight_a_reservation_is_not_burnt_on_verdicts(database: Da
     clock.set(datetime(2026, 3, 1, 8, 0, 30, tzinfo=UTC))
     with rigged(database, clock, SPENT, COUNTED) as rig:
         with database.transaction() as connection:
-            reservation = rig.ledger.reserve(connection, "default", STATS, 10)
+            reservation = rig.ledger.reserve(connection, "default", STATS, TRACKING, 10)
         rig.youtube.stats([A], reservation)
         assert rig.paths() == ["videos:batchGetStats", "videos"]
         assert reservation.used == 1
@@ -240,7 +249,7 @@ def test_a_reservation_pays_for_its_calls(database: Database, clock: ManualClock
     """A retry takes a second unit of it; when it is used up the ledger pays."""
     with rigged(database, clock, reply(503), COUNTED) as rig:
         with database.transaction() as connection:
-            reservation = rig.ledger.reserve(connection, "default", STATS, 3)
+            reservation = rig.ledger.reserve(connection, "default", STATS, TRACKING, 3)
         assert rig.youtube.stats([A], reservation)[0].views == 7
         assert reservation.used == 2
         assert rig.ledger.left("default", STATS) == 9_997
@@ -254,7 +263,7 @@ def test_units_of_yesterday_do_not_pay_for_calls_of_today(database: Database, cl
     """The API charges the day on which the call arrives."""
     with rigged(database, clock, COUNTED) as rig:
         with database.transaction() as connection:
-            reservation = rig.ledger.reserve(connection, "default", STATS, 10)
+            reservation = rig.ledger.reserve(connection, "default", STATS, TRACKING, 10)
         clock.advance(timedelta(days=1))
         rig.youtube.stats([A], reservation)
         assert reservation.used == 0
@@ -265,7 +274,7 @@ def test_four_threads_share_a_reservation(database: Database, clock: ManualClock
     """As the tracker does; every unit is used, none twice."""
     with rigged(database, clock, COUNTED) as rig:
         with database.transaction() as connection:
-            reservation = rig.ledger.reserve(connection, "default", STATS, 100)
+            reservation = rig.ledger.reserve(connection, "default", STATS, TRACKING, 100)
         views: list[int | None] = []
 
         def poll() -> None:
@@ -307,7 +316,7 @@ def test_a_spent_stats_bucket_is_replaced_by_the_general_one(database: Database,
     """Its reservation is left alone and given back."""
     with rigged(database, clock, SPENT, COUNTED) as rig:
         with database.transaction() as connection:
-            reservation = rig.ledger.reserve(connection, "default", STATS, 10)
+            reservation = rig.ledger.reserve(connection, "default", STATS, TRACKING, 10)
         for _ in range(3):
             assert rig.youtube.stats([A], reservation)[0].views == 7
         assert rig.paths() == ["videos:batchGetStats", "videos", "videos", "videos"]
@@ -387,6 +396,118 @@ def test_an_event_loop_may_ask_too(database: Database, clock: ManualClock) -> No
         params = {"part": "id,statistics", "id": A}
         reply_ = asyncio.run(rig.youtube.executor.execute_async("videos.batchGetStats", params, pool="tracking"))
         assert reply_["items"][0]["id"] == A
+
+
+def test_nobody_waits_any_more(database: Database, clock: ManualClock) -> None:
+    """A cancelled question ends its attempt, which stays paid for, and makes no further one."""
+    arrived, go = threading.Event(), threading.Event()
+
+    def held(connection: socket.socket) -> bool:
+        arrived.set()
+        go.wait(10)
+        return reply(503)(connection)
+
+    async def ask(rig: Rig) -> None:
+        params = {"part": "id,statistics", "id": A}
+        asked = asyncio.create_task(rig.youtube.executor.execute_async("videos.batchGetStats", params, pool="tracking"))
+        await asyncio.to_thread(arrived.wait, 10)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        go.set()
+
+    with rigged(database, clock, held, COUNTED) as rig:
+        # Leaving the event loop waits for its threads.
+        asyncio.run(ask(rig))
+        assert len(rig.server.requests) == rig.youtube.calls()[STATS] == 1
+        assert rig.ledger.left("default", STATS) == 9_999
+        assert rig.slept == []
+
+
+def test_many_ask_at_once_from_an_event_loop(database: Database, clock: ManualClock) -> None:
+    """One of them is cancelled; every attempt that was sent had been paid for."""
+
+    async def ask(rig: Rig) -> list[object]:
+        params = {"part": "id,statistics", "id": A}
+        asked = [
+            asyncio.create_task(rig.youtube.executor.execute_async("videos.batchGetStats", params, pool="tracking"))
+            for _ in range(12)
+        ]
+        asked[5].cancel()
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    with rigged(database, clock, COUNTED) as rig:
+        answers = asyncio.run(ask(rig))
+        assert sum(isinstance(answer, dict) for answer in answers) == 11
+        assert rig.ledger.left("default", STATS) == 10_000 - len(rig.server.requests)
+
+
+def test_a_campaign_searches_without_a_term(database: Database, clock: ManualClock) -> None:
+    """A month of a category by views, paid by its own pool; fractions of a second are not sent."""
+    with rigged(database, clock, EMPTY) as rig:
+        rig.youtube.search(
+            None, published_after=SINCE, published_before=SINCE + timedelta(days=28, microseconds=1), category=10,
+            order="viewCount", pool=ARCHEOLOGY,
+        )  # fmt: skip
+        assert rig.query() == {
+            "part": ["snippet"], "type": ["video"], "order": ["viewCount"], "maxResults": ["50"], "videoCategoryId": ["10"],
+            "publishedAfter": ["2026-02-01T00:00:00Z"], "publishedBefore": ["2026-03-01T00:00:00Z"], "alt": ["json"],
+        }  # fmt: skip
+        (row,) = rig.ledger.rows()
+        assert (row.hunting, row.archeology, row.spent) == (0, 1, 1)
+
+
+def test_a_page_of_a_chart(database: Database, clock: ManualClock) -> None:
+    """Whole videos, for one general unit; a bad row is kept apart."""
+    good = {
+        "id": A, "snippet": {"channelId": CHANNEL, "publishedAt": "2026-02-01T10:00:00Z", "title": "t"},
+        "statistics": {"viewCount": "7"},
+    }  # fmt: skip
+    page = {"kind": "youtube#videoListResponse", "items": [good, {"id": "x"}], "nextPageToken": "CDIQAA"}
+    with rigged(database, clock, json_reply(page)) as rig:
+        chart = rig.youtube.chart("DE", 20, "CDIQAA")
+        assert [(one.video_id, one.counts.views, one.channel_id) for one in chart.details] == [(A, 7, CHANNEL)]
+        assert chart.next_page_token == "CDIQAA"  # noqa: S105
+        assert rig.query() == {
+            "part": ["snippet,contentDetails,statistics"], "chart": ["mostPopular"], "regionCode": ["DE"],
+            "videoCategoryId": ["20"], "maxResults": ["50"], "pageToken": ["CDIQAA"], "alt": ["json"],
+        }  # fmt: skip
+        assert [(source, len(rows)) for source, rows in rig.kept] == [("videos.list", 1)]
+        assert rig.ledger.left("default", GENERAL) == 9_999
+
+
+def test_a_category_without_a_chart_costs_nothing(database: Database, clock: ManualClock) -> None:
+    """Since 21 July 2025 there are three; the API answers 404 for the others, for a unit."""
+    with rigged(database, clock, refusal(404, "notFound")) as rig:
+        for category in (0, 2, 25, 27):
+            with pytest.raises(ResourceMissing, match=str(category)):
+                rig.youtube.chart("US", category)
+        assert rig.server.requests == []
+        with pytest.raises(ResourceMissing):
+            rig.youtube.chart("US", 10)
+        assert len(rig.server.requests) == 1
+
+
+@pytest.mark.parametrize("handle", ["@GoogleDevelopers", "GoogleDevelopers", " @GoogleDevelopers\n"])
+def test_the_channel_of_a_handle(database: Database, clock: ManualClock, handle: str) -> None:
+    row = {"id": CHANNEL, "snippet": {"title": "n"}, "statistics": {"videoCount": "3"}}
+    with rigged(database, clock, json_reply({"kind": "youtube#channelListResponse", "items": [row]}), EMPTY) as rig:
+        found = rig.youtube.channel_of_handle(handle)
+        assert found is not None
+        assert (found.channel_id, found.videos) == (CHANNEL, 3)
+        assert rig.query()["forHandle"] == ["@GoogleDevelopers"]
+        assert rig.youtube.channel_of_handle("@nobody") is None
+
+
+def test_a_reservation_pays_for_every_kind_of_general_call(database: Database, clock: ManualClock) -> None:
+    with rigged(database, clock, EMPTY) as rig, rig.youtube.reserved(GENERAL, HUNTING, 5) as reservation:
+        assert reservation is not None
+        rig.youtube.channels([CHANNEL], reservation=reservation)
+        rig.youtube.uploads(CHANNEL, reservation=reservation)
+        rig.youtube.chart("US", 10, reservation=reservation)
+        rig.youtube.videos([A], reservation=reservation)
+        assert (reservation.used, reservation.pool, rig.ledger.left("default", GENERAL)) == (4, HUNTING, 9_995)
+    assert rig.ledger.left("default", GENERAL) == 9_996
 
 
 def test_opening_and_closing(database: Database, clock: ManualClock, tmp_path: Path) -> None:

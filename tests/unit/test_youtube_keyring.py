@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pleiades_core.errors import ConfigurationError
-from pleiades_core.youtube.keyring import POOLS, parse_pool
+from pleiades_core.settings import SEVERAL_PROJECTS
+from pleiades_core.youtube.keyring import POOLS, choose_keys, parse_pool, pools_of
 
 PASTED = "AIzaCANARY-canary-0123456789-abcdefghij"
 
@@ -63,3 +64,35 @@ def test_a_malformed_pool_names_variable_and_cure_but_never_the_key(text: str) -
     assert "CANARY" not in repr(caught.value) + caught.value.cure
     assert caught.value.cure
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+THREE = (
+    '[{"key": "first-of-one", "project": "one", "pools": ["hunting"]}, {"key": "only-of-two", "project": "two"},'
+    ' {"key": "second-of-one", "project": "one", "pools": ["tracking"]}]'
+)
+
+
+def test_compliance_mode_uses_the_first_project_alone() -> None:
+    """All of its keys, in their order, wherever they stand."""
+    one, two, three = parse_pool(THREE)
+    assert choose_keys([one, two, three], "on") == ((one, three), (two,))
+    assert choose_keys([two, one, three], "on") == ((two,), (one, three))
+    assert choose_keys([], "on") == ((), ())
+
+
+def test_only_the_sentence_that_states_the_rule_turns_it_off() -> None:
+    keys = parse_pool(THREE)
+    assert choose_keys(keys, SEVERAL_PROJECTS) == (keys, ())
+    assert "III.D.1.c" in SEVERAL_PROJECTS
+
+
+@pytest.mark.parametrize("mode", ["off", "", "On", "true", SEVERAL_PROJECTS.upper(), SEVERAL_PROJECTS + " "])
+def test_any_other_value_states_googles_rule_and_what_to_write(mode: str) -> None:
+    with pytest.raises(ConfigurationError, match="PLEIADES_COMPLIANCE_MODE") as caught:
+        choose_keys(parse_pool(THREE), mode)
+    assert "exactly one API project" in caught.value.cure
+    assert SEVERAL_PROJECTS in caught.value.cure
+
+
+def test_a_project_serves_the_pools_of_all_its_keys() -> None:
+    assert pools_of(parse_pool(THREE)) == {"one": frozenset({"hunting", "tracking"}), "two": POOLS}

@@ -200,3 +200,25 @@ def test_channels_and_categories() -> None:
     assert len(rejected) == 2
     rows = [{"id": "10", "snippet": {"title": "Music"}}, {"id": "x"}, {"id": 20, "snippet": 3}]
     assert parse.categories(listing(*rows)) == {10: "Music", 20: ""}
+
+
+def test_when_candidates_were_published() -> None:
+    """As far as the page says; a video is not lost for a date that cannot be read."""
+    snippets = [{"channelId": CHANNEL, "publishedAt": given} for given in ("2026-02-01T10:00:00Z", "soon", None)]
+    page = parse.search_page(
+        listing(*({"id": {"videoId": one}, "snippet": snippet} for one, snippet in zip((A, B, C), snippets, strict=True)))
+    )
+    assert [one.published_at for one in page.candidates] == [datetime(2026, 2, 1, 10, tzinfo=UTC), None, None]
+    added = {"publishedAt": "2026-02-02T00:00:00Z"}
+    row = {"contentDetails": {"videoId": A, "videoPublishedAt": "2026-02-01T10:00:00Z"}, "snippet": added}
+    private = {"contentDetails": {"videoId": B}, "snippet": added}
+    uploads = parse.uploads_page(listing(row, private), CHANNEL)
+    assert [one.published_at for one in uploads.candidates] == [datetime(2026, 2, 1, 10, tzinfo=UTC), None]
+
+
+def test_a_chart_page_names_its_own_videos() -> None:
+    """Nothing was asked for by id, so every id is welcome, once."""
+    page, rejected = parse.chart_rows(listing(video(A), video(B), video(A), {"id": ["x"]}, 3, nextPageToken="CAoQAA"))
+    assert [one.video_id for one in page.details] == [A, B]
+    assert page.next_page_token == "CAoQAA"  # noqa: S105
+    assert len(rejected) == 3

@@ -1,31 +1,55 @@
 -- Quota: quota_ledger, one row per project, bucket and Pacific day. `usual` is the limit where the API itself named none.
 
--- debit: take units if that many are left; a row comes back exactly when they were taken
-insert into quota_ledger as ledger (project, bucket, quota_day, spent)
-select %(project)s, %(bucket)s, %(day)s, %(units)s::integer
-where %(units)s::integer <= %(usual)s
-   or exists (select from quota_ledger where project = %(project)s and bucket = %(bucket)s and quota_day = %(day)s)
-on conflict (project, bucket, quota_day) do update
-    set spent = ledger.spent + excluded.spent
-    where not ledger.exhausted and ledger.spent + excluded.spent <= coalesce(ledger.quota_limit, %(usual)s)
-returning spent;
+-- take: for one pool as many units as are free for it, between `least` and `most`; no row when fewer are, or none was written yet
+with held as (
+    select *, coalesce(quota_limit, %(usual)s)::bigint as quota
+    from quota_ledger
+    where project = %(project)s and bucket = %(bucket)s and quota_day = %(day)s
+    for update
+), shared as (
+    select *,
+        quota * %(hunting_share)s / %(shares)s as hunting_units,
+        quota * %(tracking_share)s / %(shares)s as tracking_units,
+        quota * %(archeology_share)s / %(shares)s as archeology_units
+    from held
+), lapsing as (
+    select *,
+        greatest(hunting_lapsed, hunting_units * %(elapsed)s / %(of)s - hunting) as hunting_gone,
+        greatest(tracking_lapsed, tracking_units * %(elapsed)s / %(of)s - tracking) as tracking_gone,
+        greatest(archeology_lapsed, archeology_units * %(elapsed)s / %(of)s - archeology) as archeology_gone
+    from shared
+), free as (
+    select *,
+        case when exhausted then 0 else least(%(most)s, greatest(0, quota - spent
+            - case when %(pool)s = 'hunting' then 0 else greatest(0, hunting_units - hunting - hunting_gone) end
+            - case when %(pool)s = 'tracking' then 0 else greatest(0, tracking_units - tracking - tracking_gone) end
+            - case when %(pool)s = 'archeology' then 0 else greatest(0, archeology_units - archeology - archeology_gone) end
+        )) end as granted
+    from lapsing
+)
+update quota_ledger as ledger
+set spent = free.spent + granted,
+    hunting = free.hunting + case when %(pool)s = 'hunting' then granted else 0 end,
+    tracking = free.tracking + case when %(pool)s = 'tracking' then granted else 0 end,
+    archeology = free.archeology + case when %(pool)s = 'archeology' then granted else 0 end,
+    hunting_lapsed = hunting_gone,
+    tracking_lapsed = tracking_gone,
+    archeology_lapsed = archeology_gone
+from free
+where ledger.project = free.project and ledger.bucket = free.bucket and ledger.quota_day = free.quota_day
+  and granted >= %(least)s
+returning granted;
 
--- ensure: a row to lock
+-- ensure: a row to take from
 insert into quota_ledger (project, bucket, quota_day) values (%(project)s, %(bucket)s, %(day)s)
 on conflict do nothing;
 
--- lock: what is left, nobody else taking from it until this transaction ends
-select case when exhausted then 0 else greatest(0, coalesce(quota_limit, %(usual)s) - spent) end
-from quota_ledger
-where project = %(project)s and bucket = %(bucket)s and quota_day = %(day)s
-for update;
-
--- take: units that `lock` showed to be there
-update quota_ledger set spent = spent + %(units)s
-where project = %(project)s and bucket = %(bucket)s and quota_day = %(day)s;
-
 -- give_back: reserved units that no call used
-update quota_ledger set spent = greatest(0, spent - %(units)s)
+update quota_ledger
+set spent = greatest(0, spent - %(units)s),
+    hunting = greatest(0, hunting - case when %(pool)s = 'hunting' then %(units)s else 0 end),
+    tracking = greatest(0, tracking - case when %(pool)s = 'tracking' then %(units)s else 0 end),
+    archeology = greatest(0, archeology - case when %(pool)s = 'archeology' then %(units)s else 0 end)
 where project = %(project)s and bucket = %(bucket)s and quota_day = %(day)s;
 
 -- mark_exhausted: the API says that nothing is left, whatever we counted; others may use the same project
@@ -35,13 +59,18 @@ on conflict (project, bucket, quota_day) do update
     set exhausted = true, quota_limit = coalesce(excluded.quota_limit, ledger.quota_limit);
 
 -- one: a single row of the ledger
-select spent, quota_limit, exhausted from quota_ledger
+select spent, quota_limit, exhausted, hunting, tracking, archeology, hunting_lapsed, tracking_lapsed, archeology_lapsed
+from quota_ledger
 where project = %(project)s and bucket = %(bucket)s and quota_day = %(day)s;
 
 -- of_day: every row of one quota day
-select project, bucket, quota_day, spent, quota_limit, exhausted from quota_ledger
+select project, bucket, spent, quota_limit, exhausted, hunting, tracking, archeology
+from quota_ledger
 where quota_day = %(day)s
 order by project, bucket;
+
+-- prune: forget the days before one
+delete from quota_ledger where quota_day < %(before)s;
 
 -- quarantine: keep a row that could not be understood
 insert into quarantine (noticed_at, source, reason, content) values (%s, %s, %s, %s);

@@ -1,0 +1,153 @@
+"""Atom as YouTube writes it: the feed of a channel, and the notice that its hub sends, to frozen records. Pure.
+
+Belongs here: elements, names and what a good entry is. Does not belong here: fetching (feeds.py), signatures (hub.py), what is
+done about an entry. An entry that cannot be understood is rejected and the others stay; nothing is looked up for a document,
+no entity is expanded and no type declaration accepted.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from lxml import etree
+
+from pleiades_core.errors import BadReply, ReplyTooLarge
+from pleiades_core.models import ChannelId, Rejected, VideoId
+from pleiades_core.videoid import is_channel_id, is_video_id
+from pleiades_core.youtube.plain import clean
+
+#: A feed of 15 entries with descriptions of 5,000 characters takes 100 kB.
+MAX_FEED_BYTES = 2 * 1024 * 1024
+
+_ATOM = "{http://www.w3.org/2005/Atom}"
+_YT = "{http://www.youtube.com/xml/schemas/2015}"
+_MEDIA = "{http://search.yahoo.com/mrss/}"
+_TOMBSTONE = "{http://purl.org/atompub/tombstones/1.0}"
+_ID_PREFIX = "yt:video:"
+
+_TITLE_CHARS = 1_000
+_ROW_CHARS = 500
+_LARGEST_COUNT = 2**63 - 1
+#: What XML 1.0 does not allow, written out or as a reference: one such title must not cost the other entries.
+_ILLEGAL = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_REFERENCE = re.compile("&#(?:x([0-9A-Fa-f]{1,8})|([0-9]{1,10}));")
+_DECLARATION = re.compile("<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedEntry:
+    """One video of a feed or notice."""
+
+    video_id: VideoId
+    channel_id: ChannelId
+    #: Aware UTC.
+    published_at: datetime
+    #: Aware UTC; None when not given.
+    updated_at: datetime | None
+    #: None when not given, as in notices. During outages feeds were seen to say 0 of videos that had views.
+    views: int | None
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """What one document says. A video stands in it once."""
+
+    entries: tuple[FeedEntry, ...]
+    #: Videos that a notice says are gone.
+    deleted: tuple[VideoId, ...]
+    rejected: tuple[Rejected, ...]
+
+
+def parse_feed(body: bytes) -> Feed:
+    """The feed that a body is. Raises BadReply when it is none, or is cut off; ReplyTooLarge beyond MAX_FEED_BYTES."""
+    if len(body) > MAX_FEED_BYTES:
+        raise ReplyTooLarge(f"the feed is larger than {MAX_FEED_BYTES} bytes")
+    text = _ILLEGAL.sub("\ufffd", _REFERENCE.sub(_legal, body.decode("utf-8", "replace")))
+    if _DECLARATION.search(text):
+        raise BadReply("the feed declares a document type, which no feed of YouTube does")
+    # The encoding is ours whatever the document says: another one could hide a declaration from the search above.
+    parser = etree.XMLParser(
+        encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True,
+        remove_pis=True,
+    )  # fmt: skip
+    try:
+        root = etree.fromstring(text.encode(), parser)
+    except etree.XMLSyntaxError:
+        raise BadReply(f"the reply is not XML ({len(body)} bytes)") from None
+    if root.tag != f"{_ATOM}feed":
+        raise BadReply("the reply is XML and no Atom feed")
+    return _feed(root)
+
+
+def _feed(root: etree._Element) -> Feed:
+    entries: dict[VideoId, FeedEntry] = {}
+    deleted: dict[VideoId, None] = {}
+    rejected: list[Rejected] = []
+    for element in root:
+        if element.tag == f"{_ATOM}entry":
+            entry = _entry(element)
+            if isinstance(entry, FeedEntry):
+                entries.setdefault(entry.video_id, entry)
+            else:
+                rejected.append(_rejected(entry, element))
+        elif element.tag == f"{_TOMBSTONE}deleted-entry":
+            gone = (element.get("ref") or "").removeprefix(_ID_PREFIX)
+            if is_video_id(gone):
+                deleted[VideoId(gone)] = None
+            else:
+                rejected.append(_rejected("no video id", element))
+    return Feed(entries=tuple(entries.values()), deleted=tuple(deleted), rejected=tuple(rejected))
+
+
+def _entry(element: etree._Element) -> FeedEntry | str:
+    """The record of an entry, or why there is none."""
+    video_id = _text(element, f"{_YT}videoId") or _text(element, f"{_ATOM}id").removeprefix(_ID_PREFIX)
+    channel_id = _text(element, f"{_YT}channelId")
+    published_at = _instant(_text(element, f"{_ATOM}published"))
+    if not is_video_id(video_id):
+        return "no video id"
+    if not is_channel_id(channel_id):
+        return "no channel id"
+    if published_at is None:
+        return "published is no instant"
+    statistics = element.find(f"{_MEDIA}group/{_MEDIA}community/{_MEDIA}statistics")
+    return FeedEntry(
+        video_id=VideoId(video_id),
+        channel_id=ChannelId(channel_id),
+        published_at=published_at,
+        updated_at=_instant(_text(element, f"{_ATOM}updated")),
+        views=None if statistics is None else _count(statistics.get("views")),
+        title=clean(_text(element, f"{_ATOM}title"), _TITLE_CHARS),
+    )
+
+
+def _text(element: etree._Element, name: str) -> str:
+    return (element.findtext(name) or "").strip()
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        instant = datetime.fromisoformat(text)
+        return None if instant.tzinfo is None else instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _count(text: str | None) -> int | None:
+    if text is None or not re.fullmatch("[0-9]{1,19}", text) or int(text) > _LARGEST_COUNT:
+        return None
+    return int(text)
+
+
+def _legal(reference: re.Match[str]) -> str:
+    """A character reference as it stands, or what stands for a character that XML forbids."""
+    code = int(reference[1], 16) if reference[1] else int(reference[2])
+    illegal = code > 0x10FFFF or _ILLEGAL.match(chr(code))  # noqa: PLR2004  the last code point
+    return "\ufffd" if illegal else reference[0]
+
+
+def _rejected(reason: str, element: etree._Element) -> Rejected:
+    return Rejected(reason=reason, row=clean(etree.tostring(element, encoding="unicode"), _ROW_CHARS))

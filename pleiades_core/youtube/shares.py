@@ -1,0 +1,109 @@
+"""How the pools share a project's bucket without starving one another. Pure arithmetic on whole units.
+
+Belongs here: the pools' names, their shares, and what a pool may take now. Does not belong here: where the counts are kept, and
+the statement that takes units by this rule (quota.py and ledger.sql; a property test holds the two together).
+
+Each pool has a share of the day's units set aside. What it should have used by now, at an even pace, and has not, lapses: it is
+anybody's from then on. A pool may take what is left, less what is still set aside for the others. From this follow
+
+* the units left are never fewer than all that is set aside, so a pool can take what is set aside for it at any moment;
+* a pool that spends evenly keeps the whole rest of its share, whatever the others do;
+* at the end of the day nothing is set aside, so no unit is kept from a pool that has a use for it.
+
+Lapses are remembered. A rule that looks at counts and time alone cannot promise the first two: with three pools, one of which
+borrowed, it refused the other two while 1,000 of 10,000 units were left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from pleiades_core.clock import aware_utc, pacific_day, pacific_midnight
+
+HUNTING = "hunting"
+TRACKING = "tracking"
+ARCHEOLOGY = "archeology"
+
+#: What a key may be used for, in the order of the ledger's columns.
+POOL_NAMES = (HUNTING, TRACKING, ARCHEOLOGY)
+POOLS = frozenset(POOL_NAMES)
+
+#: Hundredths of each bucket. Our own choice: search serves new videos before old ones, samples have their bucket to themselves,
+#: and the general bucket leaves tracking enough for a tenth of its calls should videos.batchGetStats be refused.
+SHARES: Mapping[str, Mapping[str, int]] = MappingProxyType(
+    {
+        "search": MappingProxyType({HUNTING: 80, ARCHEOLOGY: 20}),
+        "stats": MappingProxyType({TRACKING: 100}),
+        "general": MappingProxyType({HUNTING: 75, TRACKING: 20, ARCHEOLOGY: 5}),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elapsed:
+    """How much of a quota day is over, in whole seconds; the day has 23, 24 or 25 hours."""
+
+    seconds: int
+    of: int
+
+    @classmethod
+    def at(cls, now: datetime) -> Elapsed:
+        """Of the quota day that `now`, an aware instant, falls in."""
+        day = pacific_day(now)
+        begin, end = pacific_midnight(day), pacific_midnight(day + timedelta(days=1))
+        return cls(seconds=int((aware_utc(now) - begin).total_seconds()), of=int((end - begin).total_seconds()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One bucket of one project on one quota day, as far as the rule needs it. Units throughout."""
+
+    limit: int
+    #: By all pools together, and by whoever else was counted.
+    spent: int
+    #: By each pool; a pool that is not named has spent nothing.
+    by_pool: Mapping[str, int]
+    #: Of each pool's share, what had lapsed when the account was last written.
+    lapsed: Mapping[str, int]
+    #: True: the API said that nothing is left.
+    exhausted: bool = False
+
+    @property
+    def left(self) -> int:
+        """What nobody has taken yet."""
+        return 0 if self.exhausted else max(0, self.limit - self.spent)
+
+
+def weights(bucket: str, pools: Collection[str]) -> dict[str, int]:
+    """The shares of those of `pools` that have one in the bucket: of the sum of them all, not of 100."""
+    return {pool: share for pool, share in SHARES.get(bucket, {}).items() if pool in pools}
+
+
+def lapses(account: Account, shares: Mapping[str, int], elapsed: Elapsed) -> dict[str, int]:
+    """Of each pool's share, what has lapsed by now."""
+    whole = max(1, sum(shares.values()))
+    return {
+        pool: max(
+            account.lapsed.get(pool, 0),
+            account.limit * share // whole * elapsed.seconds // elapsed.of - account.by_pool.get(pool, 0),
+        )
+        for pool, share in shares.items()
+    }
+
+
+def set_aside(account: Account, shares: Mapping[str, int], elapsed: Elapsed) -> dict[str, int]:
+    """What is still kept for each pool that has a share."""
+    whole = max(1, sum(shares.values()))
+    return {
+        pool: max(0, account.limit * shares[pool] // whole - account.by_pool.get(pool, 0) - lapsed)
+        for pool, lapsed in lapses(account, shares, elapsed).items()
+    }
+
+
+def free_for(pool: str, account: Account, shares: Mapping[str, int], elapsed: Elapsed) -> int:
+    """The units that a pool may take now: what is left, less what is set aside for the others."""
+    others = sum(units for other, units in set_aside(account, shares, elapsed).items() if other != pool)
+    return max(0, account.left - others)
