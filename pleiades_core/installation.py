@@ -17,7 +17,8 @@ from pleiades_core.storage.postgres import Database, open_database
 from pleiades_core.track.tracker import Tracker
 from pleiades_core.vault.vault import Vault, open_vault
 from pleiades_core.youtube.api import YouTube, open_youtube
-from pleiades_core.youtube.quota import Ledger
+from pleiades_core.youtube.feeds import Feeds
+from pleiades_core.youtube.keyring import KeyRing, open_keyring
 
 
 class Installation:
@@ -32,6 +33,7 @@ class Installation:
         self.vault = vault
         self._exit_stack = exit_stack
         self._youtube: YouTube | None = None
+        self._feeds: Feeds | None = None
 
     def youtube(self) -> YouTube:
         """Access to YouTube, opened at first use. Raises ConfigurationError when there are no keys."""
@@ -41,17 +43,24 @@ class Installation:
             self._youtube = self._exit_stack.enter_context(open_youtube(self.settings, self.database, self.clock))
         return self._youtube
 
+    def feeds(self) -> Feeds:
+        """Atom feeds, which need no key; opened at first use."""
+        if self._feeds is None:
+            self._feeds = Feeds(self.settings.feeds_root, self.settings.call_deadline_s)
+            self._exit_stack.callback(self._feeds.close)
+        return self._feeds
+
     def hunter(self) -> Hunter:
         """The Hunter of this installation."""
-        return Hunter(self.database, self.vault, self.youtube(), self.clock, self.settings)
+        return Hunter(self.database, self.vault, self.youtube(), self.feeds(), self.clock, self.settings)
 
     def tracker(self) -> Tracker:
         """The Tracker of this installation."""
         return Tracker(self.database, self.vault, self.youtube(), self.clock, self.settings)
 
-    def ledger(self) -> Ledger:
-        """The quota ledger; it needs no key."""
-        return Ledger(self.database, self.clock)
+    def key_ring(self) -> KeyRing:
+        """The keys in use and their ledger; without any key an empty ring. Nothing is sent."""
+        return open_keyring(self.settings, self.database, self.clock)
 
 
 def _require_simulator(settings: Settings) -> None:

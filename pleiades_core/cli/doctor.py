@@ -1,5 +1,6 @@
 """The doctor: looks at each part and says what is wrong and what helps. It mends nothing; on an
-empty home it makes the server and the vault that it then looks at.
+empty home it makes the server and the vault that it then looks at, and a retired key that a live test finds
+working is used again.
 
 Belongs here: which parts there are and what healthy means. Does not belong here: how it is shown (look.py).
 """
@@ -16,7 +17,8 @@ from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import without_password
 from pleiades_core.vault.verify import verify
 from pleiades_core.watchlist.leases import QUERIES
-from pleiades_core.youtube.keyring import parse_pool
+from pleiades_core.youtube.keyring import KeyRing, choose_keys, open_keyring, parse_pool, pools_of
+from pleiades_core.youtube.shares import POOL_NAMES
 
 #: Below this a busy day may not fit.
 _FREE_BYTES = 1_000_000_000
@@ -35,8 +37,8 @@ class Finding:
 
 
 def examine(settings: Settings, *, call: bool) -> list[Finding]:
-    """Every finding, the healthy ones too. With `call` the keys are tried, for one unit."""
-    findings = [_keys(settings), _disk(settings)]
+    """Every finding, the healthy ones too. With `call` every key in use is tried, for one unit each."""
+    findings = [*_keys(settings), _disk(settings)]
     try:
         with open_installation(settings) as pleiades:
             findings += _inside(pleiades, call=call)
@@ -68,27 +70,65 @@ def _inside(pleiades: Installation, *, call: bool) -> Iterator[Finding]:
         cure="restore the named files from a copy" if verified.problems else "",
         exit_code=6 if verified.problems else 0,
     )
-    if call:
-        try:
-            yield Finding(part="YouTube", ok=True, found=f"answers: {len(pleiades.youtube().categories('US'))} categories")
-        except PleiadesError as error:
-            yield _wrong("YouTube", error)
+    # What is wrong with the settings was said before.
+    if all(finding.ok for finding in _keys(pleiades.settings)):
+        yield from _refusals(pleiades, call=call)
 
 
-def _keys(settings: Settings) -> Finding:
+def _keys(settings: Settings) -> Iterator[Finding]:
+    """What the settings say of keys: how many, which are left out, which pools share a project."""
     if settings.api_key_pool is None:
-        return Finding(
+        yield Finding(
             part="keys", ok=False, found="YOUTUBE_API_KEY_POOL_JSON is not set", exit_code=10,
             cure='put YOUTUBE_API_KEY_POOL_JSON=["KEY"] into the environment or .env; `pleiades demo` needs none',
         )  # fmt: skip
+        return
     try:
-        keys = parse_pool(settings.api_key_pool.get_secret_value())
+        used, ignored = choose_keys(parse_pool(settings.api_key_pool.get_secret_value()), settings.compliance_mode)
     except PleiadesError as error:
-        return _wrong("keys", error)
-    projects = {key.project for key in keys}
-    return Finding(
-        part="keys", ok=True, found=f"{len(keys)} of {len(projects)} project(s): {', '.join(k.fingerprint for k in keys)}"
+        yield _wrong("keys", error)
+        return
+    projects = pools_of(used)
+    yield Finding(
+        part="keys", ok=True, found=f"{len(used)} of {len(projects)} project(s): {', '.join(key.fingerprint for key in used)}"
     )
+    if ignored:
+        left_out = ", ".join(f"{key.fingerprint} ({key.project})" for key in ignored)
+        rule = f"the quota of project {used[0].project} alone is used; ignored: {left_out}"
+    elif len(projects) > 1:
+        rule = f"off: {len(projects)} projects are used, each said to be an API client of its own"
+    else:
+        rule = "one project's quota is used, and no key is ignored"
+    yield Finding(part="compliance", ok=True, found=rule)
+    for project, pools in projects.items():
+        if len(pools) > 1:
+            shared = ", ".join(pool for pool in POOL_NAMES if pool in pools)
+            yield Finding(part="sharing", ok=True, found=f"project {project} is shared by the pools {shared}")
+
+
+def _refusals(pleiades: Installation, *, call: bool) -> Iterator[Finding]:
+    """What YouTube said of each key: now, or when it was last used."""
+    try:
+        yield from _tried(pleiades) if call else _retired(open_keyring(pleiades.settings, pleiades.database, pleiades.clock))
+    except PleiadesError as error:
+        yield _wrong("YouTube", error)
+
+
+def _retired(ring: KeyRing) -> Iterator[Finding]:
+    for row in ring.describe():
+        if row["state"].startswith("refused"):
+            yield Finding(
+                part=f"key {row['fingerprint']}", ok=False, found=f"{row['state']}; it is not used (project {row['project']})",
+                cure="mend or replace it, then let `pleiades doctor --call` try it again", exit_code=4,
+            )  # fmt: skip
+
+
+def _tried(pleiades: Installation) -> Iterator[Finding]:
+    for check in pleiades.youtube().check_keys():
+        yield Finding(
+            part=f"key {check.fingerprint}", ok=check.ok, found=f"{check.found} (project {check.project})", cure=check.cure,
+            exit_code=check.exit_code,
+        )  # fmt: skip
 
 
 def _disk(settings: Settings) -> Finding:

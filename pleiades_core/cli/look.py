@@ -12,16 +12,16 @@ from pleiades_core import videoid
 from pleiades_core.cli.app import app, settings_of
 from pleiades_core.cli.arguments import day_of
 from pleiades_core.cli.doctor import examine
-from pleiades_core.cli.output import JsonOption, print_facts, print_json, print_rows, text
+from pleiades_core.cli.output import JsonOption, console, print_facts, print_json, print_rows, text
 from pleiades_core.errors import ConfigurationError, NotFound, UsageError
 from pleiades_core.insights.published import INSIGHT_VIEWS, end_of
+from pleiades_core.insights.quota import quota as quota_now
 from pleiades_core.insights.ranking import live, ranked
 from pleiades_core.installation import clock_of, open_installation
 from pleiades_core.vault import samples
 from pleiades_core.vault.vault import open_vault
 from pleiades_core.watchlist.cadence import TIERS
 from pleiades_core.watchlist.leases import QUERIES
-from pleiades_core.youtube.keyring import KeyRing, parse_pool
 
 _SAMPLES_SHOWN = 24
 #: Of one video, found without sorting the whole registry.
@@ -103,25 +103,37 @@ def show(
 
 @app.command()
 def quota(context: typer.Context, as_json: JsonOption = False) -> None:
-    """What is spent and left today, by project and bucket, and which keys are in use (fingerprints only)."""
-    settings = settings_of(context)
-    with open_installation(settings) as pleiades:
-        ledger = pleiades.ledger()
-        keys = parse_pool(settings.api_key_pool.get_secret_value()) if settings.api_key_pool else ()
-        rows = ledger.rows(projects=KeyRing(keys, ledger).projects)
-    described = KeyRing(keys, ledger).describe()
+    """What is spent and left today, by project, bucket and pool, and which keys are in use (fingerprints only)."""
+    with open_installation(settings_of(context)) as pleiades:
+        report = quota_now(pleiades.key_ring())
     if as_json:
-        print_json({"ledger": [asdict(row) for row in rows], "keys": described})
+        print_json(report)
         return
-    names = ("project", "bucket", "quota_day", "spent", "limit", "left", "exhausted", "resets_at")
-    print_rows("quota of this Pacific day", names, [[getattr(row, name) for name in names] for row in rows])
-    print_rows("keys", ("fingerprint", "project", "pools", "state"), [list(key.values()) for key in described])
+    names = (
+        "project",
+        "bucket",
+        "quota_day",
+        "spent",
+        "limit",
+        "left",
+        "exhausted",
+        "resets_at",
+        "spent_by",
+        "shares",
+        "free_for",
+    )
+    rows = [[getattr(row, name) for name in names] for row in report.ledger]
+    print_rows("quota of this Pacific day, in units", names, rows)
+    print_rows("keys", ("fingerprint", "project", "pools", "state"), [list(asdict(key).values()) for key in report.keys])
+    for project, pools in report.shared.items():
+        shared = f"project {project} is shared by {', '.join(pools)}: what one does not use in time is lent to the others"
+        console().print(text(shared), markup=False, highlight=False)
 
 
 @app.command()
 def sql(
     context: typer.Context,
-    query: Annotated[str, typer.Argument(help="DuckDB SQL over the views videos, samples and metrics.")],
+    query: Annotated[str, typer.Argument(help="DuckDB SQL over the views videos, samples, metrics and pulls.")],
     as_json: JsonOption = False,
 ) -> None:
     """Ask the vault in SQL. It reads Parquet only; no database server is needed."""
@@ -130,7 +142,8 @@ def sql(
         table = samples.query(vault, query, prelude=INSIGHT_VIEWS)
     except duckdb.Error as error:
         raise UsageError(
-            f"DuckDB: {error}", cure='try: pleiades sql "select * from videos limit 5"; the views are videos, samples, metrics'
+            f"DuckDB: {error}",
+            cure='try: pleiades sql "select * from videos limit 5"; the views are videos, samples, metrics, pulls',
         ) from None
     table = table.rename_columns(_distinct(table.column_names))
     if as_json:

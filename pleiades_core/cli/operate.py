@@ -1,15 +1,20 @@
-"""Commands that change something: init-db, hunt, track, close-day."""
+"""Commands that change something: init-db, add, hunt, track, close-day."""
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pleiades_core.cli.app import app, settings_of
 from pleiades_core.cli.arguments import day_of
-from pleiades_core.cli.output import JsonOption, print_answer, print_json, print_rows, stderr
+from pleiades_core.cli.output import JsonOption, plain, print_answer, print_facts, print_json, print_rows, stderr
+from pleiades_core.discover.manual import add as add_wanted
+from pleiades_core.discover.manual import meant_by_lines
+from pleiades_core.discover.sources.source import ROADS
 from pleiades_core.errors import NotFound, PleiadesError, QuotaExhausted, StorageError, UsageError
 from pleiades_core.installation import open_installation
 from pleiades_core.models import Tier
@@ -31,15 +36,68 @@ def init_db(context: typer.Context, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def hunt(context: typer.Context, as_json: JsonOption = False) -> None:
+def hunt(
+    context: typer.Context,
+    road: Annotated[
+        list[str] | None, typer.Option(help=f"Only this road; may be given several times: {', '.join(ROADS)}.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Ask every road of discovery once, and watch what is new."""
+    if unknown := set(road or ()) - set(ROADS):
+        raise UsageError(f"no such road: {', '.join(sorted(unknown))}", cure=f"choose among {', '.join(ROADS)}")
     with open_installation(settings_of(context)) as pleiades:
-        report = pleiades.hunter().hunt()
-    print_answer("hunt", report, as_json=as_json)
-    for road, failure in report.failures.items():
-        stderr.print(f"road {road} failed: {failure}", markup=False)
+        report = pleiades.hunter().hunt(road or tuple(ROADS))
+    if as_json:
+        print_json(report)
+    else:
+        facts = {name: value for name, value in plain(report).items() if name not in {"roads", "failures"}}
+        print_facts("hunt", facts)
+        names = ("road", "arms", "units", "candidates", "new", "error")
+        print_rows("roads", names, [[one, *row.values()] for one, row in plain(report)["roads"].items()])
+    for name, failure in report.failures.items():
+        stderr.print(f"road {name} failed: {failure}", markup=False)
+    if report.full:
+        stderr.print(f"{report.unwatched} videos are kept and not watched: {report.full}", markup=False)
     if report.resets_at:
-        _quota_spent(report.resets_at, did_something=bool(report.searches or report.uploads_lists))
+        _quota_spent(report.resets_at, did_something=report.did_something)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def add(
+    context: typer.Context,
+    what: Annotated[list[str] | None, typer.Argument(help="Video ids, addresses, channel ids, @handles.")] = None,
+    file: Annotated[Path | None, typer.Option(help="A file with one on each line; - is standard input.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Watch these videos and follow these channels, whatever age or quota would say. May be repeated."""
+    wanted, wrong = meant_by_lines([*(what or []), *_lines(file)])
+    if not wanted:
+        raise UsageError("; ".join(wrong) or "nothing to add", cure="give ids, addresses or @handles, or --file FILE")
+    with open_installation(settings_of(context)) as pleiades:
+        added = add_wanted(pleiades.database, pleiades.youtube(), pleiades.clock, wanted)
+        report = pleiades.hunter().hunt(("manual",))
+    answer = {
+        "videos": len(added.videos), "channels": list(added.channels), "new": report.new, "watched": report.admitted,
+        "gone": report.gone, "unknown": list(added.unknown), "not_understood": wrong,
+    }  # fmt: skip
+    print_answer("added", answer, as_json=as_json)
+    for line in wrong:
+        stderr.print(line, markup=False)
+    if report.resets_at:
+        _quota_spent(report.resets_at, did_something=False)
+    if wrong:
+        raise typer.Exit(UsageError.exit_code)
+
+
+def _lines(file: Path | None) -> list[str]:
+    if file is None:
+        return []
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}", cure="give a UTF-8 text with one video or channel a line") from None
+    return text.splitlines()
 
 
 @app.command()

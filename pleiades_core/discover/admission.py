@@ -10,30 +10,30 @@ claim whose hunter died keeps its vid and is taken over by the next hunt.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import psycopg
 import pyarrow as pa
 
-from pleiades_core.discover.queries import QUERIES
-from pleiades_core.models import Candidate, SampleStatus, Vid, VideoDetails, VideoId, counting_definition
+from pleiades_core.discover.sources.source import Acknowledge, Found
+from pleiades_core.models import Candidate, SampleStatus, Vid, VideoId, counting_definition
 from pleiades_core.storage.postgres import Database
+from pleiades_core.storage.queries import load_queries
 from pleiades_core.vault.journal import WrittenBatch, record_batch
 from pleiades_core.vault.layout import REGISTRY, SAMPLES
 from pleiades_core.videoid import decode, encode
 from pleiades_core.watchlist.apply import apply
+from pleiades_core.watchlist.leases import QUERIES as WATCHLIST
 from pleiades_core.watchlist.leases import Lease, end_lease, hold_lease, take_lease
+
+QUERIES = load_queries("discovery")
 
 #: Characters of a description that the registry keeps: enough for topics and links, a tenth of the bytes.
 DESCRIPTION_CHARS = 500
 #: A claim that could not be described so often, the last times alone in its call, is given up: it must not cost units for ever.
 MOST_ATTEMPTS = 8
-#: Acknowledgement of a road, see sources/source.py.
-#: Details, and when they arrived.
-Found = tuple[VideoDetails, datetime]
-Acknowledge = Callable[[psycopg.Connection, datetime], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +90,7 @@ def admit(
     Raises LeaseLost when the lease is gone; the files stay and get adopted, and the roads are asked again.
     """
     with database.transaction() as connection:
+        connection.execute(WATCHLIST.in_turn)
         hold_lease(connection, claimed.lease)
         for batch, table in written:
             record_batch(connection, batch, now=now)
@@ -105,6 +106,7 @@ def admit(
 def note(database: Database, acknowledge: Iterable[Acknowledge], *, now: datetime) -> None:
     """Note where each road goes on when all it found was known already."""
     with database.transaction() as connection:
+        connection.execute(WATCHLIST.in_turn)
         for acknowledged in acknowledge:
             acknowledged(connection, now)
 
@@ -116,9 +118,12 @@ def give_up(database: Database, lease_id: uuid.UUID) -> None:
 
 
 def registry_rows(
-    found: Iterable[tuple[VideoDetails, datetime]], vids: Mapping[VideoId, Vid], roads: Mapping[VideoId, str]
+    found: Iterable[Found],
+    vids: Mapping[VideoId, Vid],
+    roads: Mapping[VideoId, str],
+    unwatched: AbstractSet[VideoId] = frozenset(),
 ) -> pa.Table:
-    """Rows of `REGISTRY_SCHEMA` for details and the instants at which they arrived."""
+    """Rows of `REGISTRY_SCHEMA` for details and the instants at which they arrived. `unwatched`: known, and not polled."""
     rows = [
         {
             "vid": vids[details.video_id], "video_id": details.video_id, "channel_id": details.channel_id,
@@ -126,7 +131,7 @@ def registry_rows(
             "description": details.description[:DESCRIPTION_CHARS], "tags": list(details.tags),
             "category_id": details.category_id, "language": details.language, "duration_s": details.duration_s,
             "live": details.live, "published_at": details.published_at, "discovered_at": arrived_at,
-            "road": roads.get(details.video_id, "reclaimed"),
+            "road": roads.get(details.video_id, "reclaimed"), "watched": details.video_id not in unwatched,
         }
         for details, arrived_at in found
     ]  # fmt: skip

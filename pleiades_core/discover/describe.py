@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from pleiades_core.clock import Clock
-from pleiades_core.discover.admission import Claim, Found
+from pleiades_core.discover.admission import Claim
+from pleiades_core.discover.sources.source import Found
 from pleiades_core.errors import ApiError, QuotaExhausted, ReplyTooLarge
 from pleiades_core.models import VideoDetails, VideoId
 from pleiades_core.settings import Settings
@@ -38,13 +39,19 @@ class Described:
     errors: tuple[ApiError, ...]
 
 
-def describe(youtube: YouTube, clock: Clock, settings: Settings, claimed: Claim) -> Described:
-    """Ask for everything claimed, several calls at once. Errors are collected; nothing is raised for them."""
-    portions = portions_of(claimed)
+def describe(youtube: YouTube, clock: Clock, settings: Settings, claimed: Claim, given: Mapping[VideoId, Found]) -> Described:
+    """Ask for everything claimed that did not come with its details (`given`), several calls at once.
+
+    Errors are collected; nothing is raised for them.
+    """
+    portions = portions_of(claimed, given)
     with youtube.reserved(GENERAL, "hunting", len(portions)) as reservation:
         ask = partial(_ask, youtube, clock, reservation)
         answers, errors = ask_all(ask, portions, threads=settings.parallel_calls, within_s=settings.asking_s)
-    found = tuple(found for answer in answers for found in answer.found)
+    found = (
+        *(given[video_id] for video_id in claimed.vids if video_id in given),
+        *(found for answer in answers for found in answer.found),
+    )
     unreadable = {video_id for answer in answers for video_id in answer.failed}
     answered = {video_id for answer in answers for video_id in (*answer.absent, *answer.failed)}
     answered |= {details.video_id for details, _ in found}
@@ -59,10 +66,11 @@ def describe(youtube: YouTube, clock: Clock, settings: Settings, claimed: Claim)
     )
 
 
-def portions_of(claimed: Claim) -> list[list[VideoId]]:
+def portions_of(claimed: Claim, given: Mapping[VideoId, Found]) -> list[list[VideoId]]:
     """Ids for one call each: 50, and half as many for every attempt that failed. Pure."""
     portions: list[list[VideoId]] = []
-    by_attempts = sorted(claimed.vids, key=lambda video_id: claimed.attempts[video_id])
+    wanted = [video_id for video_id in claimed.vids if video_id not in given]
+    by_attempts = sorted(wanted, key=lambda video_id: claimed.attempts[video_id])
     for attempts, group in itertools.groupby(by_attempts, key=lambda video_id: claimed.attempts[video_id]):
         ids, size = list(group), max(1, IDS_PER_CALL >> attempts)
         portions += [ids[start : start + size] for start in range(0, len(ids), size)]

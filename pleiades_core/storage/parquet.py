@@ -45,11 +45,15 @@ def encode(table: pa.Table, *, delta: tuple[str, ...] = (), level: int = JOURNAL
 def decode(content: bytes, *, schema: pa.Schema, origin: str) -> pa.Table:
     """The table in `content`, its columns cast to `schema`, its footer metadata kept.
 
-    Raises CorruptFile, naming `origin`, when the bytes are not Parquet or lack a column.
+    A column that may be null and is not there is null throughout: the file is older than the column. Raises CorruptFile,
+    naming `origin`, when the bytes are not Parquet or lack another column.
     """
     try:
         table = pq.read_table(pa.BufferReader(content))
         metadata = table.schema.metadata
+        for field in schema:
+            if field.nullable and field.name not in table.schema.names:
+                table = table.append_column(field, pa.nulls(len(table), field.type))
         return table.select(schema.names).cast(schema.with_metadata(metadata))
     except (pa.ArrowException, KeyError, OSError) as error:
         raise CorruptFile(

@@ -65,9 +65,9 @@ class Database:
         self._pool.close()
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[psycopg.Connection[TupleRow]]:
-        """A connection inside one transaction."""
-        with self._pool.connection() as connection:
+    def transaction(self, *, within_s: float | None = None) -> Iterator[psycopg.Connection[TupleRow]]:
+        """A connection inside one transaction. Raises psycopg.OperationalError when none is free within 30 or `within_s` s."""
+        with self._pool.connection(timeout=within_s) as connection:
             yield connection
 
     def check(self) -> None:

@@ -178,7 +178,10 @@ def _merge(dataset: Dataset, parts: list[pa.Table]) -> tuple[pa.Table, int]:
     same = pa.array([True] * (len(merged) - 1))
     for column in dataset.key:
         values = merged.column(column).combine_chunks()
-        same = pc.and_(same, pc.equal(values.slice(1), values.slice(0, len(values) - 1)))
+        this, before = values.slice(1), values.slice(0, len(values) - 1)
+        # Null equals null here: it stands in files that are older than the column.
+        alike = pc.or_(pc.fill_null(pc.equal(this, before), fill_value=False), pc.and_(pc.is_null(this), pc.is_null(before)))
+        same = pc.and_(same, alike)
     keep = pa.concat_arrays([pa.array([True]), pc.invert(same)])
     kept = merged.filter(keep)
     return kept, len(merged) - len(kept)

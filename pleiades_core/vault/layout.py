@@ -5,6 +5,7 @@ Belongs here: keys, column types, metadata words. Does not belong here: reading 
     journal/samples/date=D/<batch>.parquet     batches of samples, immutable      metrics/date=D/day.parquet    closed days
     journal/registry/date=D/<batch>.parquet    batches of discovered videos       videos/date=D/day.parquet     closed days
     insights/<name>/date=D/day.parquet         recomputable                       manifests/…/date=D.json       checksums
+    pulls/date=D/day.parquet                   what the roads cost and brought
 
 A glob over `metrics/` sees closed days, whole. Column types are a promise to people's queries: they only ever grow.
 """
@@ -53,6 +54,27 @@ REGISTRY_SCHEMA = pa.schema(
         pa.field("published_at", pa.timestamp("ms", tz="UTC"), nullable=False),
         pa.field("discovered_at", pa.timestamp("ms", tz="UTC"), nullable=False),
         pa.field("road", pa.string(), nullable=False),
+        # False: found when quota had no room for it; described and kept, and not polled. Null, in older files, is true.
+        pa.field("watched", pa.bool_()),
+    ]
+)
+
+#: One question of one road: what it cost and brought (pulls.py). Sorted by its columns, in this order.
+PULL_SCHEMA = pa.schema(
+    [
+        # To the microsecond, as SQL has it: rows are compared before SQL forgets them.
+        pa.field("pulled_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("pull", pa.int64(), nullable=False),
+        pa.field("road", pa.string(), nullable=False),
+        # Of the road: a term, a chart, a month. Empty where the road is one arm.
+        pa.field("arm", pa.string(), nullable=False),
+        # That the units were taken from. Null: it cost none.
+        pa.field("bucket", pa.string()),
+        pa.field("units", pa.int32(), nullable=False),
+        pa.field("candidates", pa.int32(), nullable=False),
+        # Of the candidates, those that no road had come upon before.
+        pa.field("new", pa.int32(), nullable=False),
+        pa.field("error", pa.string()),
     ]
 )
 
@@ -94,8 +116,14 @@ class Dataset:
 
 
 SAMPLES = Dataset("samples", "metrics", SAMPLE_SCHEMA, ("vid", "polled_at"), ("status", "views", "likes", "comments"), ("vid",))
-REGISTRY = Dataset("registry", "videos", REGISTRY_SCHEMA, ("vid",), ("discovered_at", "title"), ("vid",))
+#: A video that was found when quota had no room, and added by a person on the same day, has a row of either kind.
+REGISTRY = Dataset("registry", "videos", REGISTRY_SCHEMA, ("vid", "watched"), ("discovered_at", "title"), ("vid",))
 DATASETS = {dataset.name: dataset for dataset in (SAMPLES, REGISTRY)}
+
+
+def pulls_key(day: date) -> str:
+    """Where the pulls of a day lie."""
+    return f"pulls/date={day.isoformat()}/day.parquet"
 
 
 def batch_id_of(lease_id: uuid.UUID, dataset: Dataset, day: date) -> uuid.UUID:

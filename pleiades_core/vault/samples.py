@@ -10,7 +10,7 @@ every instant: while a day is being closed the batches are in the journal, after
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from importlib import resources
@@ -22,7 +22,7 @@ import pyarrow as pa
 from pleiades_core.errors import CorruptFile, PublishConflict
 from pleiades_core.storage import parquet
 from pleiades_core.vault.journal import files_of_day
-from pleiades_core.vault.layout import REGISTRY, SAMPLES, Dataset, DayFooter, day_of_key
+from pleiades_core.vault.layout import PULL_SCHEMA, REGISTRY, SAMPLES, Dataset, DayFooter, day_of_key, pulls_key
 from pleiades_core.vault.vault import Vault
 
 _VIEWS = resources.files("pleiades_core.vault").joinpath("views.sql").read_text(encoding="utf-8")
@@ -90,10 +90,11 @@ def query(
     first: date | None = None,
     last: date | None = None,
     prelude: str = "",
+    tables: Mapping[str, pa.Table] | None = None,
 ) -> pa.Table:
     """The answer to one DuckDB query over the views of `views.sql`; samples only of the days from `first` to `last`.
 
-    `prelude` is run before it: further views and macros.
+    `prelude` is run before it: further views and macros. `tables` are relations that the query may name besides the views.
 
     A late batch that is folded into a closed day between planning and reading would be read in both places; the plan is
     therefore made again afterwards, and the query repeated if a closed day changed. Raises CorruptFile for an unreadable file,
@@ -101,6 +102,8 @@ def query(
     """
     for _ in range(_ATTEMPTS):
         with _connect(vault, first=first, last=last) as (connection, planned):
+            for name, table in (tables or {}).items():
+                connection.register(name, table)
             connection.execute(prelude)
             try:
                 relation = connection.sql(sql, params=parameters or {})
@@ -129,23 +132,28 @@ def _connect(vault: Vault, *, first: date | None, last: date | None) -> Iterator
     planned, registry = files(vault, SAMPLES, first=first, last=last), files(vault, REGISTRY)
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
-        _relation(connection, "raw_samples", SAMPLES, planned.locations)
-        _relation(connection, "raw_videos", REGISTRY, registry.locations)
+        pulls = [vault.archive.location(key) for key in vault.archive.keys("pulls") if key == pulls_key(day_of_key(key))]
+        _relation(connection, "raw_samples", SAMPLES.schema, planned.locations)
+        _relation(connection, "raw_videos", REGISTRY.schema, registry.locations)
+        _relation(connection, "raw_pulls", PULL_SCHEMA, pulls)
         connection.execute(_VIEWS)
         try:
             yield connection, planned
         except duckdb.Error as error:
-            _blame([*planned.locations, *registry.locations], error)
+            _blame([*planned.locations, *registry.locations, *pulls], error)
             raise
 
 
-def _relation(connection: duckdb.DuckDBPyConnection, name: str, dataset: Dataset, found: list[str]) -> None:
-    """A view of all rows of `found`. Reading writes nothing: a young vault is an empty table in memory."""
-    if found:
-        connection.execute(f"set variable {name}_files = ?::varchar[]", [found])
-        connection.execute(f"create view {name} as select * from read_parquet(getvariable('{name}_files'))")
-    else:
-        connection.register(name, dataset.schema.empty_table())
+def _relation(connection: duckdb.DuckDBPyConnection, name: str, schema: pa.Schema, found: list[str]) -> None:
+    """A view of all rows of `found`. Reading writes nothing: a young vault is an empty table in memory.
+
+    A column that files of older versions lack is null there; that is why the empty table is always part of it.
+    """
+    empty = f"{name}_columns"
+    connection.register(empty, schema.empty_table())
+    connection.execute(f"set variable {name}_files = ?::varchar[]", [found])
+    rows = f"union all by name select * from read_parquet(getvariable('{name}_files'), union_by_name = true)" if found else ""
+    connection.execute(f"create view {name} as select * from {empty} {rows}")
 
 
 def _blame(planned: list[str], error: duckdb.Error) -> None:

@@ -1,10 +1,10 @@
--- The views that people query, over `raw_samples` and `raw_videos`: all rows of closed days and of the journal's batches that no
--- closed day holds (samples.py).
+-- The views that people query, over `raw_samples`, `raw_videos` and `raw_pulls`: all rows of closed days and of the journal's
+-- batches that no closed day holds (samples.py).
 
--- Of a video that was described twice the first description counts.
+-- Of a video that was described twice the first description counts; it is watched if any of them says so.
 create view videos as
 select vid, video_id, channel_id, channel_title, title, description, tags, category_id, language, duration_s, live,
-       published_at, discovered_at, road
+       published_at, discovered_at, road, bool_or(coalesce(watched, true)) over (partition by vid) as watched
 from raw_videos
 qualify row_number() over (partition by vid order by discovered_at, title) = 1;
 
@@ -26,3 +26,7 @@ select any_value(v.video_id) as video_id, s.vid, cast(s.polled_at at time zone '
            as views_gained
 from raw_samples s left join videos v using (vid)
 group by s.vid, day;
+
+-- One row for each question of each road, of the days that were exported (pulls.py); the days since are in SQL alone.
+create view pulls as
+select pulled_at, road, arm, bucket, units, candidates, new, error from raw_pulls;

@@ -56,4 +56,6 @@ def _admit(connection: psycopg.Connection, registry: pa.Table) -> None:
         "published": registry.column("published_at").to_pylist(),
     }  # fmt: skip
     connection.execute(QUERIES.admit, values)
-    connection.execute(QUERIES.watch, values)
+    # Null stands in batches that are older than the column.
+    watched = [flag is not False for flag in registry.column("watched").to_pylist()]
+    connection.execute(QUERIES.watch, {**values, "watched": watched})

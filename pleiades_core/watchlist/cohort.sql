@@ -1,6 +1,6 @@
--- The state of the videos discovered on one day, folded from their descriptions and samples up to an instant.
+-- The state of the videos discovered on one day and watched since, folded from their descriptions and samples up to an instant.
 with cohort as (
-    select vid, published_at from videos where cast(discovered_at at time zone 'UTC' as date) = $day
+    select vid, published_at from videos where cast(discovered_at at time zone 'UTC' as date) = $day and watched
 ), polled as (
     select s.vid, s.polled_at, s.status, s.views, s.likes, s.comments
     from raw_samples s join cohort using (vid)

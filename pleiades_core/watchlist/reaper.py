@@ -91,6 +91,7 @@ def adopt_orphans(
             if batch.lease_id in alive:
                 continue
             with database.transaction() as connection:
+                connection.execute(QUERIES.in_turn)
                 if journal.record_batch(connection, batch, now=clock.now(), adopted=True):
                     apply(connection, batch, table)
                     adopted += 1

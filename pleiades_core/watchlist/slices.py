@@ -23,6 +23,7 @@ from pleiades_core.watchlist.cadence import Cadence
 from pleiades_core.watchlist.leases import QUERIES, Lease, end_slice, hold_lease, take_lease
 from pleiades_core.youtube.api import IDS_PER_CALL
 from pleiades_core.youtube.quota import STATS, Ledger, Reservation
+from pleiades_core.youtube.shares import TRACKING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,7 @@ def take_slice(
             end_slice(connection, lease.lease_id)
             return None
         needed = -(-len(rows) // IDS_PER_CALL)
-        reservation = ledger.reserve(connection, project, STATS, needed) if project else None
+        reservation = ledger.reserve(connection, project, STATS, TRACKING, needed) if project else None
     # RETURNING keeps no order; the vault's batches compress best in the order of vid, lateness is decided already.
     videos = tuple(Due(vid=Vid(vid), video_id=encode(id8), due_at=due_at) for vid, id8, _, _, due_at in sorted(rows))
     return Slice(lease=lease, videos=videos, reservation=reservation)

@@ -10,6 +10,8 @@ import pytest
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.installation import Installation
+from pleiades_core.simulator.control import SimulatorControl
+from pleiades_core.simulator.faults import Fault, FaultPlan
 from pleiades_core.vault.layout import REGISTRY, SAMPLES
 from pleiades_dagster.checks import results_of_day
 
@@ -60,12 +62,12 @@ def test_todays_key_hunts_and_reports_numbers(run: Any, clock: ManualClock) -> N
 
 
 def test_a_past_key_folds_the_registry_and_calls_nobody(run: Any, pleiades: Installation, first_day: str) -> None:
-    before = pleiades.ledger().rows()
+    before = pleiades.key_ring().ledger.rows()
     result = run("hunt", first_day)
     assert result.success
     assert _metadata(result, "discovered_videos")["rows"] > 0
     assert pleiades.vault.archive.keys("videos") == [f"videos/date={first_day}/day.parquet"]
-    assert pleiades.ledger().rows() == before
+    assert pleiades.key_ring().ledger.rows() == before
     again = run("hunt", first_day)
     assert _metadata(again, "discovered_videos")["changed"] is False
 
@@ -98,7 +100,7 @@ def test_a_backfill_of_tracking_is_refused_with_the_reason(run: Any, pleiades: I
     assert "the past cannot be polled" in said.description
     assert said.metadata["retry_helps"].value is False
     assert said.metadata["exit_code"].value == 2
-    assert pleiades.ledger().rows() == []
+    assert pleiades.key_ring().ledger.rows() == []
 
 
 def test_a_day_closes_with_every_check_passed(run: Any, pleiades: Installation, first_day: str) -> None:
@@ -189,7 +191,7 @@ def test_spent_quota_is_a_clean_partial_result(run: Any, pleiades: Installation,
     run("hunt", clock.now().date())
     clock.advance(timedelta(hours=1))
     for bucket in ("search", "stats", "general"):
-        pleiades.ledger().mark_exhausted("demo", bucket, None)
+        pleiades.key_ring().ledger.mark_exhausted("demo", bucket, None)
     for job, key, node in (("track", "HOURLY", "tracking"), ("hunt", clock.now().date(), "discovered_videos")):
         result = run(job, key)
         units = _checks(result)["units_left"]
@@ -202,3 +204,43 @@ def test_spent_quota_is_a_clean_partial_result(run: Any, pleiades: Installation,
 
 def _date(key: str) -> date:
     return date.fromisoformat(key)
+
+
+def test_an_unknown_road_is_refused(run: Any, clock: ManualClock) -> None:
+    config = {"ops": {"discovered_videos": {"config": {"roads": ["astrology"]}}}}
+    result = run("hunt", clock.now().date(), run_config=config)
+    assert not result.success
+    assert "no such roads: astrology" in _said(result, "discovered_videos").description
+
+
+def test_a_failing_road_and_a_full_quota_are_warnings(run: Any, pleiades: Installation, clock: ManualClock) -> None:
+    """The hunt is good and says what people should look at."""
+    pleiades.settings = pleiades.settings.model_copy(update={"when_full": "refuse", "quota_limits": {"demo": {"stats": 1}}})
+    pleiades.youtube().executor._sleep = lambda _: None  # noqa: SLF001
+    fault = Fault(method="search.list", status=503, body="{}")
+    SimulatorControl(pleiades.settings.youtube_url).set_faults(FaultPlan(faults=(fault,)))
+    result = run("hunt", clock.now().date())
+    assert result.success
+    checks = _checks(result)
+    assert not checks["roads_answered"].passed
+    assert "search" in checks["roads_answered"].metadata
+    assert not checks["all_watched"].passed
+    assert checks["keys_live"].passed
+
+
+def test_a_day_is_learnt_from(run: Any, pleiades: Installation, first_day: str) -> None:
+    """Pulls go to the vault, terms are scored, coverage is estimated, quota is planned; and again, to the same end."""
+    assert run("close_day", first_day).success
+    assert run("hunt", first_day).success
+    result = run("learn", first_day)
+    assert result.success
+    words = _metadata(result, "road_pulls")
+    assert words["rows"] > 0
+    assert pleiades.vault.archive.keys("pulls") == [f"pulls/date={first_day}/day.parquet"]
+    assert _metadata(result, "search_terms")["terms"] > 0
+    assert _metadata(result, "coverage")["videos"] > 0
+    assert _metadata(result, "quota_plan")["watched"] > 0
+    assert _checks(result)["plan_fits"].passed
+    again = run("learn", first_day)
+    assert _metadata(again, "road_pulls")["changed"] is False
+    assert _metadata(again, "search_terms") == _metadata(result, "search_terms")

@@ -9,7 +9,10 @@ import dagster as dg
 import pytest
 
 from pleiades_core.clock import ManualClock
+from pleiades_core.discover.sources.source import ROADS
 from pleiades_core.installation import Installation
+from pleiades_core.simulator.control import SimulatorControl
+from pleiades_core.videoid import decode
 from pleiades_dagster.automation.sensors import floor
 
 
@@ -61,9 +64,9 @@ def test_a_tier_asks_once_a_tick(ask: Any, run: Any, clock: ManualClock) -> None
 def test_spent_quota_makes_a_tier_wait_for_the_reset(ask: Any, run: Any, pleiades: Installation, clock: ManualClock) -> None:
     run("hunt", clock.now().date())
     clock.advance(timedelta(hours=1))
-    pleiades.ledger().mark_exhausted("demo", "stats", None)
+    pleiades.key_ring().ledger.mark_exhausted("demo", "stats", None)
     assert ask("hourly_tier")[0], "videos.list can stand in as long as its own bucket lasts"
-    pleiades.ledger().mark_exhausted("demo", "general", None)
+    pleiades.key_ring().ledger.mark_exhausted("demo", "general", None)
     requests, reason = ask("hourly_tier")
     assert requests == []
     assert "all quota spent until 2026-09-02 07:00 UTC (exit code 42)" in reason
@@ -88,15 +91,52 @@ def test_a_day_is_closed_once_it_can_be(ask: Any, run: Any, clock: ManualClock) 
     assert ask("registry_closer")[0] == []
 
 
-def test_the_schedule_hunts_today_by_the_installations_clock(defs: dg.Definitions, resources: dict[str, Any]) -> None:
+def _scheduled(defs: dg.Definitions, resources: dict[str, Any], name: str, tick: datetime) -> Any:
     repository = defs.get_repository_def()
-    tick = datetime(2026, 11, 22, 10, 7, tzinfo=UTC)
-    with dg.build_schedule_context(
-        scheduled_execution_time=tick, repository_def=repository, resources={"clock": resources["clock"]}
-    ) as context:
-        (request,) = repository.get_schedule_def("hunt_hourly").evaluate_tick(context).run_requests or ()
+    with dg.build_schedule_context(scheduled_execution_time=tick, repository_def=repository, resources=resources) as context:
+        return repository.get_schedule_def(name).evaluate_tick(context)
+
+
+def test_the_schedule_hunts_today_by_the_installations_clock(defs: dg.Definitions, resources: dict[str, Any]) -> None:
+    (request,) = _scheduled(defs, resources, "hunt_hourly", datetime(2026, 11, 22, 10, 7, tzinfo=UTC)).run_requests
     assert request.partition_key == "2026-09-01"
     assert request.run_key == "hunt:2026-11-22T10:07"
+
+
+def test_no_hunt_is_started_before_the_reset_once_all_is_spent(
+    defs: dg.Definitions, resources: dict[str, Any], pleiades: Installation
+) -> None:
+    tick = datetime(2026, 11, 22, 10, 7, tzinfo=UTC)
+    pleiades.key_ring().ledger.mark_exhausted("demo", "search", None)
+    assert _scheduled(defs, resources, "hunt_hourly", tick).run_requests, "other roads draw on another bucket"
+    pleiades.key_ring().ledger.mark_exhausted("demo", "general", None)
+    skipped = _scheduled(defs, resources, "hunt_hourly", tick)
+    assert not skipped.run_requests
+    assert "until 2026-09-02 07:00 UTC" in skipped.skip_message
+
+
+def test_notices_that_wait_bring_a_hunt_of_the_inbox(ask: Any, run: Any, pleiades: Installation, clock: ManualClock) -> None:
+    """After ten minutes, once in twenty, and only the roads that cost nothing to ask."""
+    assert ask("inbox")[0] == []
+    video = SimulatorControl(pleiades.settings.youtube_url).uploads(clock.now() - timedelta(days=2), clock.now())[0][0]
+    with pleiades.database.transaction() as connection:
+        connection.execute("insert into inbox (road, id8, received_at) values ('push', %s, %s)", [decode(video), clock.now()])
+    assert ask("inbox")[0] == []
+    clock.advance(timedelta(minutes=10))
+    (request,), _ = ask("inbox")
+    assert request.run_key == "inbox:2026-09-01T07:00"
+    result = run("hunt", request.partition_key, run_config=request.run_config)
+    assert result.success
+    assert pleiades.youtube().calls()["search"] == 0
+    with pleiades.database.transaction() as connection:
+        assert connection.execute("select state, roads from videos").fetchall() == [(1, ROADS["push"])]
+    assert ask("inbox")[0] == []
+
+
+def test_the_daily_lesson_is_of_yesterday(defs: dg.Definitions, resources: dict[str, Any], clock: ManualClock) -> None:
+    clock.set(datetime(2026, 9, 3, 1, 20, tzinfo=UTC))
+    (request,) = _scheduled(defs, resources, "learn_daily", clock.now()).run_requests
+    assert request.partition_key == "2026-09-02"
 
 
 @pytest.mark.filterwarnings("ignore::dagster.BetaWarning")

@@ -25,8 +25,12 @@ from pleiades_core.watchlist.slices import commit_slice, due_counts, take_slice
 
 def _spend(pleiades: Installation, bucket: str, leaving: int) -> None:
     """Leave so many units of a bucket in our own ledger."""
-    left = pleiades.ledger().left("demo", bucket)
-    assert pleiades.ledger().debit("demo", bucket, left - leaving)
+    ledger = pleiades.key_ring().ledger
+    for pool in ("hunting", "archeology", "tracking"):
+        # What is guaranteed to the others, then the rest: at the end nothing is guaranteed to anybody any more.
+        units = min(ledger.left("demo", bucket, pool), ledger.left("demo", bucket) - leaving)
+        assert ledger.debit("demo", bucket, pool, units)
+    assert ledger.left("demo", bucket) == leaving
 
 
 def _due(pleiades: Installation) -> int:
@@ -112,7 +116,7 @@ def test_a_call_that_fails_for_good_leaves_its_videos_due_and_keeps_the_others(p
 def test_a_late_owner_commits_nothing_and_its_file_is_adopted(pleiades: Installation) -> None:
     pleiades.hunter().hunt()
     pleiades.clock.advance(timedelta(hours=1))  # type: ignore[attr-defined]
-    now, ledger = pleiades.clock.now(), pleiades.ledger()
+    now, ledger = pleiades.clock.now(), pleiades.key_ring().ledger
     taken = take_slice(
         pleiades.database,
         ledger,
@@ -143,14 +147,14 @@ def test_a_lease_of_another_epoch_is_refused(pleiades: Installation) -> None:
     pleiades.hunter().hunt()
     pleiades.clock.advance(timedelta(hours=1))  # type: ignore[attr-defined]
     taken = take_slice(
-        pleiades.database, pleiades.ledger(), TIERS, uuid.uuid4(), now=pleiades.clock.now(), tier=None, project="demo", calls=1,
+        pleiades.database, pleiades.key_ring().ledger, TIERS, uuid.uuid4(), now=pleiades.clock.now(), tier=None, project="demo", calls=1,
         lasting=timedelta(minutes=10),
     )  # fmt: skip
     assert taken is not None
     with pleiades.database.transaction() as connection:
         connection.execute("update installation set epoch = gen_random_uuid()")
     with pytest.raises(LeaseLost):
-        commit_slice(pleiades.database, pleiades.ledger(), taken, [], now=pleiades.clock.now())
+        commit_slice(pleiades.database, pleiades.key_ring().ledger, taken, [], now=pleiades.clock.now())
 
 
 class _Impatient:

@@ -1,22 +1,44 @@
-"""What every road has in common."""
+"""What every road has in common.
+
+Belongs here: `Find`, the roads' names and their bits. Does not belong here: any single road.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 import psycopg
 
-from pleiades_core.models import Candidate
+from pleiades_core.models import Candidate, VideoDetails
+
+#: Every road, and its bit in `videos.roads`: which roads came upon a video. Bits are never given to another road.
+ROADS = MappingProxyType({"search": 1, "uploads": 2, "charts": 4, "feeds": 8, "push": 16, "manual": 32, "archeology": 64})
+
+#: Details of a video, and when they arrived.
+Found = tuple[VideoDetails, datetime]
+#: Called in the transaction that makes the candidates durable; the question is asked again if that never happens.
+Acknowledge = Callable[[psycopg.Connection, datetime], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Find:
-    """What one call of one road came upon."""
+    """What one question of one road came upon."""
 
-    #: Where a video was found, kept with it: `search:lofi`, `uploads`.
+    #: A word of `ROADS`.
     road: str
-    candidates: tuple[Candidate, ...]
-    #: Called in the transaction that makes the candidates durable; the call is repeated if that never happens.
-    acknowledge: Callable[[psycopg.Connection, datetime], None]
+    #: What of the road was asked, where it has several: a term, a chart, a month. Empty otherwise.
+    arm: str = ""
+    candidates: tuple[Candidate, ...] = ()
+    acknowledge: Acknowledge
+    #: Details that came with the candidates, where the road gives some: they need not be asked for again.
+    details: tuple[Found, ...] = ()
+    #: Why the question brought nothing, where that is a fault. The road went on.
+    error: str = ""
+
+    @property
+    def name(self) -> str:
+        """Where a video was found, as it is kept with it: `search:lofi`, `uploads`."""
+        return f"{self.road}:{self.arm}" if self.arm else self.road

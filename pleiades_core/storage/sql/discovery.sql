@@ -1,27 +1,3 @@
--- seed_terms: terms that are not in the queue yet
-insert into search_queue (term, priority) select unnest(%(terms)s::text[]), %(priority)s on conflict (term) do nothing
-
--- next_terms: the terms to search now, by priority, then by how long they have waited
-select term, next_page_token, token_at, round_started_at, searched_until
-from search_queue
-order by priority desc, last_searched_at nulls first, mentions desc, term
-limit %(limit)s
-
--- ack_term: a page of results is durable
-update search_queue
-set next_page_token = %(next_page_token)s, token_at = %(now)s, round_started_at = %(round_started_at)s,
-    searched_until = coalesce(%(searched_until)s, searched_until), last_searched_at = %(now)s, found = found + %(found)s
-where term = %(term)s
-
--- next_channels: channels whose uploads were not listed for a while, the longest first
-select channel, channel_id from channels
-where listed_at is null or listed_at <= %(before)s
-order by listed_at nulls first, channel
-limit %(limit)s
-
--- ack_channels: the uploads of these channels are durable
-update channels set listed_at = %(now)s where channel = any(%(channels)s)
-
 -- seen: which of these ids are known already
 select id8 from videos where id8 = any(%(id8s)s) and state <> 0
 
@@ -51,3 +27,38 @@ update videos set state = 2, lease_id = null where state = 0 and attempts >= %(m
 
 -- gone: asked for and not there; remembered, so that the same search does not find it new every day
 update videos set state = 2, lease_id = null where vid = any(%(vids)s) and state = 0
+
+-- mark_roads: which roads came upon these videos, also upon those that were known
+update videos v set roads = v.roads | given.bits
+from (select id8, bit_or(bit) as bits from unnest(%(id8s)s::bigint[], %(bits)s::smallint[]) as one (id8, bit) group by id8) as given
+where v.id8 = given.id8 and v.roads | given.bits <> v.roads
+
+-- record_pulls: what each question cost and brought
+insert into pulls (pulled_at, road, arm, bucket, units, candidates, new, error)
+select %(now)s, given.* from unnest(
+    %(roads)s::text[], %(arms)s::text[], %(buckets)s::text[], %(units)s::int[], %(candidates)s::int[], %(new)s::int[], %(errors)s::text[]
+) as given
+
+-- last_pulls: when each arm of a road was last asked
+select arm, max(pulled_at) from pulls where road = %(road)s and pulled_at > %(since)s group by arm
+
+-- waiting: what came in by a road and was not taken yet, the oldest first
+select id8, channel_id, published_at from inbox where road = %(road)s order by received_at, id8 limit %(limit)s
+
+-- taken: these are claimed or were known
+delete from inbox where road = %(road)s and id8 = any(%(id8s)s)
+
+-- post: what a person wants watched
+insert into inbox (road, id8, received_at) select 'manual', id8, %(now)s from unnest(%(id8s)s::bigint[]) as given (id8)
+on conflict do nothing
+
+-- young_since: videos that were admitted since an instant and were less than a day old then
+select count(*) from videos where state = 1 and claimed_at > %(since)s and published_at > claimed_at - interval '1 day'
+
+-- reopen: what a person wants watched although it was given up, gone, or beyond the room that quota left, is described again
+update videos v set state = 0, attempts = 0, lease_id = null
+where id8 = any(%(id8s)s)
+  and (state = 2 or (state = 1 and not exists (select 1 from watchlist w where w.vid = v.vid)))
+
+-- waiting_since: how many came in before an instant and wait
+select count(*) from inbox where received_at <= %(before)s

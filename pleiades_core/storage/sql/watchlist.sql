@@ -8,6 +8,10 @@ select lease_id from leases
 where lease_id = %(lease_id)s and expires_at > clock_timestamp() and epoch = (select epoch from installation)
 for update
 
+-- in_turn: who writes channels and videos, many and in any order, does so one after the other: two hunters that noted the same
+-- channels in another order each waited for the other
+select pg_advisory_xact_lock(7236022)
+
 -- end_lease: the work is done or given up; a row when it was still there
 delete from leases where lease_id = %(lease_id)s returning lease_id
 
@@ -83,9 +87,12 @@ set state = 1, channel = given.channel, published_at = given.published_at, lease
 from unnest(%(vids)s::int[], %(channels)s::int[], %(published)s::timestamptz[]) as given (vid, channel, published_at)
 where v.vid = given.vid and v.state <> 1
 
--- watch: new rows of the hot overlay, due now
+-- watch: new rows of the hot overlay, due now, for those that are to be watched
 insert into watchlist (vid, id8, published_at)
-select * from unnest(%(vids)s::int[], %(id8s)s::bigint[], %(published)s::timestamptz[])
+select vid, id8, published_at
+from unnest(%(vids)s::int[], %(id8s)s::bigint[], %(published)s::timestamptz[], %(watched)s::boolean[])
+    as given (vid, id8, published_at, watched)
+where watched
 on conflict (vid) do nothing
 
 -- schedules: where these videos stand, but for those polled since

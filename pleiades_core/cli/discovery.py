@@ -1,0 +1,184 @@
+"""Commands that look at discovery and at quota to come: plan, roads, coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from pleiades_core.cli.app import app, settings_of
+from pleiades_core.cli.output import JsonOption, console, print_facts, print_json, print_rows, text
+from pleiades_core.insights.capture import Estimate
+from pleiades_core.insights.coverage import CoverageReport
+from pleiades_core.insights.coverage import coverage as measure_coverage
+from pleiades_core.insights.roads import roads as measure_roads
+from pleiades_core.installation import open_installation
+from pleiades_core.planner.plan import BUCKETS
+from pleiades_core.planner.plan import plan as make_plan
+from pleiades_core.planner.report import Plan
+from pleiades_core.youtube.pool import pools_of
+
+
+@app.command()
+def plan(
+    context: typer.Context,
+    days: Annotated[int, typer.Option(min=1, max=366, help="Days after today.")] = 30,
+    new_per_day: Annotated[
+        float | None,
+        typer.Option(min=0, help="What if so many new videos a day were found and all watched?  [default: as lately]"),
+    ] = None,
+    projects: Annotated[
+        int | None,
+        typer.Option(min=1, max=100, help="What if there were the quota of so many projects?  [default: those in use]"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What quota the coming days need, what fits, and what goes without. A forecast: it ends with 0 either way."""
+    with open_installation(settings_of(context)) as pleiades:
+        ring = pleiades.key_ring()
+        made = make_plan(
+            pleiades.database, ring.ledger, pleiades.settings, pleiades.clock.now(),
+            projects=pools_of(ring.keys), days=days, new_a_day=new_per_day, suppose=projects,
+        )  # fmt: skip
+    if as_json:
+        print_json(made)
+    else:
+        _print_plan(made)
+
+
+@app.command()
+def roads(
+    context: typer.Context,
+    days: Annotated[float, typer.Option(min=0.01, max=3_660, help="So many days back.")] = 7,
+    arms: Annotated[bool, typer.Option(help="Each term, chart and month of its own.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """What each road to videos cost and brought, what failed last, and how the followed channels stand."""
+    with open_installation(settings_of(context)) as pleiades:
+        report = measure_roads(pleiades.database, pleiades.vault, pleiades.clock.now(), days=days, arms=arms)
+    if as_json:
+        print_json(report)
+        return
+    names = ("road", "pulls", "units", "candidates", "new", "new per unit", "last pulled", "last error", "failed at")
+    rows = [
+        [
+            f"{one.road} {one.arm}".strip(), one.pulls, one.units, one.candidates, one.new, one.new_per_unit, one.last_pulled,
+            one.last_error, one.failed_at,
+        ]
+        for one in report.roads
+    ]  # fmt: skip
+    print_rows(f"roads from {report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC", names, rows)
+    channels = report.channels
+    print_facts(
+        "followed channels",
+        {
+            "followed": channels.followed, "uploads a day (estimate)": channels.uploads_a_day, "live push": channels.push_live,
+            "feed read within a day, no push": channels.feeds_only, "neither: only checks and lists": channels.unanswered,
+            "feeds failing": channels.feeds_failing, "with uploads that wait for a list": channels.waiting,
+            "pages of these": channels.waiting_pages,
+        },
+    )  # fmt: skip
+
+
+@app.command()
+def coverage(
+    context: typer.Context,
+    days: Annotated[float, typer.Option(min=0.1, max=365, help="Videos published in so many days before now.")] = 7,
+    as_json: JsonOption = False,
+) -> None:
+    """How much of what there is the roads find: overlap, an estimate of the unseen, bias by language and category."""
+    with open_installation(settings_of(context)) as pleiades:
+        report = measure_coverage(pleiades.database, pleiades.vault, pleiades.clock.now(), days=days)
+    if as_json:
+        print_json(report)
+    else:
+        _print_coverage(report)
+
+
+def _print_plan(made: Plan) -> None:
+    days = dict.fromkeys(row.day for row in made.rows)
+    rows = []
+    for day in days:
+        of_day = [row for row in made.rows if row.day == day]
+        cells: list[object] = [day]
+        for bucket in BUCKETS:
+            mine = [row for row in of_day if row.bucket == bucket]
+            gets = _sum(row.gets for row in mine)
+            cells.append(f"{sum(gets.values()):,.0f} of {sum(row.supply for row in mine):,}")
+        lacking = _sum(row.shortfall for row in of_day)
+        cells.append(", ".join(f"{name} lacks {units:,.0f}" for name, units in lacking.items()) or "-")
+        rows.append(cells)
+    print_rows(
+        f"units to be spent, of {', '.join(made.projects)}; {made.watched:,} videos watched ({text(made.by_tier)}); of"
+        f" {made.found_a_day:,.0f} found a day {made.watched_a_day:,.0f} join them",
+        ("Pacific day", *BUCKETS, "goes without"),
+        rows,
+    )
+    for verdict in made.verdicts:
+        _say(verdict.text)
+    for one in made.starved:
+        _say(
+            f"{one.consumer} goes without from {one.day}: gets {one.gets:,} of {one.needs:,} units; {one.why}. Help: {one.help}"
+        )
+    if made.most_watched_a_day is not None:
+        _say(f"tracking could take in {made.most_watched_a_day:,} new videos on every day of the plan")
+    _say("assumed: " + "; ".join(made.assumptions))
+
+
+def _print_coverage(report: CoverageReport) -> None:
+    when = f"published from {report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC"
+    print_rows(
+        f"{report.videos:,} videos {when}",
+        ("road", "seen", "only by it", "share of all seen"),
+        [[one.road, one.seen, one.only, _percent(one.share)] for one in report.roads],
+    )
+    print_rows(
+        "pairs of roads (Chapman)",
+        ("roads", "seen by both", "there are, of 95 %", "unseen by both"),
+        [[f"{pair.first}, {pair.second}", pair.both, *_estimated(pair.estimate)] for pair in report.pairs],
+    )
+    print_rows(
+        "all roads (Chao, a lower bound)",
+        ("taken", "seen", "there are at least, of 95 %", "unseen"),
+        [
+            [name, one.seen if one else None, *_estimated(one)]
+            for name, one in (("each road by itself", report.by_road), ("roads of the same channels as one", report.by_group))
+        ],
+    )
+    print_rows(
+        f"bias, measured on {report.described:,} descriptions",
+        ("by", "kind", "road", "share", "of all", "odds ratio, of 95 %"),
+        [
+            [
+                one.by, one.kind, one.road, _percent(one.share), _percent(one.share_of_all),
+                f"{one.odds.ratio:.2f} ({one.odds.low:.2f} to {one.odds.high:.2f})" if one.odds else None,
+            ]
+            for one in report.bias
+        ],
+    )  # fmt: skip
+    for caveat in report.caveats:
+        _say(caveat)
+
+
+def _estimated(estimate: Estimate | None) -> tuple[str, str | None]:
+    if estimate is None:
+        return "too few in both to say", None
+    interval = f"{estimate.total:,.0f} ({estimate.low:,.0f} to {estimate.high:,.0f})"
+    return interval, _percent(estimate.unseen_share)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}"
+
+
+def _sum(parts: Iterable[dict[str, float]]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for part in parts:
+        for name, units in part.items():
+            total[name] = total.get(name, 0.0) + units
+    return total
+
+
+def _say(sentence: str) -> None:
+    console().print(text(sentence), markup=False, highlight=False)

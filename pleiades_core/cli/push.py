@@ -1,0 +1,67 @@
+"""`pleiades push`: listens for the hub and keeps the subscriptions alive."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+import psycopg
+import typer
+
+from pleiades_core.cli.app import app, settings_of
+from pleiades_core.cli.output import JsonOption, print_json, stderr
+from pleiades_core.errors import PleiadesError
+from pleiades_core.installation import Installation, open_installation
+
+if TYPE_CHECKING:
+    from pleiades_core.youtube.hub import Hub
+
+#: Subscriptions asked for in one round: 200,000 channels in seven hours, and a lease outlives many rounds.
+_MOST_A_ROUND = 500
+_ROUND_S = 60.0
+
+_log = logging.getLogger(__name__)
+
+
+@app.command()
+def push(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Listen for YouTube's notices of new videos, and subscribe to every channel that is followed, until stopped.
+
+    Needs PLEIADES_PUSH_CALLBACK_URL and PLEIADES_PUSH_SECRET. Costs no quota. `pleiades hunt` takes in what came.
+    """
+    # The web server is not needed, and not loaded, for any other command.
+    from pleiades_core.discover.callbacks import callbacks_of
+    from pleiades_core.discover.listening import listening
+    from pleiades_core.youtube.hub import Hub
+
+    settings = settings_of(context)
+    # Before anything is opened: what is missing here is the likeliest mistake.
+    callbacks = callbacks_of(settings)
+    with contextlib.ExitStack() as stack:
+        pleiades = stack.enter_context(open_installation(settings))
+        listener = stack.enter_context(listening(pleiades.database, pleiades.clock, settings))
+        hub = stack.enter_context(contextlib.closing(Hub(settings.hub_root, settings.call_deadline_s)))
+        if as_json:
+            print_json({"base_url": listener.base_url, "callback_url": callbacks.base_url, "hub": settings.hub_root})
+        stderr.print(f"listening at {listener.base_url}; the hub calls {callbacks.base_url}", markup=False, highlight=False)
+        while True:
+            _renew(pleiades, hub)
+            if listener.has_ended(_ROUND_S):
+                raise PleiadesError("the receiver ended by itself", cure="start it again; the log says more")
+
+
+def _renew(pleiades: Installation, hub: Hub) -> None:
+    """One round. Whatever fails is said, and the next round tries again: notices must go on being taken."""
+    from pleiades_core.discover.subscriptions import renew
+
+    try:
+        report = renew(pleiades.database, hub, pleiades.clock, pleiades.settings, limit=_MOST_A_ROUND)
+    except (psycopg.Error, PleiadesError) as error:
+        _log.warning("no subscription was renewed: %s", error)
+        return
+    say = _log.warning if report.error else _log.info if report.asked else _log.debug
+    say(
+        "asked the hub for %d subscriptions, %d refused; %d of %d channels are pushed%s",
+        report.asked, report.refused, report.live, report.followed, f": {report.error}" if report.error else "",
+    )  # fmt: skip

@@ -1,0 +1,111 @@
+"""How many more videos can be watched, and which ones, when not all of them can? Pure.
+
+Belongs here: the room that quota leaves under the cadence `tiers`, the decision about a batch of new videos, the sample. Does
+not belong here: counting what is watched (watchlist/slices.py), admitting (admission.py), forecasts (planner/).
+
+A video's demand only falls as it ages (24 polls a day, then 1, then 1/7), so what fits today fits on every later day: the room
+is measured on the demand of now and needs no look ahead. What is added later is measured then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from pleiades_core.models import Tier
+from pleiades_core.watchlist.cadence import TIERS, Cadence
+from pleiades_core.youtube.api import IDS_PER_CALL
+
+#: Share of the units that is planned for nothing: the last call of a slice is not full (up to 72 units a day: 24 ticks of three
+#: tiers), failed calls are asked again, and a sample hits its size only on average.
+MARGIN = 0.05
+
+_DAY = timedelta(days=1)
+_MASK = (1 << 64) - 1
+#: Of our sample alone, so that it is independent of any other use of an id's bits.
+_SALT = 0x506C656961646573
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What becomes of a batch of new videos."""
+
+    #: Of the new videos, the part that is watched: 0 to 1.
+    share: float
+    #: Why not all of them, or why all of them although they do not fit. Empty when they fit.
+    reason: str
+
+    @property
+    def fits(self) -> bool:
+        """True when nothing has to be said."""
+        return not self.reason
+
+
+def polls_a_day(tier: Tier, cadence: Cadence = TIERS) -> float:
+    """How often a day a video of this tier is polled."""
+    return _DAY / cadence.interval(tier)
+
+
+def demand(watched: Mapping[Tier, int], cadence: Cadence = TIERS) -> float:
+    """Polls a day that these videos ask for."""
+    return sum(videos * polls_a_day(tier, cadence) for tier, videos in watched.items())
+
+
+def in_hourly(videos: Mapping[Tier, int], cadence: Cadence = TIERS) -> float:
+    """How many HOURLY videos ask for as much: 168 videos that are years old weigh as much as a new one."""
+    return demand(videos, cadence) / polls_a_day(Tier.HOURLY, cadence)
+
+
+def room(watched: Mapping[Tier, int], units_a_day: float, *, margin: float = MARGIN, cadence: Cadence = TIERS) -> int:
+    """How many more HOURLY videos can be watched with so many units of `videos.batchGetStats` a day; never negative.
+
+    `units_a_day` are those of every project in use that serves the pool `tracking`. `margin` is the part kept for losses.
+    """
+    polls = units_a_day * IDS_PER_CALL * (1 - margin)
+    return max(0, int((polls - demand(watched, cadence)) / polls_a_day(Tier.HOURLY, cadence)))
+
+
+def decide(
+    new: float, room: int, when_full: Literal["sample", "refuse", "admit"], *, hourly: int = 0, a_day: float | None = None
+) -> Decision:
+    """What share of `new` videos is watched where there is room for `room`, both in HOURLY videos (`in_hourly`).
+
+    `hourly` videos are watched hourly now and `a_day` new ones come in a day: where both are given, a sample is spread over the
+    day. Without it the first hunts of a day would take the whole room and the later ones nothing, and the hour of publication
+    would decide who is watched.
+    """
+    share = min(1.0, room / new) if new > 0 else 1.0
+    cause = f"{new:,.0f} new videos, room for {room:,}"
+    # HOURLY lasts a day, so a steady flow keeps as many HOURLY videos as come in a day.
+    if a_day is not None and a_day > 0 and (steady := (room + hourly) / a_day) < share:
+        share, cause = steady, f"{a_day:,.0f} new videos a day, room for {room + hourly:,} under HOURLY at once"
+    if share >= 1:
+        return Decision(share=1.0, reason="")
+    if when_full == "admit":
+        return Decision(share=1.0, reason=f"{cause}: all are watched all the same, and polls will be late")
+    if when_full == "refuse":
+        return Decision(share=0.0, reason=f"{cause}: none is watched")
+    return Decision(share=share, reason=f"{cause}: {share:.1%} are watched, chosen by a hash of the id")
+
+
+def is_chosen(id8: int, share: float) -> bool:
+    """True when the video with this 64-bit id is in a sample of this share.
+
+    Always the same answer, and monotone: who is in a sample is in every larger one.
+    """
+    return _mixed(id8) < share * (_MASK + 1)
+
+
+def chosen(id8s: Iterable[int], share: float) -> frozenset[int]:
+    """Those of `id8s` (signed 64-bit ids, videoid.py) that are in a sample of this share."""
+    return frozenset(id8 for id8 in id8s if is_chosen(id8, share))
+
+
+def _mixed(id8: int) -> int:
+    """The id's bits, spread evenly: the finaliser of SplitMix64 (Steele, Lea and Flood 2014), which is a bijection."""
+    mixed = (id8 ^ _SALT) & _MASK
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK
+    return mixed ^ (mixed >> 31)

@@ -1,0 +1,84 @@
+"""Atom feeds: the newest 15 uploads of a channel, for no quota at all, from a service that fails now and then.
+
+Belongs here: whose feed is read next, and telling a channel's failure from an outage. Does not belong here: HTTP and XML
+(youtube/feeds.py, youtube/atom.py). Feeds answered 404 or 500 for days in 2024 and 2026, so a failure says nothing of a
+channel: it is asked again, less often, and its count answers for it meanwhile (uploads.py).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+import psycopg
+
+from pleiades_core.discover.channels import LEAST_RATE, QUERIES, uploads_a_day
+from pleiades_core.discover.sources.source import Find
+from pleiades_core.errors import ApiError, BackendError
+from pleiades_core.models import Candidate, ChannelId
+from pleiades_core.storage.postgres import Database
+from pleiades_core.youtube.atom import Feed
+from pleiades_core.youtube.feeds import Feeds
+from pleiades_core.youtube.parallel import ask_all
+
+log = logging.getLogger(__name__)
+
+#: Entries of a whole feed.
+ENTRIES = 15
+#: The same feed is not read again sooner: maintainers of readers report that it is some minutes old anyway.
+READ_AGAIN = timedelta(minutes=20)
+#: Share of uploads that a live subscription is expected to miss: its feed is read that much less often. An assumption.
+LOST_BY_PUSH = 0.02
+#: Feeds read between two looks at how it goes.
+_PORTION = 200
+#: So large a share of a portion failing is an outage, and reading on would be of no use to anybody.
+_OUTAGE = 0.8
+
+
+def feeds(database: Database, atom: Feeds, *, now: datetime, limit: int, parallel: int) -> Iterator[Find]:
+    """The feeds of up to `limit` channels, those that promise most unseen uploads. Raises BackendError in an outage."""
+    words = {"now": now, "again": READ_AGAIN, "lost": LOST_BY_PUSH, "limit": limit}
+    with database.transaction() as connection:
+        rows = connection.execute(QUERIES.feeds_due, words).fetchall()
+    for start in range(0, len(rows), _PORTION):
+        portion = rows[start : start + _PORTION]
+        answers, _ = ask_all(partial(_read, atom), portion, threads=parallel)
+        failed = [row for row, feed in answers if isinstance(feed, ApiError)]
+        read = [(row, feed) for row, feed in answers if isinstance(feed, Feed)]
+        said = next((str(feed) for _, feed in answers if isinstance(feed, ApiError)), "")
+        yield Find(
+            road="feeds", error=f"{len(failed)} of {len(portion)} feeds failed: {said}" if failed else "",
+            candidates=tuple(
+                Candidate(video_id=entry.video_id, channel_id=row[1], published_at=entry.published_at)
+                for row, feed in read for entry in feed.entries
+            ),
+            acknowledge=partial(_note, read, [channel for channel, _ in failed]),
+        )  # fmt: skip
+        if len(failed) >= _OUTAGE * len(portion) and len(portion) >= _PORTION // 10:
+            raise BackendError(f"feeds are out: {len(failed)} of {len(portion)} failed, as in: {said}")
+
+
+def _read(atom: Feeds, row: tuple[int, ChannelId]) -> tuple[tuple[int, ChannelId], Feed | ApiError]:
+    try:
+        return row, atom.read(row[1])
+    except ApiError as error:
+        return row, error
+
+
+def _note(
+    read: Sequence[tuple[tuple[int, ChannelId], Feed]], failed: list[int], connection: psycopg.Connection, now: datetime
+) -> None:
+    published = [[entry.published_at for entry in feed.entries] for _, feed in read]
+    rates = [uploads_a_day(instants, ENTRIES, now) or LEAST_RATE for instants in published]
+    # Only a full feed can hide what is older than its oldest entry.
+    oldest = [min(instants) if len(instants) >= ENTRIES else None for instants in published]
+    connection.execute(
+        QUERIES.note_feeds,
+        {
+            "channels": [channel for (channel, _), _ in read], "rates": rates, "oldest": oldest,
+            "entries": [len(instants) for instants in published], "now": now,
+        },
+    )  # fmt: skip
+    connection.execute(QUERIES.note_feed_failures, {"channels": failed, "now": now})

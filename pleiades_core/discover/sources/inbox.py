@@ -1,0 +1,40 @@
+"""Push and manual: what came in between two hunts, by the hub's notices or from a person. Neither asks YouTube anything.
+
+Belongs here: taking from the inbox. Does not belong here: receiving notices (receiver.py), what a person typed (naming.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+
+import psycopg
+
+from pleiades_core.discover.admission import QUERIES
+from pleiades_core.discover.sources.source import Find
+from pleiades_core.models import Candidate
+from pleiades_core.storage.postgres import Database
+from pleiades_core.videoid import encode
+
+#: Taken in one hunt: describing them costs 400 units.
+_MOST = 20_000
+
+
+def inbox(database: Database, road: str) -> Iterator[Find]:
+    """Everything that waits on one of the roads `push` and `manual`. It leaves the inbox once it is claimed."""
+    with database.transaction() as connection:
+        rows = connection.execute(QUERIES.waiting, {"road": road, "limit": _MOST}).fetchall()
+    if rows:
+        yield Find(
+            road=road,
+            candidates=tuple(
+                Candidate(video_id=encode(id8), channel_id=channel_id, published_at=published_at)
+                for id8, channel_id, published_at in rows
+            ),
+            acknowledge=partial(_taken, road, [id8 for id8, _, _ in rows]),
+        )
+
+
+def _taken(road: str, id8s: list[int], connection: psycopg.Connection, _now: datetime) -> None:
+    connection.execute(QUERIES.taken, {"road": road, "id8s": id8s})

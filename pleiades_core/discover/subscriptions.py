@@ -1,0 +1,99 @@
+"""Which channels the hub is asked for, and when again: leases of push subscriptions.
+
+Belongs here: choosing channels and asking the hub. Does not belong here: what the hub answers later (receiver.py), HTTP
+(youtube/hub.py).
+
+Asked is not subscribed: the hub calls back to verify, and until it has, the question counts as refused and is repeated at
+growing intervals. A hub that is down (503 to every subscriber for days in September 2026, github.com/SeoulSKY/ytnoti/issues/8)
+is no channel's refusal: the round ends after a few questions, and the next round begins with others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import psycopg
+
+from pleiades_core.clock import Clock
+from pleiades_core.discover.callbacks import callbacks_of
+from pleiades_core.errors import BackendError, BadReply, RateLimited
+from pleiades_core.models import ChannelId
+from pleiades_core.settings import Settings
+from pleiades_core.storage.postgres import Database
+from pleiades_core.storage.queries import load_queries
+from pleiades_core.youtube.hub import Hub
+from pleiades_core.youtube.parallel import ask_all
+
+QUERIES = load_queries("push")
+
+#: Asked for; what counts is what the hub says when it verifies. YouTube's has no documented figure, five days are what
+#: subscribers report.
+LEASE = timedelta(seconds=432_000)
+#: Renewed when a quarter is left, so that a day's outage of ours or of the hub's loses nothing.
+RENEW_BEFORE_END = LEASE / 4
+#: The wait doubles with every question that the hub did not confirm: one hour after the first.
+_SHORTEST_WAIT = timedelta(minutes=30)
+_LONGEST_WAIT = timedelta(days=5)
+#: A round ends after that many seconds; what is left is the next one's.
+_ROUND_S = 55.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenewReport:
+    """What one round of asking did."""
+
+    #: Subscriptions that the hub was asked for, refused ones included.
+    asked: int
+    refused: int
+    #: Subscriptions that live now; those just asked for are not verified yet.
+    live: int
+    #: Channels that are followed.
+    followed: int
+    #: The first thing that went wrong; None when nothing did.
+    error: str | None
+
+
+def due(connection: psycopg.Connection, now: datetime, limit: int) -> list[tuple[int, ChannelId]]:
+    """The channels to ask the hub for now, the busiest first, locked until the transaction ends: ordinal and id."""
+    given = {
+        "now": now, "renew_before": now + RENEW_BEFORE_END, "limit": limit,
+        "shortest_wait": _SHORTEST_WAIT, "longest_wait": _LONGEST_WAIT,
+    }  # fmt: skip
+    return [(channel, ChannelId(channel_id)) for channel, channel_id in connection.execute(QUERIES.due_for_push, given)]
+
+
+def renew(database: Database, hub: Hub, clock: Clock, settings: Settings, *, limit: int) -> RenewReport:
+    """Ask the hub for what is due, at most `limit` subscriptions, several at once.
+
+    A refusal or an outage of the hub is reported, not raised. Raises ConfigurationError when push is not set up.
+    """
+    callbacks = callbacks_of(settings)
+    now = clock.now()
+    with database.transaction() as connection:
+        wanted = due(connection, now, limit)
+        connection.execute(QUERIES.asking, {"now": now, "channels": [channel for channel, _ in wanted]})
+    left = dict(wanted)
+    unanswered: list[int] = []
+
+    def ask(question: tuple[int, ChannelId]) -> None:
+        channel, channel_id = question
+        del left[channel]
+        try:
+            hub.subscribe(channel_id, callbacks.address(channel_id), callbacks.secret(channel_id), int(LEASE.total_seconds()))
+        except (BackendError, BadReply, RateLimited):
+            unanswered.append(channel)
+            raise
+
+    try:
+        _, errors = ask_all(ask, wanted, threads=settings.parallel_calls, within_s=_ROUND_S)
+    finally:
+        with database.transaction() as connection:
+            connection.execute(QUERIES.not_asked, {"now": now, "channels": list(left)})
+            connection.execute(QUERIES.unanswered, {"now": now, "channels": unanswered})
+            state = connection.execute(QUERIES.push_state, {"now": now}).fetchone()
+    live, followed = state or (0, 0)
+    return RenewReport(
+        asked=len(wanted) - len(left), refused=len(errors), live=live, followed=followed,
+        error=str(errors[0]) if errors else None,
+    )  # fmt: skip

@@ -1,0 +1,100 @@
+"""What each question of each road cost and brought: the pulls of one hunt.
+
+Belongs here: counting, and the rows of table `pulls`. Does not belong here: adding them up for people (insights), the vault's
+copy (vault/pulls.py).
+
+Units are counted by the executor's own calls between two finds, retries and refused calls included: what YouTube billed, not
+what a road meant to spend.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import psycopg
+
+from pleiades_core.discover.admission import QUERIES
+from pleiades_core.discover.sources.source import ROADS, Find
+from pleiades_core.models import VideoId
+from pleiades_core.videoid import decode
+
+#: The calls that describe what the roads found are a line of their own.
+DETAILS = "details"
+_ERROR_CHARS = 300
+
+
+@dataclass(slots=True)
+class Pull:
+    """One arm of one road in one hunt."""
+
+    units: Counter[str] = field(default_factory=Counter)
+    candidates: int = 0
+    #: Of the candidates, those that nothing had come upon before, not even earlier in this hunt.
+    new: int = 0
+    error: str = ""
+
+
+class Tally:
+    """The pulls of one hunt, by road and arm."""
+
+    def __init__(self) -> None:
+        self.pulls: dict[tuple[str, str], Pull] = {}
+        self._bits: dict[VideoId, int] = {}
+
+    def asked(self, find: Find, units: Counter[str]) -> None:
+        """A road yielded a find, after calls that cost so much."""
+        pull = self._of(find.road, find.arm)
+        pull.units += units
+        pull.candidates += len(find.candidates)
+        pull.error = find.error or pull.error
+        for candidate in find.candidates:
+            self._bits[candidate.video_id] = self._bits.get(candidate.video_id, 0) | ROADS[find.road]
+
+    def spent(self, road: str, units: Counter[str], error: str = "", *, candidates: int = 0) -> None:
+        """Calls that brought no find, or described what others brought."""
+        if units or error:
+            pull = self._of(road, "")
+            pull.units += units
+            pull.candidates += candidates
+            pull.error = error or pull.error
+
+    def attribute(self, finds: Iterable[Find], fresh: Iterable[VideoId]) -> None:
+        """Credit each new video to the find that named it first. Call it once."""
+        left = set(fresh)
+        for find in finds:
+            named = {candidate.video_id for candidate in find.candidates} & left
+            self._of(find.road, find.arm).new += len(named)
+            left -= named
+
+    def admitted(self, count: int) -> None:
+        """Videos that were described and came through the door."""
+        if count:
+            self._of(DETAILS, "").new += count
+
+    def new_of(self, road: str) -> dict[str, int]:
+        """New videos by arm of a road."""
+        return {arm: pull.new for (name, arm), pull in self.pulls.items() if name == road and not pull.error}
+
+    def record(self, connection: psycopg.Connection, now: datetime) -> None:
+        """Write the pulls, and which roads came upon which videos, in the transaction that makes the finds durable."""
+        rows = [
+            (road, arm, max(pull.units, key=lambda bucket: pull.units[bucket], default=None), pull)
+            for (road, arm), pull in self.pulls.items()
+        ]
+        connection.execute(
+            QUERIES.record_pulls,
+            {
+                "now": now, "roads": [road for road, *_ in rows], "arms": [arm for _, arm, *_ in rows],
+                "buckets": [bucket for *_, bucket, _ in rows], "units": [pull.units.total() for *_, pull in rows],
+                "candidates": [pull.candidates for *_, pull in rows], "new": [pull.new for *_, pull in rows],
+                "errors": [pull.error[:_ERROR_CHARS] or None for *_, pull in rows],
+            },
+        )  # fmt: skip
+        bits = {decode(video_id): bit for video_id, bit in self._bits.items()}
+        connection.execute(QUERIES.mark_roads, {"id8s": list(bits), "bits": list(bits.values())})
+
+    def _of(self, road: str, arm: str) -> Pull:
+        return self.pulls.setdefault((road, arm), Pull())

@@ -1,0 +1,81 @@
+"""What is spent and left today, by project, bucket and pool, and which keys are in use.
+
+Belongs here: one report of ledger and keys for people. Does not belong here: taking units (youtube/quota.py), the days to come
+(planner/).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from pleiades_core.youtube.keyring import KeyRing
+from pleiades_core.youtube.shares import POOL_NAMES, POOLS, weights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BucketState:
+    """One bucket of one project on the present quota day, in units."""
+
+    project: str
+    bucket: str
+    quota_day: date
+    #: Reserved units count as spent.
+    spent: int
+    limit: int
+    left: int
+    #: True: the API said that nothing is left, whatever was counted here.
+    exhausted: bool
+    resets_at: datetime
+    #: Of the day's units, what is kept for each pool that has a share; what it does not use in time is lent.
+    shares: dict[str, int]
+    #: Of `spent`, by pool.
+    spent_by: dict[str, int]
+    #: What each pool may take now.
+    free_for: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyState:
+    """One key."""
+
+    #: First 8 hexadecimal digits of its SHA-256; the key itself shows nowhere.
+    fingerprint: str
+    project: str
+    pools: str
+    #: `live`, `refused: why`, or `ignored: compliance mode`.
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaReport:
+    """The ledger and the keys."""
+
+    ledger: tuple[BucketState, ...]
+    keys: tuple[KeyState, ...]
+    #: Projects whose buckets several pools share, with those pools.
+    shared: dict[str, tuple[str, ...]]
+
+
+def quota(ring: KeyRing) -> QuotaReport:
+    """The state of the present quota day. Sends nothing."""
+    pools = {project: frozenset[str]() for project in ring.projects}
+    for key in ring.keys:
+        pools[key.project] |= key.pools
+    ledger = []
+    for row in ring.ledger.rows(ring.projects):
+        shares = weights(row.bucket, pools.get(row.project, POOLS))
+        whole = max(1, sum(shares.values()))
+        by_pool = dict(zip(POOL_NAMES, (row.hunting, row.tracking, row.archeology), strict=True))
+        ledger.append(
+            BucketState(
+                project=row.project, bucket=row.bucket, quota_day=row.quota_day, spent=row.spent, limit=row.limit,
+                left=row.left, exhausted=row.exhausted, resets_at=row.resets_at,
+                shares={pool: row.limit * share // whole for pool, share in shares.items()},
+                spent_by={pool: units for pool, units in by_pool.items() if units or pool in shares},
+                free_for={pool: ring.ledger.left(row.project, row.bucket, pool) for pool in shares},
+            )
+        )  # fmt: skip
+    return QuotaReport(
+        ledger=tuple(ledger), keys=tuple(KeyState(**described) for described in ring.describe()), shared=ring.shared()
+    )

@@ -1,0 +1,162 @@
+"""Who wants how many units, and who gets them. Pure.
+
+Belongs here: the demand of discovery's roads, and sharing out a bucket's day. Does not belong here: the polls of the watchlist
+(forecast.py), words about the outcome (plan.py).
+
+The order is the one in which a hunt spends (discover/roads.py): what a road has found is described before more is looked for,
+charts are few, and the uploads lists take what is left. A road *needs* what keeps its promise, and *wants* what it can use: the
+search queue could use any number of calls, so it needs none, and wants all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pleiades_core.insights.roads import ChannelsState
+from pleiades_core.youtube.api import CHART_CATEGORIES, IDS_PER_CALL
+from pleiades_core.youtube.quota import GENERAL, SEARCH, STATS
+from pleiades_core.youtube.shares import ARCHEOLOGY, HUNTING, TRACKING, weights
+
+#: Hunts of a day by default (pleiades_dagster/automation/schedules.py).
+HUNTS_A_DAY = 24
+#: Pages of a chart, and readings a day (discover/sources/charts.py).
+_CHART_UNITS, _CHART_READINGS = 4, 2
+
+TRACK, DETAILS, CHARTS, CHECKS, LISTS, SEARCHES, PAST = (
+    "tracking", "details", "charts", "checks", "lists", "searches", "archeology",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What one consumer asks of one bucket on one day, in units."""
+
+    consumer: str
+    bucket: str
+    pool: str
+    #: What it could use.
+    wants: float
+    #: What keeps its promise; going without it is starving. Never more than it wants.
+    needs: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purse:
+    """One bucket of one project on one day."""
+
+    project: str
+    bucket: str
+    units: int
+    #: That the project's keys serve.
+    pools: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What came of it: units by consumer, for each purse, and what was needed and not there."""
+
+    by_purse: tuple[Mapping[str, float], ...]
+    gets: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discovery:
+    """What discovery's demand follows from."""
+
+    #: New videos that will be described in a day.
+    found_a_day: float
+    channels: ChannelsState
+    #: General units that checks and lists took in a day lately: they take what is there, feeds or not.
+    uploads_a_day: float
+    terms: int
+    chart_regions: int
+    searches_per_hunt: int
+    #: Most general units of one hunt for checks and lists.
+    uploads_per_hunt: int
+    #: Pages that the open campaigns have yet to read, at most.
+    campaign_pages: int
+
+
+@dataclass(slots=True)
+class Backlog:
+    """What is carried from one day to the next."""
+
+    #: Of channels whose count moved before now.
+    list_pages: float
+    campaign_pages: float
+
+    def work_off(self, wanted: Sequence[Wish], gets: Mapping[str, float]) -> None:
+        """Take off what a day gives beyond the day's own needs."""
+        for wish in wanted:
+            beyond = max(0.0, gets.get(wish.consumer, 0.0) - wish.needs)
+            if wish.consumer == LISTS:
+                self.list_pages = max(0.0, self.list_pages - beyond)
+            elif wish.consumer == PAST:
+                self.campaign_pages = max(0.0, self.campaign_pages - beyond)
+
+
+def wishes(discovery: Discovery, backlog: Backlog, polls: float, part: float) -> list[Wish]:
+    """What everybody asks for on one day, of which `part` (0 to 1) is still to come. `polls`: units of tracking."""
+    channels, hunts = discovery.channels, max(1.0, HUNTS_A_DAY * part)
+    details = hunts * math.ceil(discovery.found_a_day / HUNTS_A_DAY / IDS_PER_CALL - 1e-9)
+    charts = discovery.chart_regions * len(CHART_CATEGORIES) * _CHART_UNITS * _CHART_READINGS * part
+    # Every channel that nothing else answers for is to be looked at once a day; those that the hub answers for, too.
+    checked = channels.unanswered + channels.push_live
+    checks = checked / IDS_PER_CALL * part
+    lists = channels.lists_a_day * part
+    most_uploads = discovery.uploads_per_hunt * hunts
+    most_lists = max(0.0, most_uploads - checks)
+    lists_now = max(lists + backlog.list_pages, discovery.uploads_a_day * part - checks)
+    searches = discovery.searches_per_hunt * hunts if discovery.terms else 0.0
+    return [
+        Wish(consumer=TRACK, bucket=STATS, pool=TRACKING, wants=polls, needs=polls),
+        Wish(consumer=DETAILS, bucket=GENERAL, pool=HUNTING, wants=details, needs=details),
+        Wish(consumer=CHARTS, bucket=GENERAL, pool=HUNTING, wants=charts, needs=charts),
+        Wish(consumer=CHECKS, bucket=GENERAL, pool=HUNTING, wants=min(checks, most_uploads), needs=min(checks, most_uploads)),
+        Wish(
+            consumer=LISTS, bucket=GENERAL, pool=HUNTING, needs=min(lists, most_lists), wants=min(lists_now, most_lists),
+        ),
+        Wish(consumer=SEARCHES, bucket=SEARCH, pool=HUNTING, wants=searches, needs=0.0),
+        Wish(consumer=PAST, bucket=SEARCH, pool=ARCHEOLOGY, wants=backlog.campaign_pages, needs=0.0),
+    ]  # fmt: skip
+
+
+def grant(wanted: Sequence[Wish], purses: Sequence[Purse]) -> Grant:
+    """Share out the purses of one bucket among the wishes for it, in their order, project by project.
+
+    First each pool's own share, then whatever is left: needs before wants.
+    """
+    gets = dict.fromkeys((wish.consumer for wish in wanted), 0.0)
+    by_purse: list[dict[str, float]] = []
+    for purse in purses:
+        given = dict.fromkeys((wish.consumer for wish in wanted), 0.0)
+        allowed = [wish for wish in wanted if wish.pool in purse.pools]
+        shares = weights(purse.bucket, purse.pools)
+        whole = sum(shares.values())
+        for pool, share in shares.items():
+            own = [wish for wish in allowed if wish.pool == pool]
+            _hand_out(own, purse.units * share / whole, gets, given)
+        _hand_out(allowed, purse.units - sum(given.values()), gets, given)
+        by_purse.append(given)
+    return Grant(by_purse=tuple(by_purse), gets=gets)
+
+
+def _hand_out(wanted: Sequence[Wish], units: float, gets: dict[str, float], given: dict[str, float]) -> None:
+    left = units
+    for goal in ("needs", "wants"):
+        for wish in wanted:
+            take = min(left, max(0.0, getattr(wish, goal) - gets[wish.consumer]))
+            gets[wish.consumer] += take
+            given[wish.consumer] += take
+            left -= take
+
+
+def tracking_room(units_a_day: float, base: Sequence[float], each: Sequence[float]) -> int | None:
+    """New videos a day that tracking can take in on every day: `base` units go to what is watched, `each` to one new one a day.
+
+    None: no day of the forecast costs anything for new ones.
+    """
+    rates = [(units_a_day - old) / new for old, new in zip(base, each, strict=True) if new > 0]
+    return max(0, math.floor(min(rates))) if rates else None

@@ -1,0 +1,141 @@
+"""How many polls will the watchlist ask for, hour by hour? Pure.
+
+Belongs here: following videos through the cadence's tiers into the future. Does not belong here: discovery's demand and quota
+(budget.py), reading the database (survey.py).
+
+Nothing is fitted: a video's next poll follows from its last one, so what is watched now is exact but for deaths and late ticks,
+and only what will be found is a guess: as many a day, and as old, as in the days before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from pleiades_core.clock import quota_resets_at
+from pleiades_core.models import Tier
+from pleiades_core.watchlist.cadence import TIERS, Cadence
+from pleiades_core.youtube.api import IDS_PER_CALL
+
+Hours = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+_HOUR = timedelta(hours=1)
+#: Hours of which one tick polls what is due: WEEKLY is asked for every six (pleiades_dagster/automation/sensors.py).
+_TICK_HOURS: Mapping[Tier, int] = {Tier.HOURLY: 1, Tier.DAILY: 1, Tier.WEEKLY: 6}
+#: Units of a day of 24 hours that its last calls may cost beyond full ones: one for each tick.
+UNFILLED = sum(24 // hours for hours in _TICK_HOURS.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """Videos that stand alike."""
+
+    #: Whole hours since publication, at the instant of the forecast.
+    age_h: int
+    #: Of their next poll: what their age was at the last one.
+    tier: Tier
+    #: The hour of the forecast in which the next poll is due; 0: it is due already.
+    due_h: int
+    #: WEEKLY for having been missing, whatever their age.
+    missing: bool
+    videos: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """Videos that come to be watched, found at the same age."""
+
+    #: Whole hours since publication.
+    age_h: int
+    a_day: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Horizon:
+    """The hours of a forecast: whole hours of the clock, from the one that runs now to the end of a quota day."""
+
+    #: The hour that runs now begins here.
+    first: datetime
+    #: Of each quota day, its hours as (from, until). The first day is what is left of today.
+    spans: tuple[tuple[int, int], ...]
+
+    @property
+    def hours(self) -> int:
+        """In all."""
+        return self.spans[-1][1]
+
+    @property
+    def starts(self) -> list[datetime]:
+        """The beginning of each quota day, of the first one the present hour."""
+        return [self.first + begin * _HOUR for begin, _ in self.spans]
+
+
+def horizon(now: datetime, days: int) -> Horizon:
+    """The rest of the present quota day and `days` more. Pacific days of 23 and 25 hours are as long as they are."""
+    first = now.replace(minute=0, second=0, microsecond=0)
+    spans: list[tuple[int, int]] = []
+    begin = first
+    for _ in range(days + 1):
+        end = quota_resets_at(begin)
+        spans.append((round((begin - first) / _HOUR), round((end - first) / _HOUR)))
+        begin = end
+    return Horizon(first=first, spans=tuple(spans))
+
+
+def of_watched(watched: Iterable[Watched], hours: int, cadence: Cadence = TIERS) -> dict[Tier, Hours]:
+    """Polls of what is watched now."""
+    asked = {tier: np.zeros(hours) for tier in Tier}
+    for one in watched:
+        _follow(asked, one.tier, one.age_h, one.due_h, one.videos, missing=one.missing, cadence=cadence)
+    return asked
+
+
+def of_arrivals(arrivals: Iterable[Arrival], hours: int, cadence: Cadence = TIERS) -> dict[Tier, Hours]:
+    """Polls of what arrives, the same number in each hour. Describing a video is its first poll and costs no unit here."""
+    kernel = {tier: np.zeros(hours) for tier in Tier}
+    for one in arrivals:
+        tier = cadence.tier(timedelta(hours=one.age_h + 0.5))
+        first = round(cadence.interval(tier) / _HOUR)
+        _follow(kernel, tier, one.age_h, first, one.a_day / 24, missing=False, cadence=cadence)
+    return {tier: np.cumsum(each) for tier, each in kernel.items()}
+
+
+def units(asked: Mapping[Tier, Hours]) -> Hours:
+    """Units of `videos.batchGetStats` in each hour: full calls, and the last one of each tier's tick that is not full."""
+    hours = len(next(iter(asked.values())))
+    spent = np.zeros(hours)
+    for tier, each in asked.items():
+        tick = _TICK_HOURS[tier]
+        # Hours since the start of a tick: which hour of it bills the call does not matter to a day.
+        for begin in range(0, hours, tick):
+            together = float(each[begin : begin + tick].sum())
+            # An expectation below one video is a call as often as there is a video at all.
+            calls = min(math.ceil(together / IDS_PER_CALL - 1e-9), together)
+            spent[begin : begin + tick] += calls / len(each[begin : begin + tick])
+    return spent
+
+
+def nothing(hours: int) -> Hours:
+    """No polls at all."""
+    return np.zeros(hours)
+
+
+def by_day(hourly: Hours, spans: Sequence[tuple[int, int]]) -> list[float]:
+    """The sum over each quota day."""
+    return [float(hourly[begin:end].sum()) for begin, end in spans]
+
+
+def _follow(
+    asked: dict[Tier, Hours], tier: Tier, age_h: int, due_h: int, videos: float, *, missing: bool, cadence: Cadence
+) -> None:
+    """Add the polls of videos that stand alike. Within their hour they are taken to be half an hour older than it says."""
+    hours, hour = len(asked[tier]), due_h
+    while hour < hours:
+        asked[tier][hour] += videos
+        age = timedelta(hours=age_h + hour + 0.5)
+        tier = Tier.WEEKLY if missing else cadence.tier(age)
+        hour += round(cadence.interval(tier) / _HOUR)

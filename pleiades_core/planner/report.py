@@ -1,0 +1,165 @@
+"""What a plan says: rows, verdicts, who starves, and what would help, in words.
+
+Belongs here: the records and the sentences. Does not belong here: how the numbers come about (plan.py), tables
+(cli/discovery.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from pleiades_core.models import Tier
+from pleiades_core.planner import budget
+
+#: What the forecast takes for granted. Shown with every plan.
+ASSUMPTIONS = (
+    "what is watched is polled when it is due; nothing dies, no call fails",
+    "as many new videos come in a day, and as old, as in the last 7 days (a young installation's first day left out)",
+    "channels whose feed was read within a day, or whom the hub speaks for, need no list",
+    "a hunt every hour; what searches and campaigns find is in the number of new videos",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRow:
+    """One bucket of one project on one quota day, in units."""
+
+    #: Pacific.
+    day: date
+    project: str
+    bucket: str
+    #: What is left of the day's limit when the plan is made, or the whole limit of a later day.
+    supply: int
+    #: What each consumer could use. Of several projects the last one has what the others could not serve.
+    demand: dict[str, float]
+    #: What each consumer gets.
+    gets: dict[str, float]
+    #: What consumers need and do not get; empty when all goes well. Of several projects it stands with the last one.
+    shortfall: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One bucket in a sentence."""
+
+    bucket: str
+    fits: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Starved:
+    """A consumer that goes without, on the first day that it does."""
+
+    consumer: str
+    bucket: str
+    #: Pacific.
+    day: date
+    needs: int
+    gets: int
+    why: str
+    help: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The rest of today and the days after it."""
+
+    made_at: datetime
+    projects: tuple[str, ...]
+    watched: int
+    by_tier: dict[Tier, int]
+    #: New videos a day that the plan counts on: described, and of these watched.
+    found_a_day: float
+    watched_a_day: float
+    #: Days whose finds were taken for the rule.
+    seen_days: float
+    #: The most that tracking could take in on every day; None where nothing new is counted on.
+    most_watched_a_day: int | None
+    rows: tuple[PlanRow, ...]
+    verdicts: tuple[Verdict, ...]
+    #: Who goes without first, in the order of days; empty when everything fits.
+    starved: tuple[Starved, ...]
+    assumptions: tuple[str, ...] = ASSUMPTIONS
+
+    @property
+    def fits(self) -> bool:
+        """True when nobody goes without."""
+        return not self.starved
+
+
+def judge(bucket: str, rows: Sequence[PlanRow]) -> Verdict:
+    """Whether a bucket's demand fits on all its days, with the busiest one."""
+    days: dict[date, list[PlanRow]] = {}
+    for row in rows:
+        days.setdefault(row.day, []).append(row)
+    short = [day for day, parts in days.items() if any(part.shortfall for part in parts)]
+    if short:
+        day = short[0]
+        missing = _add(row.shortfall for row in days[day])
+        needed = _add(row.gets for row in days[day])
+        supply = sum(row.supply for row in days[day])
+        lacking = ", ".join(f"{name} lacks {units:,.0f}" for name, units in missing.items())
+        text = (
+            f"{bucket}: does not fit on {len(short)} of {len(days)} days, first on {day}: {supply:,} units, "
+            f"{sum(needed.values()) + sum(missing.values()):,.0f} needed ({lacking})"
+        )
+        return Verdict(bucket=bucket, fits=False, text=text)
+    busiest = max(days, key=lambda day: sum(sum(row.gets.values()) for row in days[day]))
+    spent, supply = sum(sum(row.gets.values()) for row in days[busiest]), sum(row.supply for row in days[busiest])
+    text = f"{bucket}: fits; {spent:,.0f} of {supply:,} units on the busiest day ({busiest})"
+    wanted = sum(sum(row.demand.values()) for row in days[busiest])
+    if wanted - spent >= 1:
+        # Only what needs nothing may want more than there is: nobody starves.
+        text += f"; {wanted:,.0f} could be used: what promises most goes first"
+    return Verdict(bucket=bucket, fits=True, text=text)
+
+
+def why(consumer: str, units: int) -> str:
+    """Why a consumer goes without, where there are so many units that its pool may take."""
+    if not units:
+        return "no project in use has units of this bucket for it: its limit is 0, today's is spent, or no key serves the pool"
+    before = {
+        budget.TRACK: "more polls are due than the bucket pays for",
+        budget.DETAILS: "the new videos alone need more than the bucket has",
+        budget.CHARTS: "describing new videos takes the bucket",
+        budget.CHECKS: "descriptions and charts come before it",
+        budget.LISTS: "descriptions, charts and checks come first, and many channels upload that no feed or hub answers for",
+    }  # fmt: skip
+    return f"{before.get(consumer, 'others come before it')}; {units:,} units in all"
+
+
+def help_for(consumer: str, *, most: int | None, a_day: float, when_full: str) -> str:
+    """What a person can do about it."""
+    match consumer:
+        case budget.TRACK:
+            fits = (
+                f"at most {most:,} of {a_day:,.0f} new videos a day can be watched"
+                if most is not None
+                else "watch fewer videos"
+            )
+            then = {
+                "sample": "PLEIADES_WHEN_FULL=sample, as set, watches an unbiased share",
+                "refuse": "PLEIADES_WHEN_FULL=refuse, as set, watches no batch that does not fit",
+                "admit": "PLEIADES_WHEN_FULL=admit, as set, lets polls be late; `sample` would watch an unbiased share",
+            }[when_full]
+            return f"{fits}: {then}; or ask Google for more quota"
+        case budget.DETAILS:
+            return "describe fewer: lower PLEIADES_FEEDS_PER_HUNT or PLEIADES_FOLLOWED_CHANNELS; or ask Google for more quota"
+        case budget.CHARTS:
+            return "fewer PLEIADES_CHART_REGIONS"
+        case _:
+            return (
+                "feeds and push cost no quota: raise PLEIADES_FEEDS_PER_HUNT, set up `pleiades push`; "
+                "or follow fewer channels (PLEIADES_FOLLOWED_CHANNELS)"
+            )
+
+
+def _add(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for part in parts:
+        for name, units in part.items():
+            total[name] = total.get(name, 0.0) + units
+    return total

@@ -1,0 +1,93 @@
+"""How things stand: everything that a forecast starts from, read once.
+
+Belongs here: the queries of planner.sql and what their rows mean. Does not belong here: any forecast.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pleiades_core.discover.campaigns import PAGES_A_CELL, open_ones
+from pleiades_core.discover.campaigns import campaigns as known_campaigns
+from pleiades_core.insights.roads import channels_state
+from pleiades_core.models import Tier
+from pleiades_core.planner.budget import Discovery
+from pleiades_core.planner.forecast import Arrival, Watched
+from pleiades_core.settings import Settings
+from pleiades_core.storage.postgres import Database
+from pleiades_core.storage.queries import load_queries
+from pleiades_core.watchlist.cadence import TIERS, Cadence
+
+#: What will be found is taken to be like what was found in so long.
+LOOK_BACK = timedelta(days=7)
+#: In its first day an installation finds what had piled up before, and follows few channels yet. That day is left out as soon
+#: as half another one has been seen; until then a day is what its beginning is taken for.
+_FIRST_DAY, _ENOUGH = timedelta(days=1), timedelta(hours=12)
+_SQL = load_queries("planner")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """How things stand."""
+
+    at: datetime
+    watched: tuple[Watched, ...]
+    #: What came to be watched in a day.
+    arrivals: tuple[Arrival, ...]
+    discovery: Discovery
+    #: The time whose finds are taken for the rule.
+    seen_over: timedelta
+
+    @property
+    def videos(self) -> int:
+        """Watched now."""
+        return sum(one.videos for one in self.watched)
+
+    @property
+    def by_tier(self) -> dict[Tier, int]:
+        """Watched now, by tier."""
+        return {tier: sum(one.videos for one in self.watched if one.tier is tier) for tier in Tier}
+
+
+def survey(database: Database, settings: Settings, now: datetime, first: datetime, cadence: Cadence = TIERS) -> Survey:
+    """Look at the watchlist, at what was found lately, and at what the roads have before them. `first`: the present hour."""
+    words = {**cadence.parameters(), "now": now, "first": first}
+    words["oldest_h"] = round(cadence.daily_below / timedelta(hours=1)) + 1
+    with database.transaction() as connection:
+        began = connection.execute(_SQL.first_found).fetchone()
+        words["since"], seen_over = looking_back(now, began[0] if began else None)
+        watched = connection.execute(_SQL.watched, words).fetchall()
+        found = connection.execute(_SQL.found, words).fetchall()
+        spent = connection.execute(_SQL.spent, words).fetchone()
+        terms = connection.execute(_SQL.terms).fetchone()
+        campaigns = open_ones(known_campaigns(connection))
+    days = seen_over / timedelta(days=1)
+    return Survey(
+        at=now,
+        watched=tuple(
+            Watched(age_h=age_h, tier=Tier(tier), due_h=due_h, missing=missing, videos=videos)
+            for age_h, tier, due_h, missing, videos in watched
+        ),
+        arrivals=tuple(Arrival(age_h=age_h, a_day=kept / days) for age_h, _, kept in found if kept),
+        discovery=Discovery(
+            found_a_day=sum(row[1] for row in found) / days,
+            channels=channels_state(database, now),
+            uploads_a_day=(spent[0] if spent else 0) / days,
+            terms=terms[0] if terms else 0,
+            chart_regions=len(settings.chart_regions),
+            searches_per_hunt=settings.searches_per_hunt,
+            uploads_per_hunt=settings.uploads_per_hunt,
+            campaign_pages=sum(one.cells_left * PAGES_A_CELL - one.pages for one in campaigns),
+        ),
+        seen_over=seen_over,
+    )
+
+
+def looking_back(now: datetime, began: datetime | None) -> tuple[datetime, timedelta]:
+    """From when on finds count, and how long that is, for an installation that found its first video when it `began`."""
+    if began is None or now - began >= LOOK_BACK + _FIRST_DAY:
+        return now - LOOK_BACK, LOOK_BACK
+    if now - began >= _FIRST_DAY + _ENOUGH:
+        return began + _FIRST_DAY, now - began - _FIRST_DAY
+    return now - LOOK_BACK, max(_FIRST_DAY, now - began)

@@ -1,0 +1,30 @@
+-- The archeologist's campaigns: discover/campaigns.py. A row that another hunter holds is passed over, as in terms.sql.
+
+-- add_campaign: a way through the past, from its newest month on
+insert into campaigns (name, first_month, last_month, categories, month, category)
+values (%(name)s, %(first)s, %(last)s, %(categories)s::smallint[], %(last)s, (%(categories)s::smallint[])[1])
+on conflict (name) do nothing
+
+-- remove_campaign: what it found stays
+delete from campaigns where name = %(name)s
+
+-- campaigns: all of them, those first that were asked least
+select name, first_month, last_month, categories, month, category, pages, page_token, token_at, searches, found, finished_at
+from campaigns
+order by searches, name
+
+-- ack_page: a page is durable; the cursor moves only from where the page was asked for, what was found counts in any case
+update campaigns c
+set month = case when here then %(month)s else c.month end, category = case when here then %(category)s else c.category end,
+    pages = case when here then %(pages)s else c.pages end,
+    page_token = case when here then %(page_token)s else c.page_token end,
+    token_at = case when here then %(token_at)s else c.token_at end,
+    finished_at = case when here and %(finished)s then %(now)s else c.finished_at end,
+    searches = c.searches + 1, found = c.found + %(found)s
+from (
+    select name, finished_at is null and month = %(held_month)s and category = %(held_category)s
+                 and page_token is not distinct from %(held_token)s as here
+    from campaigns where name = %(name)s
+    for no key update skip locked
+) as present
+where c.name = present.name

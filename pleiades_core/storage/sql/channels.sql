@@ -1,0 +1,87 @@
+-- Followed channels: whose feed to read, whose count to check, whose uploads to list. A few hundred thousand rows, scanned
+-- whole: no index on anything that changes, so that every update stays in its page.
+
+-- feeds_due: channels whose feeds promise most unseen uploads; a live subscription leaves only what the hub loses, and its feed
+-- is read a few times a day at most
+select channel, channel_id from channels
+where (feed_at is null or feed_at <= %(now)s - %(again)s::interval * case when push_until > %(now)s then 18 else 1 end)
+  and (feed_failures = 0 or feed_at <= %(now)s - %(again)s::interval * power(2, least(feed_failures, 6)))
+order by uploads_a_day * case when push_until > %(now)s then %(lost)s else 1 end
+    * extract(epoch from %(now)s - coalesce(greatest(feed_at, listed_at), %(now)s - interval '7 days')) desc, channel
+limit %(limit)s
+
+-- note_feeds: these feeds were read; one whose oldest entry is newer than the last reading may have hidden others
+update channels c
+set feed_at = %(now)s, feed_failures = 0, uploads_a_day = given.rate,
+    moved = case when given.oldest > c.feed_at then greatest(c.moved, given.entries + 1) else c.moved end
+from unnest(%(channels)s::int[], %(rates)s::real[], %(oldest)s::timestamptz[], %(entries)s::int[])
+    as given (channel, rate, oldest, entries)
+where c.channel = given.channel
+
+-- note_feed_failures: these feeds did not answer; after a while they are asked again, and the counts answer for them meanwhile
+update channels set feed_at = %(now)s, feed_failures = least(feed_failures + 1, 100) where channel = any(%(channels)s)
+
+-- checks_due: channels that nothing else has looked at lately, the longest first
+select channel, channel_id from channels
+where greatest(checked_at, listed_at, case when feed_failures = 0 then feed_at end)
+        <= %(now)s - case when push_until > %(now)s then interval '1 day' else %(again)s::interval end
+   or (checked_at is null and listed_at is null and (feed_at is null or feed_failures > 0))
+order by greatest(checked_at, listed_at, case when feed_failures = 0 then feed_at end) nulls first, uploads_a_day desc, channel
+limit %(limit)s
+
+-- note_checks: what the counts say; of a channel that was never listed its count is no news, and %(first)s stands for it
+update channels c
+set moved = least(32000, c.moved + case
+        when c.videos is not null then greatest(0, given.videos - c.videos)
+        when c.listed_at is null then least(given.videos, %(first)s)
+        else 0 end),
+    uploads_a_day = case
+        when c.videos is null or c.checked_at is null then c.uploads_a_day
+        else (c.uploads_a_day * 7 + greatest(0, given.videos - c.videos))
+             / (7 + extract(epoch from %(now)s - c.checked_at) / 86400) end,
+    videos = given.videos, checked_at = %(now)s
+from unnest(%(channels)s::int[], %(videos)s::int[]) as given (channel, videos)
+where c.channel = given.channel
+
+-- note_absent: asked for and not in the reply; not inferred to be gone, but looked at less and less
+update channels set checked_at = %(now)s, uploads_a_day = uploads_a_day / 2 where channel = any(%(channels)s)
+
+-- lists_due: channels whose count moved, the richest first
+select channel, channel_id, moved from channels
+where moved > 0
+order by moved desc, listed_at nulls first, channel
+limit %(limit)s
+
+-- counts_moved: of these channels, what their counts said before
+select channel, videos, moved, listed_at is not null from channels where channel = any(%(channels)s)
+
+-- note_list: these uploads were listed
+update channels
+set listed_at = %(now)s, moved = 0, uploads_a_day = coalesce(%(rate)s, uploads_a_day)
+where channel = %(channel)s
+
+-- account: what was admitted need not be listed. A video that is younger than the channel's last check will be part of the next
+-- count; one that the last count held, and no list has shown, is part of what moved
+with found as (
+    select * from unnest(%(channel_ids)s::text[], %(published)s::timestamptz[]) as one (channel_id, published)
+), counted as (
+    select c.channel, count(*) filter (where f.published > c.checked_at) as later,
+           count(*) filter (where f.published <= c.checked_at and f.published > c.listed_at) as earlier
+    from channels c join found f using (channel_id)
+    group by c.channel
+)
+update channels c set videos = c.videos + later, moved = greatest(0, c.moved - earlier)
+from counted where c.channel = counted.channel and later + earlier > 0
+
+-- follow: a channel that a person named is listed first of all
+insert into channels (channel_id, moved) values (%(channel_id)s, %(moved)s)
+on conflict (channel_id) do update set moved = greatest(channels.moved, excluded.moved)
+
+-- forget_channels: those that upload least, beyond what is followed
+delete from channels where channel in (
+    select channel from channels order by uploads_a_day, channel desc
+    limit greatest(0, (select count(*) from channels) - %(most)s)
+)
+
+-- followed: how many there are
+select count(*) from channels

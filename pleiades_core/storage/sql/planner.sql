@@ -1,0 +1,31 @@
+-- What the planner reads: planner/survey.py. Whole tables are scanned, once a plan; a few hundred thousand rows each.
+
+-- watched: what is watched, by age, tier and the hour in which its next poll is due. The tiers are those of watchlist.sql
+with age as (
+    select published_at, polled_at, misses >= %(misses_until_weekly)s as missing,
+        case when misses >= %(misses_until_weekly)s or coalesce(polled_at, %(now)s) - published_at >= %(daily_below)s then 'WEEKLY'
+             when coalesce(polled_at, %(now)s) - published_at < %(hourly_below)s then 'HOURLY'
+             else 'DAILY' end as tier
+    from watchlist
+)
+select least(greatest(floor(extract(epoch from %(now)s - published_at) / 3600), 0), %(oldest_h)s)::int as age_h, tier,
+    case when polled_at is null then 0 else greatest(0, floor(extract(epoch from polled_at
+        + case tier when 'HOURLY' then %(hourly)s when 'DAILY' then %(daily)s else %(weekly)s end - %(first)s) / 3600)) end::int as due_h,
+    missing, count(*)
+from age group by 1, 2, 3, 4
+
+-- found: what came through the door since an instant, by its age when it did: described, and of these watched
+select least(greatest(floor(extract(epoch from v.claimed_at - v.published_at) / 3600), 0), %(oldest_h)s)::int as age_h,
+    count(*), count(w.vid)
+from videos v left join watchlist w using (vid)
+where v.state = 1 and v.claimed_at > %(since)s
+group by 1
+
+-- first_found: when the first video that is still here was
+select min(claimed_at) from videos
+
+-- spent: general units that the uploads road took since an instant
+select coalesce(sum(units), 0)::int from pulls where road = 'uploads' and bucket = 'general' and pulled_at > %(since)s
+
+-- terms: how many there are to search for
+select count(*) from search_queue

@@ -1,0 +1,114 @@
+-- The search queue: discover/terms.py, snowball.py and rewards.py. Rows that another hunter holds are passed over, never waited for:
+-- a transaction that admits videos holds other rows already, and two that wait for each other's are a deadlock. What is passed over
+-- is a mention or an estimate that comes again, or a place in a round which the other hunter is noting at this moment.
+
+-- seed_terms: terms that are not in the queue yet; without an instant, they have waited longest
+insert into search_queue (term, priority) select term, %(priority)s from unnest(%(terms)s::text[]) as given (term)
+on conflict (term) do nothing
+
+-- add_term: what a person wants searched; once more changes the priority
+insert into search_queue (term, priority, added_at) values (%(term)s, %(priority)s, %(now)s)
+on conflict (term) do update set priority = excluded.priority
+
+-- terms: the whole queue, in the order of the seed
+select term, priority, mentions, mentioned_at, pulls, reward, scored_at, prior_mean, last_searched_at, added_at,
+       next_page_token, token_at, round_started_at, searched_until, found
+from search_queue
+order by priority desc, mentions desc, term
+
+-- ack_term: a page of results is durable; the round goes on only from where the page was asked for
+update search_queue q
+set next_page_token = case when here then %(next_page_token)s else next_page_token end,
+    token_at = case when here then %(now)s else token_at end,
+    round_started_at = case when here then %(round_started_at)s else round_started_at end,
+    searched_until = case when here then greatest(searched_until, %(searched_until)s) else searched_until end,
+    last_searched_at = greatest(last_searched_at, %(now)s), found = found + %(found)s
+from (
+    select term, next_page_token is not distinct from %(held_token)s
+             and round_started_at is not distinct from %(held_round)s as here
+    from search_queue where term = %(term)s
+    for no key update skip locked
+) as present
+where q.term = present.term
+
+-- pulled: another page of the term, and what it brought
+update search_queue q
+set pulls = q.pulls * kept + 1, reward = q.reward * kept + %(reward)s, scored_at = greatest(q.scored_at, %(now)s)
+from (
+    select term, power(%(kept_a_day)s::float8, greatest(0, extract(epoch from %(now)s - coalesce(scored_at, %(now)s)) / 86400)) as kept
+    from search_queue where term = %(term)s
+    for no key update skip locked
+) as present
+where q.term = present.term
+
+-- mention_terms: known terms are mentioned once more; up to `most` others enter, in the order given
+with offered as (
+    select * from unnest(%(terms)s::text[], %(parents)s::text[]) with ordinality as given (term, parent, place)
+), held as materialized (
+    select q.term, q.mentions
+                   * power(0.5, greatest(0, extract(epoch from %(now)s - coalesce(q.mentioned_at, %(now)s)) / %(halve_s)s)) as mentions
+    from search_queue q where q.term = any(%(terms)s)
+    for no key update skip locked
+), mentioned as (
+    update search_queue q
+    set mentions = held.mentions + 1, mentioned_at = greatest(q.mentioned_at, %(now)s)
+    from held where q.term = held.term
+    returning q.term
+), alone as materialized (
+    -- Another hunter that is adding terms adds much the same ones: an insert would wait for its end.
+    select pg_try_advisory_xact_lock(%(lock)s) as ours
+), entering as (
+    select offered.* from offered, alone
+    where alone.ours and not exists (select 1 from search_queue q where q.term = offered.term)
+    order by place limit %(most)s
+), added as (
+    insert into search_queue (term, mentions, mentioned_at, added_at, prior_mean)
+    select e.term, 1, %(now)s, %(now)s,
+           %(lift)s * (p.reward + %(prior_pulls)s * coalesce(p.prior_mean, %(usual)s)) / (p.pulls + %(prior_pulls)s)
+    from entering e left join search_queue p on p.term = e.parent
+    on conflict (term) do nothing
+    returning term
+)
+select (select count(*) from mentioned), (select count(*) from added)
+
+-- usual_reward: the mean yield of the terms of the queue, and its length
+select (%(pool_terms)s * %(usual)s + coalesce(sum(reward * kept / (%(prior_pulls)s + pulls * kept)), 0))
+           / (%(pool_terms)s + coalesce(sum(pulls * kept / (%(prior_pulls)s + pulls * kept)), 0)),
+       count(*)
+from (
+    select pulls, reward, power(%(kept_a_day)s::float8, greatest(0, extract(epoch from %(now)s - coalesce(scored_at, %(now)s)) / 86400)) as kept
+    from search_queue
+) as discounted
+
+-- cull_terms: those that promise least leave, until the queue is within its cap. What a person prioritised stays, and what ever
+-- brought more than was expected of it
+with promise as (
+    select term, coalesce(mentioned_at, added_at) as since, pulls * kept as pulls, reward * kept as reward,
+           coalesce(prior_mean, %(usual)s) as prior,
+           1 + ln(1 + least(%(most_mentions)s::float8, mentions
+               * power(0.5, greatest(0, extract(epoch from %(now)s - coalesce(mentioned_at, %(now)s)) / %(halve_s)s))))
+               / ln(1 + %(most_mentions)s::float8) as boost
+    from (
+        select *, power(%(kept_a_day)s::float8, greatest(0, extract(epoch from %(now)s - coalesce(scored_at, %(now)s)) / 86400)) as kept
+        from search_queue
+    ) as discounted
+    where priority <= 0
+), least as (
+    select term from promise
+    where not (pulls > 0 and reward > pulls * prior)
+    order by (%(prior_pulls)s * prior * boost + reward) / (%(prior_pulls)s + pulls), since nulls first, term
+    limit greatest(0, (select count(*) from search_queue) - %(cap)s)
+), held as materialized (
+    select term from search_queue where term in (select term from least) for update skip locked
+)
+delete from search_queue q using held where q.term = held.term
+
+-- rescore_terms: what the vault says of every term; a term that was pulled while the vault was read keeps what the pull wrote
+update search_queue q
+set pulls = given.pulls, reward = given.reward, prior_mean = coalesce(given.prior_mean, q.prior_mean), scored_at = %(now)s
+from unnest(%(terms)s::text[], %(pulls)s::float8[], %(rewards)s::float8[], %(priors)s::float8[], %(seen)s::timestamptz[])
+    as given (term, pulls, reward, prior_mean, seen)
+where q.term = given.term and q.scored_at is not distinct from given.seen
+
+-- search_pulls: when each term was searched, as far as SQL still knows
+select pulled_at, arm from pulls where road = 'search' and error is null and pulled_at >= %(since)s

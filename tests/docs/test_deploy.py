@@ -1,0 +1,158 @@
+"""What is shipped to run Pleiades with: nothing is started again that ended with 42, and what the files name exists."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pleiades_core.settings import Settings
+from pleiades_dagster.cli import app
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+#: Quota is spent until the reset: docs/cli.md.
+SPENT = "42"
+
+
+class _Unit(configparser.RawConfigParser):
+    """A unit file. A name that stands there twice has its lines joined."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(strict=False, delimiters="=", interpolation=None)
+        self.optionxform = str  # type: ignore[assignment,method-assign]  names keep their capitals
+        self.read_string(path.read_text())
+
+    def words(self, name: str) -> list[str]:
+        """The words of a setting of [Service]; none when it is not there."""
+        return self.get("Service", name, fallback="").split()
+
+
+def _compose() -> dict[str, Any]:
+    services: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    return services
+
+
+def _commands() -> set[str]:
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    return commands | {str(group.name) for group in app.registered_groups}
+
+
+@pytest.fixture
+def container(tmp_path: Path) -> dict[str, str]:
+    """An environment in which `pleiades CODE …` ends with that code, and `pleiades wait` waits to be terminated."""
+    fake = tmp_path / "pleiades"
+    fake.write_text(
+        """#!/bin/sh
+        printf "%s\\n" "$@" > "${0%/*}/said"
+        [ "$1" = wait ] || exit "$1"
+        trap "sleep 0.2; exit 143" TERM
+        touch "${0%/*}/ready"
+        while :; do sleep 0.05; done
+        """
+    )
+    fake.chmod(0o755)
+    return {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize(("code", "expected"), [(0, 0), (42, 0), (5, 5), (6, 6), (10, 10), (1, 1)])
+def test_the_entrypoint_hides_42_from_docker_and_nothing_else(
+    container: dict[str, str], tmp_path: Path, code: int, expected: int
+) -> None:
+    """`restart: on-failure` starts again whatever does not end with 0."""
+    done = subprocess.run(
+        [DEPLOY / "entrypoint.sh", str(code), "two words", ""], env=container, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == expected
+    assert done.stdout == ""
+    assert ("until the reset" in done.stderr) == (code == 42)
+    assert (tmp_path / "said").read_text().splitlines() == [str(code), "two words", ""]
+
+
+def test_the_entrypoint_passes_a_stop_on_and_waits_for_the_end(container: dict[str, str], tmp_path: Path) -> None:
+    process = subprocess.Popen([DEPLOY / "entrypoint.sh", "wait"], env=container)
+    while not (tmp_path / "ready").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 143
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
+def test_a_unit_is_not_started_again_after_42(path: Path) -> None:
+    unit = _Unit(path)
+    assert SPENT in unit.words("SuccessExitStatus")
+    if unit.words("Restart") != ["no"]:
+        assert unit.words("Restart") == ["on-failure"]
+        assert SPENT in unit.words("RestartPreventExitStatus")
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
+def test_a_unit_runs_commands_that_exist_and_not_as_root(path: Path) -> None:
+    run = re.findall(r"^Exec\w+=\S+/pleiades (\S+)", path.read_text(), re.MULTILINE)
+    assert run
+    assert set(run) <= _commands()
+    unit = _Unit(path)
+    assert unit.words("User") == ["pleiades"]
+    assert unit.words("NoNewPrivileges") == ["yes"]
+    assert unit.words("ProtectSystem") == ["strict"]
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_understands_the_units(tmp_path: Path) -> None:
+    for path in (DEPLOY / "systemd").iterdir():
+        (tmp_path / path.name).write_text(re.sub(r"=/opt/pleiades/\S+/pleiades", "=/bin/true", path.read_text()))
+    units = [str(path) for path in tmp_path.iterdir()]
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stderr.splitlines() if "pleiades" in line] == []
+
+
+def test_no_service_of_compose_is_started_again_after_42() -> None:
+    """Ours end with 0 then, and are started again on failure only; the database is not ours and never ends with 42."""
+    for name, service in _compose().items():
+        if service["image"] == "pleiades":
+            assert service["restart"] in {"on-failure", "no"}, name
+            assert "entrypoint" not in service, "the image's own entrypoint is what hides 42"
+            assert service["command"][0] in _commands()
+    docker = (DEPLOY / "Dockerfile").read_text()
+    assert "COPY deploy/entrypoint.sh /usr/local/bin/pleiades-entrypoint" in docker
+    assert 'ENTRYPOINT ["pleiades-entrypoint"]' in docker
+    assert os.access(DEPLOY / "entrypoint.sh", os.X_OK)
+
+
+def test_the_image_is_built_from_the_lock_and_does_not_run_as_root() -> None:
+    docker = (DEPLOY / "Dockerfile").read_text()
+    assert re.findall(r"^FROM (\S+)", docker, re.MULTILINE) == ["python:3.11-slim"] * 2
+    assert "--require-hashes -r requirements.lock" in docker
+    assert re.search(r"^USER pleiades$", docker, re.MULTILINE)
+    for name in re.findall(r"^COPY (?!--from)(.+) \S+$", docker, re.MULTILINE):
+        assert all((ROOT / each).exists() for each in name.split()), name
+
+
+def test_no_secret_is_shipped() -> None:
+    for path in DEPLOY.rglob("*"):
+        if path.is_file():
+            assert not re.search(r"AIza[\w-]{30}|PASSWORD=\S|SECRET=\S", path.read_text()), path
+
+
+@pytest.mark.parametrize(
+    "path", [*(ROOT / "docs").rglob("*.md"), *DEPLOY.rglob("*.*"), ROOT / ".env.example"], ids=lambda path: path.name
+)
+def test_documents_and_examples_name_settings_and_commands_that_exist(path: Path) -> None:
+    text = path.read_text()
+    for name in set(re.findall(r"\bPLEIADES_([A-Z_]+)\b", text)):
+        assert name.lower() in Settings.model_fields, name
+    for name in set(re.findall(r"(?:`|^|\brun --rm )pleiades (?:--home \S+ )?([a-z][a-z-]+)\b", text, re.MULTILINE)):
+        assert name in _commands(), name

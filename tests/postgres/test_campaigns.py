@@ -1,0 +1,209 @@
+"""Campaigns over the past: cells, the cursor that survives, quota that ends them, two archeologists at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from pleiades_core.discover import campaigns
+from pleiades_core.discover.campaigns import Campaign, next_month
+from pleiades_core.discover.sources.archeology import archeology
+from pleiades_core.discover.sources.source import Find
+from pleiades_core.errors import BackendError, BadReply, BadRequest, NotFound, QuotaExhausted, UsageError
+from pleiades_core.models import Candidate, Page, VideoId
+from pleiades_core.storage.postgres import Database
+
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+JANUARY, FEBRUARY = date(2026, 1, 1), date(2026, 2, 1)
+
+
+class FakePast:
+    """A search in which every cell has `pages` pages of two videos, unless `answer` says otherwise."""
+
+    def __init__(self, pages: int = 1, answer: Callable[[str], Page | Exception | None] = lambda _cell: None) -> None:
+        self.pages = pages
+        self.answer = answer
+        self.asked: list[str] = []
+        self.seen: set[tuple[object, ...]] = set()
+
+    def search(
+        self, term: None, /, *, published_after: datetime, published_before: datetime, category: int, order: str,
+        page_token: str | None, pool: str,
+    ) -> Page:  # fmt: skip
+        """A page of the cell that is asked for."""
+        assert next_month(published_after.date()) == published_before.date()
+        self.seen.add((term, order, pool))
+        number = int(page_token or 1)
+        cell = f"{published_after:%Y-%m}/{category} p{number}"
+        self.asked.append(cell)
+        said = self.answer(cell)
+        if isinstance(said, Exception):
+            raise said
+        found = tuple(Candidate(video_id=VideoId(f"{n:011d}"), channel_id=None) for n in range(2))
+        return said or Page(candidates=found, next_page_token=str(number + 1) if number < self.pages else None)
+
+
+def _add(database: Database, name: str = "past", categories: Sequence[int] = (10, 20)) -> None:
+    with database.transaction() as connection:
+        campaigns.add(connection, name, JANUARY, FEBRUARY, categories, now=NOW)
+
+
+def _one(database: Database, name: str = "past") -> Campaign:
+    with database.transaction() as connection:
+        return next(one for one in campaigns.campaigns(connection) if one.name == name)
+
+
+def _dig(database: Database, past: FakePast, *, pages: int = 100, now: datetime = NOW, acknowledged: bool = True) -> list[Find]:
+    finds = list(archeology(database, past, now=now, pages=pages))
+    if acknowledged:
+        with database.transaction() as connection:
+            for find in finds:
+                find.acknowledge(connection, now)
+    return finds
+
+
+def test_a_campaign_goes_from_the_newest_month_to_the_oldest_and_then_rests(database: Database) -> None:
+    _add(database)
+    past = FakePast(pages=2)
+    finds = _dig(database, past)
+    assert past.asked == [
+        f"{month}/{category} p{page}" for month in ("2026-02", "2026-01") for category in (10, 20) for page in (1, 2)
+    ]
+    assert past.seen == {(None, "viewCount", "archeology")}
+    assert (finds[0].road, finds[0].arm, finds[0].name) == ("archeology", "2026-02/10", "archeology:2026-02/10")
+    done = _one(database)
+    assert (done.searches, done.found, done.finished_at, done.cells_left) == (8, 16, NOW, 0)
+    assert _dig(database, past) == []
+
+
+def test_a_cell_has_ten_pages_however_many_search_promises(database: Database) -> None:
+    _add(database, categories=[10])
+    past = FakePast(pages=1_000)
+    _dig(database, past, pages=11)
+    assert past.asked[-2:] == ["2026-02/10 p10", "2026-01/10 p1"]
+
+
+@pytest.mark.parametrize("step", range(1, 9))
+def test_the_cursor_survives_whatever_the_number_of_pages_a_hunt(database: Database, step: int) -> None:
+    _add(database)
+    past = FakePast(pages=2)
+    while _dig(database, past, pages=step):
+        pass
+    assert len(past.asked) == len(set(past.asked)) == 8
+    assert _one(database).finished_at is not None
+
+
+def test_a_page_that_was_never_durable_is_asked_again(database: Database) -> None:
+    _add(database)
+    past = FakePast()
+    _dig(database, past, pages=2, acknowledged=False)
+    _dig(database, past, pages=2)
+    assert past.asked[:2] == past.asked[2:]
+
+
+def test_a_page_in_the_middle_that_is_not_durable_holds_the_cursor_there(database: Database) -> None:
+    _add(database)
+    finds = _dig(database, FakePast(), pages=3, acknowledged=False)
+    with database.transaction() as connection:
+        finds[0].acknowledge(connection, NOW)
+        finds[2].acknowledge(connection, NOW)
+    assert _one(database).cell == "2026-02/20"
+
+
+def test_two_archeologists_move_the_cursor_once(database: Database) -> None:
+    _add(database)
+    one = _dig(database, FakePast(pages=2), pages=1, acknowledged=False)
+    _dig(database, FakePast(pages=2), pages=2)
+    with database.transaction() as connection:
+        one[0].acknowledge(connection, NOW)
+    assert _one(database).cell == "2026-02/20"
+    assert _one(database).searches == 3
+
+
+@pytest.mark.parametrize(("hours", "page"), [(12, 3), (12.1, 1)])
+def test_an_old_token_starts_its_cell_anew(database: Database, hours: float, page: int) -> None:
+    _add(database)
+    past = FakePast(pages=5)
+    _dig(database, past, pages=2)
+    _dig(database, past, pages=1, now=NOW + timedelta(hours=hours))
+    assert past.asked[-1] == f"2026-02/10 p{page}"
+    assert _one(database).pages == page
+
+
+def test_spent_quota_ends_the_dig_without_complaint(database: Database) -> None:
+    _add(database)
+    spent = QuotaExhausted("p", "search", NOW)
+    finds = _dig(database, FakePast(answer=lambda cell: spent if cell.startswith("2026-01") else None))
+    assert [find.arm for find in finds] == ["2026-02/10", "2026-02/20"]
+    assert _one(database).cell == "2026-01/10"
+
+
+def test_a_refused_cell_is_passed_over_with_its_reason(database: Database) -> None:
+    _add(database)
+    finds = _dig(database, FakePast(answer=lambda cell: BadRequest("no such category") if "/20" in cell else None))
+    assert [(find.arm, find.error) for find in finds] == [
+        ("2026-02/10", ""), ("2026-02/20", "no such category"), ("2026-01/10", ""), ("2026-01/20", "no such category"),
+    ]  # fmt: skip
+    assert _one(database).finished_at is not None
+
+
+@pytest.mark.parametrize("error", [BackendError("503"), BadReply("HTML")])
+def test_an_outage_leaves_the_cursor_and_lets_other_campaigns_go_first(database: Database, error: Exception) -> None:
+    _add(database, "a")
+    _add(database, "b")
+    road = archeology(database, FakePast(answer=lambda _: error), now=NOW, pages=5)
+    find = next(road)
+    with pytest.raises(type(error)):
+        next(road)
+    assert (find.arm, find.error) == ("2026-02/10", str(error))
+    with database.transaction() as connection:
+        find.acknowledge(connection, NOW)
+    assert (_one(database, "a").cell, _one(database, "a").searches) == ("2026-02/10", 1)
+    with database.transaction() as connection:
+        assert campaigns.campaigns(connection)[0].name == "b"
+
+
+def test_campaigns_take_turns(database: Database) -> None:
+    _add(database, "a", [10])
+    _add(database, "b", [20])
+    past = FakePast(pages=2)
+    _dig(database, past, pages=4)
+    assert past.asked == ["2026-02/10 p1", "2026-02/20 p1", "2026-02/10 p2", "2026-02/20 p2"]
+
+
+def test_no_page_is_asked_for_when_there_is_no_budget(database: Database) -> None:
+    _add(database)
+    assert _dig(database, FakePast(), pages=0) == []
+
+
+def test_a_campaign_is_added_once_and_removed_once(database: Database) -> None:
+    _add(database)
+    with pytest.raises(UsageError, match="already"):
+        _add(database)
+    with database.transaction() as connection:
+        campaigns.remove(connection, "past")
+        with pytest.raises(NotFound):
+            campaigns.remove(connection, "past")
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "last", "categories"),
+    [
+        ("", JANUARY, FEBRUARY, ()),
+        ("x\n", date(2025, 1, 1), date(2024, 1, 1), ()),
+        ("x", date(2005, 3, 1), FEBRUARY, ()),
+        ("x", JANUARY, date(2026, 3, 1), ()),
+        ("x", JANUARY, FEBRUARY, (0,)),
+    ],
+)
+def test_an_impossible_campaign_is_refused(
+    database: Database, name: str, first: date, last: date, categories: tuple[int, ...]
+) -> None:
+    with database.transaction() as connection, pytest.raises(UsageError):
+        campaigns.add(connection, name, first, last, categories, now=NOW)
+
+
+def test_the_usual_categories_are_the_seeds() -> None:
+    assert campaigns.CATEGORIES == (10, 20, 24, 28, 27)

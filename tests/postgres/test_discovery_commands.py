@@ -1,0 +1,120 @@
+"""The commands plan, roads, coverage and quota as people type them, on a database of their own."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from pleiades_core.cli import discovery, look
+from pleiades_core.cli.app import app
+from pleiades_core.storage.postgres import Database
+
+#: Importing them registers their commands.
+assert discovery
+assert look
+
+CANARY = "canary-key-of-the-first-project"
+
+
+@pytest.fixture
+def run(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs a command on the database with two keys of two projects."""
+    monkeypatch.setenv("DATABASE_URL", database.url)
+    pool = [{"key": CANARY, "project": "mine"}, {"key": "canary-key-of-another-project", "project": "other"}]
+    monkeypatch.setenv("YOUTUBE_API_KEY_POOL_JSON", json.dumps(pool))
+    monkeypatch.delenv("PLEIADES_HOME", raising=False)
+
+    def invoke(*arguments: str) -> Result:
+        done = CliRunner().invoke(app, ["--home", str(tmp_path / "home"), *arguments])
+        assert done.exception is None, done.exception
+        assert "canary" not in done.output
+        return done
+
+    return invoke
+
+
+@pytest.fixture
+def _lived_in(database: Database) -> None:
+    """Some videos, pulls and channels, found an hour ago by the machine's clock."""
+    now = datetime.now(UTC)
+    with database.transaction() as connection:
+        connection.execute(
+            "insert into videos (id8, vid, state, published_at, claimed_at, roads) "
+            "select n, n, 1, %(at)s, %(at)s, (array[9, 1, 8])[1 + mod(n, 3)] from generate_series(1, 300) n",
+            {"at": now - timedelta(hours=1)},
+        )
+        connection.execute("insert into watchlist (vid, id8, published_at) select vid, id8, published_at from videos")
+        connection.execute("insert into channels (channel_id) values ('UCa'), ('UCb')")
+        connection.execute(
+            "insert into pulls (pulled_at, road, arm, bucket, units, candidates, new, error) "
+            "values (%(at)s, 'search', 'lofi [bold]', 'search', 2, 100, 60, 'half of it\nfailed')",
+            {"at": now - timedelta(hours=1)},
+        )
+
+
+@pytest.mark.usefixtures("_lived_in")
+def test_the_plan_is_a_table_and_a_verdict_for_each_bucket(run: Any) -> None:
+    said = run("plan", "--days", "3").output
+    for words in ("stats: fits; ", "general: fits; ", "search: fits; ", "on the busiest day (20", "assumed: "):
+        assert words in said
+    assert said.count(" of 10,000") >= 6
+
+
+@pytest.mark.usefixtures("_lived_in")
+def test_what_starves_is_said_and_the_command_still_ends_well(run: Any) -> None:
+    done = run("plan", "--new-per-day", "150000")
+    assert done.exit_code == 0
+    flat = " ".join(done.output.split())
+    assert "tracking goes without from 20" in flat
+    assert "PLEIADES_WHEN_FULL=sample" in flat
+
+
+@pytest.mark.usefixtures("_lived_in")
+def test_a_plan_is_one_document(run: Any) -> None:
+    document = json.loads(run("plan", "--days", "2", "--projects", "2", "--json").stdout)
+    assert document["projects"] == ["mine", "supposed 2"]
+    assert len(document["rows"]) == 3 * 3 * 2
+    assert document["watched"] == 300
+
+
+@pytest.mark.usefixtures("_lived_in")
+def test_roads_and_arms(run: Any) -> None:
+    said = run("roads", "--arms").output
+    assert "search lofi [bold]" in said
+    assert "half of it failed" in said
+    document = json.loads(run("roads", "--json").stdout)
+    assert document["roads"][0]["new_per_unit"] == 30
+    assert document["channels"]["unanswered"] == 2
+
+
+@pytest.mark.usefixtures("_lived_in")
+def test_coverage_says_what_it_cannot_say(run: Any) -> None:
+    document = json.loads(run("coverage", "--json").stdout)
+    assert document["videos"] == 300
+    assert document["by_group"]["total"] == pytest.approx(400, abs=5)
+    said = " ".join(run("coverage").output.split())
+    assert "never take silence for a video's absence" in said
+    assert "search, feeds" in said
+
+
+def test_quota_names_keys_by_fingerprint_and_what_is_ignored_and_shared(run: Any) -> None:
+    document = json.loads(run("quota", "--json").stdout)
+    assert [key["state"] for key in document["keys"]] == ["live", "ignored: compliance mode"]
+    assert document["shared"] == {"mine": ["hunting", "tracking", "archeology"]}
+    search = next(row for row in document["ledger"] if row["bucket"] == "search")
+    assert search["shares"] == {"hunting": 80, "archeology": 20}
+    assert search["spent_by"] == {"hunting": 0, "archeology": 0}
+    assert {row["project"] for row in document["ledger"]} == {"mine"}
+    said = " ".join(run("quota").output.split())
+    assert "project mine is shared by hunting, tracking, archeology" in said
+
+
+@pytest.mark.parametrize("command", ["plan", "roads", "coverage", "quota"])
+def test_an_empty_installation_has_an_answer(run: Any, command: str) -> None:
+    assert run(command).exit_code == 0
+    assert isinstance(json.loads(run(command, "--json").stdout), dict)

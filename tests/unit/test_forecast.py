@@ -1,0 +1,197 @@
+"""Forecast and budget on hand-made surveys: no database, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from pleiades_core.insights.roads import ChannelsState
+from pleiades_core.models import Tier
+from pleiades_core.planner import budget, forecast
+from pleiades_core.planner.budget import Backlog, Discovery, Purse, Wish
+from pleiades_core.planner.forecast import Arrival, Watched, horizon
+from pleiades_core.planner.plan import make_plan, supposing
+from pleiades_core.planner.report import Plan
+from pleiades_core.planner.survey import Survey, looking_back
+from pleiades_core.youtube.shares import ARCHEOLOGY, HUNTING, POOLS, TRACKING
+
+#: One hour into a Pacific day.
+NOW = datetime(2026, 3, 1, 9, 20, tzinfo=UTC)
+NOBODY = ChannelsState(
+    followed=0, push_live=0, feeds_failing=0, feeds_only=0, unanswered=0, lists_a_day=0, waiting=0, waiting_pages=0,
+    uploads_a_day=0,
+)  # fmt: skip
+QUIET = Discovery(
+    found_a_day=0,
+    channels=NOBODY,
+    uploads_a_day=0,
+    terms=0,
+    chart_regions=0,
+    searches_per_hunt=8,
+    uploads_per_hunt=500,
+    campaign_pages=0,
+)
+
+
+def stands(*watched: Watched, arrivals: tuple[Arrival, ...] = (), discovery: Discovery = QUIET) -> Survey:
+    return Survey(at=NOW, watched=watched, arrivals=arrivals, discovery=discovery, seen_over=timedelta(days=7))
+
+
+def fresh(videos: int) -> Watched:
+    return Watched(age_h=0, tier=Tier.HOURLY, due_h=0, missing=False, videos=videos)
+
+
+def planned(survey: Survey, *, days: int = 30, projects: int = 1, when_full: str = "sample") -> Plan:
+    names = {f"p{number}": POOLS for number in range(projects)}
+    return make_plan(survey, horizon(NOW, days), names, {}, when_full)
+
+
+def test_a_horizon_ends_with_quota_days_of_their_own_length() -> None:
+    """8 March 2026 has 23 hours in the Pacific zone, 1 November 25."""
+    spring = horizon(NOW, 8)
+    assert [until - begin for begin, until in spring.spans] == [23, 24, 24, 24, 24, 24, 24, 23, 24]
+    autumn = horizon(datetime(2026, 10, 31, 7, tzinfo=UTC), 1)
+    assert [until - begin for begin, until in autumn.spans] == [24, 25]
+    assert spring.hours == sum(until - begin for begin, until in spring.spans)
+
+
+def test_a_video_goes_through_its_tiers() -> None:
+    """24 polls in its first day, then 6 daily ones, then one a week."""
+    asked = forecast.of_watched([fresh(1)], 24 * 35)
+    assert asked[Tier.HOURLY].sum() == 24 + 1  # the last one finds it a day old
+    assert asked[Tier.DAILY].sum() == 6
+    assert list(asked[Tier.WEEKLY].nonzero()[0]) == [(24 + 6 * 24) + 168 * week for week in (1, 2, 3)]
+
+
+def test_a_missing_video_stays_weekly() -> None:
+    asked = forecast.of_watched([Watched(age_h=2, tier=Tier.WEEKLY, due_h=5, missing=True, videos=3)], 24 * 15)
+    assert asked[Tier.HOURLY].sum() == 0
+    assert list(asked[Tier.WEEKLY].nonzero()[0]) == [5, 5 + 168, 5 + 336]
+
+
+def test_arrivals_are_as_many_each_hour_and_pile_up() -> None:
+    asked = forecast.of_arrivals([Arrival(age_h=0, a_day=24)], 24 * 3)
+    assert asked[Tier.HOURLY][0] == 0
+    assert asked[Tier.HOURLY][1] == 1
+    assert asked[Tier.HOURLY][40] == pytest.approx(24)
+    assert forecast.of_arrivals([Arrival(age_h=9_000, a_day=24)], 24 * 3)[Tier.WEEKLY].sum() == 0
+
+
+def test_units_are_full_calls_and_one_that_is_not() -> None:
+    asked = {tier: forecast.nothing(12) for tier in Tier}
+    asked[Tier.HOURLY][:] = [101, 50, 1, 0.25, *[0] * 8]
+    asked[Tier.WEEKLY][:] = [10] * 12
+    assert forecast.units(asked).sum() == pytest.approx(3 + 1 + 1 + 0.25 + 2 + 2)
+
+
+def test_a_small_watchlist_fits_and_says_so() -> None:
+    plan = planned(stands(fresh(1_000), arrivals=(Arrival(age_h=0, a_day=1_000),)))
+    assert plan.fits
+    assert plan.watched == 1_000
+    stats = next(verdict for verdict in plan.verdicts if verdict.bucket == "stats")
+    assert stats.text.startswith("stats: fits; ")
+    assert "of 10,000 units on the busiest day (20" in stats.text
+    assert plan.most_watched_a_day is not None
+    assert 14_000 < plan.most_watched_a_day < 20_833
+
+
+def test_too_many_new_videos_starve_tracking_and_the_plan_knows_how_many_fit() -> None:
+    crowded = supposing(stands(), 100_000)
+    plan = planned(crowded)
+    first = plan.starved[0]
+    assert (first.consumer, first.bucket, first.day) == ("tracking", "stats", date(2026, 3, 1))
+    assert plan.most_watched_a_day is not None
+    assert f"at most {plan.most_watched_a_day:,} of 100,000" in first.help
+    assert not planned(supposing(crowded, plan.most_watched_a_day)).starved
+    assert planned(supposing(crowded, plan.most_watched_a_day * 1.02)).starved
+
+
+def test_a_second_project_doubles_what_fits() -> None:
+    one, two = (planned(supposing(stands(), 100_000), projects=number).most_watched_a_day for number in (1, 2))
+    assert one is not None
+    assert two == pytest.approx(2 * one, rel=0.01)
+
+
+@pytest.mark.parametrize("when_full", ["sample", "refuse", "admit"])
+def test_help_names_the_setting(when_full: str) -> None:
+    plan = planned(supposing(stands(), 100_000), when_full=when_full)
+    assert f"PLEIADES_WHEN_FULL={when_full}" in plan.starved[0].help
+
+
+def test_lists_starve_where_no_feed_answers() -> None:
+    many = replace(NOBODY, followed=50_000, unanswered=50_000, lists_a_day=19_673.0)
+    plan = planned(stands(discovery=replace(QUIET, channels=many, found_a_day=40_000, chart_regions=5)))
+    assert [one.consumer for one in plan.starved] == ["lists"]
+    assert "feeds and push cost no quota" in plan.starved[0].help
+    answered = replace(many, unanswered=0, lists_a_day=0, feeds_only=50_000)
+    assert planned(stands(discovery=replace(QUIET, channels=answered, found_a_day=40_000, chart_regions=5))).fits
+
+
+def test_lists_are_expected_to_take_what_they_took_and_nobody_starves_for_it() -> None:
+    plan = planned(stands(discovery=replace(QUIET, uploads_a_day=20_000)))
+    assert plan.fits
+    general = [row for row in plan.rows if row.bucket == "general"][1]
+    assert general.gets["lists"] == 10_000
+    assert general.demand["lists"] == 12_000
+
+
+def test_search_wants_more_than_there_is_and_nobody_starves() -> None:
+    plan = planned(stands(discovery=replace(QUIET, terms=20, campaign_pages=1_000)))
+    assert plan.fits
+    search = next(verdict for verdict in plan.verdicts if verdict.bucket == "search")
+    assert "fits; 100 of 100 units" in search.text
+    assert "what promises most goes first" in search.text
+    tomorrow = [row for row in plan.rows if row.bucket == "search"][1]
+    assert (tomorrow.gets["searches"], tomorrow.gets["archeology"]) == (80, 20)
+
+
+def test_a_campaign_ends() -> None:
+    rows = [row for row in planned(stands(discovery=replace(QUIET, campaign_pages=250))).rows if row.bucket == "search"]
+    assert [row.gets["archeology"] for row in rows[:4]] == [100, 100, 50, 0]
+
+
+def test_a_told_limit_of_nothing_starves_and_is_named() -> None:
+    plan = make_plan(stands(fresh(10)), horizon(NOW, 2), {"new": POOLS}, {("new", "stats"): (0, 0)}, "sample")
+    assert [one.consumer for one in plan.starved] == ["tracking"]
+    assert "its limit is 0" in plan.starved[0].why
+
+
+def test_what_is_spent_today_is_there_again_tomorrow() -> None:
+    spent = {("p0", "stats"): (10_000, 0)}
+    plan = make_plan(stands(fresh(10)), horizon(NOW, 2), {"p0": POOLS}, spent, "sample")
+    supply = [row.supply for row in plan.rows if row.bucket == "stats"]
+    assert supply == [0, 10_000, 10_000]
+    assert [row.shortfall for row in plan.rows if row.bucket == "stats"][1:] == [{}, {}]
+
+
+def test_pools_keep_their_share_and_lend_what_they_do_not_use() -> None:
+    def wish(consumer: str, pool: str, wants: float) -> Wish:
+        return Wish(consumer=consumer, bucket="search", pool=pool, wants=wants, needs=0)
+
+    purse = Purse(project="p", bucket="search", units=100, pools=POOLS)
+    both = budget.grant([wish("now", HUNTING, 500), wish("past", ARCHEOLOGY, 500)], [purse])
+    assert both.gets == {"now": 80, "past": 20}
+    assert budget.grant([wish("now", HUNTING, 30), wish("past", ARCHEOLOGY, 500)], [purse]).gets == {"now": 30, "past": 70}
+    alone = replace(purse, pools=frozenset({ARCHEOLOGY, TRACKING}))
+    assert budget.grant([wish("now", HUNTING, 30), wish("past", ARCHEOLOGY, 500)], [alone]).gets == {"now": 0, "past": 100}
+
+
+def test_a_backlog_is_worked_off_by_what_a_day_gives_beyond_its_needs() -> None:
+    backlog = Backlog(list_pages=30, campaign_pages=10)
+    lists = Wish(consumer="lists", bucket="general", pool=HUNTING, wants=40, needs=10)
+    backlog.work_off([lists], {"lists": 25})
+    assert backlog.list_pages == 15
+    backlog.work_off([lists], {"lists": 5})
+    assert backlog.list_pages == 15
+
+
+@pytest.mark.parametrize(
+    ("age_h", "since_h", "over_h"),
+    [(None, 168, 168), (5, 168, 24), (30, 168, 30), (36, 12, 12), (100, 76, 76), (192, 168, 168), (9_000, 168, 168)],
+)
+def test_the_first_day_of_an_installation_is_no_rule(age_h: int | None, since_h: int, over_h: int) -> None:
+    """It finds what had piled up, and follows few channels yet."""
+    began = None if age_h is None else NOW - timedelta(hours=age_h)
+    assert looking_back(NOW, began) == (NOW - timedelta(hours=since_h), timedelta(hours=over_h))
