@@ -10,9 +10,11 @@ from typing import Any
 
 import dagster as dg
 
+from pleiades_core.discover.report import HuntReport
 from pleiades_core.errors import CorruptFile, NotFound
 from pleiades_core.installation import Installation
 from pleiades_core.models import Tier
+from pleiades_core.planner.report import Plan
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.inspect import DayInspection, inspect_day
 from pleiades_dagster.failures import as_failures
@@ -123,6 +125,51 @@ def units_left_result(left: dict[str, int], resets_at: datetime | None) -> _Chec
         metadata=words,
         description=None if resets_at is None else f"spent until {resets_at:%Y-%m-%d %H:%M} UTC; what came back is kept",
     )
+
+
+def hunt_specs(asset: dg.AssetKey, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
+    """What people should hear of a hunt: spent quota, roads that failed, videos that nobody watches, keys that were refused."""
+    said = {
+        "roads_answered": "Every road of discovery answered; a warning names those that did not, and what they said.",
+        "all_watched": "Quota has room to poll every video that was admitted.",
+        "keys_live": "YouTube accepts every key of the pool; `pleiades doctor --call` tries refused ones again.",
+    }
+    specs = [dg.AssetCheckSpec(name, asset=asset, partitions_def=partitions, description=d) for name, d in said.items()]
+    return [units_left_spec(asset, partitions), *specs]
+
+
+def hunt_results(opened: Installation, report: HuntReport | None, resets_at: datetime | None) -> list[_Check]:
+    """The verdicts on one hunt. Without a report nothing was hunted, and only quota may have something to say."""
+    retired = [key for key in opened.key_ring().describe() if key["state"].startswith("refused")]
+    failures = dict(report.failures) if report else {}
+    unwatched, full = (report.unwatched, report.full) if report else (0, "")
+    return [
+        units_left_result(dict(report.units_left) if report else {}, resets_at),
+        _Check(check_name="roads_answered", passed=not failures, severity=_WARN, metadata=failures or {"failed": 0}),
+        _Check(
+            check_name="all_watched", passed=not unwatched, severity=_WARN, metadata={"unwatched": unwatched}, description=full
+        ),
+        _Check(
+            check_name="keys_live", passed=not retired, severity=_WARN,
+            metadata={key["fingerprint"]: f"{key['project']}: {key['state']}" for key in retired} or {"refused": 0},
+        ),
+    ]  # fmt: skip
+
+
+def plan_fits_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:
+    """Warns when somebody is going to starve."""
+    return dg.AssetCheckSpec(
+        "plan_fits", asset=asset, description="What today and the next 30 days ask for fits into the quota of every bucket."
+    )
+
+
+def plan_fits_result(report: Plan) -> _Check:
+    """The verdict, and who goes without first."""
+    said = "; ".join(f"{one.consumer} from {one.day}: {one.why}" for one in report.starved)
+    return _Check(
+        check_name="plan_fits", passed=report.fits, severity=_WARN, description=said or None,
+        metadata={"starved": len(report.starved), "watched": report.watched, "found_a_day": report.found_a_day},
+    )  # fmt: skip
 
 
 def lateness_spec(asset: dg.AssetKey, partitions: dg.PartitionsDefinition[str]) -> dg.AssetCheckSpec:

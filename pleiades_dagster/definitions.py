@@ -15,13 +15,14 @@ import dagster as dg
 from pleiades_core.models import Tier
 from pleiades_core.vault.layout import REGISTRY, SAMPLES
 from pleiades_dagster.assets.discovered import discovered_videos
+from pleiades_dagster.assets.discovery import coverage, quota_plan, road_pulls, search_terms
 from pleiades_dagster.assets.insights import daily_velocity, live_ranking, rankings
 from pleiades_dagster.assets.maintenance import janitor, reaper
 from pleiades_dagster.assets.metrics import daily_metrics
 from pleiades_dagster.assets.tracking import tracking
 from pleiades_dagster.assets.watchlist import watchlist
 from pleiades_dagster.automation.schedules import schedules
-from pleiades_dagster.automation.sensors import day_closer, deriver, tier_sensor
+from pleiades_dagster.automation.sensors import day_closer, deriver, inbox_sensor, tier_sensor
 from pleiades_dagster.checks import metrics_checks
 from pleiades_dagster.partitions import utc_days
 from pleiades_dagster.resources import (
@@ -55,6 +56,7 @@ def _wired(home: str | None, first_day: date | None, resources: dict[str, Any]) 
     track = dg.define_asset_job("track", selection=["tracking"])
     live = dg.define_asset_job("rank_now", selection=["live_ranking"])
     maintain = dg.define_asset_job("maintain", selection=["reaper", "janitor"])
+    learn = dg.define_asset_job("learn", selection=["road_pulls", "search_terms", "coverage", "quota_plan"])
     # Velocity and ranking follow by their own automation condition: a job would force its smallest backfill policy on all.
     # Two jobs: a damaged file of one dataset must not keep the day of the other open.
     close = dg.define_asset_job("close_day", selection=["daily_metrics"])
@@ -64,12 +66,12 @@ def _wired(home: str | None, first_day: date | None, resources: dict[str, Any]) 
     return dg.Definitions(
         assets=[
             discovered_videos(days), tracking(), watchlist(days), metrics, daily_velocity(days), rankings(days), live_ranking(),
-            reaper(), janitor(),
+            reaper(), janitor(), road_pulls(days), search_terms(), coverage(), quota_plan(),
         ],
         asset_checks=[metrics_checks(metrics.key, days)],
-        jobs=[hunt, track, close, fold, derive, live, maintain],
+        jobs=[hunt, track, close, fold, derive, live, learn, maintain],
         schedules=schedules(),
-        sensors=[*(tier_sensor(tier) for tier in Tier), *closers, deriver()],
+        sensors=[*(tier_sensor(tier) for tier in Tier), inbox_sensor(), *closers, deriver()],
         resources={
             "installation": InstallationResource(home=where),
             "clock": ClockResource(home=where),

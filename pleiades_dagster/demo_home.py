@@ -129,6 +129,9 @@ def write_settings(
         f"first_day = {first_day.isoformat()}",
         f"api_key_pool = {toml_string(pool)}",
         f"seed_terms = [{', '.join(map(toml_string, terms))}]",
+        # A day of the demo is ten seconds: what costs no quota costs time all the same.
+        "feeds_per_hunt = 50",
+        "uploads_per_hunt = 60",
     ]
     if stopped_at is not None:
         lines.append(f"simulator_stopped_at = {stopped_at.isoformat()}")

@@ -29,11 +29,15 @@ _TEXT = 100
 
 
 def metadata_of(report: DataclassInstance) -> dict[str, Any]:
-    """Every field of a report. Mappings are flattened (`calls` becomes `calls_search`, `calls_stats`); None is left out."""
+    """Every field of a report. Mappings of numbers are flattened (`calls` becomes `calls_search`, `calls_stats`), mappings
+    of reports are tables; None is left out.
+    """
     found: dict[str, Any] = {}
     for field in dataclasses.fields(report):
         value = getattr(report, field.name)
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and any(dataclasses.is_dataclass(one) for one in value.values()):
+            found[field.name] = _table([{"name": name, **_cells(one)} for name, one in value.items()])
+        elif isinstance(value, Mapping):
             found |= {f"{field.name}_{key}": _plain(number) for key, number in value.items()}
             if value and all(isinstance(number, int) for number in value.values()):
                 found[f"{field.name}_total"] = sum(value.values())
@@ -46,11 +50,17 @@ def metadata_of(report: DataclassInstance) -> dict[str, Any]:
 
 def table_of(rows: Iterable[Any], *, limit: int = PREVIEW_ROWS) -> dg.TableMetadataValue:
     """The first rows of a list of dataclasses as a table."""
-    shown = [
-        dg.TableRecord({field.name: _cell(getattr(row, field.name)) for field in dataclasses.fields(row)})
-        for row, _ in zip(rows, range(limit), strict=False)
-    ]
-    return dg.MetadataValue.table(records=shown, schema=None if shown else dg.TableSchema(columns=[]))
+    return _table([_cells(row) for row, _ in zip(rows, range(limit), strict=False)])
+
+
+def _table(rows: list[dict[str, str | int | float | bool | None]]) -> dg.TableMetadataValue:
+    return dg.MetadataValue.table(
+        records=[dg.TableRecord(row) for row in rows], schema=None if rows else dg.TableSchema(columns=[])
+    )
+
+
+def _cells(row: Any) -> dict[str, str | int | float | bool | None]:
+    return {field.name: _cell(getattr(row, field.name)) for field in dataclasses.fields(row)}
 
 
 def _plain(value: Any) -> Any:
@@ -68,4 +78,6 @@ def _cell(value: Any) -> str | int | float | bool | None:
         return round(value, 3)
     if isinstance(value, date | uuid.UUID):
         return str(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {number}" for key, number in value.items())[:_TEXT]
     return str(value)[:_TEXT]

@@ -39,6 +39,8 @@ MOST_DAYS = 31
 DEFAULT_HOME = Path(".pleiades/demo")
 _HOUR = timedelta(hours=1)
 _HOURS_OF_DAY = 24
+#: As the schedule's own cron says.
+_LEARNING_HOUR = 1
 #: After the last day: late enough that it may be closed.
 _CURTAIN = timedelta(hours=1)
 #: The events of a run go into the instance; a dozen of them a run on standard error would bury the progress bar.
@@ -164,6 +166,7 @@ class _Stage:
         self._simulator = simulator
         self._instance = instance
         self._home = str(opened.settings.home)
+        self._first_day = opened.settings.first_day
         self._shared = SharedInstallation(opened)
         defs = build_defs(home=self._home, first_day=opened.settings.first_day, installation=self._shared)
         self._repository = defs.get_repository_def()
@@ -175,6 +178,8 @@ class _Stage:
         self._set(at)
         self._run_schedule("hunt_hourly", at)
         breathe()
+        if at.hour == _LEARNING_HOUR and at.date() > self._first_day:
+            self._run_schedule("learn_daily", at)
         self._close_days()
         for name in ("hourly_tier", "daily_tier", "weekly_tier"):
             breathe()
@@ -184,6 +189,7 @@ class _Stage:
         """The last tick: nothing is polled any more."""
         self._set(at)
         self._close_days()
+        self._run_schedule("learn_daily", at)
         self._run("rank_now", dg.RunRequest(), {})
         self._run("maintain", dg.RunRequest(), {})
 
@@ -200,10 +206,10 @@ class _Stage:
 
     def _run_schedule(self, name: str, at: datetime) -> None:
         schedule = self._repository.get_schedule_def(name)
-        # Without the instance, which would be opened anew for every context; our schedule does not ask it anything.
-        clock = ClockResource(home=self._home)
+        # Without the instance, which would be opened anew for every context; our schedules do not ask it anything.
+        resources = {"clock": ClockResource(home=self._home), "installation": self._shared}
         with dg.build_schedule_context(
-            scheduled_execution_time=at, repository_def=self._repository, resources={"clock": clock}
+            scheduled_execution_time=at, repository_def=self._repository, resources=resources
         ) as context:
             requests = list(schedule.evaluate_tick(context).run_requests or ())
         for request in requests:

@@ -16,7 +16,7 @@ from pleiades_core.clock import Clock
 from pleiades_core.installation import Installation, clock_of, open_installation
 from pleiades_core.settings import Settings, load_settings
 from pleiades_core.vault.vault import Vault, open_vault
-from pleiades_core.youtube.keyring import ApiKey, KeyRing, parse_pool
+from pleiades_core.youtube.keyring import KeyRing
 
 # No `from __future__ import annotations`: Dagster tells a resource from a value by the annotation itself. And no resource
 # inside another: Dagster 1.13 calls its own deprecated API for those.
@@ -92,14 +92,9 @@ class KeyRingResource(dg.ConfigurableResource[None]):
     def open(self) -> Iterator[KeyRing]:
         """The key ring with its ledger, for the length of a block."""
         with open_installation(settings_at(self.home)) as opened:
-            yield KeyRing(keys_of(opened.settings), opened.ledger())
+            yield opened.key_ring()
 
 
 def home_of_environment() -> str:
     """The home that the environment names, or empty: read when definitions are built, never at import."""
     return os.environ.get("PLEIADES_HOME", "")
-
-
-def keys_of(settings: Settings) -> tuple[ApiKey, ...]:
-    """The keys of an installation; none when it has no pool. Raises ConfigurationError for a malformed one."""
-    return parse_pool(settings.api_key_pool.get_secret_value()) if settings.api_key_pool else ()

@@ -3,9 +3,14 @@
 Does not belong here: what depends on state, such as due videos (sensors.py).
 """
 
+from datetime import timedelta
+
 import dagster as dg
 
-from pleiades_dagster.resources import ClockResource
+from pleiades_core.youtube.quota import GENERAL, SEARCH
+from pleiades_dagster.automation.sensors import spent_until
+from pleiades_dagster.failures import as_failures
+from pleiades_dagster.resources import ClockResource, Opener
 
 
 def schedules() -> list[dg.ScheduleDefinition]:
@@ -20,14 +25,34 @@ def schedules() -> list[dg.ScheduleDefinition]:
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Hunt for videos of today, whatever day that is for the installation's clock.",
     )
-    def hunt_hourly(context: dg.ScheduleEvaluationContext, clock: ClockResource) -> dg.RunRequest:
-        now = clock.clock().now()
+    def hunt_hourly(
+        context: dg.ScheduleEvaluationContext, installation: dg.ResourceParam[Opener]
+    ) -> dg.RunRequest | dg.SkipReason:
+        with as_failures(), installation.open() as opened:
+            now = opened.clock.now()
+            # The roads that cost nothing could go on, but what they find could not be described.
+            if spent := spent_until(opened, (SEARCH, GENERAL)):
+                return dg.SkipReason(f"all quota for hunting is spent until {spent:%Y-%m-%d %H:%M} UTC (exit code 42)")
         # The tick and not the day is the run's key: today is hunted again every hour.
         tick = context.scheduled_execution_time
         return dg.RunRequest(run_key=f"hunt:{tick:%Y-%m-%dT%H:%M}", partition_key=now.date().isoformat())
 
+    # After the registry of the day before is closed, and before people look.
+    @dg.schedule(
+        name="learn_daily",
+        job_name="learn",
+        cron_schedule="20 1 * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Export yesterday's pulls, score the search terms, estimate the coverage, and plan the quota.",
+    )
+    def learn_daily(clock: ClockResource) -> dg.RunRequest:
+        yesterday = clock.clock().now().date() - timedelta(days=1)
+        return dg.RunRequest(run_key=f"learn:{yesterday}", partition_key=yesterday.isoformat())
+
     return [
         hunt_hourly,
+        learn_daily,
         dg.ScheduleDefinition(
             name="rank_live",
             job_name="rank_now",

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from pleiades_core.discover.admission import QUERIES
 from pleiades_core.installation import Installation
 from pleiades_core.models import Tier
 from pleiades_core.vault.archive import closable
@@ -16,11 +17,15 @@ from pleiades_core.watchlist.cadence import TIERS
 from pleiades_core.watchlist.reaper import reap
 from pleiades_core.watchlist.slices import due_counts
 from pleiades_core.youtube.quota import GENERAL, STATS
+from pleiades_dagster.assets.discovered import HuntConfig
 from pleiades_dagster.failures import as_failures
-from pleiades_dagster.resources import Opener, keys_of
+from pleiades_dagster.resources import Opener
 
 #: At most one run of the tier in each of these.
 TICK = {Tier.HOURLY: timedelta(minutes=15), Tier.DAILY: timedelta(hours=1), Tier.WEEKLY: timedelta(hours=6)}
+#: Between two hunts for notices. With notices that wait ten minutes at least, an upload is watched within half an hour.
+NOTICE_TICK = timedelta(minutes=20)
+NOTICE_WAITS = timedelta(minutes=10)
 #: Seconds between two looks.
 _LOOK_S = {Tier.HOURLY: 120, Tier.DAILY: 600, Tier.WEEKLY: 1800}
 
@@ -49,6 +54,34 @@ def tier_sensor(tier: Tier) -> dg.SensorDefinition:
         tick = floor(now, TICK[tier])
         return dg.RunRequest(
             run_key=f"{tier}:{tick:%Y-%m-%dT%H:%M}", partition_key=tier.value, tags={"pleiades/due": str(count.due)}
+        )
+
+    return evaluate
+
+
+def inbox_sensor() -> dg.SensorDefinition:
+    """Asks for a hunt when notices wait: what push brings must not wait for the hour to be over."""
+
+    @dg.sensor(
+        name="inbox",
+        job_name="hunt",
+        minimum_interval_seconds=120,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Describes and watches what the hub announced, and reads feeds, between two hunts.",
+    )
+    def evaluate(installation: dg.ResourceParam[Opener]) -> dg.RunRequest | dg.SkipReason:
+        with as_failures(), installation.open() as opened:
+            now = opened.clock.now()
+            with opened.database.transaction() as connection:
+                waiting = connection.execute(QUERIES.waiting_since, {"before": now - NOTICE_WAITS}).fetchone()
+            if not waiting or not waiting[0]:
+                return dg.SkipReason(f"nothing has waited in the inbox for {NOTICE_WAITS.total_seconds() / 60:.0f} minutes")
+            if spent := spent_until(opened, (GENERAL,)):
+                return dg.SkipReason(f"{waiting[0]:,} wait, quota is spent until {spent:%Y-%m-%d %H:%M} UTC (exit code 42)")
+        return dg.RunRequest(
+            run_key=f"inbox:{floor(now, NOTICE_TICK):%Y-%m-%dT%H:%M}",
+            partition_key=now.date().isoformat(),
+            run_config=dg.RunConfig({"discovered_videos": HuntConfig(roads=["manual", "push", "feeds"])}),
         )
 
     return evaluate
@@ -106,6 +139,6 @@ def floor(instant: datetime, tick: timedelta) -> datetime:
 
 def spent_until(opened: Installation, buckets: tuple[str, ...]) -> datetime | None:
     """When quota is new again, if none of these buckets has a unit left in any project; else None."""
-    projects = {key.project for key in keys_of(opened.settings)}
-    rows = [row for row in opened.ledger().rows(projects) if row.bucket in buckets and row.project in projects]
+    ring = opened.key_ring()
+    rows = [row for row in ring.ledger.rows(ring.projects) if row.bucket in buckets and row.project in ring.projects]
     return min(row.resets_at for row in rows) if rows and not any(row.left for row in rows) else None

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Runs `pleiades` with the container's arguments and ends with its exit code, but for one: 42 (quota is spent until the reset)
+# becomes 0. Docker's `restart: on-failure` cannot except a code, and would start a program again and again that can do nothing
+# until midnight Pacific. The reset time stands in the log.
+pleiades "$@" &
+child=$!
+trap 'kill -TERM "$child" 2>/dev/null' TERM INT HUP
+while :; do
+    wait "$child"
+    code=$?
+    # A signal that was passed on interrupts `wait`; the program is still giving its leases back then.
+    kill -0 "$child" 2>/dev/null || break
+done
+if [ "$code" -eq 42 ]; then
+    echo "quota is spent until the reset; ending with 0, so that nothing starts this again" >&2
+    exit 0
+fi
+exit "$code"

@@ -1,0 +1,119 @@
+"""`road_pulls`, `search_terms`, `coverage`, `quota_plan`: what the roads cost and brought, and what follows from it.
+
+Does not belong here: hunting (discovered.py), and any of the arithmetic (pleiades_core/{discover,insights,planner}).
+"""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from pleiades_core.clock import utc_midnight
+from pleiades_core.discover.rewards import rescore
+from pleiades_core.insights.coverage import coverage as estimate
+from pleiades_core.planner.plan import plan
+from pleiades_core.vault.pulls import export_day, forget_pulls
+from pleiades_core.youtube.keyring import pools_of
+from pleiades_dagster.checks import plan_fits_result, plan_fits_spec
+from pleiades_dagster.failures import RETRY, as_failures, refusal
+from pleiades_dagster.metadata import Materialized, metadata_of
+from pleiades_dagster.partitions import day_of
+from pleiades_dagster.resources import Opener
+
+#: Rows of pulls stay in SQL for so long after their day is in the vault: `pleiades roads` looks back a week.
+KEPT = timedelta(days=8)
+PLAN = dg.AssetKey("quota_plan")
+
+
+def road_pulls(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset, cut by `days`."""
+
+    @dg.asset(
+        key=dg.AssetKey("road_pulls"),
+        partitions_def=days,
+        deps=[dg.AssetKey("discovered_videos")],
+        group_name="discover",
+        kinds={"parquet"},
+        owners=["team:pleiades"],
+        code_version="1",
+        retry_policy=RETRY,
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+    )
+    def exported(context: dg.AssetExecutionContext, installation: dg.ResourceParam[Opener]) -> Materialized:
+        """What every question of every road cost and brought on one UTC day: `pulls/date=D/day.parquet`."""
+        with as_failures(), installation.open() as opened:
+            now = opened.clock.now()
+            day = day_of(context.partition_key)
+            if day > now.date():
+                raise refusal(f"{day} has not begun: it is {now.date()} for this installation", cure="choose a past day")
+            report = export_day(opened.database, opened.vault, day)
+            forgotten = forget_pulls(opened.database, opened.vault, utc_midnight(now.date()) - KEPT)
+        return dg.MaterializeResult(metadata=metadata_of(report) | {"forgotten": forgotten.rows})
+
+    return exported
+
+
+def search_terms() -> dg.AssetsDefinition:
+    """The asset, without partitions."""
+
+    @dg.asset(
+        key=dg.AssetKey("search_terms"),
+        deps=[dg.AssetKey("discovered_videos"), dg.AssetKey("daily_metrics")],
+        group_name="discover",
+        kinds={"postgres", "duckdb"},
+        owners=["team:pleiades"],
+        code_version="1",
+        retry_policy=RETRY,
+    )
+    def scored(installation: dg.ResourceParam[Opener]) -> Materialized:
+        """What each search term has brought by now: pulls, and new videos that turned out viral; folded again each time."""
+        with as_failures(), installation.open() as opened:
+            report = rescore(opened.database, opened.vault, opened.clock.now())
+        return dg.MaterializeResult(metadata=metadata_of(report))
+
+    return scored
+
+
+def coverage() -> dg.AssetsDefinition:
+    """The asset, without partitions."""
+
+    @dg.asset(
+        key=dg.AssetKey("coverage"),
+        deps=[dg.AssetKey("discovered_videos")],
+        group_name="discover",
+        kinds={"duckdb"},
+        owners=["team:pleiades"],
+        code_version="1",
+        retry_policy=RETRY,
+    )
+    def estimated(installation: dg.ResourceParam[Opener]) -> Materialized:
+        """How much of what is published the roads see: their overlap, an estimate of the unseen, and their bias."""
+        with as_failures(), installation.open() as opened:
+            report = estimate(opened.database, opened.vault, opened.clock.now())
+        return dg.MaterializeResult(metadata=metadata_of(report))
+
+    return estimated
+
+
+def quota_plan() -> dg.AssetsDefinition:
+    """The asset, without partitions."""
+
+    @dg.asset(
+        key=PLAN,
+        deps=[dg.AssetKey("discovered_videos"), dg.AssetKey("tracking")],
+        group_name="discover",
+        kinds={"postgres"},
+        owners=["team:pleiades"],
+        code_version="1",
+        retry_policy=RETRY,
+        check_specs=[plan_fits_spec(PLAN)],
+    )
+    def planned(installation: dg.ResourceParam[Opener]) -> Materialized:
+        """Units that today and the next 30 days ask for, by project and bucket, and what would starve."""
+        with as_failures(), installation.open() as opened:
+            ring = opened.key_ring()
+            report = plan(
+                opened.database, ring.ledger, opened.settings, opened.clock.now(), projects=pools_of(ring.keys)
+            )  # fmt: skip
+        return dg.MaterializeResult(metadata=metadata_of(report), check_results=[plan_fits_result(report)])
+
+    return planned
