@@ -157,7 +157,7 @@ def _push_and_feeds(stage: Stage) -> dict[str, Any]:
         lateness, found = _play(stage, hour, hours=25, measured_from=DEFAULT_START)
         cpu_s = time.process_time() - before
     day = _units(control, first=DEFAULT_START, days=1)
-    new = sum(at < DEFAULT_START + _DAY for at in found["discovered_at"])
+    new = _found(lateness)
     return {
         "found_1h": _share(lateness, _HOUR),
         "found_24h": _share(lateness, _DAY),
@@ -186,9 +186,9 @@ def _uploads_alone(stage: Stage) -> dict[str, Any]:
             stage.pleiades.hunter().hunt(("uploads",))
 
     measured_from = DEFAULT_START + _DAY
-    lateness, found = _play(stage, hour, hours=72, measured_from=measured_from)
+    lateness, _ = _play(stage, hour, hours=72, measured_from=measured_from)
     day = _units(stage.control, first=measured_from, days=1)
-    new = sum(measured_from <= at < measured_from + _DAY for at in found["discovered_at"])
+    new = _found(lateness)
     bound = _bound(stage.control, measured_from)
     share = _share(lateness, _DAY)
     return {
@@ -271,6 +271,11 @@ def _overspent(stage: Stage) -> int:
         max(0, row["units"] - _LIMITS[row["bucket"]]) + max(0, row["calls"] - ours.get((row["bucket"], row["pacific_day"]), 0))
         for row in stage.control.ledger()["calls"]
     )
+
+
+def _found(lateness: dict[str, timedelta | None]) -> int:
+    """Uploads of the day that were found within a day. Older videos, which the roads bring along, are not counted as new."""
+    return sum(late is not None and late <= _DAY for late in lateness.values())
 
 
 def _share(lateness: dict[str, timedelta | None], within: timedelta) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from pleiades_core.models import Rejected, VideoId
+from pleiades_core.models import ChannelId, Rejected, VideoId
 from pleiades_core.videoid import encode, is_video_id
 from pleiades_core.youtube import parse
 
@@ -111,7 +111,7 @@ def _search(reply: dict[str, Any], _asked: Sequence[VideoId]) -> tuple[Sequence[
 
 
 def _uploads(reply: dict[str, Any], _asked: Sequence[VideoId]) -> tuple[Sequence[Any], Sequence[Rejected]]:
-    page, bad = parse.uploads_rows(reply, parse.ChannelId(CHANNELS[0]))
+    page, bad = parse.uploads_rows(reply, ChannelId(CHANNELS[0]))
     return page.candidates, bad
 
 

@@ -165,7 +165,7 @@ def _distinct(names: list[str]) -> list[str]:
 @app.command()
 def doctor(
     context: typer.Context,
-    call: Annotated[bool, typer.Option(help="Also try the keys, for one unit of quota.")] = False,
+    call: Annotated[bool, typer.Option(help="Also try every key, for one unit each.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Look at every part of the installation and say what is wrong and what to do about it."""

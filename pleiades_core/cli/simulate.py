@@ -19,6 +19,9 @@ def simulator(
         Path | None, typer.Option(help="Folder with videos.parquet and readings.parquet: a recorded world.")
     ] = None,
     videos: Annotated[int, typer.Option(min=1, help="Videos of the synthetic world.")] = 20_000,
+    channels: Annotated[
+        int | None, typer.Option(min=1, help="Channels of the synthetic world; one for every twelve videos when left out.")
+    ] = None,
     uploads_per_day: Annotated[
         float | None, typer.Option(min=0, help="Published a day from --start on; as many as before when left out.")
     ] = None,
@@ -45,6 +48,6 @@ def simulator(
     serve(
         SimulatorConfig(
             world_folder=str(world) if world else None, videos=videos, seed=seed, start=instant_of(start) if start else None,
-            rate=rate, keys=chosen, port=port, uploads_per_day=uploads_per_day, days_ahead=days_ahead,
+            rate=rate, keys=chosen, port=port, channels=channels, uploads_per_day=uploads_per_day, days_ahead=days_ahead,
         )
     )  # fmt: skip

@@ -7,8 +7,9 @@ stand in sql/*.sql and are called by the module that owns the decision).
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 import psycopg
 import psycopg_pool
@@ -23,6 +24,8 @@ from pleiades_core.storage.migrate import check_schema, migrate
 
 #: `generated always as identity`, `gen_random_uuid()` and `unnest` of several arrays: tested from here on.
 _OLDEST_SERVER = 150_000
+#: Words of libpq that may stand after the question mark of a URL.
+_PASSWORD_IN_QUERY = re.compile(r"(\b(?:ssl)?password=)[^&]*")
 #: Name of our database on the embedded server.
 _EMBEDDED_NAME = "pleiades"
 
@@ -114,20 +117,29 @@ def database_url(settings: Settings) -> Iterator[str]:
         yield embedded_url(server, _EMBEDDED_NAME)
 
 
-def _checked(url: str) -> str:
-    """`url`, if it is one. Raises ConfigurationError, which does not repeat it: it may hold a password."""
+def _checked(url: str, variable: str = "DATABASE_URL") -> str:
+    """`url`, if it is one that nobody can misread. Raises ConfigurationError, which does not repeat it.
+
+    A password with a character that is not percent-encoded makes libpq take a part of it for a host or a port, and say so in
+    its errors.
+    """
+    cure = (
+        f"write {variable} as postgresql://user:password@host:5432/name, with @ / ? # % in the password as %40 %2F %3F %23 %25"
+    )
     if not url.startswith(("postgresql://", "postgres://")):
         raise ConfigurationError(
-            "DATABASE_URL is not the URL of a PostgreSQL database",
-            cure="write DATABASE_URL as postgresql://user:password@host:5432/name, or unset it to use the embedded server",
+            f"{variable} is not the URL of a PostgreSQL database", cure=f"{cure}; or unset it to use the embedded server"
         )
     try:
-        conninfo_to_dict(url)
-    except psycopg.ProgrammingError as error:
-        raise ConfigurationError(
-            f"DATABASE_URL is not a connection string: {str(error).strip()}",
-            cure="write DATABASE_URL as postgresql://user:password@host:5432/name",
-        ) from None
+        parts, known = urlsplit(url), {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
+        # Both readers must see the same password: what we hide of the URL is what libpq takes for it.
+        given = unquote(parts.password) if parts.password is not None else dict(parse_qsl(parts.query)).get("password", "")
+        readable = given == known.get("password", "") and "@" not in parts.path + known.get("host", "")
+        readable = readable and all(not port or port.isdigit() for port in known.get("port", "").split(","))
+    except (ValueError, psycopg.ProgrammingError):
+        readable = False
+    if not readable:
+        raise ConfigurationError(f"{variable} cannot be read: a character in it is not percent-encoded", cure=cure)
     return url
 
 
@@ -137,7 +149,7 @@ def dagster_url(settings: Settings, url: str) -> str:
     The driver is named because a bare `postgresql://` means psycopg 3 since SQLAlchemy 2.1, with which dagster-postgres fails
     (`NOTIFY` with a parameter; dagster issue 33958).
     """
-    parts = urlsplit(settings.dagster_pg_url or url)
+    parts = urlsplit(_checked(settings.dagster_pg_url, "DAGSTER_PG_URL") if settings.dagster_pg_url else url)
     path = parts.path if settings.dagster_pg_url else f"{parts.path or '/postgres'}_dagster"
     return urlunsplit(parts._replace(scheme="postgresql+psycopg2", path=path))
 
@@ -165,7 +177,7 @@ def ensure_database(url: str) -> None:
 def without_password(url: str) -> str:
     """The URL as it may be shown."""
     parts = urlsplit(url)
+    query = _PASSWORD_IN_QUERY.sub(r"\1***", parts.query)
     if parts.password is None:
-        return url
-    where = f"{parts.username}:***@{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
-    return urlunsplit(parts._replace(netloc=where))
+        return urlunsplit(parts._replace(query=query))
+    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{parts.netloc.rpartition('@')[2]}", query=query))

@@ -78,7 +78,8 @@ class KeyRing:
 
     def exhausted(self, project: str, bucket: str, pool: str) -> QuotaExhausted:
         """What to raise when a project has no units of a bucket for a pool."""
-        kept = self.ledger.left(project, bucket) > 0
+        # Just after a reset the API may say "spent" of a bucket that the ledger has units of for this very pool.
+        kept = self.ledger.left(project, bucket) > 0 and self.ledger.left(project, bucket, pool) == 0
         return QuotaExhausted(project, bucket, self.ledger.resets_at(), pool=pool if kept else None)
 
     def of_project(self, project: str, pool: str) -> ApiKey | None:

@@ -11,7 +11,7 @@ from pleiades_core.clock import utc_midnight
 from pleiades_core.discover.rewards import rescore
 from pleiades_core.insights.coverage import coverage as estimate
 from pleiades_core.planner.plan import plan
-from pleiades_core.vault.pulls import export_day, forget_pulls
+from pleiades_core.vault.pulls import export_day, forget_pulls, unexported
 from pleiades_core.youtube.keyring import pools_of
 from pleiades_dagster.checks import plan_fits_result, plan_fits_spec
 from pleiades_dagster.failures import RETRY, as_failures, refusal
@@ -46,8 +46,12 @@ def road_pulls(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
             if day > now.date():
                 raise refusal(f"{day} has not begun: it is {now.date()} for this installation", cure="choose a past day")
             report = export_day(opened.database, opened.vault, day)
+            # Days on which nothing ran; SQL keeps their rows until they are in the vault.
+            missed = [day for day in unexported(opened.database, opened.vault, now) if day != report.day]
+            for each in missed:
+                export_day(opened.database, opened.vault, each)
             forgotten = forget_pulls(opened.database, opened.vault, utc_midnight(now.date()) - KEPT)
-        return dg.MaterializeResult(metadata=metadata_of(report) | {"forgotten": forgotten.rows})
+        return dg.MaterializeResult(metadata=metadata_of(report) | {"forgotten": forgotten.rows, "missed_days": len(missed)})
 
     return exported
 

@@ -35,9 +35,11 @@ def forks() -> multiprocessing.context.ForkServerContext:
 def test_a_kill_at_any_step_loses_and_doubles_nothing(
     pleiades: Installation, forks: multiprocessing.context.ForkServerContext, what: str
 ) -> None:
-    settings = pleiades.settings.model_copy(update={"uploads_per_hunt": 2, "searches_per_hunt": 1, "parallel_calls": 2})
     for _ in range(3):
         pleiades.hunter().hunt()
+    # Every road, and few effects of each.
+    few = {"uploads_per_hunt": 3, "searches_per_hunt": 1, "feeds_per_hunt": 2, "chart_regions": (), "parallel_calls": 2}
+    settings = pleiades.settings = pleiades.settings.model_copy(update=few)
     wasted = []
     for effect in range(1, _MOST_EFFECTS):
         # Two hours: 60 searches a day, within the quota of 100.

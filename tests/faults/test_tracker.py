@@ -147,8 +147,8 @@ def test_a_lease_of_another_epoch_is_refused(pleiades: Installation) -> None:
     pleiades.hunter().hunt()
     pleiades.clock.advance(timedelta(hours=1))  # type: ignore[attr-defined]
     taken = take_slice(
-        pleiades.database, pleiades.key_ring().ledger, TIERS, uuid.uuid4(), now=pleiades.clock.now(), tier=None, project="demo", calls=1,
-        lasting=timedelta(minutes=10),
+        pleiades.database, pleiades.key_ring().ledger, TIERS, uuid.uuid4(), now=pleiades.clock.now(), tier=None,
+        project="demo", calls=1, lasting=timedelta(minutes=10),
     )  # fmt: skip
     assert taken is not None
     with pleiades.database.transaction() as connection:

@@ -166,3 +166,58 @@ def test_threads_share_a_reservation() -> None:
         thread.join()
     assert sum(taken) == reservation.used == 1_000
     assert reservation.unused == 0
+
+
+def test_pools_of_a_project_do_not_starve_one_another(database: Database, clock: ManualClock) -> None:
+    """Four of 24 hours are over: of archeology's 20 searches 3 have lapsed and are anybody's. In the morning, none had."""
+    ledger = Ledger(database, clock)
+    clock.set(datetime(2026, 3, 1, 8, tzinfo=UTC))
+    assert [ledger.left("all", SEARCH, pool) for pool in (HUNTING, ARCHEOLOGY, TRACKING)] == [80, 20, 0]
+    clock.set(datetime(2026, 3, 1, 12, tzinfo=UTC))
+    assert sum(ledger.debit("all", SEARCH, HUNTING) for _ in range(100)) == 83
+    assert ledger.left("all", SEARCH) == ledger.left("all", SEARCH, ARCHEOLOGY) == 17
+    with database.transaction() as connection:
+        reservation = ledger.reserve(connection, "all", SEARCH, ARCHEOLOGY, 50)
+    assert reservation.units == 17
+    (row,) = ledger.rows()
+    assert (row.spent, row.hunting, row.archeology, row.tracking) == (100, 83, 17, 0)
+    with database.transaction() as connection:
+        ledger.settle(connection, reservation)
+    assert (ledger.rows()[0].archeology, ledger.left("all", SEARCH, HUNTING)) == (0, 0)
+    clock.set(datetime(2026, 3, 2, 7, 59, 59, tzinfo=UTC))
+    assert ledger.left("all", SEARCH, HUNTING) == 16, "a second before the reset all but one unit may be had"
+
+
+def test_pools_that_ask_at_once_each_get_theirs(database: Database, clock: ManualClock) -> None:
+    """Nine threads of three pools, at the very beginning of a day, when nothing is lent yet."""
+    clock.set(datetime(2026, 3, 1, 8, tzinfo=UTC))
+    ledger = Ledger(database, clock, {"all": {GENERAL: 100}})
+    granted: dict[str, list[bool]] = {HUNTING: [], TRACKING: [], ARCHEOLOGY: []}
+
+    def spend(pool: str) -> None:
+        for _ in range(40):
+            granted[pool].append(ledger.debit("all", GENERAL, pool))
+
+    threads = [threading.Thread(target=spend, args=(pool,)) for pool in granted for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {pool: sum(answers) for pool, answers in granted.items()} == {HUNTING: 75, TRACKING: 20, ARCHEOLOGY: 5}
+
+
+def test_a_pool_that_does_not_exist_is_a_mistake_of_the_caller(ledger: Ledger) -> None:
+    with pytest.raises(ValueError, match="no pool 'fishing'"):
+        ledger.debit("p", SEARCH, "fishing")
+    with pytest.raises(ValueError, match="no pool 'fishing'"):
+        ledger.left("p", SEARCH, "fishing")
+
+
+def test_old_days_are_forgotten(ledger: Ledger, clock: ManualClock) -> None:
+    for _ in range(5):
+        assert ledger.debit("p", SEARCH, HUNTING)
+        clock.advance(timedelta(days=1))
+    assert ledger.prune(date(2026, 3, 4)) == 3
+    assert ledger.prune(date(2026, 3, 4)) == 0
+    clock.set(datetime(2026, 3, 4, 12, tzinfo=UTC))
+    assert ledger.left("p", SEARCH) == 99

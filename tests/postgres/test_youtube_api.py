@@ -427,7 +427,7 @@ def test_nobody_waits_any_more(database: Database, clock: ManualClock) -> None:
 def test_many_ask_at_once_from_an_event_loop(database: Database, clock: ManualClock) -> None:
     """One of them is cancelled; every attempt that was sent had been paid for."""
 
-    async def ask(rig: Rig) -> list[object]:
+    async def ask(rig: Rig) -> list[dict[str, Any] | BaseException]:
         params = {"part": "id,statistics", "id": A}
         asked = [
             asyncio.create_task(rig.youtube.executor.execute_async("videos.batchGetStats", params, pool="tracking"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,15 +11,17 @@ import pytest
 from pydantic import SecretStr
 
 from pleiades_core.clock import ManualClock, pacific_day
-from pleiades_core.errors import ApiError, KeyInvalid, QuotaExhausted
-from pleiades_core.models import VideoId
+from pleiades_core.errors import ApiError, BadRequest, KeyInvalid, QuotaExhausted, ResourceMissing
+from pleiades_core.models import ChannelId, VideoId
 from pleiades_core.settings import Settings
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.faults import Fault, FaultPlan
 from pleiades_core.simulator.quota import ApiKey
 from pleiades_core.simulator.server import SimulatorConfig, start_subprocess
 from pleiades_core.storage.postgres import Database
-from pleiades_core.youtube.api import YouTube, open_youtube
+from pleiades_core.youtube.api import CHART_CATEGORIES, YouTube, open_youtube
+from pleiades_core.youtube.feeds import Feeds
+from pleiades_core.youtube.hub import Hub
 from pleiades_core.youtube.quota import BUCKET_OF_METHOD
 
 POOL = '[{"key": "no-such-key", "project": "p"}, {"key": "small-key", "project": "p"}]'
@@ -71,6 +74,53 @@ def test_every_question_is_answered_with_the_truth(
         assert one.video_id in {candidate.video_id for candidate in asked.uploads(one.channel_id).candidates}
     assert {one.channel_id for one in asked.channels([one.channel_id for one in details])} == {o.channel_id for o in details}
     assert 10 in asked.categories("US")
+
+
+def test_charts_handles_and_dates_are_those_of_the_world(
+    world: SimulatorControl, youtube: tuple[YouTube, ManualClock], world_start: datetime
+) -> None:
+    """Search and uploads say when a video was published, and videos.list says the same."""
+    asked, _ = youtube
+    page = asked.search(world.world()["terms"][0], published_after=world_start - timedelta(days=300))
+    details = {one.video_id: one for one in asked.videos([candidate.video_id for candidate in page.candidates])}
+    for candidate in page.candidates:
+        if candidate.video_id in details:
+            assert candidate.published_at == details[candidate.video_id].published_at
+    one = next(iter(details.values()))
+    (upload,) = (each for each in asked.uploads(one.channel_id).candidates if each.video_id == one.video_id)
+    assert upload.published_at == one.published_at
+    before = asked.search(None, published_before=world_start - timedelta(days=30), category=10, order="viewCount")
+    assert all(each.published_at and each.published_at < world_start - timedelta(days=30) for each in before.candidates)
+    charted = [detail for category in sorted(CHART_CATEGORIES) for detail in asked.chart("US", category).details]
+    assert charted
+    assert {detail.category_id for detail in charted} <= CHART_CATEGORIES
+    assert asked.channel_of_handle("@no-such-handle-anywhere") is None
+
+
+def test_feeds_and_hub_stand_at_the_same_address(
+    world: SimulatorControl, youtube: tuple[YouTube, ManualClock], world_start: datetime
+) -> None:
+    """For no quota and without a key: the newest uploads with the views they have, and a subscription accepted."""
+    asked, _ = youtube
+    channel_id = ChannelId(world.channels()[0])
+    units = sum(row["units"] for row in world.ledger()["calls"])
+    with contextlib.closing(Feeds(world.base_url, 5)) as feeds:
+        feed = feeds.read(channel_id)
+        assert 1 <= len(feed.entries) <= 15
+        assert feed.rejected == ()
+        for entry in feed.entries:
+            assert (entry.channel_id, entry.views) == (channel_id, world.truth(entry.video_id, world_start)["views"])
+        with pytest.raises(ResourceMissing):
+            feeds.read(ChannelId("UCooVYzDxdwTtGYAkcPmOgOw"))
+    with contextlib.closing(Hub(world.base_url, 5)) as hub:
+        # Nobody listens there: the hub accepts, and will not come to verify.
+        hub.subscribe(channel_id, "http://127.0.0.1:9/notices", "sixteen letters!", 432_000)
+        with pytest.raises(BadRequest):
+            hub.subscribe(channel_id, "not an address", "sixteen letters!", 432_000)
+    assert sum(row["units"] for row in world.ledger()["calls"]) == units
+    assert {entry.video_id for entry in feed.entries} <= {
+        candidate.video_id for candidate in asked.uploads(channel_id).candidates
+    }
 
 
 def test_our_ledger_is_never_below_what_the_server_counted(

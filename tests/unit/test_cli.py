@@ -73,7 +73,7 @@ def test_a_malformed_database_url_is_a_matter_of_configuration(
 
 def test_the_first_init_db_says_what_it_applied_and_the_second_that_nothing_was_left(tmp_path: Path) -> None:
     first, second = (_pleiades("init-db", "--json", home=tmp_path / "h") for _ in range(2))
-    assert json.loads(first.stdout)["applied"] == ["0001 base"]
+    assert json.loads(first.stdout)["applied"] == ["0001 base", "0002 discovery"]
     assert json.loads(second.stdout)["applied"] == []
 
 

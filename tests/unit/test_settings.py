@@ -26,7 +26,7 @@ def test_the_environment_wins_over_dotenv_over_the_home_over_the_default(
     (tmp_path / ".env").write_text("PLEIADES_LEASE_S=2\nPLEIADES_PARALLEL_CALLS=2\n")
     monkeypatch.setenv("PLEIADES_LEASE_S", "3")
     settings = load_settings(home)
-    assert (settings.lease_s, settings.parallel_calls, settings.calls_per_slice, settings.searches_per_hunt) == (3, 2, 1, 4)
+    assert (settings.lease_s, settings.parallel_calls, settings.calls_per_slice, settings.searches_per_hunt) == (3, 2, 1, 8)
     assert settings.vault_root == home / "vault"
 
 

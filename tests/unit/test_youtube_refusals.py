@@ -6,11 +6,14 @@ tokland/youtube-upload#165, sns-sdks/python-youtube's and joostlek/python-youtub
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from replies import RECORDED_IN
 
 from pleiades_core.errors import (
     ApiDisabled,
@@ -137,3 +140,35 @@ def test_no_address_and_no_key_is_repeated() -> None:
     assert "CANARY" not in repr(error) + error.reason
     assert "://" not in str(error)
     assert str(error) == "YouTube answered 400: Enable it by visiting then retry now X"
+
+
+#: Names of the bodies in a file that is not part of the project: what the live API was seen to answer, or is said to.
+CAPTURED: dict[str, type[ApiError]] = {
+    "search_daily_bucket_exhausted_2026": QuotaExhausted,
+    "upload_daily_bucket_exhausted_2026": QuotaExhausted,
+    "general_daily_units_exhausted": QuotaExhausted,
+    "dailyLimitExceeded_legacy": QuotaExhausted,
+    "per_minute_per_user": RateLimited,
+    "bare_rate_limit": RateLimited,
+    "key_invalid_now": KeyInvalid,
+    "key_invalid_legacy": KeyInvalid,
+    "api_not_enabled": ApiDisabled,
+    "key_not_allowed_for_this_api": KeyBlocked,
+    "invalid_filter": BadRequest,
+    "invalid_page_token": BadRequest,
+    "no_filter": BadRequest,
+}
+
+
+def test_every_captured_body_is_the_error_that_it_was() -> None:
+    """All of them that come with a body; an unknown one fails, so that nobody overlooks it."""
+    folder = os.environ.get(RECORDED_IN)
+    if not folder or not (Path(folder) / "errors.json").exists():
+        pytest.skip(f"{RECORDED_IN} names no folder with errors.json")
+    cases = orjson.loads((Path(folder) / "errors.json").read_bytes())
+    judged = {
+        name: type(refused(case["http"], case["body"]))
+        for name, case in cases.items()
+        if isinstance(case, dict) and "body" in case
+    }
+    assert judged == CAPTURED

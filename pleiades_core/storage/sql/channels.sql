@@ -2,9 +2,9 @@
 -- whole: no index on anything that changes, so that every update stays in its page.
 
 -- feeds_due: channels whose feeds promise most unseen uploads; a live subscription leaves only what the hub loses, and its feed
--- is read a few times a day at most
+-- is read once a day at most
 select channel, channel_id from channels
-where (feed_at is null or feed_at <= %(now)s - %(again)s::interval * case when push_until > %(now)s then 18 else 1 end)
+where (feed_at is null or feed_at <= %(now)s - %(again)s::interval * case when push_until > %(now)s then 72 else 1 end)
   and (feed_failures = 0 or feed_at <= %(now)s - %(again)s::interval * power(2, least(feed_failures, 6)))
 order by uploads_a_day * case when push_until > %(now)s then %(lost)s else 1 end
     * extract(epoch from %(now)s - coalesce(greatest(feed_at, listed_at), %(now)s - interval '7 days')) desc, channel

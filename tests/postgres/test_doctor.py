@@ -1,0 +1,93 @@
+"""The doctor on keys: what compliance mode leaves out, who shares a project, what was refused, and a live test of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+from loopback import Answer, json_reply, serve
+from pydantic import SecretStr
+
+from pleiades_core.cli.doctor import Finding, examine
+from pleiades_core.settings import SEVERAL_PROJECTS, DemoSettings
+
+POOL = orjson.dumps(
+    [
+        {"key": "CANARY-first-of-one", "project": "one"},
+        {"key": "CANARY-second-of-one", "project": "one"},
+        {"key": "CANARY-of-two", "project": "two", "pools": ["tracking"]},
+    ]
+).decode()
+WORKS = json_reply({"kind": "youtube#videoCategoryListResponse", "items": []})
+
+
+def refusal(status: int, reason: str) -> Answer:
+    """A refusal in the API's form."""
+    return json_reply({"error": {"code": status, "message": "no", "errors": [{"reason": reason}]}}, status)
+
+
+def findings(
+    tmp_path: Path, database_url: str, *answers: Answer, mode: str = "on", pool: str | None = POOL, call: bool = False
+) -> list[Finding]:
+    """Everything that the doctor says of an installation."""
+    with serve(*answers or (WORKS,)) as server:
+        settings = DemoSettings(
+            home=tmp_path, database_url=database_url, youtube_url=server.base_url, compliance_mode=mode, call_deadline_s=5,
+            api_key_pool=SecretStr(pool) if pool else None,
+        )  # fmt: skip
+        said = examine(settings, call=call)
+        assert bool(server.requests) == call
+    assert "CANARY" not in repr(said)
+    return said
+
+
+def of(part: str, said: list[Finding]) -> Finding:
+    """The one finding about a part."""
+    (found,) = (finding for finding in said if finding.part == part)
+    return found
+
+
+def test_ignored_keys_and_shared_projects_are_named(tmp_path: Path, database_url: str) -> None:
+    said = findings(tmp_path, database_url)
+    assert all(finding.ok for finding in said)
+    assert of("keys", said).found.startswith("2 of 1 project(s): ")
+    assert of("compliance", said).found.startswith("the quota of project one alone is used; ignored: ")
+    assert of("compliance", said).found.endswith(" (two)")
+    assert of("sharing", said).found == "project one is shared by the pools hunting, tracking, archeology"
+
+
+def test_several_projects_and_one(tmp_path: Path, database_url: str) -> None:
+    said = findings(tmp_path, database_url, mode=SEVERAL_PROJECTS)
+    assert "2 projects are used" in of("compliance", said).found
+    said = findings(tmp_path, database_url, pool='["CANARY-only-key"]')
+    assert "no key is ignored" in of("compliance", said).found
+
+
+@pytest.mark.parametrize(("mode", "pool"), [("off", POOL), ("on", "[]"), ("on", None)])
+def test_settings_that_are_wrong_are_said_once(tmp_path: Path, database_url: str, mode: str, pool: str | None) -> None:
+    said = findings(tmp_path, database_url, mode=mode, pool=pool)
+    (wrong,) = (finding for finding in said if not finding.ok)
+    assert (wrong.part, wrong.exit_code, bool(wrong.cure)) == ("keys", 10, True)
+
+
+def test_every_key_is_tried_and_its_cure_said(tmp_path: Path, database_url: str) -> None:
+    """The next look, without a call, remembers; a call that works forgets."""
+    said = findings(tmp_path, database_url, WORKS, refusal(403, "ipRefererBlocked"), call=True)
+    keys = [finding for finding in said if finding.part.startswith("key ")]
+    assert [(key.ok, key.exit_code) for key in keys] == [(True, 0), (False, 4)]
+    assert "works (project one)" in keys[0].found
+    assert "restrictions" in keys[1].cure
+    (refused,) = (finding for finding in findings(tmp_path, database_url) if not finding.ok)
+    assert (refused.part, refused.exit_code) == (keys[1].part, 4)
+    assert "ipRefererBlocked" in refused.found
+    assert "doctor --call" in refused.cure
+    again = findings(tmp_path, database_url, WORKS, call=True)
+    assert [finding.found for finding in again if "again" in finding.found] == ["works, and is used again (project one)"]
+    assert all(finding.ok for finding in findings(tmp_path, database_url))
+
+
+def test_a_server_that_is_down_is_no_key_s_fault(tmp_path: Path, database_url: str) -> None:
+    said = findings(tmp_path, database_url, json_reply({}, 503), call=True)
+    assert [finding.exit_code for finding in said if not finding.ok] == [5, 5]
+    assert all(finding.ok for finding in findings(tmp_path, database_url))
