@@ -1,8 +1,8 @@
 """Canaries, and a search for them: in bytes, files, Parquet, PostgreSQL and the list of processes.
 
-A canary is a secret that holds `MARK` again and again, so that a fragment of 15 characters, or the first 8, gives it away, in any
-of the forms in which secrets are written down: plain, percent-encoded, base64 in each of its three alignments, hexadecimal,
-UTF-16.
+A canary is a secret that holds `MARK` again and again, so that most fragments of it give it away, the first 8 characters too, in
+any of the forms in which secrets are written down: plain, percent-encoded, base64 in each of its three alignments,
+hexadecimal, UTF-16.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import stat
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -40,7 +41,7 @@ def _forms(mark: str) -> dict[str, bytes]:
         "reversed": plain[::-1],
     }
     for shift in range(3):
-        # The characters that depend on nothing but the mark: those before mix with what stands in front, the last with what follows.
+        # The characters that depend on nothing but the mark; those at its edges mix with what stands around it.
         text = base64.b64encode(b"\0" * shift + plain)
         first, last = -(-shift * 8 // 6), (shift + len(plain)) * 8 // 6
         forms[f"base64 at {shift}"] = text[first:last]
@@ -123,7 +124,7 @@ class Watcher:
         while not self._stop.wait(0.1):
             self.look()
 
-    def __enter__(self) -> Watcher:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -117,7 +117,7 @@ class Hunter:
         """Ask each road of `only` once and admit what is new.
 
         Quota running out ends it early: what was found before is admitted, roads whose finds are not durable are asked again.
-        Raises an ApiError when every road failed for another reason.
+        Raises an ApiError when every road that asks YouTube's API failed for another reason, and nothing was admitted.
         """
         reap(self._database, self._vault, self._clock)
         calls_before = self._youtube.calls()
@@ -128,7 +128,7 @@ class Hunter:
             self._follow(name, road, hunt)
         self._admit_all(hunt)
         note(self._database, [partial(forget, most=self._settings.followed_channels)], now=self._clock.now())
-        if hunt.errors and hunt.exhausted is None and not hunt.admitted and not any(hunt.candidates):
+        if hunt.errors and hunt.exhausted is None and not hunt.admitted and hunt.tally.asked_of_youtube() <= set(hunt.errors):
             raise next(iter(hunt.errors.values()))
         return HuntReport(
             roads=by_road(hunt.tally.pulls), candidates=len(set(hunt.candidates)), new=hunt.new, admitted=hunt.admitted,

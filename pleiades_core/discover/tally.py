@@ -74,6 +74,10 @@ class Tally:
         if count:
             self._of(DETAILS, "").new += count
 
+    def asked_of_youtube(self) -> set[str]:
+        """The roads, and perhaps `details`, that spent units."""
+        return {road for (road, _), pull in self.pulls.items() if pull.units}
+
     def new_of(self, road: str) -> dict[str, int]:
         """New videos by arm of a road."""
         return {arm: pull.new for (name, arm), pull in self.pulls.items() if name == road and not pull.error}

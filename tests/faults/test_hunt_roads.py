@@ -233,3 +233,19 @@ def test_what_feeds_show_is_not_listed_again(pleiades: Installation) -> None:
     by_feeds, listed, new = found
     assert by_feeds > 50
     assert (listed or 0) <= 50 * (1 + (new or 0))
+
+
+def test_an_api_that_is_down_is_an_error_although_feeds_answer(pleiades: Installation) -> None:
+    """What the feeds show waits, claimed, until somebody can describe it."""
+    pleiades.hunter().hunt()
+    _advance(pleiades, timedelta(hours=3))
+    pleiades.youtube().executor._sleep = lambda _: None  # noqa: SLF001
+    methods = ("search.list", "videos.list", "channels.list", "playlistItems.list")
+    _control(pleiades).set_faults(FaultPlan(faults=tuple(Fault(method=method, status=503, body="{}") for method in methods)))
+    with pytest.raises(ApiError):
+        pleiades.hunter().hunt()
+    claimed = _column(pleiades, "select count(*) from videos where state = 0")
+    assert claimed != [0]
+    _control(pleiades).set_faults(FaultPlan(faults=()))
+    assert pleiades.hunter().hunt().failures == {}
+    assert _column(pleiades, "select count(*) from videos where state = 0") == [0]
