@@ -37,8 +37,8 @@ from pydantic import SecretStr
 
 from benchmarks import machine
 from pleiades_core.clock import ManualClock
-from pleiades_core.discover.listening import running
-from pleiades_core.discover.subscriptions import renew
+from pleiades_core.discover.push.listening import running
+from pleiades_core.discover.push.subscriptions import renew
 from pleiades_core.errors import QuotaExhausted
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.models import ChannelId

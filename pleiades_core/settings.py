@@ -39,9 +39,7 @@ class Settings(BaseSettings):
     #: Folder of everything that Pleiades keeps when nothing else is said.
     home: Path = Path(".pleiades")
     #: PostgreSQL 15 or newer. Unset: a server of our own under HOME/postgres.
-    database_url: str | None = Field(
-        default=None, validation_alias=AliasChoices("DATABASE_URL", "database_url"), repr=False
-    )
+    database_url: str | None = Field(default=None, validation_alias=AliasChoices("DATABASE_URL", "database_url"), repr=False)
     #: Dagster's own database. Unset: a second database of the same server, named like the first with `_dagster` after it.
     dagster_pg_url: str | None = Field(
         default=None, validation_alias=AliasChoices("DAGSTER_PG_URL", "dagster_pg_url"), repr=False

@@ -1,7 +1,7 @@
 """Canaries, and a search for them: in bytes, files, Parquet, PostgreSQL and the list of processes.
 
-A canary is a secret that holds `MARK` again and again, so that most fragments of it give it away, the first 8 characters too, in
-any of the forms in which secrets are written down: plain, percent-encoded, base64 in each of its three alignments,
+A canary is a secret that holds `MARK` again and again, so that most fragments of it give it away, the first 8 characters too,
+in any of the forms in which secrets are written down: plain, percent-encoded, base64 in each of its three alignments,
 hexadecimal, UTF-16.
 """
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from pleiades_core.discover.callbacks import Callbacks, callbacks_of
+from pleiades_core.discover.push.callbacks import Callbacks, callbacks_of
 from pleiades_core.models import ChannelId
 from pleiades_core.settings import DemoSettings
 from pleiades_core.storage.postgres import Database

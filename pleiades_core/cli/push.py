@@ -31,8 +31,8 @@ def push(context: typer.Context, as_json: JsonOption = False) -> None:
     Needs PLEIADES_PUSH_CALLBACK_URL and PLEIADES_PUSH_SECRET. Costs no quota. `pleiades hunt` takes in what came.
     """
     # The web server is not needed, and not loaded, for any other command.
-    from pleiades_core.discover.callbacks import callbacks_of
-    from pleiades_core.discover.listening import listening
+    from pleiades_core.discover.push.callbacks import callbacks_of
+    from pleiades_core.discover.push.listening import listening
     from pleiades_core.youtube.hub import Hub
 
     settings = settings_of(context)
@@ -53,7 +53,7 @@ def push(context: typer.Context, as_json: JsonOption = False) -> None:
 
 def _renew(pleiades: Installation, hub: Hub) -> None:
     """One round. Whatever fails is said, and the next round tries again: notices must go on being taken."""
-    from pleiades_core.discover.subscriptions import renew
+    from pleiades_core.discover.push.subscriptions import renew
 
     try:
         report = renew(pleiades.database, hub, pleiades.clock, pleiades.settings, limit=_MOST_A_ROUND)

@@ -1,7 +1,7 @@
 """The WebSub hub of YouTube's feeds: asking for subscriptions, and knowing its notices from others'.
 
 Belongs here: the form that a hub takes, the topic of a channel, signatures. Does not belong here: the receiver of notices
-(discover/receiver.py), whom to subscribe to and when again (discover/subscriptions.py), what a notice says (atom.py).
+(discover/push/receiver.py), whom to subscribe to and when again (discover/push/subscriptions.py), what a notice says (atom.py).
 W3C Recommendation WebSub, 23 January 2018; developers.google.com/youtube/v3/guides/push_notifications (read 2026-11-22).
 """
 

@@ -37,9 +37,9 @@ from loopback import Loopback, reply, serve
 from pushing import atom, caller_of, video
 
 from pleiades_core.clock import ManualClock
-from pleiades_core.discover.callbacks import callbacks_of
-from pleiades_core.discover.listening import running
-from pleiades_core.discover.subscriptions import renew
+from pleiades_core.discover.push.callbacks import callbacks_of
+from pleiades_core.discover.push.listening import running
+from pleiades_core.discover.push.subscriptions import renew
 from pleiades_core.errors import PleiadesError
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.models import ChannelId, VideoId

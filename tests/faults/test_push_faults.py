@@ -27,8 +27,8 @@ from pushing import SECRET, Caller, atom, caller_of, channel, follow, inbox, set
 
 from pleiades_core.clock import ManualClock, SystemClock
 from pleiades_core.discover import notices, receiver
-from pleiades_core.discover.listening import running
-from pleiades_core.discover.notices import Inbox
+from pleiades_core.discover.push.listening import running
+from pleiades_core.discover.push.notices import Inbox
 from pleiades_core.settings import DemoSettings
 from pleiades_core.storage.embedded import embedded, embedded_url
 from pleiades_core.storage.postgres import Database, ensure_database
@@ -108,7 +108,7 @@ class _Dying(Inbox):
 
 def _serve_and_die(url: str, settings: DemoSettings, now: Any, told: Connection, after: bool) -> None:
     """In a child: serve until the first notice."""
-    from pleiades_core.discover.listening import listening
+    from pleiades_core.discover.push.listening import listening
 
     database = Database(url)
     database.open()

@@ -18,10 +18,10 @@ from pushing import PUBLISHED, SECRET, Caller, atom, caller_of, channel, follow,
 from pydantic import SecretStr
 
 from pleiades_core.clock import ManualClock
-from pleiades_core.discover.callbacks import callbacks_of
-from pleiades_core.discover.listening import listening, running
-from pleiades_core.discover.notices import Inbox
-from pleiades_core.discover.subscriptions import LEASE, RENEW_BEFORE_END, due, renew
+from pleiades_core.discover.push.callbacks import callbacks_of
+from pleiades_core.discover.push.listening import listening, running
+from pleiades_core.discover.push.notices import Inbox
+from pleiades_core.discover.push.subscriptions import LEASE, RENEW_BEFORE_END, due, renew
 from pleiades_core.errors import ConfigurationError
 from pleiades_core.models import ChannelId
 from pleiades_core.settings import DemoSettings

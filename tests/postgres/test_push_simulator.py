@@ -13,8 +13,8 @@ from pushing import SECRET
 from pydantic import SecretStr
 
 from pleiades_core.clock import ManualClock
-from pleiades_core.discover.listening import running
-from pleiades_core.discover.subscriptions import renew
+from pleiades_core.discover.push.listening import running
+from pleiades_core.discover.push.subscriptions import renew
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.settings import DemoSettings
 from pleiades_core.simulator.config import SimulatorConfig

@@ -28,7 +28,7 @@ def _refused(url: str) -> str:
 
 @pytest.mark.parametrize("slip", ["@", "/", "?", "#", "%", "%zz", "@@", ":/", "[", "/1@", "?x=", "#@"])
 def test_a_password_that_is_not_encoded_is_not_repeated(slip: str) -> None:
-    """libpq takes its end for a host or a port, and would name it."""
+    """Its end is taken for a host or a port by libpq, which would name it."""
     said = _refused(f"postgresql://u:{_SECRET}{slip}{_SECRET}@127.0.0.1:1/x")
     assert "DATABASE_URL" in said
     assert _SECRET not in said

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 import psycopg
 
 from pleiades_core.clock import Clock
-from pleiades_core.discover.callbacks import callbacks_of
+from pleiades_core.discover.push.callbacks import callbacks_of
 from pleiades_core.errors import BackendError, BadReply, RateLimited
 from pleiades_core.models import ChannelId
 from pleiades_core.settings import Settings

@@ -25,9 +25,9 @@ import psycopg
 from starlette.types import Receive, Scope, Send
 
 from pleiades_core.clock import Clock
-from pleiades_core.discover.callbacks import Callbacks
-from pleiades_core.discover.notices import PATIENCE_S, Inbox, Notice, NotKept
-from pleiades_core.discover.subscriptions import LEASE, QUERIES
+from pleiades_core.discover.push.callbacks import Callbacks
+from pleiades_core.discover.push.notices import PATIENCE_S, Inbox, Notice, NotKept
+from pleiades_core.discover.push.subscriptions import LEASE, QUERIES
 from pleiades_core.errors import ApiError, PleiadesError
 from pleiades_core.models import ChannelId
 from pleiades_core.storage.postgres import Database

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 import uvicorn
 
 from pleiades_core.clock import Clock
-from pleiades_core.discover.callbacks import callbacks_of
-from pleiades_core.discover.notices import Inbox
-from pleiades_core.discover.receiver import Receiver
+from pleiades_core.discover.push.callbacks import callbacks_of
+from pleiades_core.discover.push.notices import Inbox
+from pleiades_core.discover.push.receiver import Receiver
 from pleiades_core.errors import ConfigurationError
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
