@@ -26,7 +26,7 @@ from loopback import reply, serve
 from pushing import SECRET, Caller, atom, caller_of, channel, follow, inbox, settings_of, video
 
 from pleiades_core.clock import ManualClock, SystemClock
-from pleiades_core.discover import notices, receiver
+from pleiades_core.discover.push import notices, receiver
 from pleiades_core.discover.push.listening import running
 from pleiades_core.discover.push.notices import Inbox
 from pleiades_core.settings import DemoSettings
