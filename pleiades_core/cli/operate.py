@@ -13,7 +13,7 @@ from pleiades_core.cli.app import app, settings_of
 from pleiades_core.cli.arguments import day_of
 from pleiades_core.cli.output import JsonOption, plain, print_answer, print_facts, print_json, print_rows, stderr
 from pleiades_core.discover.manual import add as add_wanted
-from pleiades_core.discover.manual import meant_by_lines
+from pleiades_core.discover.manual import meant_by_lines, outcome
 from pleiades_core.discover.sources.source import ROADS
 from pleiades_core.errors import NotFound, PleiadesError, QuotaExhausted, StorageError, UsageError
 from pleiades_core.installation import open_installation
@@ -63,7 +63,8 @@ def hunt(
         _quota_spent(report.resets_at, did_something=report.did_something)
 
 
-@app.command(context_settings={"ignore_unknown_options": True})
+# No -h here: ids may begin with a hyphen, and one with an h in it would be taken for a bundle of short options.
+@app.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 def add(
     context: typer.Context,
     what: Annotated[list[str] | None, typer.Argument(help="Video ids, addresses, channel ids, @handles.")] = None,
@@ -77,15 +78,16 @@ def add(
     with open_installation(settings_of(context)) as pleiades:
         added = add_wanted(pleiades.database, pleiades.youtube(), pleiades.clock, wanted)
         report = pleiades.hunter().hunt(("manual",))
+        became = outcome(pleiades.database, added)
     answer = {
-        "videos": len(added.videos), "channels": list(added.channels), "new": report.new, "watched": report.admitted,
-        "gone": report.gone, "unknown": list(added.unknown), "not_understood": wrong,
+        "videos": len(added.videos), "channels": list(added.channels), **plain(became),
+        "unknown": list(added.unknown), "not_understood": wrong,
     }  # fmt: skip
     print_answer("added", answer, as_json=as_json)
     for line in wrong:
         stderr.print(line, markup=False)
-    if report.resets_at:
-        _quota_spent(report.resets_at, did_something=False)
+    if report.resets_at and became.waiting:
+        _quota_spent(report.resets_at, did_something=bool(became.watched))
     if wrong:
         raise typer.Exit(UsageError.exit_code)
 
@@ -111,7 +113,7 @@ def track(
         report = pleiades.tracker().track(tier)
     print_answer("track", report, as_json=as_json)
     if report.resets_at:
-        _quota_spent(report.resets_at, did_something=False)
+        _quota_spent(report.resets_at, did_something=report.samples > 0)
 
 
 @app.command("close-day")

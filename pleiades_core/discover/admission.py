@@ -44,6 +44,8 @@ class Claim:
     vids: Mapping[VideoId, Vid]
     #: How often each could not be described before.
     attempts: Mapping[VideoId, int]
+    #: Where each was found, as in `Find.name`; by an earlier hunt perhaps.
+    found_by: Mapping[VideoId, str]
 
 
 def unseen(database: Database, candidates: Iterable[Candidate]) -> dict[VideoId, int]:
@@ -54,9 +56,12 @@ def unseen(database: Database, candidates: Iterable[Candidate]) -> dict[VideoId,
     return {video_id: id8 for video_id, id8 in ids.items() if id8 not in seen}
 
 
-def claim(database: Database, lease_id: uuid.UUID, id8s: Sequence[int], *, now: datetime, lasting: timedelta) -> Claim | None:
-    """T1: claim new ids. None when others have claimed them all; those are theirs to admit."""
-    return _claim(database, lease_id, QUERIES.claim, {"id8s": list(id8s)}, now=now, lasting=lasting)
+def claim(
+    database: Database, lease_id: uuid.UUID, found_by: Mapping[int, str], *, now: datetime, lasting: timedelta
+) -> Claim | None:
+    """T1: claim new ids, and keep where each was found. None when others have claimed them all; those are theirs to admit."""
+    words = {"id8s": list(found_by), "found_by": list(found_by.values())}
+    return _claim(database, lease_id, QUERIES.claim, words, now=now, lasting=lasting)
 
 
 def take_over(database: Database, lease_id: uuid.UUID, *, limit: int, now: datetime, lasting: timedelta) -> Claim | None:
@@ -76,8 +81,9 @@ def _claim(
             return None
     return Claim(
         lease=lease,
-        vids={encode(id8): Vid(vid) for id8, vid, _ in rows},
-        attempts={encode(id8): attempts for id8, _, attempts in rows},
+        vids={encode(id8): Vid(vid) for id8, vid, _, _ in rows},
+        attempts={encode(id8): attempts for id8, _, attempts, _ in rows},
+        found_by={encode(id8): found_by or "" for id8, _, _, found_by in rows},
     )
 
 
@@ -117,21 +123,16 @@ def give_up(database: Database, lease_id: uuid.UUID) -> None:
         end_lease(connection, lease_id)
 
 
-def registry_rows(
-    found: Iterable[Found],
-    vids: Mapping[VideoId, Vid],
-    roads: Mapping[VideoId, str],
-    unwatched: AbstractSet[VideoId] = frozenset(),
-) -> pa.Table:
+def registry_rows(found: Iterable[Found], claimed: Claim, unwatched: AbstractSet[VideoId] = frozenset()) -> pa.Table:
     """Rows of `REGISTRY_SCHEMA` for details and the instants at which they arrived. `unwatched`: known, and not polled."""
     rows = [
         {
-            "vid": vids[details.video_id], "video_id": details.video_id, "channel_id": details.channel_id,
+            "vid": claimed.vids[details.video_id], "video_id": details.video_id, "channel_id": details.channel_id,
             "channel_title": details.channel_title, "title": details.title,
             "description": details.description[:DESCRIPTION_CHARS], "tags": list(details.tags),
             "category_id": details.category_id, "language": details.language, "duration_s": details.duration_s,
             "live": details.live, "published_at": details.published_at, "discovered_at": arrived_at,
-            "road": roads.get(details.video_id, "reclaimed"), "watched": details.video_id not in unwatched,
+            "road": claimed.found_by[details.video_id], "watched": details.video_id not in unwatched,
         }
         for details, arrived_at in found
     ]  # fmt: skip

@@ -9,7 +9,7 @@ is measured on the demand of now and needs no look ahead. What is added later is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -36,11 +36,6 @@ class Decision:
     share: float
     #: Why not all of them, or why all of them although they do not fit. Empty when they fit.
     reason: str
-
-    @property
-    def fits(self) -> bool:
-        """True when nothing has to be said."""
-        return not self.reason
 
 
 def polls_a_day(tier: Tier, cadence: Cadence = TIERS) -> float:
@@ -77,10 +72,11 @@ def decide(
     would decide who is watched.
     """
     share = min(1.0, room / new) if new > 0 else 1.0
-    cause = f"{new:,.0f} new videos, room for {room:,}"
+    # Not their number: a hundred old ones may weigh less than one of today.
+    cause = f"the new videos ask for as many polls as {_some(new)} HOURLY ones, room for {room:,}"
     # HOURLY lasts a day, so a steady flow keeps as many HOURLY videos as come in a day.
     if a_day is not None and a_day > 0 and (steady := (room + hourly) / a_day) < share:
-        share, cause = steady, f"{a_day:,.0f} new videos a day, room for {room + hourly:,} under HOURLY at once"
+        share, cause = steady, f"{a_day:,.0f} fresh videos come in a day, room for {room + hourly:,} under HOURLY at once"
     if share >= 1:
         return Decision(share=1.0, reason="")
     if when_full == "admit":
@@ -91,16 +87,16 @@ def decide(
 
 
 def is_chosen(id8: int, share: float) -> bool:
-    """True when the video with this 64-bit id is in a sample of this share.
+    """True when the video with this id (signed 64 bits, videoid.py) is in a sample of this share.
 
     Always the same answer, and monotone: who is in a sample is in every larger one.
     """
     return _mixed(id8) < share * (_MASK + 1)
 
 
-def chosen(id8s: Iterable[int], share: float) -> frozenset[int]:
-    """Those of `id8s` (signed 64-bit ids, videoid.py) that are in a sample of this share."""
-    return frozenset(id8 for id8 in id8s if is_chosen(id8, share))
+def _some(videos: float) -> str:
+    """A number of HOURLY videos, which may be far below one."""
+    return f"{videos:,.0f}" if videos >= 10 else f"{videos:.2g}"  # noqa: PLR2004  two digits say enough
 
 
 def _mixed(id8: int) -> int:

@@ -3,10 +3,10 @@
 Belongs here: the order of a hunt. Does not belong here: which roads there are and what they may spend (roads.py), what a road
 asks (sources/), what admission writes (admission.py).
 
-    roads   calls             candidates, and for each road a note of where to go on
-    T1      one transaction   ids not seen before are claimed under a lease and get their vids
+    road    calls             candidates, and notes of where the road goes on; settled every 50 units:
+    T1      one transaction   ids not seen before are claimed under a lease, get their vids, and keep where they were found
     V       calls             details of 50 videos a unit; one registry batch and one batch of first samples a UTC day
-    T2      one transaction   videos admitted and, as far as quota has room, watched; roads noted, pulls recorded
+    T2      one transaction   videos admitted and, as far as quota has room, watched; the road noted, pulls recorded
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import logging
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Protocol
@@ -41,12 +40,12 @@ from pleiades_core.discover.admission import (
 from pleiades_core.discover.capacity import Decision, decide, in_hourly, is_chosen, room
 from pleiades_core.discover.channels import account, forget
 from pleiades_core.discover.describe import describe
-from pleiades_core.discover.report import HuntReport, by_road
+from pleiades_core.discover.report import OF_THE_API, HuntReport, Progress
 from pleiades_core.discover.roads import Roads
 from pleiades_core.discover.sources.source import ROADS, Acknowledge, Find, Found
 from pleiades_core.discover.tally import DETAILS, Tally
-from pleiades_core.errors import ApiError, ConfigurationError, LeaseLost, PleiadesError, QuotaExhausted
-from pleiades_core.models import Candidate, VideoDetails, VideoId
+from pleiades_core.errors import ApiError, ConfigurationError, LeaseLost, QuotaExhausted
+from pleiades_core.models import VideoDetails, VideoId
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.journal import WrittenBatch, write_batch
@@ -62,42 +61,19 @@ from pleiades_core.youtube.quota import STATS
 
 log = logging.getLogger(__name__)
 
-#: Videos described under one lease: 50 calls, which is what one kill may waste.
+#: Videos described under one lease: 50 calls.
 _PORTION = 50 * IDS_PER_CALL
+#: What a road found is settled once its questions cost so many units: with the description of what they brought, about 100
+#: units are what one kill may waste.
+_UNSETTLED_UNITS = 50
+#: Portions of older claims that one hunt takes over: more than a day of 100,000 new videos leaves behind.
+_MOST_TAKEN_OVER = 40
 
 
 class _Claiming(Protocol):
     """T1, all but the lease."""
 
     def __call__(self, lease_id: uuid.UUID, *, now: datetime, lasting: timedelta) -> Claim | None: ...
-
-
-@dataclass(slots=True)
-class _Hunt:
-    """One hunt in progress."""
-
-    finds: list[Find] = field(default_factory=list)
-    tally: Tally = field(default_factory=Tally)
-    errors: dict[str, PleiadesError] = field(default_factory=dict)
-    new: int = 0
-    admitted: int = 0
-    unwatched: int = 0
-    full: str = ""
-    gone: int = 0
-    bytes: int = 0
-
-    def note(self, what: str, error: PleiadesError) -> None:
-        """Keep an error; spent quota is the one that counts."""
-        if not isinstance(self.errors.get(what), QuotaExhausted):
-            self.errors[what] = error
-
-    @property
-    def exhausted(self) -> QuotaExhausted | None:
-        return next((error for error in self.errors.values() if isinstance(error, QuotaExhausted)), None)
-
-    @property
-    def candidates(self) -> Iterator[VideoId]:
-        return (candidate.video_id for find in self.finds for candidate in find.candidates)
 
 
 class Hunter:
@@ -117,121 +93,136 @@ class Hunter:
         """Ask each road of `only` once and admit what is new.
 
         Quota running out ends it early: what was found before is admitted, roads whose finds are not durable are asked again.
-        Raises an ApiError when every road that asks YouTube's API failed for another reason, and nothing was admitted.
+        Raises the first error when nothing was admitted and no road answered, or none of those that ask YouTube's API.
         """
         reap(self._database, self._vault, self._clock)
         calls_before = self._youtube.calls()
         with self._database.transaction() as connection:
             terms.seed(connection, self._settings.seed_terms)
-        hunt = _Hunt()
-        for name, road in self._roads.take(only, lambda: self._fresh(hunt)):
+        hunt = Progress()
+        for name, road in self._roads.take(only):
             self._follow(name, road, hunt)
-        self._admit_all(hunt)
+        self._take_over(hunt)
         note(self._database, [partial(forget, most=self._settings.followed_channels)], now=self._clock.now())
-        if hunt.errors and hunt.exhausted is None and not hunt.admitted and hunt.tally.asked_of_youtube() <= set(hunt.errors):
-            raise next(iter(hunt.errors.values()))
-        return HuntReport(
-            roads=by_road(hunt.tally.pulls), candidates=len(set(hunt.candidates)), new=hunt.new, admitted=hunt.admitted,
-            unwatched=hunt.unwatched, full=hunt.full, gone=hunt.gone, samples=hunt.admitted, bytes=hunt.bytes,
-            calls=dict(self._youtube.calls() - calls_before),
-            units_left={bucket: self._youtube.units_left(bucket) for bucket in ("search", "general")},
-            failures={name: str(error) for name, error in hunt.errors.items() if not isinstance(error, QuotaExhausted)},
-            resets_at=hunt.exhausted.resets_at if hunt.exhausted else None,
-        )  # fmt: skip
+        if hunt.failure is not None:
+            raise hunt.failure
+        left = {bucket: self._youtube.units_left(bucket) for bucket in ("search", "general")}
+        return hunt.report(calls=dict(self._youtube.calls() - calls_before), units_left=left)
 
-    def _fresh(self, hunt: _Hunt) -> list[Candidate]:
-        found = {candidate.video_id: candidate for find in hunt.finds for candidate in find.candidates}
-        return [found[video_id] for video_id in unseen(self._database, found.values())]
+    def _follow(self, name: str, road: Iterator[Find], hunt: Progress) -> None:
+        """Collect a road's finds and what each cost, and settle them now and then.
 
-    def _follow(self, name: str, road: Iterator[Find], hunt: _Hunt) -> None:
-        """Collect a road's finds and what each cost. One road's failure does not stop the others: their buckets differ."""
+        One road's failure does not stop the others: their buckets differ.
+        """
+        finds: list[Find] = []
+        tally = Tally()
         before = self._youtube.calls()
         try:
             for find in road:
-                hunt.finds.append(find)
+                finds.append(find)
                 after = self._youtube.calls()
-                hunt.tally.asked(find, after - before)
+                tally.asked(find, after - before)
+                if tally.units >= _UNSETTLED_UNITS or tally.candidates >= _PORTION:
+                    self._settle(finds, tally, hunt)
+                    finds, tally, after = [], Tally(), self._youtube.calls()
                 before = after
         except (ApiError, ConfigurationError) as error:
             if isinstance(error, ConfigurationError) and name != "archeology":
                 raise
             log.warning("road %s: %s", name, error)
             hunt.note(name, error)
-            hunt.tally.spent(name, self._youtube.calls() - before, str(error))
+            tally.spent(name, self._youtube.calls() - before, str(error))
+        self._settle(finds, tally, hunt)
 
-    def _admit_all(self, hunt: _Hunt) -> None:
-        """Claim and admit in portions. A road is noted once its finds are claimed: a claim is durable, and is taken over."""
-        roads = {candidate.video_id: find.name for find in reversed(hunt.finds) for candidate in find.candidates}
-        given = {details.video_id: (details, at) for find in hunt.finds for details, at in find.details}
-        self._claim_and_admit(partial(take_over, self._database, limit=_PORTION), roads, given, [], hunt)
-        fresh = unseen(self._database, itertools.chain.from_iterable(find.candidates for find in hunt.finds))
-        hunt.new = len(fresh)
-        hunt.tally.attribute(hunt.finds, fresh)
-        id8s, unclaimed = list(fresh.values()), set(fresh)
+    def _take_over(self, hunt: Progress) -> None:
+        """Describe what earlier hunts claimed and could not: they died, or quota ended."""
+        for _ in range(_MOST_TAKEN_OVER):
+            if isinstance(hunt.errors.get(DETAILS), QuotaExhausted):
+                return
+            tally, settled = Tally(), hunt.admitted + hunt.gone
+            self._claim_and_admit(partial(take_over, self._database, limit=_PORTION), {}, [], tally, hunt)
+            if tally.pulls:
+                note(self._database, [tally.record], now=self._clock.now())
+                hunt.tally.add(tally)
+            if hunt.admitted + hunt.gone == settled:
+                return
+
+    def _settle(self, finds: Sequence[Find], tally: Tally, hunt: Progress) -> None:
+        """Claim what is new and describe it, and note where the roads go on.
+
+        A road is noted once its finds are claimed: a claim is durable, keeps where it was found, and is taken over. It costs
+        nothing, so it is made also when there is no quota left to describe it with.
+        """
+        fresh = unseen(self._database, itertools.chain.from_iterable(find.candidates for find in finds))
+        tally.attribute(finds, fresh)
+        roads = {candidate.video_id: find.name for find in reversed(finds) for candidate in find.candidates}
+        given = {details.video_id: (details, at) for find in finds for details, at in find.details}
+        hunt.candidates |= set(roads)
+        hunt.answered |= {find.road for find in finds if not find.error}
+        hunt.new += len(fresh)
+        found_by = [(id8, roads[video_id]) for video_id, id8 in fresh.items()]
+        acknowledge: list[Acknowledge] = [*(find.acknowledge for find in finds), partial(self._record, tally)]
         noted = False
-        for start in range(0, len(id8s), _PORTION):
-            if isinstance(hunt.errors.get("details"), QuotaExhausted):
-                break
-            portion = id8s[start : start + _PORTION]
-            unclaimed -= set(list(fresh)[start : start + _PORTION])
-            acknowledge: list[Acknowledge] = []
-            if not unclaimed:
-                acknowledge = [*(find.acknowledge for find in hunt.finds), partial(self._record, hunt)]
-            committed = self._claim_and_admit(partial(claim, self._database, id8s=portion), roads, given, acknowledge, hunt)
-            noted = committed and not unclaimed
-        if not noted:
-            durable = [f.acknowledge for f in hunt.finds if not any(c.video_id in unclaimed for c in f.candidates)]
-            note(self._database, [*durable, partial(self._record, hunt)], now=self._clock.now())
+        for start in range(0, len(found_by), _PORTION):
+            last = start + _PORTION >= len(found_by)
+            claiming = partial(claim, self._database, found_by=dict(found_by[start : start + _PORTION]))
+            noted = self._claim_and_admit(claiming, given, acknowledge if last else [], tally, hunt) and last
+        if not noted and (finds or tally.pulls):
+            note(self._database, acknowledge, now=self._clock.now())
+        hunt.tally.add(tally)
 
     @staticmethod
-    def _record(hunt: _Hunt, connection: psycopg.Connection, now: datetime) -> None:
-        hunt.tally.record(connection, now)
-        for term, new in hunt.tally.new_of("search").items():
+    def _record(tally: Tally, connection: psycopg.Connection, now: datetime) -> None:
+        tally.record(connection, now)
+        for term, new in tally.new_of("search").items():
             terms.pulled(connection, term, new=new, now=now)
 
     def _claim_and_admit(
-        self, claiming: _Claiming, roads: Mapping[VideoId, str], given: Mapping[VideoId, Found],
-        acknowledge: Sequence[Acknowledge], hunt: _Hunt,
-    ) -> bool:  # fmt: skip
+        self,
+        claiming: _Claiming,
+        given: Mapping[VideoId, Found],
+        acknowledge: Sequence[Acknowledge],
+        tally: Tally,
+        hunt: Progress,
+    ) -> bool:
         """From T1 to T2. False: there was nothing to claim, or the lease was lost."""
         lease_id = uuid.uuid4()
         try:
             claimed = claiming(lease_id, now=self._clock.now(), lasting=self._settings.lease)
-            return claimed is not None and self._admit(claimed, roads, given, acknowledge, hunt)
+            return claimed is not None and self._admit(claimed, given, acknowledge, tally, hunt)
         except BaseException:
             # Ctrl-C at any moment included: the next hunt takes the claims over.
             give_up(self._database, lease_id)
             raise
 
     def _admit(
-        self, claimed: Claim, roads: Mapping[VideoId, str], given: Mapping[VideoId, Found],
-        acknowledge: Sequence[Acknowledge], hunt: _Hunt,
-    ) -> bool:  # fmt: skip
+        self, claimed: Claim, given: Mapping[VideoId, Found], acknowledge: Sequence[Acknowledge], tally: Tally, hunt: Progress
+    ) -> bool:
         before = self._youtube.calls()
         described = describe(self._youtube, self._clock, self._settings, claimed, given)
         for error in described.errors:
-            hunt.note("details", error)
+            hunt.note(DETAILS, error)
         said = str(described.errors[0]) if described.errors else ""
-        hunt.tally.spent(DETAILS, self._youtube.calls() - before, said, candidates=len(claimed.vids))
-        wanted = [(one, at) for one, at in described.found if self._is_admissible(one, at, roads)]
-        refused = [one.video_id for one, at in described.found if not self._is_admissible(one, at, roads)]
+        tally.spent(DETAILS, self._youtube.calls() - before, said, candidates=len(claimed.vids))
+        wanted = [(one, at) for one, at in described.found if self._is_admissible(one, at, claimed)]
+        refused = [one.video_id for one, at in described.found if not self._is_admissible(one, at, claimed)]
         gone = [*described.absent, *refused]
         # In an outage nobody is at fault; when other calls were answered, the videos of those that failed may be.
-        answered = described.found or described.absent or any(hunt.candidates)
+        answered = described.found or described.absent or hunt.answered & OF_THE_API
         failed = described.failed if answered else ()
         decision = self._decide(wanted)
         # A person's wish has precedence over the sample.
         unwatched = frozenset(
             one.video_id for one, _ in wanted
-            if roads.get(one.video_id) != "manual" and not is_chosen(decode(one.video_id), decision.share)
+            if claimed.found_by[one.video_id] != "manual" and not is_chosen(decode(one.video_id), decision.share)
         )  # fmt: skip
-        hunt.tally.admitted(len(wanted))
-        written = self._write(claimed, wanted, roads, unwatched)
+        tally.admitted(len(wanted))
+        written = self._write(claimed, wanted, unwatched)
 
         def feed(connection: psycopg.Connection, now: datetime) -> None:
             details = [one for one, _ in wanted]
             account(connection, details)
-            snowball.feed(connection, details, now, cap=self._settings.queue_terms, roads=roads)
+            snowball.feed(connection, details, now, cap=self._settings.queue_terms, roads=claimed.found_by)
 
         try:
             admit(
@@ -252,10 +243,10 @@ class Hunter:
         hunt.bytes += sum(batch.bytes for batch, _ in written)
         return True
 
-    def _is_admissible(self, details: VideoDetails, now: datetime, roads: Mapping[VideoId, str]) -> bool:
+    def _is_admissible(self, details: VideoDetails, now: datetime, claimed: Claim) -> bool:
         young = now - details.published_at <= timedelta(days=self._settings.admission_max_age_days)
         # A person asked for these, one by one or by a campaign into the past.
-        return young or roads.get(details.video_id, "").split(":")[0] in {"manual", "archeology"}
+        return young or claimed.found_by[details.video_id].split(":")[0] in {"manual", "archeology"}
 
     def _decide(self, wanted: Sequence[Found]) -> Decision:
         """What share of the described can be polled besides what is watched already."""
@@ -274,13 +265,13 @@ class Hunter:
         )  # fmt: skip
 
     def _write(
-        self, claimed: Claim, found: Sequence[Found], roads: Mapping[VideoId, str], unwatched: frozenset[VideoId]
+        self, claimed: Claim, found: Sequence[Found], unwatched: frozenset[VideoId]
     ) -> list[tuple[WrittenBatch, pa.Table]]:
         """Registry before samples: a vid must be known before a sample uses it."""
         days: dict[date, list[Found]] = defaultdict(list)
         for details, arrived_at in found:
             days[arrived_at.astimezone(UTC).date()].append((details, arrived_at))
-        tables = [(REGISTRY, day, registry_rows(rows, claimed.vids, roads, unwatched)) for day, rows in sorted(days.items())]
+        tables = [(REGISTRY, day, registry_rows(rows, claimed, unwatched)) for day, rows in sorted(days.items())]
         tables += [(SAMPLES, day, first_samples(rows, claimed.vids)) for day, rows in sorted(days.items())]
         lease = claimed.lease
         return [

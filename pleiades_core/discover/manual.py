@@ -15,10 +15,12 @@ from pleiades_core import videoid
 from pleiades_core.clock import Clock
 from pleiades_core.discover.admission import QUERIES
 from pleiades_core.discover.channels import QUERIES as CHANNELS
+from pleiades_core.discover.tally import Tally
 from pleiades_core.errors import NotFound, ResourceMissing, UsageError
 from pleiades_core.models import ChannelId, VideoId
 from pleiades_core.storage.postgres import Database
 from pleiades_core.videoid import decode, is_channel_id
+from pleiades_core.watchlist.leases import QUERIES as WATCHLIST
 from pleiades_core.youtube.api import IDS_PER_CALL, YouTube
 
 #: support.google.com/youtube/answer/11585688: 3 to 30 letters of any script, digits, underscores, hyphens, periods, dots.
@@ -46,6 +48,17 @@ class Added:
     channels: tuple[ChannelId, ...]
     #: What YouTube does not know, as it was given.
     unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What has become of videos that somebody added."""
+
+    watched: int
+    #: YouTube does not show them.
+    gone: int
+    #: For quota, or for a failure to be over; the next hunt asks again.
+    waiting: int
 
 
 def meant(text: str) -> Wanted:
@@ -97,6 +110,7 @@ def add(database: Database, youtube: YouTube, clock: Clock, wanted: Sequence[Wan
 
     A video costs nothing here, a channel one unit, a handle two. Raises what YouTube's questions raise, with nothing added.
     """
+    before = youtube.calls()
     videos: dict[VideoId, None] = dict.fromkeys(one.video_id for one in wanted if one.video_id)
     channels: dict[ChannelId, None] = {}
     unknown: list[str] = []
@@ -111,16 +125,31 @@ def add(database: Database, youtube: YouTube, clock: Clock, wanted: Sequence[Wan
             try:
                 newest = youtube.uploads(channel_id).candidates
             except ResourceMissing:
-                unknown.append(one.handle or channel_id)
-                continue
+                if one.handle is None:
+                    unknown.append(channel_id)
+                    continue
+                # The channel is there, and has uploaded nothing that it shows.
+                newest = ()
             channels[channel_id] = None
             videos.update(dict.fromkeys(candidate.video_id for candidate in newest))
     if unknown and not videos and not channels:
         raise NotFound(f"YouTube does not know {', '.join(unknown)}", cure="check the spelling; the channel may be gone")
     id8s = [decode(video_id) for video_id in videos]
+    tally = Tally()
+    tally.spent("manual", youtube.calls() - before)
     with database.transaction() as connection:
+        connection.execute(WATCHLIST.in_turn)
+        tally.record(connection, clock.now())
         connection.execute(QUERIES.post, {"id8s": id8s, "now": clock.now()})
         connection.execute(QUERIES.reopen, {"id8s": id8s})
         for channel_id in channels:
             connection.execute(CHANNELS.follow, {"channel_id": channel_id, "moved": IDS_PER_CALL})
     return Added(videos=tuple(videos), channels=tuple(channels), unknown=tuple(unknown))
+
+
+def outcome(database: Database, added: Added) -> Outcome:
+    """What has become of the videos that were added, after the hunt."""
+    with database.transaction() as connection:
+        row = connection.execute(QUERIES.outcome, {"id8s": [decode(video_id) for video_id in added.videos]}).fetchone()
+    waiting, _, gone, watched = row or (0, 0, 0, 0)
+    return Outcome(watched=watched, gone=gone, waiting=waiting)

@@ -1,15 +1,20 @@
-"""What one hunt did, for people and for Dagster.
+"""What one hunt did: as it goes, and for people and Dagster at its end.
 
-Belongs here: the records and how they follow from a tally. Does not belong here: hunting (hunter.py).
+Belongs here: the records, how they follow from a tally, and when a hunt has failed. Does not belong here: hunting (hunter.py).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from pleiades_core.discover.tally import Pull
+from pleiades_core.discover.tally import DETAILS, Pull, Tally
+from pleiades_core.errors import PleiadesError, QuotaExhausted
+from pleiades_core.models import VideoId
+
+#: Roads whose answers are YouTube's API's; an outage of it is one, whatever feeds and inbox say.
+OF_THE_API = frozenset({"search", "uploads", "charts", "archeology"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +39,8 @@ class HuntReport:
 
     #: By name, and `details`: the calls that described what the others found.
     roads: dict[str, RoadReport]
+    #: Roads that answered at least once.
+    answered: tuple[str, ...]
     #: Distinct videos that the roads came upon.
     candidates: int
     #: Of these, not known before.
@@ -59,8 +66,55 @@ class HuntReport:
 
     @property
     def did_something(self) -> bool:
-        """False when quota kept everything from happening that costs some."""
-        return self.admitted > 0 or any(road.units and not road.error for road in self.roads.values())
+        """False when quota kept everything from happening that costs some, whatever the free roads brought meanwhile."""
+        return self.admitted > 0 or bool(set(self.answered) & OF_THE_API)
+
+
+@dataclass(slots=True)
+class Progress:
+    """One hunt as it goes."""
+
+    tally: Tally = field(default_factory=Tally)
+    errors: dict[str, PleiadesError] = field(default_factory=dict)
+    #: Roads that answered at least once.
+    answered: set[str] = field(default_factory=set)
+    candidates: set[VideoId] = field(default_factory=set)
+    new: int = 0
+    admitted: int = 0
+    unwatched: int = 0
+    full: str = ""
+    gone: int = 0
+    bytes: int = 0
+
+    def note(self, what: str, error: PleiadesError) -> None:
+        """Keep an error; spent quota is the one that counts."""
+        if not isinstance(self.errors.get(what), QuotaExhausted):
+            self.errors[what] = error
+
+    @property
+    def exhausted(self) -> QuotaExhausted | None:
+        """The first word of spent quota."""
+        return next((error for error in self.errors.values() if isinstance(error, QuotaExhausted)), None)
+
+    @property
+    def failure(self) -> PleiadesError | None:
+        """The error that the whole hunt ends with: nothing was admitted, and nobody answered, or the API to nobody."""
+        if not self.errors or self.exhausted is not None or self.admitted:
+            return None
+        of_the_api = [error for what, error in self.errors.items() if what in {*OF_THE_API, DETAILS}]
+        if of_the_api and not self.answered & OF_THE_API:
+            return of_the_api[0]
+        return None if self.answered else next(iter(self.errors.values()))
+
+    def report(self, *, calls: dict[str, int], units_left: dict[str, int]) -> HuntReport:
+        """What the hunt did, at its end."""
+        return HuntReport(
+            roads=by_road(self.tally.pulls), answered=tuple(sorted(self.answered)), candidates=len(self.candidates), new=self.new, admitted=self.admitted,
+            unwatched=self.unwatched, full=self.full, gone=self.gone, samples=self.admitted, bytes=self.bytes,
+            calls=calls, units_left=units_left,
+            failures={name: str(error) for name, error in self.errors.items() if not isinstance(error, QuotaExhausted)},
+            resets_at=self.exhausted.resets_at if self.exhausted else None,
+        )  # fmt: skip
 
 
 def by_road(pulls: dict[tuple[str, str], Pull]) -> dict[str, RoadReport]:

@@ -21,6 +21,7 @@ from pleiades_core.discover.terms import QUERIES
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault import samples
 from pleiades_core.vault.vault import Vault
+from pleiades_core.watchlist.leases import QUERIES as WATCHLIST
 
 _FOLD = resources.files("pleiades_core.discover").joinpath("rewards.sql").read_text(encoding="utf-8")
 
@@ -67,6 +68,7 @@ def rescore(database: Database, vault: Vault, now: datetime) -> Rescored:
             "pool_terms": bandit.POOL_TERMS, "enough": ENOUGH, "share_weight": SHARE_WEIGHT, "tag_weight": TAG_WEIGHT,
             "least_lift": _LEAST_LIFT, "most_lift": _MOST_LIFT,
             "pulled_at": [row[0] for row in known], "arms": [row[1] for row in known],
+            "errors": [row[2] for row in known],
             "unpulled": sorted(term for term, (_, pulled) in queue.items() if not pulled),
         },
         first=since.date(), last=now.date(),
@@ -77,6 +79,7 @@ def rescore(database: Database, vault: Vault, now: datetime) -> Rescored:
     written = [term for term, (_, pulled) in queue.items() if pulled or term in sums or term in priors]
     nothing = (0.0, 0.0)
     with database.transaction() as connection:
+        connection.execute(WATCHLIST.in_turn)
         changed = connection.execute(
             QUERIES.rescore_terms,
             {

@@ -1,12 +1,20 @@
 -- What searches were worth, from the vault: DuckDB over the views of vault/views.sql. Parameters: now and since (Unix seconds);
--- pulled_at, arms (searches that SQL knows, beside those that the vault has); unpulled (terms that were not searched); and numbers
--- that bandit.py and rewards.py explain.
-with pulled as (
-    select pulled_at, arm from raw_pulls
-    where road = 'search' and error is null and epoch(pulled_at) between $since and $now
+-- pulled_at, arms, errors (searches that SQL knows, beside those that the vault has); unpulled (terms that were not searched); and
+-- numbers that bandit.py and rewards.py explain.
+with asked as (
+    select pulled_at, arm, error from raw_pulls where road = 'search' and epoch(pulled_at) between $since and $now
     union
-    select * from (select unnest($pulled_at::timestamptz[]) as pulled_at, unnest($arms::varchar[]) as arm)
+    select * from (
+        select unnest($pulled_at::timestamptz[]) as pulled_at, unnest($arms::varchar[]) as arm, unnest($errors::varchar[]) as error
+    )
     where epoch(pulled_at) between $since and $now
+), pulled as (
+    -- A term that is refused, or whose reply is none, cost its page and brought nothing. What ended the whole search of a hunt, and
+    -- stands with no arm for that, says nothing of the term that met it: as discover/tally.py counts.
+    select distinct pulled_at, arm from asked a
+    where arm <> '' and (error is null or not exists (
+        select 1 from asked o where o.arm = '' and o.pulled_at = a.pulled_at and o.error = a.error
+    ))
 ), searched as (
     select arm, sum(pow($kept, ($now - epoch(pulled_at)) / 86400)) as pulls, min(pulled_at) as first_at from pulled group by arm
 ), described as (

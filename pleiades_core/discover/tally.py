@@ -74,13 +74,32 @@ class Tally:
         if count:
             self._of(DETAILS, "").new += count
 
-    def asked_of_youtube(self) -> set[str]:
-        """The roads, and perhaps `details`, that spent units."""
-        return {road for (road, _), pull in self.pulls.items() if pull.units}
+    @property
+    def units(self) -> int:
+        """Of all pulls."""
+        return sum(pull.units.total() for pull in self.pulls.values())
+
+    @property
+    def candidates(self) -> int:
+        """Of all pulls."""
+        return sum(pull.candidates for pull in self.pulls.values())
+
+    def add(self, other: Tally) -> None:
+        """Take another tally's pulls in, for the report; what is recorded is recorded once, by the other."""
+        for (road, arm), more in other.pulls.items():
+            pull = self._of(road, arm)
+            pull.units += more.units
+            pull.candidates += more.candidates
+            pull.new += more.new
+            pull.error = more.error or pull.error
 
     def new_of(self, road: str) -> dict[str, int]:
-        """New videos by arm of a road."""
-        return {arm: pull.new for (name, arm), pull in self.pulls.items() if name == road and not pull.error}
+        """New videos by arm of a road. An arm that brought nothing but an error of its own has 0; an outage is no arm's."""
+        outage = self.pulls[road, ""].error if (road, "") in self.pulls else ""
+        return {
+            arm: pull.new for (name, arm), pull in self.pulls.items()
+            if name == road and arm and (not pull.error or pull.error != outage)
+        }  # fmt: skip
 
     def record(self, connection: psycopg.Connection, now: datetime) -> None:
         """Write the pulls, and which roads came upon which videos, in the transaction that makes the finds durable."""

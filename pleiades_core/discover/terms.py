@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,6 +21,7 @@ from pleiades_core.discover import bandit
 from pleiades_core.discover.bandit import Arm
 from pleiades_core.errors import UsageError
 from pleiades_core.storage.queries import load_queries
+from pleiades_core.watchlist.leases import QUERIES as WATCHLIST
 
 QUERIES = load_queries("terms")
 
@@ -114,6 +115,9 @@ def acknowledge(
 ) -> None:
     """Note, in the transaction that makes a page's videos durable, where to go on. A finished round moves the window.
 
+    The caller has taken the hunters' turn (`in_turn` of watchlist.sql), as has whoever else writes the queue: what holds a row
+    is waited for, and nothing that was noted is lost.
+
     Where another hunter has gone on from the same place meanwhile, the place stays his; what was found counts all the same.
     """
     connection.execute(
@@ -130,7 +134,7 @@ def pulled(connection: psycopg.Connection, term: str, *, new: int, now: datetime
     """A page of the term is durable and `new` of its videos were unknown: evidence for the bandit.
 
     The reward is the number of virals to be expected of them, until `rewards.rescore` knows better. A term that has left the
-    queue meanwhile stays away.
+    queue meanwhile stays away. In turn, like `acknowledge`.
     """
     words = {"term": term, "reward": new * bandit.VIRAL_SHARE, "kept_a_day": bandit.KEPT_A_DAY, "now": now}
     connection.execute(QUERIES.pulled, words)
@@ -138,8 +142,8 @@ def pulled(connection: psycopg.Connection, term: str, *, new: int, now: datetime
 
 def seed(connection: psycopg.Connection, terms: Sequence[str], *, priority: int = 0) -> None:
     """Put terms into the queue that are not in it, before any that came later. Blank and overlong ones are passed over."""
-    clean = sorted({spelt(term) for term in terms if is_term(term)})
-    connection.execute(QUERIES.seed_terms, {"terms": clean, "priority": priority})
+    connection.execute(WATCHLIST.in_turn)
+    connection.execute(QUERIES.seed_terms, {"terms": usable(terms), "priority": priority})
 
 
 def add(connection: psycopg.Connection, term: str, *, priority: int, now: datetime) -> str:
@@ -148,8 +152,14 @@ def add(connection: psycopg.Connection, term: str, *, priority: int, now: dateti
         raise UsageError(f"{term!r} is not a term", cure=f"a term has 1 to {LONGEST} characters")
     if not 0 <= priority <= MOST_PRIORITY:
         raise UsageError(f"priority {priority} is out of range", cure=f"0 is ordinary, the largest is {MOST_PRIORITY}")
+    connection.execute(WATCHLIST.in_turn)
     connection.execute(QUERIES.add_term, {"term": spelt(term), "priority": priority, "now": now})
     return spelt(term)
+
+
+def usable(texts: Iterable[str]) -> list[str]:
+    """The terms among texts, as they are spelt in the queue; each once, in order."""
+    return sorted({spelt(text) for text in texts if is_term(text)})
 
 
 def spelt(text: str) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from pleiades_core.errors import ConfigurationError
 from pleiades_core.models import ChannelId
-from pleiades_core.settings import Settings
+from pleiades_core.settings import SETTINGS_FILE, DemoSettings, Settings
 from pleiades_core.videoid import is_channel_id
 
 #: Hexadecimal digits: 80 bits cannot be guessed over a network.
@@ -64,12 +64,14 @@ def callbacks_of(settings: Settings) -> Callbacks:
     if settings.push_callback_url is None:
         raise ConfigurationError(
             "PLEIADES_PUSH_CALLBACK_URL is not set",
-            cure="set it to the public https address under which a proxy reaches `pleiades push`; see docs/push.md",
+            cure=_cure(
+                settings, "push_callback_url", "the public https address of the proxy before `pleiades push`; docs/push.md"
+            ),
         )
     if settings.push_secret is None:
         raise ConfigurationError(
             "PLEIADES_PUSH_SECRET is not set",
-            cure='set it to what `python -c "import secrets; print(secrets.token_urlsafe(32))"` prints',
+            cure=_cure(settings, "push_secret", 'what `python -c "import secrets; print(secrets.token_urlsafe(32))"` prints'),
         )
     parts = urlsplit(settings.push_callback_url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
@@ -78,3 +80,10 @@ def callbacks_of(settings: Settings) -> Callbacks:
             cure="write it as https://host/path, without ? and #",
         )
     return Callbacks(settings.push_callback_url.rstrip("/"), settings.push_secret.get_secret_value().encode())
+
+
+def _cure(settings: Settings, name: str, value: str) -> str:
+    """Where the setting `name` gets its value. A demo's home does not look at the environment."""
+    if isinstance(settings, DemoSettings):
+        return f'write {name} = "…" into {settings.home / SETTINGS_FILE}, since a demo does not read the environment: {value}'
+    return f"set it to {value}"

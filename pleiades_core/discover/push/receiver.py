@@ -144,6 +144,7 @@ class Receiver:
         try:
             now = self._clock.now()
             given = {"channel_id": channel_id, "asked_after": now - _VERIFIED_WITHIN, "until": now + question.lease}
+            # Not in turn with hunters (watchlist.sql): whoever holds one lock and waits for no other blocks nobody for good.
             with self._database.transaction(within_s=PATIENCE_S) as connection:
                 statement = QUERIES.confirm if question.mode == "subscribe" else QUERIES.end_lease
                 known = connection.execute(statement, given).rowcount
@@ -189,7 +190,7 @@ class Receiver:
 class _Question(NamedTuple):
     """What the hub asks or tells of a subscription."""
 
-    #: `subscribe`, `unsubscribe` or `denied`.
+    #: `subscribe` or `denied`.
     mode: str
     challenge: str
     lease: timedelta
@@ -203,7 +204,8 @@ def _question(channel_id: ChannelId, query: bytes) -> _Question | None:
     except ValueError:
         return None
     mode, challenge = fields.get("hub.mode", ""), fields.get("hub.challenge", "")
-    if mode not in {"subscribe", "unsubscribe", "denied"} or channel_of_topic(fields.get("hub.topic", "")) != channel_id:
+    # Whether to end a subscription is asked as well; we never do that (its lease ends by itself), so somebody else did.
+    if mode not in {"subscribe", "denied"} or channel_of_topic(fields.get("hub.topic", "")) != channel_id:
         return None
     if mode != "denied" and not 1 <= len(challenge) <= _MOST_CHALLENGE:
         return None

@@ -22,6 +22,7 @@ from pleiades_core.models import ChannelId
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
+from pleiades_core.watchlist.leases import QUERIES as WATCHLIST
 from pleiades_core.youtube.hub import Hub
 from pleiades_core.youtube.parallel import ask_all
 
@@ -71,6 +72,7 @@ def renew(database: Database, hub: Hub, clock: Clock, settings: Settings, *, lim
     callbacks = callbacks_of(settings)
     now = clock.now()
     with database.transaction() as connection:
+        connection.execute(WATCHLIST.in_turn)
         wanted = due(connection, now, limit)
         connection.execute(QUERIES.asking, {"now": now, "channels": [channel for channel, _ in wanted]})
     left = dict(wanted)
@@ -89,6 +91,7 @@ def renew(database: Database, hub: Hub, clock: Clock, settings: Settings, *, lim
         _, errors = ask_all(ask, wanted, threads=settings.parallel_calls, within_s=_ROUND_S)
     finally:
         with database.transaction() as connection:
+            connection.execute(WATCHLIST.in_turn)
             connection.execute(QUERIES.not_asked, {"now": now, "channels": list(left)})
             connection.execute(QUERIES.unanswered, {"now": now, "channels": unanswered})
             state = connection.execute(QUERIES.push_state, {"now": now}).fetchone()

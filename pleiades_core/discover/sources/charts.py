@@ -16,7 +16,7 @@ import psycopg
 from pleiades_core.clock import Clock
 from pleiades_core.discover.admission import QUERIES
 from pleiades_core.discover.sources.source import Find, Found
-from pleiades_core.errors import BadReply, BadRequest, ResourceMissing
+from pleiades_core.errors import ApiError, BadReply, BadRequest, ResourceMissing
 from pleiades_core.models import Candidate
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import CHART_CATEGORIES, YouTube
@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 
 #: A chart changes slowly.
 READ_AGAIN = timedelta(hours=12)
-#: 200 videos, as in a capture of 2023.
-_MOST_PAGES = 4
+#: Units of one: 200 videos, as in a capture of 2023.
+A_CHART = 4
 
 
 def charts(database: Database, youtube: YouTube, clock: Clock, *, regions: Sequence[str], units: int) -> Iterator[Find]:
@@ -36,39 +36,42 @@ def charts(database: Database, youtube: YouTube, clock: Clock, *, regions: Seque
         read = dict(connection.execute(QUERIES.last_pulls, {"road": "charts", "since": now - READ_AGAIN}).fetchall())
     due = [(region, category) for region in regions for category in CHART_CATEGORIES if _arm(region, category) not in read]
     for region, category in due:
-        if units < _MOST_PAGES:
+        if units < A_CHART:
             return
-        find = _chart(youtube, clock, region, category)
-        units -= _MOST_PAGES
-        yield find
+        units -= A_CHART
+        yield from _chart(youtube, clock, region, category)
 
 
 def _arm(region: str, category: int) -> str:
     return f"{region}/{category}"
 
 
-def _chart(youtube: YouTube, clock: Clock, region: str, category: int) -> Find:
+def _chart(youtube: YouTube, clock: Clock, region: str, category: int) -> Iterator[Find]:
+    """One chart; of one that breaks off, the pages that came, and then the error unless it is the chart's own."""
     found: list[Found] = []
-    error, token = "", None
+    failure: ApiError | None = None
+    token = None
     try:
-        for _ in range(_MOST_PAGES):
+        for _ in range(A_CHART):
             page = youtube.chart(region, category, token)
             arrived_at = clock.now()
             found += [(details, arrived_at) for details in page.details]
             token = page.next_page_token
             if token is None:
                 break
-    except (ResourceMissing, BadRequest, BadReply) as refused:
-        # Not every region has every chart.
-        log.info("chart %s: %s", _arm(region, category), refused)
-        error = str(refused)
-    return Find(
-        road="charts", arm=_arm(region, category), error=error, details=tuple(found),
+    except ApiError as error:
+        log.info("chart %s: %s", _arm(region, category), error)
+        failure = error
+    yield Find(
+        road="charts", arm=_arm(region, category), error=str(failure or ""), details=tuple(found),
         candidates=tuple(
             Candidate(video_id=one.video_id, channel_id=one.channel_id, published_at=one.published_at) for one, _ in found
         ),
         acknowledge=_nothing,
     )  # fmt: skip
+    # Not every region has every chart.
+    if failure is not None and not isinstance(failure, ResourceMissing | BadRequest | BadReply):
+        raise failure
 
 
 def _nothing(_connection: psycopg.Connection, _now: datetime) -> None:

@@ -8,6 +8,7 @@ channel: it is asked again, less often, and its count answers for it meanwhile (
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,7 +17,7 @@ import psycopg
 
 from pleiades_core.discover.channels import LEAST_RATE, QUERIES, uploads_a_day
 from pleiades_core.discover.sources.source import Find
-from pleiades_core.errors import ApiError, BackendError
+from pleiades_core.errors import ApiError, BackendError, ResourceMissing
 from pleiades_core.models import Candidate, ChannelId
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.atom import Feed
@@ -33,6 +34,8 @@ READ_AGAIN = timedelta(minutes=20)
 LOST_BY_PUSH = 0.02
 #: Feeds read between two looks at how it goes.
 _PORTION = 200
+#: Seconds for the whole road: a hunt has others to take.
+_ROAD_S = 300.0
 #: So large a share of a portion failing is an outage, and reading on would be of no use to anybody.
 _OUTAGE = 0.8
 
@@ -42,29 +45,41 @@ def feeds(database: Database, atom: Feeds, *, now: datetime, limit: int, paralle
     words = {"now": now, "again": READ_AGAIN, "lost": LOST_BY_PUSH, "limit": limit}
     with database.transaction() as connection:
         rows = connection.execute(QUERIES.feeds_due, words).fetchall()
+    until = time.monotonic() + _ROAD_S
     for start in range(0, len(rows), _PORTION):
         portion = rows[start : start + _PORTION]
-        answers, _ = ask_all(partial(_read, atom), portion, threads=parallel)
-        failed = [row for row, feed in answers if isinstance(feed, ApiError)]
-        read = [(row, feed) for row, feed in answers if isinstance(feed, Feed)]
-        said = next((str(feed) for _, feed in answers if isinstance(feed, ApiError)), "")
+        failures: dict[int, ApiError] = {}
+        # A host that hangs costs a deadline for each thread, three times: then `ask_all` asks no more.
+        ask = partial(_read, atom, failures)
+        read, errors = ask_all(ask, portion, threads=parallel, within_s=until - time.monotonic())
+        failed, said = list(failures), next((str(error) for error in failures.values()), "")
+        in_time = time.monotonic() < until
+        broken_off = (
+            in_time
+            and any(not isinstance(error, ResourceMissing) for error in errors)
+            and len(read) + len(failed) < len(portion)
+        )
         yield Find(
             road="feeds", error=f"{len(failed)} of {len(portion)} feeds failed: {said}" if failed else "",
             candidates=tuple(
                 Candidate(video_id=entry.video_id, channel_id=row[1], published_at=entry.published_at)
                 for row, feed in read for entry in feed.entries
             ),
-            acknowledge=partial(_note, read, [channel for channel, _ in failed]),
+            acknowledge=partial(_note, read, failed),
         )  # fmt: skip
-        if len(failed) >= _OUTAGE * len(portion) and len(portion) >= _PORTION // 10:
+        if broken_off or (len(failed) >= _OUTAGE * len(portion) and len(portion) >= _PORTION // 10):
             raise BackendError(f"feeds are out: {len(failed)} of {len(portion)} failed, as in: {said}")
+        if not in_time:
+            log.info("feeds: time is up after %d of %d", start + len(portion), len(rows))
+            return
 
 
-def _read(atom: Feeds, row: tuple[int, ChannelId]) -> tuple[tuple[int, ChannelId], Feed | ApiError]:
+def _read(atom: Feeds, failures: dict[int, ApiError], row: tuple[int, ChannelId]) -> tuple[tuple[int, ChannelId], Feed]:
     try:
         return row, atom.read(row[1])
     except ApiError as error:
-        return row, error
+        failures[row[0]] = error
+        raise
 
 
 def _note(

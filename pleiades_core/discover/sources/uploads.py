@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 import psycopg
 
-from pleiades_core.discover.channels import QUERIES, ToList, affordable, uploads_a_day
+from pleiades_core.discover.channels import LEAST_RATE, QUERIES, ToList, affordable, uploads_a_day
 from pleiades_core.discover.sources.source import Find
-from pleiades_core.errors import BadReply, BadRequest, ResourceMissing
+from pleiades_core.errors import ApiError, BadReply, BadRequest, ResourceMissing
 from pleiades_core.models import Candidate, ChannelId
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import IDS_PER_CALL, YouTube
@@ -41,17 +42,19 @@ FIRST_LIST = 10
 #: Lists looked at in one hunt: more than any budget pays for.
 _MOST_LISTS = 5_000
 
+#: Units of the questions that are asked before what they brought is settled.
+_LOT = 50
+
 _Row = tuple[int, ChannelId]
+_Asked = TypeVar("_Asked")
 
 
-def uploads(
-    database: Database, youtube: YouTube, *, now: datetime, units: int, parallel: int, seen: Mapping[ChannelId, int]
-) -> Iterator[Find]:
+def uploads(database: Database, youtube: YouTube, *, now: datetime, units: int, parallel: int) -> Iterator[Find]:
     """Check and list channels for up to `units` general units, those of describing what is found included.
 
     First the checks that keep the sweep going, then the lists that they and older ones call for; what is left goes into further
-    checks and their lists. `seen`: new videos of each channel that other roads brought in this hunt; no list need show them.
-    Raises the first error, after the finds.
+    checks and their lists. Questions are asked in lots of 50 units, so that the hunter can settle what they brought before the
+    next lot is paid for. Raises the first error, after the finds.
     """
     with database.transaction() as connection:
         words = {"now": now, "again": CHECK_AGAIN, "limit": max(0, units) * IDS_PER_CALL}
@@ -65,8 +68,8 @@ def uploads(
         most = int(left * _MOST_CHECKS) if checks is None else checks
         rows, due = due[: most * IDS_PER_CALL], due[most * IDS_PER_CALL :]
         left -= math.ceil(len(rows) / IDS_PER_CALL)
-        details = yield from asking.check(rows)
-        left -= yield from asking.list(_waiting(database, rows, details, seen), left)
+        yield from asking.check(rows)
+        left -= yield from asking.list(left)
 
 
 class _Asking:
@@ -77,30 +80,48 @@ class _Asking:
         self._youtube = youtube
         self._now = now
         self._parallel = parallel
+        #: What this hunt's counts say of channels, until they are in the database: by ordinal.
+        self._moved: dict[int, ToList] = {}
         self._listed: set[int] = set()
 
-    def check(self, rows: Sequence[_Row]) -> Generator[Find, None, list[ChannelDetails]]:
+    def check(self, rows: Sequence[_Row]) -> Iterator[Find]:
         """Ask for the counts of channels; a find without candidates for every 50. Raises the first error, after the finds."""
-        portions = [rows[start : start + IDS_PER_CALL] for start in range(0, len(rows), IDS_PER_CALL)]
-        with self._youtube.reserved(GENERAL, "hunting", len(portions)) as reservation:
-            checked, errors = ask_all(partial(_check, self._youtube, reservation), portions, threads=self._parallel)
-        for portion, details in checked:
-            yield Find(road="uploads", acknowledge=partial(_note_checks, portion, details))
-        if errors:
-            raise errors[0]
-        return [one for _, details in checked for one in details]
+        for lot in _lots([rows[start : start + IDS_PER_CALL] for start in range(0, len(rows), IDS_PER_CALL)], lambda _: 1):
+            with self._youtube.reserved(GENERAL, "hunting", len(lot)) as reservation:
+                checked, errors = ask_all(partial(_check, self._youtube, reservation), lot, threads=self._parallel)
+            for portion, details in checked:
+                self._moved |= _moved(self._database, portion, details)
+                yield Find(road="uploads", acknowledge=partial(_note_checks, portion, details))
+            if errors:
+                raise errors[0]
 
-    def list(self, waiting: Sequence[ToList], units: float) -> Generator[Find, None, float]:
+    def list(self, units: float) -> Generator[Find, None, float]:
         """List what `units` pay for; what was spent, describing included. Raises the first error, after the finds."""
-        chosen = affordable([one for one in waiting if one.channel not in self._listed], units)
+        with self._database.transaction() as connection:
+            known = connection.execute(QUERIES.lists_due, {"limit": _MOST_LISTS}).fetchall()
+        waiting = {row[0]: ToList(channel=row[0], channel_id=row[1], moved=row[2]) for row in known} | self._moved
+        chosen = affordable([one for one in waiting.values() if one.moved and one.channel not in self._listed], units)
         self._listed |= {one.channel for one in chosen}
-        with self._youtube.reserved(GENERAL, "hunting", sum(one.pages for one in chosen)) as reservation:
-            ask = partial(_list, self._youtube, reservation, self._now)
-            finds, errors = ask_all(ask, chosen, threads=self._parallel)
-        yield from finds
-        if errors:
-            raise errors[0]
+        for lot in _lots(chosen, lambda one: one.pages):
+            with self._youtube.reserved(GENERAL, "hunting", sum(one.pages for one in lot)) as reservation:
+                ask = partial(_list, self._youtube, reservation, self._now)
+                finds, errors = ask_all(ask, lot, threads=self._parallel)
+            yield from finds
+            if errors:
+                raise errors[0]
         return sum(one.cost for one in chosen)
+
+
+def _lots(wanted: Sequence[_Asked], cost: Callable[[_Asked], int]) -> Iterator[list[_Asked]]:
+    """Lots of questions that cost 50 units, or one dearer question."""
+    lot: list[_Asked] = []
+    for one in wanted:
+        if lot and sum(map(cost, lot)) + cost(one) > _LOT:
+            yield lot
+            lot = []
+        lot.append(one)
+    if lot:
+        yield lot
 
 
 def _check(
@@ -115,32 +136,29 @@ def _note_checks(
     channels = {channel_id: channel for channel, channel_id in rows}
     counted = {channels[one.channel_id]: one.videos for one in details if one.videos is not None}
     words = {"channels": list(counted), "videos": [min(videos, 2**31 - 1) for videos in counted.values()]}
-    connection.execute(QUERIES.note_checks, {**words, "first": FIRST_LIST, "now": now})
+    connection.execute(QUERIES.note_checks, {**words, "first": FIRST_LIST, "least": LEAST_RATE, "now": now})
     absent = [channel for channel in channels.values() if channel not in counted]
-    connection.execute(QUERIES.note_absent, {"channels": absent, "now": now})
+    connection.execute(QUERIES.note_absent, {"channels": absent, "least": LEAST_RATE, "now": now})
 
 
-def _waiting(
-    database: Database, checked: Sequence[_Row], fresh: Sequence[ChannelDetails], seen: Mapping[ChannelId, int]
-) -> list[ToList]:
-    """Channels with unseen uploads: those known to have some, and those whose count has just moved, less what was `seen`."""
+def _moved(database: Database, checked: Sequence[_Row], fresh: Sequence[ChannelDetails]) -> dict[int, ToList]:
+    """What the counts of these channels say together with what was known: unseen uploads by channel, 0 included."""
     counts = {one.channel_id: one.videos for one in fresh if one.videos is not None}
     ids = dict(checked)
     with database.transaction() as connection:
-        waiting = {row[0]: row[1:] for row in connection.execute(QUERIES.lists_due, {"limit": _MOST_LISTS}).fetchall()}
         before = connection.execute(QUERIES.counts_moved, {"channels": list(ids)}).fetchall()
-    for channel, videos, moved, was_listed in before:
+    moved: dict[int, ToList] = {}
+    for channel, videos, known, was_listed in before:
         count = counts.get(ids[channel])
         if count is not None:
             news = max(0, count - videos) if videos is not None else 0 if was_listed else min(count, FIRST_LIST)
-            waiting[channel] = (ids[channel], moved + news)
-    unseen = [(channel, channel_id, moved - seen.get(channel_id, 0)) for channel, (channel_id, moved) in waiting.items()]
-    return [ToList(channel=channel, channel_id=channel_id, moved=moved) for channel, channel_id, moved in unseen if moved > 0]
+            moved[channel] = ToList(channel=channel, channel_id=ids[channel], moved=known + news)
+    return moved
 
 
 def _list(youtube: YouTube, reservation: Reservation | None, now: datetime, wanted: ToList) -> Find:
     candidates: list[Candidate] = []
-    error = ""
+    failure: ApiError | None = None
     try:
         token = None
         for _ in range(wanted.pages):
@@ -149,14 +167,23 @@ def _list(youtube: YouTube, reservation: Reservation | None, now: datetime, want
             token = page.next_page_token
             if token is None:
                 break
-    except (ResourceMissing, BadRequest, BadReply) as refused:
+    except (ResourceMissing, BadRequest, BadReply) as error:
         # The channel is gone, hides its uploads, or answers nonsense: it waits until its count moves again.
-        log.info("uploads of %s: %s", wanted.channel_id, refused)
-        error = str(refused)
+        log.info("uploads of %s: %s", wanted.channel_id, error)
+        failure = error
+    except ApiError as error:
+        if not candidates:
+            raise
+        # What came is paid for; the channel is listed again by the next hunt.
+        return Find(road="uploads", candidates=tuple(candidates), error=str(error), acknowledge=_nothing)
     rate = uploads_a_day((one.published_at for one in candidates), IDS_PER_CALL, now)
     noting = partial(_note_list, {"channel": wanted.channel, "rate": rate})
-    return Find(road="uploads", candidates=tuple(candidates), error=error, acknowledge=noting)
+    return Find(road="uploads", candidates=tuple(candidates), error=str(failure or ""), acknowledge=noting)
 
 
 def _note_list(words: dict[str, object], connection: psycopg.Connection, now: datetime) -> None:
     connection.execute(QUERIES.note_list, {**words, "now": now})
+
+
+def _nothing(_connection: psycopg.Connection, _now: datetime) -> None:
+    """The list was not read to its end: what is noted of the channel stays."""

@@ -15,7 +15,8 @@ alter table channels
 alter table channels set (fillfactor = 60);
 
 -- One bit for each road that came upon the video: discover/sources/source.py names them. For the overlap between roads.
-alter table videos add column roads smallint not null default 0;
+-- found_by: where a claimed video was found, until it is in the registry; a claim outlives the hunt that made it.
+alter table videos add column roads smallint not null default 0, add column found_by text;
 
 -- What came in from outside between two hunts: notices of the hub, and what people added.
 create table inbox (

@@ -37,14 +37,14 @@ set moved = least(32000, c.moved + case
         else 0 end),
     uploads_a_day = case
         when c.videos is null or c.checked_at is null then c.uploads_a_day
-        else (c.uploads_a_day * 7 + greatest(0, given.videos - c.videos))
-             / (7 + extract(epoch from %(now)s - c.checked_at) / 86400) end,
+        else greatest(%(least)s, (c.uploads_a_day * 7 + greatest(0, given.videos - c.videos))
+             / (7 + extract(epoch from %(now)s - c.checked_at) / 86400)) end,
     videos = given.videos, checked_at = %(now)s
 from unnest(%(channels)s::int[], %(videos)s::int[]) as given (channel, videos)
 where c.channel = given.channel
 
 -- note_absent: asked for and not in the reply; not inferred to be gone, but looked at less and less
-update channels set checked_at = %(now)s, uploads_a_day = uploads_a_day / 2 where channel = any(%(channels)s)
+update channels set checked_at = %(now)s, uploads_a_day = greatest(%(least)s, uploads_a_day / 2) where channel = any(%(channels)s)
 
 -- lists_due: channels whose count moved, the richest first
 select channel, channel_id, moved from channels

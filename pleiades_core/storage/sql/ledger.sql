@@ -1,8 +1,16 @@
--- Quota: quota_ledger, one row per project, bucket and Pacific day. `usual` is the limit where the API itself named none.
+-- Quota: quota_ledger, one row per project, bucket and Pacific day. Its quota_limit is the one that the API named on that day.
+-- A day's limit is that, or what the settings grant, or what the API named on one of the days from `since` on, or the `usual` one.
 
 -- take: for one pool as many units as are free for it, between `least` and `most`; no row when fewer are, or none was written yet
 with held as (
-    select *, coalesce(quota_limit, %(usual)s)::bigint as quota
+    select *, coalesce(quota_limit, %(granted)s, (
+        select earlier.quota_limit
+        from quota_ledger as earlier
+        where earlier.project = %(project)s and earlier.bucket = %(bucket)s and earlier.quota_limit is not null
+          and earlier.quota_day >= %(since)s and earlier.quota_day < %(day)s
+        order by earlier.quota_day desc
+        limit 1
+    ), %(usual)s)::bigint as quota
     from quota_ledger
     where project = %(project)s and bucket = %(bucket)s and quota_day = %(day)s
     for update
@@ -59,15 +67,21 @@ on conflict (project, bucket, quota_day) do update
     set exhausted = true, quota_limit = coalesce(excluded.quota_limit, ledger.quota_limit);
 
 -- one: a single row of the ledger
-select spent, quota_limit, exhausted, hunting, tracking, archeology, hunting_lapsed, tracking_lapsed, archeology_lapsed
+select spent, exhausted, hunting, tracking, archeology, hunting_lapsed, tracking_lapsed, archeology_lapsed
 from quota_ledger
 where project = %(project)s and bucket = %(bucket)s and quota_day = %(day)s;
 
 -- of_day: every row of one quota day
-select project, bucket, spent, quota_limit, exhausted, hunting, tracking, archeology
+select project, bucket, spent, exhausted, hunting, tracking, archeology
 from quota_ledger
 where quota_day = %(day)s
 order by project, bucket;
+
+-- told: the newest limit that the API named, and the day, by project and bucket
+select distinct on (project, bucket) project, bucket, quota_limit, quota_day
+from quota_ledger
+where project = any(%(projects)s) and quota_limit is not null and quota_day >= %(since)s and quota_day <= %(day)s
+order by project, bucket, quota_day desc;
 
 -- prune: forget the days before one
 delete from quota_ledger where quota_day < %(before)s;

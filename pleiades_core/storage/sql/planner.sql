@@ -27,5 +27,5 @@ select min(claimed_at) from videos
 -- spent: general units that the uploads road took since an instant
 select coalesce(sum(units), 0)::int from pulls where road = 'uploads' and bucket = 'general' and pulled_at > %(since)s
 
--- terms: how many there are to search for
-select count(*) from search_queue
+-- terms: how many there are to search for, with those that the next hunt puts into the queue
+select count(*) from (select term from search_queue union select unnest(%(seeds)s::text[])) as known

@@ -33,7 +33,7 @@ where channel = any(%(channels)s) and push_asked_at = %(now)s;
 update channels set push_until = %(until)s, push_refusals = 0
 where channel_id = %(channel_id)s and push_asked_at > %(asked_after)s;
 
--- end_lease: the hub says that the subscription is over or denied
+-- end_lease: the hub says that the subscription is denied
 update channels set push_until = null where channel_id = %(channel_id)s and push_asked_at > %(asked_after)s;
 
 -- push_state: subscriptions that live, and channels that are followed

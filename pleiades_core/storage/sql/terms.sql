@@ -1,6 +1,6 @@
--- The search queue: discover/terms.py, snowball.py and rewards.py. Rows that another hunter holds are passed over, never waited for:
--- a transaction that admits videos holds other rows already, and two that wait for each other's are a deadlock. What is passed over
--- is a mention or an estimate that comes again, or a place in a round which the other hunter is noting at this moment.
+-- The search queue: discover/terms.py, snowball.py and rewards.py. Whoever writes it does so in turn (in_turn of watchlist.sql): a
+-- transaction that admits videos holds other rows already, and two that wait for each other's are a deadlock. Mentions and culls pass
+-- over rows that are held all the same: they come again. Pages and where a round goes on do not.
 
 -- seed_terms: terms that are not in the queue yet; without an instant, they have waited longest
 insert into search_queue (term, priority) select term, %(priority)s from unnest(%(terms)s::text[]) as given (term)
@@ -27,7 +27,7 @@ from (
     select term, next_page_token is not distinct from %(held_token)s
              and round_started_at is not distinct from %(held_round)s as here
     from search_queue where term = %(term)s
-    for no key update skip locked
+    for no key update
 ) as present
 where q.term = present.term
 
@@ -37,7 +37,7 @@ set pulls = q.pulls * kept + 1, reward = q.reward * kept + %(reward)s, scored_at
 from (
     select term, power(%(kept_a_day)s::float8, greatest(0, extract(epoch from %(now)s - coalesce(scored_at, %(now)s)) / 86400)) as kept
     from search_queue where term = %(term)s
-    for no key update skip locked
+    for no key update
 ) as present
 where q.term = present.term
 
@@ -110,5 +110,5 @@ from unnest(%(terms)s::text[], %(pulls)s::float8[], %(rewards)s::float8[], %(pri
     as given (term, pulls, reward, prior_mean, seen)
 where q.term = given.term and q.scored_at is not distinct from given.seen
 
--- search_pulls: when each term was searched, as far as SQL still knows
-select pulled_at, arm from pulls where road = 'search' and error is null and pulled_at >= %(since)s
+-- search_pulls: when each term was searched, as far as SQL still knows; which pulls count says rewards.sql
+select pulled_at, arm, error from pulls where road = 'search' and pulled_at >= %(since)s

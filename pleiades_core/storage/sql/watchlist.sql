@@ -83,7 +83,7 @@ select channel, channel_id from channels where channel_id = any(%(channel_ids)s)
 
 -- admit: described videos are known from now on
 update videos v
-set state = 1, channel = given.channel, published_at = given.published_at, lease_id = null
+set state = 1, channel = given.channel, published_at = given.published_at, lease_id = null, found_by = null
 from unnest(%(vids)s::int[], %(channels)s::int[], %(published)s::timestamptz[]) as given (vid, channel, published_at)
 where v.vid = given.vid and v.state <> 1
 
