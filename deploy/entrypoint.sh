@@ -2,8 +2,12 @@
 # Runs `pleiades` with the container's arguments and ends with its exit code, but for one: 42 (quota is spent until the reset)
 # becomes 0. Docker's `restart: on-failure` cannot except a code, and would start a program again and again that can do nothing
 # until midnight Pacific. The reset time stands in the log.
-pleiades "$@" &
+
+# 3: a shell gives what runs in the background nothing to read, and `add --file -` reads.
+exec 3<&0
+pleiades "$@" <&3 3<&- &
 child=$!
+exec 3<&-
 trap 'kill -TERM "$child" 2>/dev/null' TERM INT HUP
 while :; do
     wait "$child"

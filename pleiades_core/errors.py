@@ -15,7 +15,7 @@
     └── ApiError                                5    YouTube's answer, or the lack of one
         ├── QuotaExhausted                     42    retry at `resets_at`, not before
         ├── RateLimited                              retry after `retry_after` seconds
-        ├── BackendError                             retry with back-off: 5xx, lost connection, deadline
+        ├── BackendError                             retry with back-off, after `retry_after`: 5xx, lost connection, deadline
         ├── BadReply                                 retry with back-off: the body is not what the API promises
         │   └── ReplyTooLarge                        a retry gives the same answer; asking for less may help
         ├── KeyInvalid, KeyBlocked, ApiDisabled 4    retire the key; another one may work
@@ -116,17 +116,21 @@ class QuotaExhausted(ApiError):
         self, project: str, bucket: str, resets_at: datetime, *, limit: int | None = None, pool: str | None = None
     ) -> None:
         until = f"until {resets_at:%Y-%m-%d %H:%M} UTC"
-        super().__init__(
-            f"what is left of bucket {bucket!r} of project {project!r} is kept for other pools than {pool!r} {until} or earlier"
-            if pool
-            else f"quota of bucket {bucket!r} of project {project!r} is spent {until}",
-            cure="wait for the reset; `pleiades quota` shows what is left in which bucket",
-        )
+        cure = "wait for the reset; `pleiades quota` shows what is left in which bucket"
+        if limit == 0:
+            said = f"project {project!r} has no quota in bucket {bucket!r}: its daily limit is 0, which no reset changes"
+            cure = "ask Google for quota (console.cloud.google.com, IAM & Admin, Quotas), then name it in PLEIADES_QUOTA_LIMITS"
+        elif pool:
+            said = f"what is left of bucket {bucket!r} of project {project!r} is kept for other pools than {pool!r}"
+            said += f" {until} or earlier"
+        else:
+            said = f"quota of bucket {bucket!r} of project {project!r} is spent {until}"
+        super().__init__(said, cure=cure)
         self.project = project
         self.bucket = bucket
         #: Aware UTC: the next midnight in the Pacific zone.
         self.resets_at = resets_at
-        #: The daily limit that the error body names; None when it names none. May be 0 for a new project.
+        #: The daily limit that the error body names, or that the ledger counts on; None when unknown. May be 0.
         self.limit = limit
         #: The pool that may take no more while others may; None when nobody may. Its share grows as theirs lapse.
         self.pool = pool
@@ -143,6 +147,19 @@ class RateLimited(ApiError):
 
 class BackendError(ApiError):
     """YouTube's side failed: 5xx, a lost connection, no answer before the deadline."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        cure: str = "",
+        retry_after: float | None = None,
+        status: int | None = None,
+        reason: str = "",
+    ) -> None:
+        super().__init__(message, cure=cure, status=status, reason=reason)
+        #: Seconds the server asked for; None when it did not say.
+        self.retry_after = retry_after
 
 
 class BadReply(ApiError):

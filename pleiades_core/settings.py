@@ -6,13 +6,14 @@ opening anything. Nothing is read when this module is imported.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AliasChoices, AwareDatetime, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AliasChoices, AwareDatetime, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from pleiades_core.errors import ConfigurationError
 
@@ -24,6 +25,11 @@ _HUB_URL = "https://pubsubhubbub.appspot.com"
 #: What compliance mode is set to in order to use the quota of several projects. developers.google.com/youtube/terms/
 #: developer-policies, III.D.1.c, as of 14 Sep 2026: "exactly one (1) API Project for that API Client".
 SEVERAL_PROJECTS = "off: each project is an API client of its own (Developer Policies III.D.1.c: one project per API client)"
+
+#: What Google limits separately; youtube/quota.py says what each is spent by.
+QUOTA_BUCKETS = ("search", "stats", "general")
+#: The ledger's columns hold no more.
+_MOST_UNITS = 2**31 - 1
 
 #: The file in HOME that holds what differs from the defaults, under the field names below.
 SETTINGS_FILE = "pleiades.toml"
@@ -50,7 +56,8 @@ class Settings(BaseSettings):
     )
     #: `on`: the quota of one project alone is used. The other value is `SEVERAL_PROJECTS`, which states Google's rule.
     compliance_mode: str = "on"
-    #: Daily limits that Google granted: {"project": {"general": 50000}}. What is not named has the default.
+    #: Daily limits that Google granted: {"project": {"general": 50000}}. What is not named has the limit that the API named
+    #: lately, or the default.
     quota_limits: dict[str, dict[str, int]] = Field(default_factory=dict)
     #: The only switch between YouTube and the simulator: feeds and hub follow it.
     youtube_url: str = YOUTUBE_URL
@@ -109,6 +116,16 @@ class Settings(BaseSettings):
     call_deadline_s: float = Field(default=20.0, gt=0)
     #: Calls in flight at once.
     parallel_calls: int = Field(default=4, ge=1, le=64)
+
+    @field_validator("quota_limits")
+    @classmethod
+    def _limits_of_buckets(cls, limits: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+        # The words of the message are ours: a name in the value may be a pasted key.
+        if any(bucket not in QUOTA_BUCKETS for of_project in limits.values() for bucket in of_project):
+            raise ValueError(f"a bucket is none of {', '.join(QUOTA_BUCKETS)}")
+        if any(not 0 <= units <= _MOST_UNITS for of_project in limits.values() for units in of_project.values()):
+            raise ValueError(f"a limit is not between 0 and {_MOST_UNITS}")
+        return limits
 
     @classmethod
     def settings_customise_sources(
@@ -184,12 +201,24 @@ def load_settings(home: Path | None = None) -> Settings:
         said = _home_file(chosen / SETTINGS_FILE)
         kind = DemoSettings if said.get("demo") is True else Settings
         return kind(**said).model_copy(update={"home": chosen})
+    except SettingsError as error:
+        # Its cause holds the value.
+        field = re.search('field "([a-z_]+)"', str(error))
+        raise ConfigurationError(
+            f"settings are not valid: {field[1] if field else 'one of them'} is not JSON",
+            cure='write a list as ["US", "DE"] and an object as {"my-project": {"general": 50000}}; see .env.example',
+        ) from None
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        problems = "; ".join(f"{_place(e['loc'])}: {e['msg']}" for e in error.errors(include_input=False))
         raise ConfigurationError(
             f"settings are not valid: {problems}",
             cure="correct them in the environment, .env or pleiades.toml; see .env.example",
         ) from None
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    """The field, and positions in it. Not names in it: whoever confuses projects with keys has written a key there."""
+    return ".".join(str(part) for number, part in enumerate(loc) if number == 0 or isinstance(part, int))
 
 
 def _home_file(path: Path) -> dict[str, Any]:

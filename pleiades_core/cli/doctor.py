@@ -38,7 +38,7 @@ class Finding:
 
 def examine(settings: Settings, *, call: bool) -> list[Finding]:
     """Every finding, the healthy ones too. With `call` every key in use is tried, for one unit each."""
-    findings = [*_keys(settings), _disk(settings)]
+    findings = [*_keys(settings), *_limits(settings), _disk(settings)]
     try:
         with open_installation(settings) as pleiades:
             findings += _inside(pleiades, call=call)
@@ -104,6 +104,22 @@ def _keys(settings: Settings) -> Iterator[Finding]:
         if len(pools) > 1:
             shared = ", ".join(pool for pool in POOL_NAMES if pool in pools)
             yield Finding(part="sharing", ok=True, found=f"project {project} is shared by the pools {shared}")
+
+
+def _limits(settings: Settings) -> Iterator[Finding]:
+    """Projects that PLEIADES_QUOTA_LIMITS names and no key has: most likely misspelt, and the limits not used."""
+    if settings.api_key_pool is None or not all(finding.ok for finding in _keys(settings)):
+        return
+    keys = parse_pool(settings.api_key_pool.get_secret_value())
+    known = pools_of(keys)
+    secrets = {key.secret.get_secret_value() for key in keys}
+    strangers = ["a key" if name in secrets else name for name in settings.quota_limits if name not in known]
+    if strangers:
+        yield Finding(
+            part="limits", ok=False, exit_code=10,
+            found=f"PLEIADES_QUOTA_LIMITS names {', '.join(strangers)}, of which there is no key",
+            cure=f"name projects as YOUTUBE_API_KEY_POOL_JSON does: {', '.join(known)}",
+        )  # fmt: skip
 
 
 def _refusals(pleiades: Installation, *, call: bool) -> Iterator[Finding]:

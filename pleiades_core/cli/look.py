@@ -65,7 +65,8 @@ def top(
     print_rows(f"rising in the 24 hours to {until:%Y-%m-%d %H:%M} UTC", names, rows)
 
 
-@app.command(context_settings={"ignore_unknown_options": True})
+# No `-h`: an id may begin with a dash, and click would look for it among the letters.
+@app.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 def show(
     context: typer.Context,
     video: Annotated[str, typer.Argument(help="Video id, or any address of the video.")],

@@ -53,8 +53,11 @@ def _run() -> int:
     except Stopped as stopped:
         output.stderr.print("stopped; leases are given back")
         return stopped.exit_code
-    except BrokenPipeError:
-        # The reader had enough, as in `pleiades sql … | head`. Python would complain again when it flushes at exit.
+    except SystemExit as ended:
+        # The reader had enough, as in `pleiades sql … | head`: rich and click each end with 1 for it.
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        # Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code if isinstance(code, int) else 0

@@ -1,4 +1,4 @@
-"""Commands of what is searched for: terms, campaign."""
+"""Commands of what is searched for: terms, learn, campaign."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from pleiades_core.cli.app import app, settings_of
-from pleiades_core.cli.output import JsonOption, print_answer, print_json, print_rows
+from pleiades_core.cli.output import JsonOption, print_answer, print_facts, print_json, print_rows
 from pleiades_core.discover import campaigns, terms
+from pleiades_core.discover.learning import learn as learn_now
 from pleiades_core.errors import UsageError
 from pleiades_core.installation import open_installation
 
@@ -46,6 +47,28 @@ def list_terms(
         for one in listed[:limit]
     ]  # fmt: skip
     print_rows(f"{len(rows)} of {len(listed)} terms", names, rows)
+
+
+@app.command()
+def learn(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Once a day: keep what was asked in the vault, reward the terms for what their finds became, let old rows go.
+
+    Asks nothing of YouTube. May be repeated. Where Dagster runs, it does the same.
+    """
+    with open_installation(settings_of(context)) as pleiades:
+        learned = learn_now(pleiades.database, pleiades.vault, pleiades.key_ring().ledger, pleiades.clock.now())
+    if as_json:
+        print_json(learned)
+        return
+    print_facts(
+        "learned",
+        {
+            "days of pulls exported": learned.exported_days, "pulls exported": learned.exported_pulls,
+            "pulls forgotten by SQL": learned.forgotten.rows, "days that stay in SQL": learned.forgotten.kept,
+            "terms rescored": learned.rescored.terms, "videos judged": learned.rescored.judged,
+            "of these viral": learned.rescored.viral, "old rows of the quota ledger": learned.ledger_pruned,
+        },
+    )  # fmt: skip
 
 
 @campaign.command("add")

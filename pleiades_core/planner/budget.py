@@ -5,15 +5,18 @@ Belongs here: the demand of discovery's roads, and sharing out a bucket's day. D
 
 The order is the one in which a hunt spends (discover/roads.py): what a road has found is described before more is looked for,
 charts are few, and the uploads lists take what is left. A road *needs* what keeps its promise, and *wants* what it can use: the
-search queue could use any number of calls, so it needs none, and wants all.
+search queue could use any number of calls, so it needs none, and wants all. But who may not have a single unit starves.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Literal
 
+from pleiades_core.discover.sources.charts import A_CHART, READ_AGAIN
 from pleiades_core.insights.roads import ChannelsState
 from pleiades_core.youtube.api import CHART_CATEGORIES, IDS_PER_CALL
 from pleiades_core.youtube.quota import GENERAL, SEARCH, STATS
@@ -21,8 +24,7 @@ from pleiades_core.youtube.shares import ARCHEOLOGY, HUNTING, TRACKING, weights
 
 #: Hunts of a day by default (pleiades_dagster/automation/schedules.py).
 HUNTS_A_DAY = 24
-#: Pages of a chart, and readings a day (discover/sources/charts.py).
-_CHART_UNITS, _CHART_READINGS = 4, 2
+_CHART_READINGS = timedelta(days=1) / READ_AGAIN
 
 TRACK, DETAILS, CHARTS, CHECKS, LISTS, SEARCHES, PAST = (
     "tracking", "details", "charts", "checks", "lists", "searches", "archeology",
@@ -48,7 +50,9 @@ class Purse:
 
     project: str
     bucket: str
+    #: What is left of it; never more than the limit of a whole day.
     units: int
+    limit: int
     #: That the project's keys serve.
     pools: frozenset[str]
 
@@ -77,6 +81,8 @@ class Discovery:
     uploads_per_hunt: int
     #: Pages that the open campaigns have yet to read, at most.
     campaign_pages: int
+    #: General units that the reading of one chart took lately: many charts are shorter than they may be.
+    units_a_chart: float = A_CHART
 
 
 @dataclass(slots=True)
@@ -101,7 +107,7 @@ def wishes(discovery: Discovery, backlog: Backlog, polls: float, part: float) ->
     """What everybody asks for on one day, of which `part` (0 to 1) is still to come. `polls`: units of tracking."""
     channels, hunts = discovery.channels, max(1.0, HUNTS_A_DAY * part)
     details = hunts * math.ceil(discovery.found_a_day / HUNTS_A_DAY / IDS_PER_CALL - 1e-9)
-    charts = discovery.chart_regions * len(CHART_CATEGORIES) * _CHART_UNITS * _CHART_READINGS * part
+    charts = discovery.chart_regions * len(CHART_CATEGORIES) * discovery.units_a_chart * _CHART_READINGS * part
     # Every channel that nothing else answers for is to be looked at once a day; those that the hub answers for, too.
     checked = channels.unanswered + channels.push_live
     checks = checked / IDS_PER_CALL * part
@@ -121,6 +127,29 @@ def wishes(discovery: Discovery, backlog: Backlog, polls: float, part: float) ->
         Wish(consumer=SEARCHES, bucket=SEARCH, pool=HUNTING, wants=searches, needs=0.0),
         Wish(consumer=PAST, bucket=SEARCH, pool=ARCHEOLOGY, wants=backlog.campaign_pages, needs=0.0),
     ]  # fmt: skip
+
+
+def serving(wish: Wish, purses: Sequence[Purse]) -> list[Purse]:
+    """The purses that a wish may be paid from."""
+    return [purse for purse in purses if wish.pool in purse.pools]
+
+
+def in_earnest(wanted: Sequence[Wish], purses: Sequence[Purse]) -> list[Wish]:
+    """The wishes, where those for which no day has a unit need what they want: who can use any number cannot do with none."""
+    return [
+        wish if any(purse.limit for purse in serving(wish, purses)) else replace(wish, needs=wish.wants) for wish in wanted
+    ]  # fmt: skip
+
+
+def lack_of(wish: Wish, gets: float, purses: Sequence[Purse]) -> Literal["pool", "limit", "spent", "units"]:
+    """Why a wish gets too little: no key serves its pool, a day has no units, today's are gone, or there are too few."""
+    mine = serving(wish, purses)
+    if not mine:
+        return "pool"
+    limit, units = sum(purse.limit for purse in mine), sum(purse.units for purse in mine)
+    if not limit:
+        return "limit"
+    return "spent" if units < limit and gets + limit - units >= wish.needs else "units"
 
 
 def grant(wanted: Sequence[Wish], purses: Sequence[Purse]) -> Grant:

@@ -79,7 +79,7 @@ def make_plan(stands: Survey, when: Horizon, projects: Mapping[str, frozenset[st
     a_day = sum(one.a_day for one in stands.arrivals)
     backlog = Backlog(list_pages=stands.discovery.channels.waiting_pages, campaign_pages=stands.discovery.campaign_pages)
     rows: list[PlanRow] = []
-    starved: dict[str, Starved] = {}
+    starved: dict[tuple[str, bool], Starved] = {}
     most = _most_a_day(old, new, a_day, when, [_purse(name, STATS, pools, limits) for name, pools in projects.items()])
     for place, start in enumerate(when.starts):
         begin, end = when.spans[place]
@@ -87,18 +87,19 @@ def make_plan(stands: Survey, when: Horizon, projects: Mapping[str, frozenset[st
         part = min(1.0, (end - begin) / budget.HUNTS_A_DAY) if place == 0 else 1.0
         day, wanted = pacific_day(start), budget.wishes(stands.discovery, backlog, tracking[place], part)
         for bucket in BUCKETS:
-            mine = [wish for wish in wanted if wish.bucket == bucket]
             purses = [_purse(name, bucket, pools, limits, today=place == 0) for name, pools in projects.items()]
+            mine = budget.in_earnest([wish for wish in wanted if wish.bucket == bucket], purses)
             granted = budget.grant(mine, purses)
             backlog.work_off(mine, granted.gets)
             rows += _rows(day, mine, purses, granted)
             for wish in mine:
-                if _short(wish, granted) and wish.consumer not in starved:
-                    units = sum(purse.units for purse in purses if wish.pool in purse.pools)
-                    starved[wish.consumer] = Starved(
+                lack = budget.lack_of(wish, granted.gets[wish.consumer], purses)
+                # That today's units are gone says nothing of the days after it.
+                if _short(wish, granted) and (wish.consumer, lack == "spent") not in starved:
+                    starved[wish.consumer, lack == "spent"] = Starved(
                         consumer=wish.consumer, bucket=bucket, day=day, needs=math.ceil(wish.needs),
-                        gets=math.floor(granted.gets[wish.consumer]), why=why(wish.consumer, units),
-                        help=help_for(wish.consumer, most=most, a_day=a_day, when_full=when_full),
+                        gets=math.floor(granted.gets[wish.consumer]), why=why(lack, wish, purses, granted),
+                        help=help_for(lack, wish, most=most, a_day=a_day, when_full=when_full),
                     )  # fmt: skip
     return Plan(
         made_at=stands.at, projects=tuple(projects), watched=stands.videos, by_tier=stands.by_tier,
@@ -112,7 +113,7 @@ def make_plan(stands: Survey, when: Horizon, projects: Mapping[str, frozenset[st
 def _purse(project: str, bucket: str, pools: frozenset[str], limits: Limits, *, today: bool = False) -> Purse:
     usual = DEFAULT_LIMITS[bucket]
     limit, left = limits.get((project, bucket), (usual, usual))
-    return Purse(project=project, bucket=bucket, units=left if today else limit, pools=pools)
+    return Purse(project=project, bucket=bucket, units=left if today else limit, limit=limit, pools=pools)
 
 
 def _most_a_day(

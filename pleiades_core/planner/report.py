@@ -12,6 +12,8 @@ from datetime import date, datetime
 
 from pleiades_core.models import Tier
 from pleiades_core.planner import budget
+from pleiades_core.planner.budget import Grant, Purse, Wish
+from pleiades_core.youtube.pool import VARIABLE
 
 #: What the forecast takes for granted. Shown with every plan.
 ASSUMPTIONS = (
@@ -101,11 +103,14 @@ def judge(bucket: str, rows: Sequence[PlanRow]) -> Verdict:
         missing = _add(row.shortfall for row in days[day])
         needed = _add(row.gets for row in days[day])
         supply = sum(row.supply for row in days[day])
+        wanting = sum(needed.values()) + sum(missing.values())
         lacking = ", ".join(f"{name} lacks {units:,.0f}" for name, units in missing.items())
         text = (
             f"{bucket}: does not fit on {len(short)} of {len(days)} days, first on {day}: {supply:,} units, "
-            f"{sum(needed.values()) + sum(missing.values()):,.0f} needed ({lacking})"
+            f"{wanting:,.0f} needed ({lacking})"
         )
+        if supply >= wanting:
+            text += "; keys in use may not spend them on it"
         return Verdict(bucket=bucket, fits=False, text=text)
     busiest = max(days, key=lambda day: sum(sum(row.gets.values()) for row in days[day]))
     spent, supply = sum(sum(row.gets.values()) for row in days[busiest]), sum(row.supply for row in days[busiest])
@@ -117,23 +122,38 @@ def judge(bucket: str, rows: Sequence[PlanRow]) -> Verdict:
     return Verdict(bucket=bucket, fits=True, text=text)
 
 
-def why(consumer: str, units: int) -> str:
-    """Why a consumer goes without, where there are so many units that its pool may take."""
-    if not units:
-        return "no project in use has units of this bucket for it: its limit is 0, today's is spent, or no key serves the pool"
-    before = {
-        budget.TRACK: "more polls are due than the bucket pays for",
-        budget.DETAILS: "the new videos alone need more than the bucket has",
-        budget.CHARTS: "describing new videos takes the bucket",
-        budget.CHECKS: "descriptions and charts come before it",
-        budget.LISTS: "descriptions, charts and checks come first, and many channels upload that no feed or hub answers for",
-    }  # fmt: skip
-    return f"{before.get(consumer, 'others come before it')}; {units:,} units in all"
+def why(lack: str, wish: Wish, purses: Sequence[Purse], granted: Grant) -> str:
+    """Why a consumer goes without, from the numbers alone. `lack`: of `budget.lack_of`."""
+    mine = budget.serving(wish, purses)
+    limit, units = sum(purse.limit for purse in mine), sum(purse.units for purse in mine)
+    spent = f"{limit - units:,} of today's {limit:,} units are spent"
+    match lack:
+        case "pool":
+            return f"no key in use serves the pool {wish.pool}"
+        case "limit":
+            return f"the limit of the bucket {wish.bucket} is 0 where a key serves the pool {wish.pool}"
+        case "spent":
+            return spent
+    given = _add(given for purse, given in zip(purses, granted.by_purse, strict=True) if purse in mine)
+    others = [f"{name} takes {taken:,.0f}" for name, taken in given.items() if name != wish.consumer and taken >= 1]
+    text = f"there are {units:,} units" + (f", of which {', '.join(others)}" if others else " in all")
+    if units < limit:
+        text += f"; {spent}"
+    if wish.consumer in {budget.CHECKS, budget.LISTS}:
+        text += "; no feed or hub answers for the channels that it is for"
+    return text
 
 
-def help_for(consumer: str, *, most: int | None, a_day: float, when_full: str) -> str:
-    """What a person can do about it."""
-    match consumer:
+def help_for(lack: str, wish: Wish, *, most: int | None, a_day: float, when_full: str) -> str:
+    """What a person can do about it. `lack`: of `budget.lack_of`."""
+    whatever_it_is = {
+        "pool": f"add {wish.pool!r} to the pools of a key in {VARIABLE}",
+        "limit": f"ask Google for quota of the bucket {wish.bucket}; PLEIADES_QUOTA_LIMITS must not say 0",
+        "spent": "there are new ones after midnight, Pacific time",
+    }
+    if lack in whatever_it_is:
+        return whatever_it_is[lack]
+    match wish.consumer:
         case budget.TRACK:
             fits = (
                 f"at most {most:,} of {a_day:,.0f} new videos a day can be watched"

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 
 from pleiades_core.discover.campaigns import PAGES_A_CELL, open_ones
 from pleiades_core.discover.campaigns import campaigns as known_campaigns
+from pleiades_core.discover.sources.charts import A_CHART
+from pleiades_core.discover.terms import usable
 from pleiades_core.insights.roads import channels_state
 from pleiades_core.models import Tier
 from pleiades_core.planner.budget import Discovery
@@ -60,7 +62,7 @@ def survey(database: Database, settings: Settings, now: datetime, first: datetim
         watched = connection.execute(_SQL.watched, words).fetchall()
         found = connection.execute(_SQL.found, words).fetchall()
         spent = connection.execute(_SQL.spent, words).fetchone()
-        terms = connection.execute(_SQL.terms).fetchone()
+        terms = connection.execute(_SQL.terms, {"seeds": usable(settings.seed_terms)}).fetchone()
         campaigns = open_ones(known_campaigns(connection))
     days = seen_over / timedelta(days=1)
     return Survey(
@@ -79,6 +81,7 @@ def survey(database: Database, settings: Settings, now: datetime, first: datetim
             searches_per_hunt=settings.searches_per_hunt,
             uploads_per_hunt=settings.uploads_per_hunt,
             campaign_pages=sum(one.cells_left * PAGES_A_CELL - one.pages for one in campaigns),
+            units_a_chart=min(A_CHART, spent[1]) if spent and spent[1] else A_CHART,
         ),
         seen_over=seen_over,
     )

@@ -41,7 +41,8 @@ from pleiades_core.youtube.shares import POOL_NAMES
 #: aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter ("full jitter")
 _BACK_OFF_BASE_S = 0.5
 _BACK_OFF_CAP_S = 8.0
-#: A server may ask for more patience than that, within reason: a lease must outlive the wait.
+#: A server may ask for more patience than that. Beyond this the call fails at once, since a lease must outlive the wait, and an
+#: attempt that comes too early is billed and refused.
 _LONGEST_RETRY_AFTER_S = 30.0
 #: Just after the reset YouTube's clock may still be on the day before; believing it would close the whole new day.
 _CLOCK_SKEW = timedelta(minutes=2)
@@ -92,8 +93,8 @@ class HydraExecutor:
 
         Units come from `reservation` while it is of the method's bucket, of the present quota day and not used up; from the
         ledger otherwise. Raises QuotaExhausted when no project of the pool has units left, KeyInvalid when no key is left,
-        RateLimited, BackendError or BadReply after the last attempt or as soon as the answer is not `wanted` any more,
-        BadRequest, ResourceMissing or ReplyTooLarge at once.
+        RateLimited, BackendError or BadReply after the last attempt, as soon as the answer is not `wanted` any more, or when
+        the server asks for more patience than a call has, BadRequest, ResourceMissing or ReplyTooLarge at once.
         """
         bucket = BUCKET_OF_METHOD[method]
         spent: set[str] = set()
@@ -106,16 +107,15 @@ class HydraExecutor:
                 return outcome
             if isinstance(outcome, QuotaExhausted):
                 spent.add(key.project)
-                if not _just_reset(now):
-                    self._closed.add((key.project, bucket, pacific_day(now)))
-                    self.ledger.mark_exhausted(key.project, bucket, outcome.limit, now=now)
+                self._close(outcome, now)
             elif isinstance(outcome, KeyInvalid | KeyBlocked | ApiDisabled):
                 self.ring.retire(key, outcome)
             elif isinstance(outcome, RateLimited | BackendError | BadReply) and not isinstance(outcome, ReplyTooLarge):
                 failures += 1
-                if failures >= self._attempts or not wanted():
+                wait_s = _wait_s(failures, outcome)
+                if failures >= self._attempts or wait_s > _LONGEST_RETRY_AFTER_S or not wanted():
                     raise outcome
-                self._sleep(_wait_s(failures, outcome))
+                self._sleep(wait_s)
             else:
                 raise outcome
 
@@ -143,8 +143,19 @@ class HydraExecutor:
         bucket = BUCKET_OF_METHOD[method]
         paid = any(self.ledger.debit(key.project, bucket, pool, now=now) for pool in POOL_NAMES if pool in key.pools)
         if not paid:
-            return QuotaExhausted(key.project, bucket, self.ledger.resets_at())
-        return self._attempt(method, params, key, bucket, now)
+            limit = self.ledger.limit(key.project, bucket)
+            return QuotaExhausted(key.project, bucket, self.ledger.resets_at(), limit=limit)
+        outcome = self._attempt(method, params, key, bucket, now)
+        if isinstance(outcome, QuotaExhausted):
+            self._close(outcome, now)
+        return outcome
+
+    def _close(self, verdict: QuotaExhausted, sent_at: datetime) -> None:
+        """Believe the API that a bucket is spent, for the day on which the call was sent."""
+        # A limit of 0 is no matter of whose clock says what.
+        if verdict.limit == 0 or not _just_reset(sent_at):
+            self._closed.add((verdict.project, verdict.bucket, pacific_day(sent_at)))
+            self.ledger.mark_exhausted(verdict.project, verdict.bucket, verdict.limit, now=sent_at)
 
     def _pay(self, bucket: str, pool: str, reservation: Reservation | None, spent: set[str], now: datetime) -> ApiKey:
         """A key whose project has just been charged one unit. Raises QuotaExhausted or KeyInvalid."""
@@ -185,9 +196,9 @@ class HydraExecutor:
 
 def _wait_s(failures: int, error: ApiError) -> float:
     """Seconds until the next attempt after that many failures."""
-    if isinstance(error, RateLimited) and error.retry_after is not None:
-        return min(error.retry_after, _LONGEST_RETRY_AFTER_S)
-    return random.uniform(0, min(_BACK_OFF_CAP_S, _BACK_OFF_BASE_S * 2.0**failures))  # noqa: S311  not a secret
+    asked_for = error.retry_after if isinstance(error, RateLimited | BackendError) else None
+    jitter = random.uniform(0, min(_BACK_OFF_CAP_S, _BACK_OFF_BASE_S * 2.0**failures))  # noqa: S311  not a secret
+    return max(asked_for or 0.0, jitter)
 
 
 def _just_reset(now: datetime) -> bool:

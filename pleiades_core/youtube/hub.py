@@ -43,29 +43,24 @@ class Hub:
 
         Raises BackendError, RateLimited, BadReply, BadRequest or ResourceMissing, none of which holds the secret.
         """
-        form = _form("subscribe", channel_id, callback, {"hub.secret": secret, "hub.lease_seconds": str(lease_s)})
+        form = SecretBytes(
+            urlencode(
+                {
+                    "hub.mode": "subscribe", "hub.topic": topic_of(channel_id), "hub.callback": callback,
+                    "hub.verify": "async", "hub.secret": secret, "hub.lease_seconds": str(lease_s),
+                }
+            ).encode("ascii")
+        )  # fmt: skip
         # A traceback keeps its frames' variables.
         del secret
-        self._ask(form)
-
-    def unsubscribe(self, channel_id: ChannelId, callback: str) -> None:
-        """Ask for no more notices of a channel. Raises what `subscribe` does."""
-        self._ask(_form("unsubscribe", channel_id, callback, {}))
-
-    def close(self) -> None:
-        """Close every idle connection."""
-        self._lines.close()
-
-    def _ask(self, form: SecretBytes) -> None:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         reply = self._lines.request("POST", "/subscribe", headers, form)
         if reply.status not in _ACCEPTED:
             raise refusal("the hub", _SETTING, reply, datetime.now(UTC))
 
-
-def _form(mode: str, channel_id: ChannelId, callback: str, more: dict[str, str]) -> SecretBytes:
-    fields = {"hub.mode": mode, "hub.topic": topic_of(channel_id), "hub.callback": callback, "hub.verify": "async", **more}
-    return SecretBytes(urlencode(fields).encode("ascii"))
+    def close(self) -> None:
+        """Close every idle connection."""
+        self._lines.close()
 
 
 def topic_of(channel_id: ChannelId) -> str:

@@ -16,6 +16,7 @@ from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.pool import VARIABLE, ApiKey, choose_keys, parse_pool, pools_of
 from pleiades_core.youtube.quota import Ledger
+from pleiades_core.youtube.refusals import in_words
 from pleiades_core.youtube.retired import RetiredKeys
 from pleiades_core.youtube.shares import POOL_NAMES, POOLS
 
@@ -80,7 +81,8 @@ class KeyRing:
         """What to raise when a project has no units of a bucket for a pool."""
         # Just after a reset the API may say "spent" of a bucket that the ledger has units of for this very pool.
         kept = self.ledger.left(project, bucket) > 0 and self.ledger.left(project, bucket, pool) == 0
-        return QuotaExhausted(project, bucket, self.ledger.resets_at(), pool=pool if kept else None)
+        limit = self.ledger.limit(project, bucket)
+        return QuotaExhausted(project, bucket, self.ledger.resets_at(), limit=limit, pool=pool if kept else None)
 
     def of_project(self, project: str, pool: str) -> ApiKey | None:
         """The first live key of one project, whose units the caller already holds. None when there is none."""
@@ -113,7 +115,8 @@ class KeyRing:
         with self._lock:
             retired = dict(self._retired)
         states = [
-            (key, f"refused: {retired[key.fingerprint]}" if key.fingerprint in retired else "live") for key in self.keys
+            (key, f"refused: {in_words(retired[key.fingerprint])}" if key.fingerprint in retired else "live")
+            for key in self.keys
         ] + [(key, "ignored: compliance mode") for key in self.ignored]
         return [
             {"fingerprint": key.fingerprint, "project": key.project, "pools": _words(key.pools), "state": state}
@@ -140,7 +143,9 @@ class KeyRing:
             raise ConfigurationError(f"no key in {VARIABLE} serves the pool {pool!r}", cure=f"add {pool!r} to a key's pools")
         with self._lock:
             live = [key for key in members if key.fingerprint not in self._retired]
-            reasons = "" if live else ", ".join(f"{key.fingerprint} {self._retired[key.fingerprint]}" for key in members)
+            reasons = (
+                "" if live else "; ".join(f"{key.fingerprint}: {in_words(self._retired[key.fingerprint])}" for key in members)
+            )
         if not live:
             raise KeyInvalid(
                 f"every key of the pool {pool!r} was refused: {reasons}",

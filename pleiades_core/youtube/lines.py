@@ -80,10 +80,11 @@ class Lines:
 def refusal(who: str, setting: str, reply: Reply, now: datetime) -> ApiError:
     """The error that a status other than success stands for; `who` answered, at the address in `setting`."""
     status, said = reply.status, f"{who} answered {reply.status}"
+    patience = retry_after_s(reply.headers.get("retry-after"), now)
     if status >= _FIRST_FAILURE or status == _TIMEOUT:
-        return BackendError(said, cure="nothing is lost, ask again later", status=status)
+        return BackendError(said, cure="nothing is lost, ask again later", retry_after=patience, status=status)
     if status == _TOO_MANY:
-        return RateLimited(said, retry_after=retry_after_s(reply.headers.get("retry-after"), now), status=status)
+        return RateLimited(said, retry_after=patience, status=status)
     if status in {_MISSING, _GONE}:
         return ResourceMissing(said, cure="it was removed, or the service has an outage: ask again later", status=status)
     if status < _FIRST_REFUSAL:

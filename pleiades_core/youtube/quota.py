@@ -9,10 +9,10 @@ Costs and limits are data: nothing here was tried against the live service, and 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -43,6 +43,10 @@ BUCKET_OF_METHOD: Mapping[str, str] = MappingProxyType(
         "videoCategories.list": GENERAL,
     }
 )
+
+#: For so many quota days, the first included, a limit that the API named is believed; then the usual one is tried again, at the
+#: price of one refused call where nothing has changed. A project without search quota pays that once a week.
+TOLD_FOR_DAYS = 7
 
 #: Rows older than this many days answer no question any more.
 LEDGER_KEPT_DAYS = 90
@@ -120,6 +124,9 @@ class Ledger:
 
     `limits`: units of project and bucket, where Google granted other than DEFAULT_LIMITS. `pools_of`: the pools that the keys
     of each project serve; only those have a share of its buckets. A project that is not named serves them all.
+
+    A limit that the API names holds for its day whatever else is said, and where `limits` names none for the next days too
+    (TOLD_FOR_DAYS).
     """
 
     def __init__(
@@ -182,11 +189,13 @@ class Ledger:
     def left(self, project: str, bucket: str, pool: str | None = None) -> int:
         """Units left on the present quota day: of the whole bucket, or those that one pool may take now."""
         now = self._clock.now()
+        day = pacific_day(now)
         with self._database.transaction() as connection:
-            row = connection.execute(_SQL.one, {"project": project, "bucket": bucket, "day": pacific_day(now)}).fetchone()
-        spent, told, exhausted, *counts = row or (0, None, False, *[0] * 2 * len(POOL_NAMES))
+            row = connection.execute(_SQL.one, {"project": project, "bucket": bucket, "day": day}).fetchone()
+            limit_of = self._limit_of(connection, [project], day)
+        spent, exhausted, *counts = row or (0, False, *[0] * 2 * len(POOL_NAMES))
         account = Account(
-            limit=self.limit(project, bucket) if told is None else told,
+            limit=limit_of(project, bucket),
             spent=spent,
             by_pool=dict(zip(POOL_NAMES, counts, strict=False)),
             lapsed=dict(zip(POOL_NAMES, counts[len(POOL_NAMES) :], strict=True)),
@@ -202,12 +211,13 @@ class Ledger:
         day, resets_at = pacific_day(now), quota_resets_at(now)
         with self._database.transaction() as connection:
             touched = {(row[0], row[1]): row[2:] for row in connection.execute(_SQL.of_day, {"day": day})}
-        for project in projects:
-            for bucket in DEFAULT_LIMITS:
-                touched.setdefault((project, bucket), (0, None, False, 0, 0, 0))
+            for project in projects:
+                for bucket in DEFAULT_LIMITS:
+                    touched.setdefault((project, bucket), (0, False, 0, 0, 0))
+            limit_of = self._limit_of(connection, {project for project, _ in touched}, day)
         rows = []
-        for (project, bucket), (spent, told, exhausted, hunting, tracking, archeology) in sorted(touched.items()):
-            limit = self.limit(project, bucket) if told is None else told
+        for (project, bucket), (spent, exhausted, hunting, tracking, archeology) in sorted(touched.items()):
+            limit = limit_of(project, bucket)
             rows.append(
                 LedgerRow(
                     project=project, bucket=bucket, quota_day=day, spent=spent, limit=limit,
@@ -218,8 +228,9 @@ class Ledger:
         return rows
 
     def limit(self, project: str, bucket: str) -> int:
-        """The units of a day that are counted on where the API itself named no limit."""
-        return self._limits.get(project, {}).get(bucket, DEFAULT_LIMITS.get(bucket, 0))
+        """The units of the present quota day, spent or not, as far as is known."""
+        with self._database.transaction() as connection:
+            return self._limit_of(connection, [project], pacific_day(self._clock.now()))(project, bucket)
 
     def resets_at(self) -> datetime:
         """When the present quota day ends, as aware UTC."""
@@ -233,6 +244,25 @@ class Ledger:
     def _weights(self, project: str, bucket: str) -> dict[str, int]:
         return weights(bucket, self._pools_of.get(project, POOLS))
 
+    def _granted(self, project: str, bucket: str) -> int | None:
+        return self._limits.get(project, {}).get(bucket)
+
+    def _limit_of(
+        self, connection: psycopg.Connection[TupleRow], projects: Collection[str], day: date
+    ) -> Callable[[str, str], int]:
+        """Project and bucket to the limit of a day, by the rule that the statement `take` follows too."""
+        asked = {"projects": list(projects), "day": day, "since": _since(day)}
+        told = {(project, bucket): said for project, bucket, *said in connection.execute(_SQL.told, asked)}
+
+        def limit_of(project: str, bucket: str) -> int:
+            granted = self._granted(project, bucket)
+            limit, named_on = told.get((project, bucket), (None, None))
+            if limit is not None and (granted is None or named_on == day):
+                return int(limit)
+            return DEFAULT_LIMITS.get(bucket, 0) if granted is None else granted
+
+        return limit_of
+
     def _take(
         self, connection: psycopg.Connection[TupleRow], project: str, bucket: str, pool: str, units: int, *,
         least: int, now: datetime,
@@ -241,10 +271,11 @@ class Ledger:
         if units < 0:
             raise ValueError(f"units cannot be negative: {units}")
         shares = self._weights(project, bucket)
-        elapsed = Elapsed.at(now)
+        elapsed, day = Elapsed.at(now), pacific_day(now)
         values: dict[str, Any] = {
-            "project": project, "bucket": bucket, "day": pacific_day(now), "pool": _known(pool), "least": least, "most": units,
-            "usual": self.limit(project, bucket), "elapsed": elapsed.seconds, "of": elapsed.of,
+            "project": project, "bucket": bucket, "day": day, "pool": _known(pool), "least": least, "most": units,
+            "granted": self._granted(project, bucket), "usual": DEFAULT_LIMITS.get(bucket, 0), "since": _since(day),
+            "elapsed": elapsed.seconds, "of": elapsed.of,
             "shares": max(1, sum(shares.values())), **{f"{name}_share": shares.get(name, 0) for name in POOL_NAMES},
         }  # fmt: skip
         taken = connection.execute(_SQL.take, values).fetchone()
@@ -253,6 +284,11 @@ class Ledger:
             connection.execute(_SQL.ensure, values)
             taken = connection.execute(_SQL.take, values).fetchone()
         return int(taken[0]) if taken else None
+
+
+def _since(day: date) -> date:
+    """The first day of those whose limits are still believed on `day`."""
+    return day - timedelta(days=TOLD_FOR_DAYS - 1)
 
 
 def _known(pool: str) -> str:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import email.utils
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -30,14 +32,60 @@ from pleiades_core.errors import (
     ResourceMissing,
 )
 
-# Reasons of `errors[]` (camelCase, the older form) and of google.rpc.ErrorInfo in `details[]` (capitals).
-# developers.google.com/youtube/v3/docs/errors, google/api/error_reason.proto (read 2026-11-22)
-_INVALID = {"API_KEY_INVALID", "keyInvalid", "keyExpired", "dailyLimitExceededUnreg", "authError", "CONSUMER_INVALID"}
-_BLOCKED = {
-    "API_KEY_SERVICE_BLOCKED", "API_KEY_HTTP_REFERRER_BLOCKED", "API_KEY_IP_ADDRESS_BLOCKED", "API_KEY_ANDROID_APP_BLOCKED",
-    "API_KEY_IOS_APP_BLOCKED", "ipRefererBlocked",
-}  # fmt: skip
-_DISABLED = {"SERVICE_DISABLED", "accessNotConfigured", "CONSUMER_SUSPENDED", "BILLING_DISABLED", "projectNotLinked"}
+
+@dataclass(frozen=True, slots=True)
+class _AboutKey:
+    """What a refusal says of the key, in words, and what a person can do about it."""
+
+    error: type[KeyInvalid | KeyBlocked | ApiDisabled]
+    words: str
+    cure: str
+
+
+_REPLACE = "replace the key in YOUTUBE_API_KEY_POOL_JSON"
+_NO_KEY = _AboutKey(KeyInvalid, "the key does not exist", f"copy it again, or {_REPLACE}")
+_NOT_TAKEN = _AboutKey(KeyInvalid, "the key is not accepted", _REPLACE)
+_PAGE = "on the key's page in the Google Cloud console"
+_NOT_FOR_API = _AboutKey(
+    KeyBlocked, "the key may not be used for this API", f"add the YouTube Data API v3 to the API restrictions {_PAGE}"
+)
+_NOT_FROM_HERE = "the key may not be used from this address"
+_ADDRESSES = (
+    f"IP addresses with this machine's own, IPv4 and IPv6, as the application restriction {_PAGE}, not Websites or apps"
+)
+_NOT_ENABLED = _AboutKey(
+    ApiDisabled,
+    "the API is not enabled in the key's project",
+    "enable the YouTube Data API v3 in the project of the key, in the Google Cloud console; it takes some minutes",
+)
+
+#: Reasons of `errors[]` (camelCase, the older form) and of google.rpc.ErrorInfo in `details[]` (capitals).
+#: developers.google.com/youtube/v3/docs/errors, google/api/error_reason.proto (read 2026-11-22)
+ABOUT_KEY: Mapping[str, _AboutKey] = MappingProxyType(
+    {
+        "SERVICE_DISABLED": _NOT_ENABLED,
+        "accessNotConfigured": _NOT_ENABLED,
+        "projectNotLinked": _NOT_ENABLED,
+        "CONSUMER_SUSPENDED": _AboutKey(
+            ApiDisabled, "the key's project is suspended", "read what Google wrote to the project's owner"
+        ),
+        "BILLING_DISABLED": _AboutKey(ApiDisabled, "billing is off in the key's project", "turn it on, or use another project"),
+        "API_KEY_SERVICE_BLOCKED": _NOT_FOR_API,
+        "API_KEY_IP_ADDRESS_BLOCKED": _AboutKey(KeyBlocked, _NOT_FROM_HERE, f"choose {_ADDRESSES}"),
+        "ipRefererBlocked": _AboutKey(KeyBlocked, _NOT_FROM_HERE, f"choose {_ADDRESSES}"),
+        "API_KEY_HTTP_REFERRER_BLOCKED": _AboutKey(KeyBlocked, "the key is for web pages only", f"choose {_ADDRESSES}"),
+        "API_KEY_ANDROID_APP_BLOCKED": _AboutKey(KeyBlocked, "the key is for an Android app only", f"choose {_ADDRESSES}"),
+        "API_KEY_IOS_APP_BLOCKED": _AboutKey(KeyBlocked, "the key is for an iOS app only", f"choose {_ADDRESSES}"),
+        "API_KEY_INVALID": _NO_KEY,
+        "keyInvalid": _NO_KEY,
+        "keyExpired": _AboutKey(KeyInvalid, "the key has expired", _REPLACE),
+        "CONSUMER_INVALID": _AboutKey(KeyInvalid, "the key's project does not exist", _REPLACE),
+        "dailyLimitExceededUnreg": _NOT_TAKEN,
+        "authError": _NOT_TAKEN,
+        # google.rpc.Code's name for 401.
+        "UNAUTHENTICATED": _NOT_TAKEN,
+    }
+)
 _SPENT = {"quotaExceeded", "dailyLimitExceeded"}
 _TOO_FAST = {
     "rateLimitExceeded",
@@ -66,8 +114,9 @@ def parse_error(  # noqa: PLR0911  one return for each meaning
     `headers` have lower-case names. `project` and `bucket` are what the call was charged to, `now` an aware instant. The
     error says what a person can do and carries no address, no key and no header. Never raises.
     """
+    patience = retry_after_s(headers.get("retry-after"), now)
     if status >= _FIRST_FAILURE or status == _TIMEOUT:
-        return BackendError(f"YouTube answered {status}", status=status, reason="backendError")
+        return BackendError(f"YouTube answered {status}", retry_after=patience, status=status, reason="backendError")
     if status < _FIRST_REFUSAL:
         word = "a redirect" if status >= _FIRST_REDIRECT else "no content"
         return BadReply(
@@ -79,35 +128,33 @@ def parse_error(  # noqa: PLR0911  one return for each meaning
     message = error.get("message")
     said = " ".join(_UNSPEAKABLE.sub(" ", message[:2_000]).split())[:_MESSAGE_CHARS] if isinstance(message, str) else ""
     text = f"YouTube answered {status}{f' {reason}' if reason else ''}{f': {said}' if said else ''}"
-    about_key = _about_key(status, set(reasons), text, reason)
-    if about_key:
-        return about_key
+    for word in ABOUT_KEY:
+        # In the order of the table: a project without the API says so beside other reasons.
+        if word in reasons or (
+            word == "UNAUTHENTICATED" and status == _UNAUTHORIZED and (reasons or error.get("code") == status)
+        ):
+            about = ABOUT_KEY[word]
+            return about.error(f"{about.words}: {text}", cure=about.cure, status=status, reason=word)
     if status == _TOO_MANY or (status == _FORBIDDEN and set(reasons) & (_SPENT | _TOO_FAST)):
         if _is_daily(metadata, said, set(reasons)):
             spent = QuotaExhausted(project, bucket, quota_resets_at(now), limit=_limit(metadata))
             spent.status, spent.reason = status, reason
             return spent
-        return RateLimited(text, retry_after=retry_after_s(headers.get("retry-after"), now), status=status, reason=reason)
+        return RateLimited(text, retry_after=patience, status=status, reason=reason)
     if status == _MISSING or any(word.endswith("NotFound") or word == "notFound" for word in reasons):
         return ResourceMissing(text, cure="it was removed, made private or never there", status=status, reason=reason)
-    if status == _FORBIDDEN and not error:
-        # A page of some gateway on the way; the API's own 403 always says why.
+    if status == _UNAUTHORIZED or (status == _FORBIDDEN and not error):
+        # A page of some gateway on the way; the API's own refusals always say why. No reason to retire a key.
         return BadReply(text, cure="check that nothing between here and YouTube answers for it", status=status)
     return BadRequest(
         text, cure="this is a defect of Pleiades or of what it was asked: report it", status=status, reason=reason
     )
 
 
-def _about_key(status: int, reasons: set[str], text: str, reason: str) -> ApiError | None:
-    if reasons & _DISABLED:
-        cure = "enable the YouTube Data API v3 in the project of the key, in the Google Cloud console"
-        return ApiDisabled(text, cure=cure, status=status, reason=reason)
-    if reasons & _BLOCKED:
-        cure = "allow the YouTube Data API v3 and this machine's address in the key's restrictions"
-        return KeyBlocked(text, cure=cure, status=status, reason=reason)
-    if reasons & _INVALID or status == _UNAUTHORIZED:
-        return KeyInvalid(text, cure="replace the key in YOUTUBE_API_KEY_POOL_JSON", status=status, reason=reason)
-    return None
+def in_words(reason: str) -> str:
+    """What a reason says of a key, with the API's own word; a reason that is not about keys is returned as it is."""
+    about = ABOUT_KEY.get(reason)
+    return f"{about.words} ({reason})" if about else reason
 
 
 def _error_object(body: bytes) -> dict[str, Any]:

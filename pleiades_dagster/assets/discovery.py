@@ -3,15 +3,12 @@
 Does not belong here: hunting (discovered.py), and any of the arithmetic (pleiades_core/{discover,insights,planner}).
 """
 
-from datetime import timedelta
-
 import dagster as dg
 
-from pleiades_core.clock import utc_midnight
-from pleiades_core.discover.rewards import rescore
+from pleiades_core.discover.learning import learn
 from pleiades_core.insights.coverage import coverage as estimate
 from pleiades_core.planner.plan import plan
-from pleiades_core.vault.pulls import export_day, forget_pulls, unexported
+from pleiades_core.vault.pulls import export_day
 from pleiades_core.youtube.keyring import pools_of
 from pleiades_dagster.checks import plan_fits_result, plan_fits_spec
 from pleiades_dagster.failures import RETRY, as_failures, refusal
@@ -19,8 +16,6 @@ from pleiades_dagster.metadata import Materialized, metadata_of
 from pleiades_dagster.partitions import day_of
 from pleiades_dagster.resources import Opener
 
-#: Rows of pulls stay in SQL for so long after their day is in the vault: `pleiades roads` looks back a week.
-KEPT = timedelta(days=8)
 PLAN = dg.AssetKey("quota_plan")
 
 
@@ -46,12 +41,7 @@ def road_pulls(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
             if day > now.date():
                 raise refusal(f"{day} has not begun: it is {now.date()} for this installation", cure="choose a past day")
             report = export_day(opened.database, opened.vault, day)
-            # Days on which nothing ran; SQL keeps their rows until they are in the vault.
-            missed = [day for day in unexported(opened.database, opened.vault, now) if day != report.day]
-            for each in missed:
-                export_day(opened.database, opened.vault, each)
-            forgotten = forget_pulls(opened.database, opened.vault, utc_midnight(now.date()) - KEPT)
-        return dg.MaterializeResult(metadata=metadata_of(report) | {"forgotten": forgotten.rows, "missed_days": len(missed)})
+        return dg.MaterializeResult(metadata=metadata_of(report))
 
     return exported
 
@@ -69,10 +59,14 @@ def search_terms() -> dg.AssetsDefinition:
         retry_policy=RETRY,
     )
     def scored(installation: dg.ResourceParam[Opener]) -> Materialized:
-        """What each search term has brought by now: pulls, and new videos that turned out viral; folded again each time."""
+        """What each search term has brought by now: pulls, and new videos that turned out viral; folded again each time.
+
+        Days of pulls that nobody exported go to the vault first, and rows that are surely there leave SQL.
+        """
         with as_failures(), installation.open() as opened:
-            report = rescore(opened.database, opened.vault, opened.clock.now())
-        return dg.MaterializeResult(metadata=metadata_of(report))
+            report = learn(opened.database, opened.vault, opened.key_ring().ledger, opened.clock.now())
+        words = metadata_of(report.rescored) | {"exported_pulls": report.exported_pulls, "forgotten": report.forgotten.rows}
+        return dg.MaterializeResult(metadata=words | {"ledger_rows_pruned": report.ledger_pruned})
 
     return scored
 

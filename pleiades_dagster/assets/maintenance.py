@@ -3,13 +3,10 @@
 Does not belong here: adopting (pleiades_core/watchlist/reaper.py), removing (pleiades_core/vault/janitor.py).
 """
 
-from datetime import timedelta
-
 import dagster as dg
 
 from pleiades_core.vault.janitor import sweep
 from pleiades_core.watchlist.reaper import reap
-from pleiades_core.youtube.quota import LEDGER_KEPT_DAYS
 from pleiades_dagster.checks import dead_share_result, dead_share_spec, footprint_result, footprint_spec
 from pleiades_dagster.failures import RETRY, as_failures
 from pleiades_dagster.metadata import Materialized, metadata_of
@@ -55,7 +52,6 @@ def janitor() -> dg.AssetsDefinition:
         """Batches that a closed day has held for a day are removed, after the day's file was read back and compared."""
         with as_failures(), installation.open() as opened:
             report = sweep(opened.database, opened.vault, opened.clock)
-            pruned = opened.key_ring().ledger.prune(opened.clock.now().date() - timedelta(days=LEDGER_KEPT_DAYS))
-        return dg.MaterializeResult(metadata=metadata_of(report) | {"ledger_rows_pruned": pruned})
+        return dg.MaterializeResult(metadata=metadata_of(report))
 
     return swept

@@ -50,7 +50,7 @@ def demo_home() -> Iterator[Path]:
     # A short path: the name of PostgreSQL's Unix socket is limited to 107 bytes.
     folder = Path(tempfile.mkdtemp(prefix="plb"))
     home = folder / "demo"
-    play(DemoOptions(home=home, days=2, videos=1_500), show=lambda _: None, stop=threading.Event())
+    play(DemoOptions(home=home, days=1, videos=1_500), show=lambda _: None, stop=threading.Event())
     yield home
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -12,8 +12,9 @@ import dagster as dg
 import pytest
 
 from pleiades_core import errors
+from pleiades_dagster.assets import maintenance
 from pleiades_dagster.assets.maintenance import reaper
-from pleiades_dagster.failures import TRANSIENT, as_failures, failure_of
+from pleiades_dagster.failures import RETRY, TRANSIENT, as_failures, failure_of
 
 EVERY = [
     cls
@@ -63,8 +64,10 @@ def test_a_permanent_error_is_tried_once_and_says_what_to_do(instance: dg.Dagste
 
 
 @pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
-def test_a_lost_database_is_tried_again(instance: dg.DagsterInstance) -> None:
-    """Up to three times, seconds apart."""
+def test_a_lost_database_is_tried_again(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to three times, after 5 and 15 seconds; the 20 do not pass here."""
+    assert (RETRY.max_retries, [RETRY.calculate_delay(attempt) for attempt in (1, 2)]) == (2, [5, 15])
+    monkeypatch.setattr(maintenance, "RETRY", RETRY._replace(delay=0.05))
     broken = Broken(errors.DatabaseUnreachable("gone", cure="start it"))
     result = dg.materialize([reaper()], resources={"installation": broken}, instance=instance, raise_on_error=False)
     assert not result.success

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -50,11 +51,12 @@ def _commands() -> set[str]:
 
 @pytest.fixture
 def container(tmp_path: Path) -> dict[str, str]:
-    """An environment in which `pleiades CODE …` ends with that code, and `pleiades wait` waits to be terminated."""
+    """An environment in which `pleiades CODE …` ends with that code, `read` reads, `wait` waits to be terminated."""
     fake = tmp_path / "pleiades"
     fake.write_text(
         """#!/bin/sh
         printf "%s\\n" "$@" > "${0%/*}/said"
+        [ "$1" = read ] && { cat > "${0%/*}/read"; exit; }
         [ "$1" = wait ] || exit "$1"
         trap "sleep 0.2; exit 143" TERM
         touch "${0%/*}/ready"
@@ -87,6 +89,12 @@ def test_the_entrypoint_passes_a_stop_on_and_waits_for_the_end(container: dict[s
     assert process.wait(10) == 143
 
 
+def test_the_entrypoint_passes_on_what_there_is_to_read(container: dict[str, str], tmp_path: Path) -> None:
+    """`docker compose run --rm hunt add --file -`: a shell reads /dev/null for what it runs in the background."""
+    subprocess.run([DEPLOY / "entrypoint.sh", "read"], env=container, input=b"dQw4w9WgXcQ\n", check=True, timeout=10)
+    assert (tmp_path / "read").read_text() == "dQw4w9WgXcQ\n"
+
+
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
 def test_a_unit_is_not_started_again_after_42(path: Path) -> None:
     unit = _Unit(path)
@@ -97,9 +105,40 @@ def test_a_unit_is_not_started_again_after_42(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
+def test_no_code_of_ours_escapes_what_prevents_a_restart(path: Path) -> None:
+    """RestartPreventExitStatus= looks at the main process alone: what runs before it would be started again for ever."""
+    unit = _Unit(path)
+    if unit.words("Restart") != ["no"]:
+        assert {"2", "4", "10", SPENT} <= set(unit.words("RestartPreventExitStatus"))
+        assert not re.search("^Exec(StartPre|StartPost|Condition)=", path.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["pleiades.service", "pleiades-push.service"])
+@pytest.mark.parametrize(("schema", "main", "expected"), [(10, 0, 10), (6, 0, 6), (0, 42, 42), (0, 0, 0)])
+def test_the_code_of_the_schema_is_the_code_of_the_unit(
+    tmp_path: Path, name: str, schema: int, main: int, expected: int
+) -> None:
+    """The line that systemd runs, with a program in place of ours: nothing runs without its schema."""
+    fake = tmp_path / "pleiades"
+    fake.write_text(f'#!/bin/sh\necho "$1 $$" >> {tmp_path}/ran\n[ "$1" = init-db ] && exit {schema}\nexit {main}\n')
+    fake.chmod(0o755)
+    line = _Unit(DEPLOY / "systemd" / name).get("Service", "ExecStart").replace("/opt/pleiades/.venv/bin/pleiades", str(fake))
+    with subprocess.Popen(shlex.split(line)) as process:
+        assert process.wait(10) == expected
+    ran = [words.split() for words in (tmp_path / "ran").read_text().splitlines()]
+    if schema:
+        assert [command for command, _ in ran] == ["init-db"]
+    else:
+        command = "ui" if name == "pleiades.service" else "push"
+        assert [ran[0][0], *ran[1:]] == ["init-db", [command, str(process.pid)]], "systemd signals the main process"
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
 def test_a_unit_runs_commands_that_exist_and_not_as_root(path: Path) -> None:
-    run = re.findall(r"^Exec\w+=\S+/pleiades (\S+)", path.read_text(), re.MULTILINE)
-    assert run
+    lines = re.findall(r"^Exec\w+=(.+)", path.read_text(), re.MULTILINE)
+    run = re.findall(r"/bin/pleiades ([\w-]+)", "\n".join(lines))
+    assert run[0] == "init-db"
+    assert len(run) >= max(2, len(lines))
     assert set(run) <= _commands()
     unit = _Unit(path)
     assert unit.words("User") == ["pleiades"]
@@ -107,10 +146,16 @@ def test_a_unit_runs_commands_that_exist_and_not_as_root(path: Path) -> None:
     assert unit.words("ProtectSystem") == ["strict"]
 
 
+def test_without_dagster_the_timers_do_all_that_its_schedules_do() -> None:
+    timed = [path.with_suffix(".service").read_text() for path in (DEPLOY / "systemd").glob("*.timer")]
+    run = re.findall(r"/bin/pleiades ([\w-]+)", "\n".join(timed))
+    assert {"track", "hunt", "close-day", "learn"} <= set(run)
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 def test_systemd_understands_the_units(tmp_path: Path) -> None:
     for path in (DEPLOY / "systemd").iterdir():
-        (tmp_path / path.name).write_text(re.sub(r"=/opt/pleiades/\S+/pleiades", "=/bin/true", path.read_text()))
+        (tmp_path / path.name).write_text(re.sub(r"/opt/pleiades/\S+/pleiades", "/bin/true", path.read_text()))
     units = [str(path) for path in tmp_path.iterdir()]
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False, timeout=60
@@ -141,9 +186,41 @@ def test_the_image_is_built_from_the_lock_and_does_not_run_as_root() -> None:
         assert all((ROOT / each).exists() for each in name.split()), name
 
 
+@pytest.mark.parametrize(
+    ("path", "ignored"),
+    [
+        ("deploy/pleiades.env", True), ("deploy/.env", True), (".env", True), ("production.env", True), (".env.local", True),
+        ("deploy/pleiades.env.bak", True), ("deploy/pleiades.env~", True),
+        ("deploy/pleiades.env.example", False), (".env.example", False),
+    ],
+)  # fmt: skip
+def test_git_takes_no_keys(tmp_path: Path, path: str, ignored: bool) -> None:
+    """docs/deploy.md has keys and passwords written beside the examples."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+    # A repository of its own: what is tested may have come as an archive.
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    done = subprocess.run(["git", "-C", tmp_path, "check-ignore", "--quiet", path], check=False)
+    assert done.returncode == (0 if ignored else 1)
+
+
+def test_a_builder_is_given_what_the_dockerfile_copies_and_no_keys() -> None:
+    """Everything is ignored but for exceptions, and after these no line lets anything in again."""
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    assert lines[0] == "*"
+    docker = (DEPLOY / "Dockerfile").read_text()
+    copied = {each for one in re.findall(r"^COPY (?!--from)(.+) \S+$", docker, re.MULTILINE) for each in one.split()}
+    allowed = {line[1:] for line in lines if line.startswith("!")}
+    assert allowed - {"deploy"} == copied
+    assert "deploy/*" in lines[: lines.index("!deploy/entrypoint.sh")]
+    assert {"**/.env*", "**/*.env", "**/*.env.*"} <= set(lines[lines.index("!deploy/entrypoint.sh") :])
+
+
 def test_no_secret_is_shipped() -> None:
     for path in DEPLOY.rglob("*"):
-        if path.is_file():
+        # What ends so is somebody's own, made beside the examples, and git does not take it.
+        if path.is_file() and not path.name.endswith(".env"):
             assert not re.search(r"AIza[\w-]{30}|PASSWORD=\S|SECRET=\S", path.read_text()), path
 
 

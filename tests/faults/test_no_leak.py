@@ -326,7 +326,8 @@ def _commands(scene: Scene) -> None:
         _run(scene, words)
     scene.control.set_faults(FaultPlan())
     with _echoing() as base_url:
-        for words in ("hunt", "doctor --call"):
+        # Every road was echoed above, without the waits between attempts; the command waits them out.
+        for words in ("hunt --road search", "doctor --call"):
             _run(scene, words, PLEIADES_YOUTUBE_URL=base_url, PLEIADES_CLOCK="system")
     _run(scene, "quota", DATABASE_URL=f"postgresql://u:{quote(_PASSWORD, safe='')}@127.0.0.1:9/x")
     _run(scene, "hunt", YOUTUBE_API_KEY_POOL_JSON=f'["{canary("x")}", {canary("y")}]')

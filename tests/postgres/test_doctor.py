@@ -28,13 +28,19 @@ def refusal(status: int, reason: str) -> Answer:
 
 
 def findings(
-    tmp_path: Path, database_url: str, *answers: Answer, mode: str = "on", pool: str | None = POOL, call: bool = False
+    tmp_path: Path,
+    database_url: str,
+    *answers: Answer,
+    mode: str = "on",
+    pool: str | None = POOL,
+    call: bool = False,
+    limits: dict[str, dict[str, int]] | None = None,
 ) -> list[Finding]:
     """Everything that the doctor says of an installation."""
     with serve(*answers or (WORKS,)) as server:
         settings = DemoSettings(
             home=tmp_path, database_url=database_url, youtube_url=server.base_url, compliance_mode=mode, call_deadline_s=5,
-            api_key_pool=SecretStr(pool) if pool else None,
+            api_key_pool=SecretStr(pool) if pool else None, quota_limits=limits or {},
         )  # fmt: skip
         said = examine(settings, call=call)
         assert bool(server.requests) == call
@@ -77,7 +83,8 @@ def test_every_key_is_tried_and_its_cure_said(tmp_path: Path, database_url: str)
     keys = [finding for finding in said if finding.part.startswith("key ")]
     assert [(key.ok, key.exit_code) for key in keys] == [(True, 0), (False, 4)]
     assert "works (project one)" in keys[0].found
-    assert "restrictions" in keys[1].cure
+    assert keys[1].found.startswith("the key may not be used from this address: ")
+    assert "not Websites" in keys[1].cure
     (refused,) = (finding for finding in findings(tmp_path, database_url) if not finding.ok)
     assert (refused.part, refused.exit_code) == (keys[1].part, 4)
     assert "ipRefererBlocked" in refused.found
@@ -85,6 +92,18 @@ def test_every_key_is_tried_and_its_cure_said(tmp_path: Path, database_url: str)
     again = findings(tmp_path, database_url, WORKS, call=True)
     assert [finding.found for finding in again if "again" in finding.found] == ["works, and is used again (project one)"]
     assert all(finding.ok for finding in findings(tmp_path, database_url))
+
+
+@pytest.mark.parametrize("mode", ["on", SEVERAL_PROJECTS])
+def test_limits_of_a_project_without_a_key_are_named(tmp_path: Path, database_url: str, mode: str) -> None:
+    """A misspelt name would be no limit at all. Compliance mode's ignored keys have their projects all the same."""
+    limits = {"one": {"general": 5}, "two": {"general": 5}, "oen": {"search": 5}, "CANARY-of-two": {"search": 5}}
+    said = findings(tmp_path, database_url, mode=mode, limits=limits)
+    (wrong,) = (finding for finding in said if not finding.ok)
+    assert (wrong.part, wrong.exit_code) == ("limits", 10)
+    assert wrong.found == "PLEIADES_QUOTA_LIMITS names oen, a key, of which there is no key"
+    assert wrong.cure.endswith(": one, two")
+    assert all(finding.ok for finding in findings(tmp_path, database_url, mode=mode, limits={"one": {"general": 5}}))
 
 
 def test_a_server_that_is_down_is_no_key_s_fault(tmp_path: Path, database_url: str) -> None:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.errors import ConfigurationError, KeyInvalid
+from pleiades_core.insights.quota import quota
 from pleiades_core.models import VideoId
 from pleiades_core.settings import SEVERAL_PROJECTS, Settings
 from pleiades_core.storage.postgres import Database
@@ -42,6 +43,8 @@ def refusal(status: int, reason: str) -> Answer:
 
 
 INVALID, DISABLED = refusal(400, "keyInvalid"), refusal(403, "accessNotConfigured")
+NO_KEY = "refused: the key does not exist (keyInvalid)"
+NOT_ENABLED = "refused: the API is not enabled in the key's project (accessNotConfigured)"
 
 
 @contextlib.contextmanager
@@ -108,7 +111,7 @@ def test_a_refused_key_is_not_tried_by_the_next_process(
     with opened(database, clock, tmp_path, EMPTY) as (youtube, requests):
         youtube.videos([A])
         assert [b"CANARY-second-of-one" in request for request in requests] == [True]
-        assert states(youtube)[:2] == ["refused: keyInvalid", "live"]
+        assert states(youtube)[:2] == [NO_KEY, "live"]
 
 
 def test_a_project_without_the_api_loses_all_its_keys(database: Database, clock: ManualClock, tmp_path: Path) -> None:
@@ -119,7 +122,7 @@ def test_a_project_without_the_api_loses_all_its_keys(database: Database, clock:
                 youtube.videos([A])
         assert len(requests) == 1
         assert "doctor --call" in caught.value.cure
-        assert states(youtube)[:2] == ["refused: accessNotConfigured"] * 2
+        assert states(youtube)[:2] == [NOT_ENABLED] * 2
 
 
 def test_a_live_test_brings_back_what_works_and_retires_what_does_not(
@@ -129,14 +132,14 @@ def test_a_live_test_brings_back_what_works_and_retires_what_does_not(
     with opened(database, clock, tmp_path, DISABLED) as (youtube, _), pytest.raises(KeyInvalid):
         youtube.videos([A])
     with opened(database, clock, tmp_path, EMPTY, INVALID) as (youtube, requests):
-        assert states(youtube)[:2] == ["refused: accessNotConfigured"] * 2
+        assert states(youtube)[:2] == [NOT_ENABLED] * 2
         first, second = youtube.check_keys()
         assert (first.ok, first.found) == (True, "works, and is used again")
         assert (second.ok, second.exit_code) == (False, 4)
-        assert "keyInvalid" in second.found
+        assert second.found.startswith("the key does not exist: ")
         assert "YOUTUBE_API_KEY_POOL_JSON" in second.cure
         assert [b"/youtube/v3/videoCategories?" in request for request in requests] == [True, True]
-        assert states(youtube)[:2] == ["live", "refused: keyInvalid"]
+        assert states(youtube)[:2] == ["live", NO_KEY]
         assert youtube.units_left(GENERAL) == 10_000 - 1 - 2
     with opened(database, clock, tmp_path, EMPTY) as (youtube, requests):
         youtube.videos([A])
@@ -155,6 +158,25 @@ def test_a_live_test_is_not_sent_unpaid(database: Database, clock: ManualClock, 
         youtube.executor.ledger.mark_exhausted("one", GENERAL, None)
         assert [check.exit_code for check in youtube.check_keys()] == [42, 42]
         assert requests == []
+
+
+def test_a_live_test_that_hears_spent_tells_the_ledger(database: Database, clock: ManualClock, tmp_path: Path) -> None:
+    """So `quota` says what the doctor says, and the project's second key is not sent after it."""
+    with opened(database, clock, tmp_path, refusal(403, "quotaExceeded")) as (youtube, requests):
+        assert [check.exit_code for check in youtube.check_keys()] == [42, 42]
+        assert len(requests) == 1
+        assert states(youtube)[:2] == ["live", "live"]
+        (row,) = (row for row in quota(youtube.executor.ring).ledger if row.bucket == GENERAL)
+        assert (row.spent, row.left, row.exhausted) == (1, 0, True)
+
+
+def test_a_gateway_that_wants_a_password_retires_no_key(database: Database, clock: ManualClock, tmp_path: Path) -> None:
+    """A captive portal's 401 is a fault on the way; once it is gone everything goes on."""
+    with opened(database, clock, tmp_path, *[reply(401, b"<html>Sign in</html>")] * 2, EMPTY) as (youtube, requests):
+        assert [check.ok for check in youtube.check_keys()] == [False, False]
+        assert states(youtube)[:2] == ["live", "live"]
+        youtube.videos([A])
+        assert len(requests) == 3
 
 
 def test_an_empty_ring_shows_what_a_quota_command_needs(database: Database, clock: ManualClock, tmp_path: Path) -> None:
@@ -178,7 +200,7 @@ def test_a_table_that_cannot_be_written_costs_no_call(
     with database.transaction() as connection:
         connection.execute("drop table retired_keys")
     ring.retire(ring.keys[0], KeyInvalid("no", reason="keyInvalid"))
-    assert ring.describe()[0]["state"] == "refused: keyInvalid"
+    assert ring.describe()[0]["state"] == NO_KEY
     assert "could not be kept: UndefinedTable" in caplog.text
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.storage.postgres import Database
-from pleiades_core.youtube.quota import DEFAULT_LIMITS, GENERAL, SEARCH, STATS, Ledger, Reservation
+from pleiades_core.youtube.quota import DEFAULT_LIMITS, GENERAL, SEARCH, STATS, TOLD_FOR_DAYS, Ledger, Reservation
 from pleiades_core.youtube.shares import ARCHEOLOGY, HUNTING, TRACKING
 
 
@@ -136,7 +136,7 @@ def test_the_quota_day_ends_at_midnight_in_california(
     assert ledger.left("p", SEARCH) == 100
 
 
-def test_the_verdict_of_the_api_closes_the_bucket_for_the_day(ledger: Ledger, clock: ManualClock) -> None:
+def test_the_verdict_of_the_api_closes_the_bucket_for_the_day(ledger: Ledger) -> None:
     """Others may use the same project: what we counted says nothing."""
     ledger.debit("p", SEARCH, HUNTING)
     ledger.mark_exhausted("p", SEARCH, 0)
@@ -145,8 +145,54 @@ def test_the_verdict_of_the_api_closes_the_bucket_for_the_day(ledger: Ledger, cl
     assert (row.spent, row.limit, row.left, row.exhausted) == (1, 0, 0, True)
     assert not ledger.debit("p", SEARCH, HUNTING)
     assert ledger.left("p", GENERAL) == 10_000
+
+
+def test_a_closed_bucket_whose_limit_is_not_named_is_open_the_next_day(ledger: Ledger, clock: ManualClock) -> None:
+    ledger.mark_exhausted("p", SEARCH, None)
     clock.advance(timedelta(days=1))
+    assert (ledger.left("p", SEARCH), ledger.limit("p", SEARCH)) == (100, 100)
     assert ledger.debit("p", SEARCH, HUNTING)
+
+
+@pytest.mark.parametrize("named", [0, 30, 250])
+def test_a_named_limit_is_believed_for_a_week(database: Database, ledger: Ledger, clock: ManualClock, named: int) -> None:
+    """By every number that is asked for; then the usual one is tried again."""
+    ledger.mark_exhausted("p", SEARCH, named)
+    for _ in range(TOLD_FOR_DAYS - 1):
+        clock.advance(timedelta(days=1))
+        assert (ledger.limit("p", SEARCH), ledger.left("p", SEARCH), ledger.left("p", SEARCH, HUNTING)) == (named,) * 3
+        assert {row.bucket: (row.limit, row.left) for row in ledger.rows(["p"])}[SEARCH] == (named, named)
+        assert not ledger.debit("p", SEARCH, HUNTING, named + 1)
+        with database.transaction() as connection:
+            assert ledger.reserve(connection, "p", SEARCH, HUNTING, 1_000).units == named
+        (row,) = (row for row in ledger.rows() if row.bucket == SEARCH)
+        assert (row.limit, row.left, row.exhausted) == (named, 0, False)
+        assert ledger.left("q", SEARCH) == 100, "projects are apart"
+        assert ledger.left("p", GENERAL) == 10_000, "buckets are apart"
+    clock.advance(timedelta(days=1))
+    assert (ledger.limit("p", SEARCH), ledger.left("p", SEARCH)) == (100, 100)
+    with database.transaction() as connection:
+        assert ledger.reserve(connection, "p", SEARCH, HUNTING, 1_000).units == 100
+
+
+def test_the_newest_named_limit_counts(ledger: Ledger, clock: ManualClock) -> None:
+    """And a verdict that names none leaves it as it is."""
+    for named in (0, 30, None):
+        ledger.mark_exhausted("p", SEARCH, named)
+        clock.advance(timedelta(days=1))
+    assert ledger.left("p", SEARCH) == 30
+    assert ledger.debit("p", SEARCH, HUNTING, 30)
+    assert not ledger.debit("p", SEARCH, HUNTING)
+
+
+def test_what_a_person_says_of_the_limit_counts_from_the_next_day(database: Database, clock: ManualClock) -> None:
+    """On the day itself the API has said that it is wrong."""
+    ledger = Ledger(database, clock, {"p": {SEARCH: 50}}, {"p": frozenset({HUNTING})})
+    ledger.mark_exhausted("p", SEARCH, 30)
+    assert (ledger.limit("p", SEARCH), ledger.left("p", SEARCH)) == (30, 0)
+    clock.advance(timedelta(days=1))
+    assert (ledger.limit("p", SEARCH), ledger.left("p", SEARCH)) == (50, 50)
+    assert ledger.debit("p", SEARCH, HUNTING, 50)
 
 
 def test_nothing_is_reserved_of_a_closed_bucket(database: Database, ledger: Ledger) -> None:

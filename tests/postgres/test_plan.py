@@ -136,6 +136,35 @@ def test_limits_and_what_is_spent_come_from_the_ledger(database: Database, ledge
     }  # fmt: skip
 
 
+def test_terms_that_the_first_hunt_will_seed_are_counted_on(database: Database, ledger: Ledger) -> None:
+    """Before the first hunt the queue is empty, and its searches are to come all the same; a seed is counted once."""
+    made = plan(database, ledger, SETTINGS, NOW, days=1)
+    assert [row.gets["searches"] for row in made.rows if row.bucket == "search"][1] == 100
+    with database.transaction() as connection:
+        connection.execute("insert into search_queue (term) values ('news'), ('lofi')")
+    seeds = SETTINGS.model_copy(update={"seed_terms": ("News", "  news ", "jazz", "")})
+    assert survey(database, seeds, NOW, NOW.replace(minute=0)).discovery.terms == 3
+    nothing = SETTINGS.model_copy(update={"seed_terms": ()})
+    assert survey(database, nothing, NOW, NOW.replace(minute=0)).discovery.terms == 2
+
+
+def test_a_chart_costs_what_it_cost_lately_and_four_pages_at_most(database: Database, ledger: Ledger) -> None:
+    """5 regions, 3 categories, twice a day; some charts have one page, failures with retries more than four units."""
+
+    def tomorrow() -> float:
+        return [row.gets["charts"] for row in plan(database, ledger, SETTINGS, NOW, days=1).rows if row.bucket == "general"][1]
+
+    assert tomorrow() == 120
+    insert = "insert into pulls (pulled_at, road, arm, bucket, units, candidates, new) values (%s, 'charts', %s, 'general', %s, 9, 9)"
+    with database.transaction() as connection:
+        for arm, units in (("US/10", 1), ("US/20", 2)):
+            connection.execute(insert, [NOW - HOUR, arm, units])
+    assert tomorrow() == 45
+    with database.transaction() as connection:
+        connection.execute(insert, [NOW - HOUR, "US/1", 30])
+    assert tomorrow() == 120
+
+
 def test_a_campaign_and_the_channels_are_in_it(database: Database, ledger: Ledger) -> None:
     with database.transaction() as connection:
         connection.execute(

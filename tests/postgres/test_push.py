@@ -24,7 +24,7 @@ from pleiades_core.discover.push.notices import Inbox
 from pleiades_core.discover.push.subscriptions import LEASE, RENEW_BEFORE_END, due, renew
 from pleiades_core.errors import ConfigurationError
 from pleiades_core.models import ChannelId
-from pleiades_core.settings import DemoSettings
+from pleiades_core.settings import DemoSettings, load_settings
 from pleiades_core.storage.postgres import Database
 from pleiades_core.videoid import decode
 from pleiades_core.youtube.hub import Hub
@@ -280,11 +280,18 @@ def test_channels_that_nobody_asked_for_lately_are_not_confirmed(
 
 
 def test_the_end_of_a_subscription_is_noted(hub_calls: Caller, database: Database) -> None:
-    for mode, expected in (("unsubscribe", (200, b"echo me")), ("denied", (204, b""))):
-        assert hub_calls.verify(ONE)[0] == 200
-        status, _, body = hub_calls.verify(ONE, mode=mode)
-        assert (status, body) == expected
-        assert state(database, ONE)[0] is None
+    assert hub_calls.verify(ONE)[0] == 200
+    status, _, body = hub_calls.verify(ONE, mode="denied")
+    assert (status, body) == (204, b"")
+    assert state(database, ONE)[0] is None
+
+
+def test_nobody_ends_a_subscription_for_us(hub_calls: Caller, database: Database) -> None:
+    """The hub asks whether it was us; we never are, so somebody else was."""
+    assert hub_calls.verify(ONE)[0] == 200
+    before = state(database, ONE)
+    assert hub_calls.verify(ONE, mode="unsubscribe")[0] == 404
+    assert state(database, ONE) == before
 
 
 # Everything else
@@ -491,6 +498,26 @@ def test_what_is_missing_is_named(settings: DemoSettings, change: dict[str, obje
     with pytest.raises(ConfigurationError, match=named) as raised:
         callbacks_of(settings.model_copy(update=change))
     assert raised.value.cure
+
+
+@pytest.mark.parametrize("missing", ["push_callback_url", "push_secret"])
+def test_what_cures_works_in_a_demo_s_home_and_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    """A demo does not read the environment, so the cure there is the home's file: written as told, it cures."""
+    given = {"push_callback_url": "https://pleiades.test/hub", "push_secret": SECRET}
+    for demo in (True, False):
+        home = tmp_path / f"{demo}"
+        home.mkdir()
+        lines = ["demo = true"] * demo + [f'{name} = "{value}"' for name, value in given.items() if name != missing]
+        (home / "pleiades.toml").write_text("\n".join(lines) + "\n")
+        with pytest.raises(ConfigurationError) as raised:
+            callbacks_of(load_settings(home))
+        assert (f"{missing} = " in str(raised.value.cure), str(home) in str(raised.value.cure)) == (demo, demo)
+        if demo:
+            with (home / "pleiades.toml").open("a") as file:
+                file.write(f'{missing} = "{given[missing]}"\n')
+        else:
+            monkeypatch.setenv(f"PLEIADES_{missing.upper()}", given[missing])
+        assert callbacks_of(load_settings(home)).base_url == given["push_callback_url"]
 
 
 def test_a_port_that_is_taken_is_named(database: Database, clock: ManualClock, settings: DemoSettings) -> None:

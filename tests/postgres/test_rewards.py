@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from pleiades_core.vault.journal import write_batch
 from pleiades_core.vault.layout import REGISTRY, SAMPLES, Dataset
 from pleiades_core.vault.pulls import export_day, forget_pulls
 from pleiades_core.vault.vault import Vault, open_vault
+from pleiades_core.watchlist.leases import QUERIES as WATCHLIST
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -198,13 +200,47 @@ def test_views_are_those_nearest_to_48_hours_and_no_others(database: Database, v
     assert (said.judged, said.viral) == (399, 3)
 
 
-def test_failed_searches_and_old_ones_are_no_evidence(database: Database, vault: Vault) -> None:
+def test_outages_and_old_searches_are_no_evidence(database: Database, vault: Vault) -> None:
+    """What ended the search of a whole hunt stands with no arm, too."""
     _queue(database, "t", "forgotten")
     _pull(database, "t", 0, error="503")
+    _pull(database, "", 0, error="503")
     _pull(database, "forgotten", 50, at=NOW - 31 * DAY)
     assert _sums(database)["forgotten"][0] == 1
     rescore(database, vault, NOW)
     assert {term: sums[:2] for term, sums in _sums(database).items()} == {"t": (0, 0), "forgotten": (0, 0)}
+
+
+def test_a_term_that_only_errs_is_known_to_bring_nothing(database: Database, vault: Vault) -> None:
+    """Once, whether SQL or the vault has the pull; without it the term would stay unknown, and be tried for ever."""
+    _queue(database, "refused")
+    _pull(database, "refused", 0, error="invalidPageToken")
+    rescore(database, vault, NOW)
+    sums = _sums(database)
+    assert sums["refused"][:2] == pytest.approx((_kept(5), 0), rel=1e-4)
+    export_day(database, vault, THEN.date())
+    rescore(database, vault, NOW)
+    assert _sums(database) == sums
+    assert forget_pulls(database, vault, NOW).rows == 1
+    rescore(database, vault, NOW)
+    assert _sums(database) == sums
+
+
+def test_a_rescore_waits_for_the_hunter_whose_turn_it_is(database: Database, vault: Vault) -> None:
+    _queue(database, "t", "u")
+    _pull(database, "t", 50)
+    _pull(database, "u", 50)
+    with ThreadPoolExecutor(1) as pool:
+        with database.transaction() as hunter:
+            hunter.execute(WATCHLIST.in_turn)
+            rescoring = pool.submit(rescore, database, vault, NOW)
+            with pytest.raises(TimeoutError):
+                rescoring.result(timeout=1.5)
+            # It has read by now, and would hold the row if it had not waited: then this page would be lost, or both stuck.
+            hunter.execute("set local lock_timeout = '2s'")
+            terms.pulled(hunter, "t", new=50, now=NOW)
+        assert rescoring.result(timeout=30).terms == 1
+    assert _sums(database)["t"][0] == pytest.approx(1 + _kept(5))
 
 
 def test_a_term_that_is_searched_meanwhile_keeps_what_its_search_wrote(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from pleiades_core.discover import bandit, snowball, terms
+from pleiades_core.discover.admission import note
 from pleiades_core.discover.bandit import Arm
 from pleiades_core.discover.sources.search import search
 from pleiades_core.discover.sources.source import Find
@@ -20,6 +21,7 @@ from pleiades_core.discover.terms import take_turns
 from pleiades_core.errors import BackendError, BadRequest, QuotaExhausted, UsageError
 from pleiades_core.models import Candidate, ChannelId, Counts, Page, VideoDetails, VideoId
 from pleiades_core.storage.postgres import Database
+from pleiades_core.watchlist.leases import QUERIES as WATCHLIST
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WINDOW = timedelta(days=7)
@@ -180,21 +182,57 @@ def test_two_hunters_on_one_term_move_it_once_and_lose_nothing(database: Databas
     assert (row["next_page_token"], row["found"]) == ("P3", 150)
 
 
-def test_hunters_never_wait_for_each_other(database: Database) -> None:
-    """While one transaction holds every row of the queue, acknowledging, pulling and feeding in another one return at once."""
+def test_mentions_and_culls_never_wait(database: Database) -> None:
+    """While one transaction holds every row of the queue, feeding in another one returns at once."""
     _seed(database, "a", "b")
-    finds = _search(database, FakeSearch({"a": [_page(0, 1, "P2")], "b": [_page(0, 1, "P2")]}), NOW)
     with database.transaction() as holder:
         holder.execute("select * from search_queue for update")
         snowball.feed(holder, [_details(1, ["new term"])], NOW, cap=10)
         with database.transaction() as other:
             other.execute("set local lock_timeout = '2s'")
-            for find in finds:
-                find.acknowledge(other, NOW)
-            terms.pulled(other, "a", new=5, now=NOW)
             fed = snowball.feed(other, [_details(1, ["new term", "a", "bbb"])], NOW, cap=1)
     assert (fed.mentioned, fed.added, fed.culled) == (0, 0, 0)
     assert _row(database, "new term")["mentions"] == 1
+
+
+def test_a_place_is_noted_also_when_somebody_holds_its_row_at_that_moment(database: Database) -> None:
+    """A page that is not noted is asked for again: a search of a hundred, lost."""
+    _seed(database, "lofi")
+    finds = _search(database, FakeSearch({"lofi": [_page(0, 50, "P2")]}), NOW)
+
+    def take_down() -> None:
+        note(database, [find.acknowledge for find in finds], now=NOW)
+        with database.transaction() as connection:
+            terms.pulled(connection, "lofi", new=5, now=NOW)
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.transaction() as holder:
+            holder.execute("select * from search_queue for update")
+            noting = pool.submit(take_down)
+            # Long enough for somebody who would not wait.
+            wait([noting], timeout=1.0)
+        noting.result(timeout=30)
+    row = _row(database, "lofi")
+    assert (row["next_page_token"], row["found"], row["pulls"]) == ("P2", 50, 1)
+
+
+@pytest.mark.parametrize("what", ["seed", "add"])
+def test_whoever_writes_the_queue_waits_for_his_turn(database: Database, what: str) -> None:
+    def write() -> None:
+        with database.transaction() as connection:
+            if what == "seed":
+                terms.seed(connection, ["lofi"])
+            else:
+                terms.add(connection, "lofi", priority=1, now=NOW)
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.transaction() as hunter:
+            hunter.execute(WATCHLIST.in_turn)
+            writing = pool.submit(write)
+            with pytest.raises(TimeoutError):
+                writing.result(timeout=0.5)
+        writing.result(timeout=30)
+    assert _count(database) == 1
 
 
 def test_many_hunters_at_once_leave_a_queue_that_adds_up(database: Database) -> None:
@@ -208,6 +246,7 @@ def test_many_hunters_at_once_leave_a_queue_that_adds_up(database: Database) -> 
             with database.transaction() as connection:
                 turns = take_turns(connection, limit=4, now=now, window=WINDOW, rng=rng)
             with database.transaction() as connection:
+                connection.execute(WATCHLIST.in_turn)
                 for one in turns:
                     terms.acknowledge(connection, one, next_page_token=str(turn), finished=False, found=1, now=now)
                     terms.pulled(connection, one.term, new=1, now=now)

@@ -193,7 +193,7 @@ def test_a_refused_key_is_retired(database: Database, clock: ManualClock, caplog
         rig.youtube.videos([A])
         assert rig.keys() == ["first-key", "second-key", "second-key"]
         first, second = rig.ring.describe()
-        assert first["state"] == "refused: badRequest"
+        assert first["state"] == "refused: the key does not exist (API_KEY_INVALID)"
         assert second["state"] == "live"
         assert first["fingerprint"] in caplog.text
         assert "first-key" not in caplog.text + str(rig.ring.describe())
@@ -229,13 +229,49 @@ def test_back_off_grows_and_every_attempt_is_paid(database: Database, clock: Man
 def test_the_server_may_ask_for_patience_within_reason(database: Database, clock: ManualClock) -> None:
     """Per-minute limits: the daily bucket stays open."""
     slow = refusal(429, "userRateLimitExceeded", headers=(("Retry-After", "7"),))
-    slower = refusal(429, "userRateLimitExceeded", headers=(("Retry-After", "3600"),))
-    with rigged(database, clock, slow, slower, EMPTY) as rig:
+    failing = reply(503, headers=(("Retry-After", "30"),))
+    with rigged(database, clock, slow, failing, EMPTY) as rig:
         rig.youtube.videos([A])
         assert rig.slept == [7.0, 30.0]
         assert not rig.ledger.rows()[0].exhausted
     with rigged(database, clock, slow) as rig, pytest.raises(RateLimited):
         rig.youtube.videos([A])
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_that_wants_more_patience_than_that_is_not_paid_again(
+    database: Database, clock: ManualClock, status: int
+) -> None:
+    """An attempt before its time is billed and refused."""
+    with rigged(database, clock, reply(status, headers=(("Retry-After", "31"),)), EMPTY) as rig:
+        with pytest.raises(RateLimited if status == 429 else BackendError) as caught:
+            rig.youtube.videos([A])
+        assert isinstance(caught.value, RateLimited | BackendError)
+        assert caught.value.retry_after == 31.0
+        assert (rig.slept, len(rig.server.requests)) == ([], 1)
+        assert rig.ledger.left("default", GENERAL) == 9_999
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_asks_for_none_is_not_hammered(database: Database, clock: ManualClock, status: int) -> None:
+    """Retry-After: 0 is no less than the back-off of those who were told nothing."""
+    with rigged(database, clock, reply(status, headers=(("Retry-After", "0"),)), reply(503), EMPTY) as rig:
+        rig.youtube.videos([A])
+        assert len(rig.slept) == 2
+        assert all(wait > 0 for wait in rig.slept)
+
+
+def test_a_project_without_search_quota_is_asked_once_a_week(database: Database, clock: ManualClock) -> None:
+    """Three weeks of a hunt every six hours, one of them right after the reset, when other verdicts are not believed."""
+    clock.set(datetime(2026, 3, 9, 7, 0, 30, tzinfo=UTC))
+    none = refusal(429, "rateLimitExceeded", detail="RATE_LIMIT_EXCEEDED", quota_unit="1/d/{project}", quota_limit_value="0")
+    with rigged(database, clock, none) as rig:
+        for _ in range(21 * 4):
+            with pytest.raises(QuotaExhausted, match="daily limit is 0") as caught:
+                rig.youtube.search("x", published_after=SINCE)
+            assert (caught.value.limit, rig.youtube.units_left(SEARCH)) == (0, 0)
+            clock.advance(timedelta(hours=6))
+        assert rig.paths() == ["search"] * 3
 
 
 def test_what_a_retry_cannot_help_is_raised_at_once(database: Database, clock: ManualClock) -> None:

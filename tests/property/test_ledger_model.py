@@ -22,10 +22,10 @@ from pleiades_core.simulator.error_bodies import Refusal
 from pleiades_core.simulator.quota import ApiKey, QuotaBook
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.parse import parse_error
-from pleiades_core.youtube.quota import GENERAL, SEARCH, Ledger, Reservation
+from pleiades_core.youtube.quota import DEFAULT_LIMITS, GENERAL, SEARCH, TOLD_FOR_DAYS, Ledger, Reservation
 from pleiades_core.youtube.shares import HUNTING, POOL_NAMES, POOLS, Account, Elapsed, free_for, lapses, set_aside, weights
 
-#: What the ledger believes until it is told otherwise.
+#: What the ledger believes until it is told otherwise, where the settings name limits; else DEFAULT_LIMITS.
 LIMITS = {SEARCH: 20, GENERAL: 40}
 METHODS = {SEARCH: "search.list", GENERAL: "videos.list"}
 RUNS = 1_000
@@ -56,13 +56,19 @@ def test_the_ledger_follows_its_rule_and_the_simulator_never_counts_more(databas
             self.given_back: Counter[Key] = Counter()
             self.sent: Counter[Key] = Counter()
             self.refused: Counter[Key] = Counter()
+            #: What the API named, by day.
+            self.told: dict[Key, int] = {}
 
         @initialize(
-            evening=st.sampled_from(EVENINGS), search=st.sampled_from([0, 7, 20, 30]), general=st.sampled_from([25, 40])
+            evening=st.sampled_from(EVENINGS),
+            search=st.sampled_from([0, 7, 20, 30]),
+            general=st.sampled_from([25, 40]),
+            granted=st.booleans(),
         )
-        def begin(self, evening: datetime, search: int, general: int) -> None:
+        def begin(self, evening: datetime, search: int, general: int, granted: bool) -> None:
             """The true limits are the API's affair: they may be fewer than believed, or none."""
             self.clock = ManualClock(evening)
+            self.limits = dict.fromkeys(self.projects, LIMITS) if granted else {}
             keys = [ApiKey(key=name, project=name, limits={SEARCH: search, GENERAL: general}) for name in self.projects]
             self.truth = {SEARCH: search, GENERAL: general}
             self.book = QuotaBook(keys)
@@ -71,7 +77,7 @@ def test_the_ledger_follows_its_rule_and_the_simulator_never_counts_more(databas
         @rule()
         def restart(self) -> None:
             """A new process knows what the database knows."""
-            self.ledger = Ledger(database, self.clock, dict.fromkeys(self.projects, LIMITS), self.pools_of)
+            self.ledger = Ledger(database, self.clock, self.limits, self.pools_of)
 
         @rule(
             place=st.integers(0, 1),
@@ -126,7 +132,7 @@ def test_the_ledger_follows_its_rule_and_the_simulator_never_counts_more(databas
             self.charge(key)
             self.sent[key] -= 1
 
-        @rule(minutes=st.sampled_from([1, 50, 300, 720, 1_500]))
+        @rule(minutes=st.sampled_from([1, 50, 300, 720, 1_500, 3 * 1_440, 7 * 1_440]))
         def time_passes(self, minutes: int) -> None:
             self.clock.advance(timedelta(minutes=minutes))
 
@@ -143,6 +149,7 @@ def test_the_ledger_follows_its_rule_and_the_simulator_never_counts_more(databas
                     assert free == self.free(key, pool)
                     assert free >= min(kept.get(pool, 0), account.left)
                 assert self.ledger.left(project, bucket) == account.left
+                assert self.ledger.limit(project, bucket) == account.limit
 
         def teardown(self) -> None:
             """The last word has the simulator's count."""
@@ -151,13 +158,18 @@ def test_the_ledger_follows_its_rule_and_the_simulator_never_counts_more(databas
             for row in self.ledger.rows():
                 if row.project in self.projects:
                     account = self.accounts[row.project, row.bucket, row.quota_day]
-                    assert (row.spent, row.left) == (account.spent, account.left)
+                    assert (row.spent, row.left, row.limit) == (account.spent, account.left, account.limit)
                     assert row.spent == row.hunting + row.tracking + row.archeology
             for key, units in self.granted.items():
-                assert units - self.given_back[key] <= LIMITS[key[1]]
+                assert units - self.given_back[key] <= self.believed(key)
                 assert self.sent[key] <= units - self.given_back[key]
             # After the first refusal nothing was sent, so whatever the truth was, it was run into once a day at most.
             assert all(refused <= 1 for refused in self.refused.values())
+            # No quota at all is heard of once a week, unless a person says otherwise.
+            if not self.limits and not self.truth[SEARCH]:
+                for project in self.projects:
+                    heard = sorted(day for name, bucket, day in self.refused if (name, bucket) == (project, SEARCH))
+                    assert all((later - earlier).days >= TOLD_FOR_DAYS for earlier, later in itertools.pairwise(heard))
             counted = self.book.ledger()["calls"]
             assert all(row["units"] <= self.truth[row["bucket"]] for row in counted)
 
@@ -168,8 +180,19 @@ def test_the_ledger_follows_its_rule_and_the_simulator_never_counts_more(databas
         def key(self, place: int, bucket: str) -> Key:
             return self.projects[place], bucket, self.day
 
+        def believed(self, key: Key) -> int:
+            """The limit of a day before the API names one on that day itself."""
+            project, bucket, day = key
+            if self.limits:
+                return LIMITS[bucket]
+            for days in range(1, TOLD_FOR_DAYS):
+                limit = self.told.get((project, bucket, day - timedelta(days=days)))
+                if limit is not None:
+                    return limit
+            return DEFAULT_LIMITS[bucket]
+
         def account(self, key: Key) -> Account:
-            return self.accounts.get(key, Account(limit=LIMITS[key[1]], spent=0, by_pool={}, lapsed={}))
+            return self.accounts.get(key, Account(limit=self.believed(key), spent=0, by_pool={}, lapsed={}))
 
         def free(self, key: Key, pool: str) -> int:
             return free_for(pool, self.account(key), weights(key[1], self.pools_of[key[0]]), Elapsed.at(self.clock.now()))
@@ -195,6 +218,8 @@ def test_the_ledger_follows_its_rule_and_the_simulator_never_counts_more(databas
                 if refusal is not None:
                     self.refused[key] += 1
                     self.ledger.mark_exhausted(*key[:2], refusal.limit)
+                    if refusal.limit is not None:
+                        self.told[key] = refusal.limit
                     told = self.accounts[key].limit if refusal.limit is None else refusal.limit
                     self.accounts[key] = replace(self.accounts[key], exhausted=True, limit=told)
                     return

@@ -28,7 +28,10 @@ def run(pleiades: Installation, hours: int) -> None:
 
 
 def test_tomorrow_costs_what_the_plan_said(pleiades: Installation) -> None:
-    """Units of videos.batchGetStats within 10 %; of the general bucket, which roads take as they find it, within a third."""
+    """Units of videos.batchGetStats within 10 %; of the general bucket no fewer than are spent, and at most twice as many.
+
+    Lists are expected to take what they took lately, and a small world runs out of channels whose first list is to be read.
+    """
     assert isinstance(pleiades.clock, ManualClock)
     ring = pleiades.key_ring()
     pleiades.clock.advance(timedelta(minutes=7))
@@ -43,5 +46,5 @@ def test_tomorrow_costs_what_the_plan_said(pleiades: Installation) -> None:
     pleiades.clock.advance(-timedelta(minutes=30))
     spent = {row.bucket: row.spent for row in ring.ledger.rows(ring.projects)}
     assert tomorrow[STATS] == pytest.approx(spent[STATS], rel=0.1)
-    assert tomorrow[GENERAL] == pytest.approx(spent[GENERAL], rel=1 / 3)
+    assert 0.9 * spent[GENERAL] <= tomorrow[GENERAL] <= 2 * spent[GENERAL]
     assert tomorrow[SEARCH] == pytest.approx(spent[SEARCH], abs=2)

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from pleiades_core.discover.capacity import MARGIN, chosen, decide, demand, in_hourly, polls_a_day, room
+from pleiades_core.discover.capacity import MARGIN, decide, demand, in_hourly, is_chosen, polls_a_day, room
 from pleiades_core.models import Tier
 
 
@@ -43,7 +43,7 @@ def test_what_fits_now_fits_when_it_is_older() -> None:
 def test_what_fits_is_watched_without_a_word() -> None:
     for when_full in ("sample", "refuse", "admit"):
         decision = decide(100, 100, when_full)
-        assert (decision.share, decision.fits) == (1.0, True)
+        assert (decision.share, decision.reason) == (1.0, "")
     assert decide(0, 0, "refuse").share == 1.0
 
 
@@ -54,7 +54,19 @@ def test_too_many_are_sampled_refused_or_admitted_and_it_is_said(when_full: str,
     decision = decide(400, 100, when_full)  # type: ignore[arg-type]
     assert decision.share == share
     assert word in decision.reason
-    assert not decision.fits
+
+
+@pytest.mark.parametrize(
+    ("new", "words"),
+    [
+        ({Tier.WEEKLY: 40}, "as many polls as 0.24 HOURLY ones, room for 0"),
+        ({Tier.HOURLY: 28, Tier.DAILY: 40, Tier.WEEKLY: 200}, "as many polls as 31 HOURLY ones, room for 0"),
+    ],
+)
+def test_what_many_old_videos_weigh_is_not_said_to_be_their_number(new: dict[Tier, int], words: str) -> None:
+    reason = decide(in_hourly(new), 0, "sample").reason
+    assert words in reason
+    assert "new videos, room" not in reason
 
 
 def test_a_sample_is_spread_over_the_day() -> None:
@@ -74,7 +86,7 @@ def test_a_day_of_hunts_fills_the_room_and_no_more() -> None:
         assert demand(watched) <= 500_000
         arrived = [draw.getrandbits(64) - 2**63 for _ in range(100_000 // 24)]
         share = decide(len(arrived), left, "sample", hourly=watched[Tier.HOURLY], a_day=100_000).share
-        ages += [hour] * len(chosen(arrived, share))
+        ages += [hour] * sum(is_chosen(id8, share) for id8 in arrived)
     assert demand(watched) > 0.85 * 500_000
     by_hour = [ages.count(hour) for hour in range(24, 72)]
     assert min(by_hour) > 0.6 * max(by_hour)

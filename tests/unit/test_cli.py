@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from commands import Commands, serving
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def _pleiades(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pleiades_dagster.cli", "--home", str(home), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=home.parent)
+@pytest.fixture(scope="module")
+def commands() -> Iterator[Commands]:
+    """Processes of the program."""
+    with serving() as started:
+        yield started
+
+
+@pytest.fixture
+def run(commands: Commands, tmp_path: Path) -> Run:
+    """Run the program on a home that is empty at first."""
+    return lambda *arguments: commands.run("--home", str(tmp_path / "h"), *arguments, cwd=tmp_path)
 
 
 @pytest.fixture(autouse=True)
@@ -33,8 +44,8 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
         (["simulator", "--keys", "{"], 2, "--keys"),
     ],
 )
-def test_a_mistake_says_what_to_do_and_ends_with_its_code(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
-    done = _pleiades(*arguments, home=tmp_path / "h")
+def test_a_mistake_says_what_to_do_and_ends_with_its_code(run: Run, arguments: list[str], code: int, words: str) -> None:
+    done = run(*arguments)
     assert done.returncode == code, done.stderr
     assert words in done.stderr
     assert done.stdout == ""
@@ -42,57 +53,51 @@ def test_a_mistake_says_what_to_do_and_ends_with_its_code(tmp_path: Path, argume
 
 
 @pytest.mark.parametrize("pool", ["", "{}", "[]", "[1]", '["short"]', '[{"kee": "x"}]', "not json canary-key-1"])
-def test_a_malformed_key_pool_is_explained_and_never_repeated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: str
-) -> None:
+def test_a_malformed_key_pool_is_explained_and_never_repeated(run: Run, monkeypatch: pytest.MonkeyPatch, pool: str) -> None:
     monkeypatch.setenv("YOUTUBE_API_KEY_POOL_JSON", pool)
-    done = _pleiades("hunt", home=tmp_path / "h")
+    done = run("hunt")
     assert done.returncode == 10
     assert "YOUTUBE_API_KEY_POOL_JSON" in done.stderr
     assert "canary" not in done.stderr
 
 
-def test_an_unreachable_database_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_database_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:canary-password@127.0.0.1:1/x")
     for command in ("init-db", "track"):
-        done = _pleiades(command, home=tmp_path / "h")
+        done = run(command)
         assert done.returncode == 6
         assert "DATABASE_URL" in done.stderr
         assert "canary" not in done.stderr
 
 
 @pytest.mark.parametrize("url", ["nonsense-canary", "mysql://canary/y", "postgresql://h:canary/y"])
-def test_a_malformed_database_url_is_a_matter_of_configuration(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
-) -> None:
+def test_a_malformed_database_url_is_a_matter_of_configuration(run: Run, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("DATABASE_URL", url)
-    done = _pleiades("init-db", home=tmp_path / "h")
+    done = run("init-db")
     assert (done.returncode, "DATABASE_URL" in done.stderr) in {(10, True), (6, True)}
     assert "Traceback" not in done.stderr
 
 
-def test_the_first_init_db_says_what_it_applied_and_the_second_that_nothing_was_left(tmp_path: Path) -> None:
-    first, second = (_pleiades("init-db", "--json", home=tmp_path / "h") for _ in range(2))
+def test_the_first_init_db_says_what_it_applied_and_the_second_that_nothing_was_left(run: Run) -> None:
+    first, second = (run("init-db", "--json") for _ in range(2))
     assert json.loads(first.stdout)["applied"] == ["0001 base", "0002 discovery"]
     assert json.loads(second.stdout)["applied"] == []
 
 
-def test_columns_of_one_name_are_kept_apart(tmp_path: Path) -> None:
+def test_columns_of_one_name_are_kept_apart(run: Run) -> None:
     query = "select 1 as x, 2 as x, 3 as y"
-    plain, as_json = (_pleiades("sql", query, *more, home=tmp_path / "h") for more in ([], ["--json"]))
+    plain, as_json = (run("sql", query, *more) for more in ([], ["--json"]))
     assert plain.returncode == 0
     assert json.loads(as_json.stdout) == [{"x": 1, "x_1": 2, "y": 3}]
 
 
-def test_an_empty_vault_answers_with_nothing(tmp_path: Path) -> None:
-    top, counted = (
-        _pleiades(*command, "--json", home=tmp_path / "h") for command in (["top"], ["sql", "select count(*) n from samples"])
-    )
+def test_an_empty_vault_answers_with_nothing(run: Run) -> None:
+    top, counted = (run(*command, "--json") for command in (["top"], ["sql", "select count(*) n from samples"]))
     assert (top.returncode, json.loads(top.stdout)["top"]) == (0, [])
     assert json.loads(counted.stdout) == [{"n": 0}]
 
 
-def test_an_id_that_begins_with_a_dash_is_no_option(tmp_path: Path) -> None:
-    done = _pleiades("show", "--2t6p3oFpU", home=tmp_path / "h")
+def test_an_id_that_begins_with_a_dash_is_no_option(run: Run) -> None:
+    done = run("show", "--2t6p3oFpU")
     assert done.returncode == 3, done.stderr
     assert "--2t6p3oFpU" in done.stderr

@@ -155,7 +155,59 @@ def test_a_campaign_ends() -> None:
 def test_a_told_limit_of_nothing_starves_and_is_named() -> None:
     plan = make_plan(stands(fresh(10)), horizon(NOW, 2), {"new": POOLS}, {("new", "stats"): (0, 0)}, "sample")
     assert [one.consumer for one in plan.starved] == ["tracking"]
-    assert "its limit is 0" in plan.starved[0].why
+    assert plan.starved[0].why == "the limit of the bucket stats is 0 where a key serves the pool tracking"
+    assert "ask Google" in plan.starved[0].help
+
+
+def test_keys_that_only_track_starve_discovery_and_the_plan_says_which_pool_is_missing() -> None:
+    wanting = replace(QUIET, found_a_day=1_000, chart_regions=5, terms=10, campaign_pages=50)
+    plan = make_plan(stands(fresh(10), discovery=wanting), horizon(NOW, 2), {"p": frozenset({TRACKING})}, {}, "sample")
+    starved = {one.consumer: one for one in plan.starved}
+    assert set(starved) == {"details", "charts", "searches", "archeology"}
+    for one in starved.values():
+        pool = ARCHEOLOGY if one.consumer == "archeology" else HUNTING
+        assert one.why == f"no key in use serves the pool {pool}"
+        assert one.help == f"add {pool!r} to the pools of a key in YOUTUBE_API_KEY_POOL_JSON"
+        assert (one.gets, one.needs > 0) == (0, True)
+    verdicts = {one.bucket: one for one in plan.verdicts}
+    assert {bucket: one.fits for bucket, one in verdicts.items()} == {"search": False, "stats": True, "general": False}
+    assert "10,000 units, 138 needed (details lacks 23, charts lacks 115)" in verdicts["general"].text
+    assert "keys in use may not spend them" in verdicts["general"].text
+
+
+def test_searches_starve_where_a_day_has_none_and_wait_where_todays_are_spent() -> None:
+    searching = stands(discovery=replace(QUIET, terms=10, campaign_pages=50))
+    none = make_plan(searching, horizon(NOW, 2), {"p": POOLS}, {("p", "search"): (0, 0)}, "sample")
+    assert {one.consumer: one.why.split(" where")[0] for one in none.starved} == {
+        "searches": "the limit of the bucket search is 0", "archeology": "the limit of the bucket search is 0",
+    }  # fmt: skip
+    assert make_plan(searching, horizon(NOW, 2), {"p": POOLS}, {("p", "search"): (100, 0)}, "sample").fits
+
+
+def test_todays_spent_units_are_one_reason_and_a_crowd_another() -> None:
+    """Both are said where both hold; the help for one is not that for the other."""
+    spent = {("p", "stats"): (10_000, 100)}
+    today = make_plan(stands(fresh(10_000)), horizon(NOW, 2), {"p": POOLS}, spent, "sample")
+    (first,) = today.starved
+    assert (first.day, first.why) == (date(2026, 3, 1), "9,900 of today's 10,000 units are spent")
+    assert "midnight" in first.help
+    crowded = make_plan(supposing(stands(), 20_000), horizon(NOW, 5), {"p": POOLS}, spent, "sample")
+    assert [(one.day.day, one.why) for one in crowded.starved] == [
+        (1, "9,900 of today's 10,000 units are spent"),
+        (4, "there are 10,000 units in all"),
+    ]
+    assert "PLEIADES_WHEN_FULL" in crowded.starved[1].help
+
+
+def test_the_reason_of_a_shortfall_follows_from_the_numbers() -> None:
+    """99 units, of which details take 23: that charts lack 39 is not the doing of details."""
+    small = {("p", "general"): (99, 99)}
+    wanting = stands(discovery=replace(QUIET, found_a_day=1_000, chart_regions=5))
+    starved = make_plan(wanting, horizon(NOW, 2), {"p": POOLS}, small, "sample").starved
+    charts = next(one for one in starved if one.consumer == "charts")
+    assert (charts.gets, charts.needs) == (76, 115)
+    assert charts.why == "there are 99 units, of which details takes 23"
+    assert charts.help == "fewer PLEIADES_CHART_REGIONS"
 
 
 def test_what_is_spent_today_is_there_again_tomorrow() -> None:
@@ -170,7 +222,7 @@ def test_pools_keep_their_share_and_lend_what_they_do_not_use() -> None:
     def wish(consumer: str, pool: str, wants: float) -> Wish:
         return Wish(consumer=consumer, bucket="search", pool=pool, wants=wants, needs=0)
 
-    purse = Purse(project="p", bucket="search", units=100, pools=POOLS)
+    purse = Purse(project="p", bucket="search", units=100, limit=100, pools=POOLS)
     both = budget.grant([wish("now", HUNTING, 500), wish("past", ARCHEOLOGY, 500)], [purse])
     assert both.gets == {"now": 80, "past": 20}
     assert budget.grant([wish("now", HUNTING, 30), wish("past", ARCHEOLOGY, 500)], [purse]).gets == {"now": 30, "past": 70}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from pleiades_core.errors import ConfigurationError
-from pleiades_core.settings import load_settings
+from pleiades_core.settings import QUOTA_BUCKETS, load_settings
+from pleiades_core.youtube.quota import DEFAULT_LIMITS
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +47,49 @@ def test_a_bad_value_is_named_and_not_repeated(monkeypatch: pytest.MonkeyPatch) 
         load_settings()
     assert "canary-value" not in str(caught.value)
     assert ".env.example" in caught.value.cure
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("QUOTA_LIMITS", "canary"), ("CHART_REGIONS", "canary,DE"), ("SEED_TERMS", "canary lofi")]
+)
+@pytest.mark.parametrize("in_file", [False, True])
+def test_what_is_not_json_is_named_and_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, *, in_file: bool
+) -> None:
+    if in_file:
+        (tmp_path / ".env").write_text(f"PLEIADES_{name}={value}\n")
+    else:
+        monkeypatch.setenv(f"PLEIADES_{name}", value)
+    with pytest.raises(ConfigurationError, match=f"{name.lower()} is not JSON") as caught:
+        load_settings()
+    assert caught.value.exit_code == 10
+    assert caught.value.__suppress_context__
+    assert "canary" not in str(caught.value) + caught.value.cure
+    assert '["US", "DE"]' in caught.value.cure
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ('{"canary": {"serach": 5}}', "none of search, stats, general"),
+        ('{"canary": {"search": -1}}', "not between 0 and"),
+        ('{"canary": {"search": 5000000000}}', "not between 0 and"),
+        ('{"canary": {"search": "canary"}}', "integer"),
+        ('{"canary": 5}', "dictionary"),
+    ],
+)
+def test_limits_that_cannot_be_are_refused(monkeypatch: pytest.MonkeyPatch, value: str, said: str) -> None:
+    monkeypatch.setenv("PLEIADES_QUOTA_LIMITS", value)
+    with pytest.raises(ConfigurationError, match=f"quota_limits: .*{said}") as caught:
+        load_settings()
+    assert "canary" not in str(caught.value)
+
+
+def test_limits_may_be_given_for_the_buckets_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = dict.fromkeys(DEFAULT_LIMITS, 0)
+    monkeypatch.setenv("PLEIADES_QUOTA_LIMITS", json.dumps({"mine": limits}))
+    assert load_settings().quota_limits == {"mine": limits}
+    assert set(QUOTA_BUCKETS) == set(DEFAULT_LIMITS)
 
 
 def test_a_broken_home_file_is_named(tmp_path: Path) -> None:

@@ -27,7 +27,10 @@ from pleiades_core.errors import (
     RateLimited,
     ResourceMissing,
 )
+from pleiades_core.youtube.lines import refusal
 from pleiades_core.youtube.parse import parse_error
+from pleiades_core.youtube.refusals import ABOUT_KEY, in_words
+from pleiades_core.youtube.wire import Reply
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SEARCH_SPENT = "Quota exceeded for quota metric 'Search Queries' and limit 'Search Queries per day' of service 'youtube'"
@@ -70,7 +73,13 @@ CASES: list[tuple[str, int, object, type[ApiError]]] = [
     ("429 of another shape", 429, {"error": {"errors": "x", "details": [1, None, {"metadata": 3}]}}, RateLimited),
     ("key invalid", 400, body("API key not valid.", "badRequest", detail="API_KEY_INVALID"), KeyInvalid),
     ("key invalid, 2019", 400, body("Bad Request", "keyInvalid"), KeyInvalid),
-    ("401", 401, b"", KeyInvalid),
+    ("401 of the API", 401, body("Invalid Credentials", "authError"), KeyInvalid),
+    ("401 of the API, new form", 401, {"error": {"code": 401, "message": "", "status": "UNAUTHENTICATED"}}, KeyInvalid),
+    ("401 for another reason", 401, body("", "required"), KeyInvalid),
+    ("401 without a body", 401, b"", BadReply),
+    ("a gateway's 401", 401, b"<html>Sign in</html>", BadReply),
+    ("a gateway's 401 in JSON", 401, {"error": "unauthorized"}, BadReply),
+    ("a gateway's 401 in an object", 401, {"error": {"message": "Sign in"}}, BadReply),
     ("not enabled", 403, body("not been used in project 1", "accessNotConfigured", detail="SERVICE_DISABLED"), ApiDisabled),
     ("key barred", 403, body("are blocked.", "forbidden", detail="API_KEY_SERVICE_BLOCKED"), KeyBlocked),
     ("address barred", 403, body("", "ipRefererBlocked"), KeyBlocked),
@@ -108,6 +117,10 @@ def test_a_spent_bucket_names_limit_and_reset() -> None:
     assert isinstance(error, QuotaExhausted)
     assert (error.project, error.bucket, error.limit) == ("p", "search", 0)
     assert error.resets_at == datetime(2026, 3, 2, 8, tzinfo=UTC)
+    assert "daily limit is 0" in str(error)
+    assert "until" not in str(error)
+    assert "ask Google" in error.cure
+    assert error.exit_code == 42
     assert error.reason == "rateLimitExceeded"
 
 
@@ -131,6 +144,50 @@ def test_retry_after(value: str, seconds: float | None) -> None:
     error = refused(429, b"{}", {"retry-after": value})
     assert isinstance(error, RateLimited)
     assert error.retry_after == seconds
+    failed = refused(503, b"{}", {"retry-after": value})
+    assert isinstance(failed, BackendError)
+    assert failed.retry_after == seconds
+    feeds = refusal("the host", "PLEIADES_FEEDS_URL", Reply(status=503, headers={"retry-after": value}, body=b""), NOW)
+    assert isinstance(feeds, BackendError)
+    assert feeds.retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    ("content", "reason", "words", "cure"),
+    [
+        (body("API key not valid.", "badRequest", detail="API_KEY_INVALID"), "API_KEY_INVALID", "does not exist", "copy it"),
+        (
+            body("are blocked.", "forbidden", detail="API_KEY_SERVICE_BLOCKED"),
+            "API_KEY_SERVICE_BLOCKED",
+            "for this API",
+            "Data",
+        ),
+        (body("", "ipRefererBlocked"), "ipRefererBlocked", "from this address", "IPv6"),
+        (body("", "x", detail="API_KEY_HTTP_REFERRER_BLOCKED"), "API_KEY_HTTP_REFERRER_BLOCKED", "web pages", "not Websites"),
+        (body("", "accessNotConfigured", detail="SERVICE_DISABLED"), "SERVICE_DISABLED", "not enabled", "enable the YouTube"),
+    ],
+)
+def test_what_is_wrong_with_a_key_is_said_in_words(content: object, reason: str, words: str, cure: str) -> None:
+    """The reason kept is the one that says it, not whichever came first."""
+    error = refused(403, content)
+    assert error.reason == reason
+    assert words in str(error)
+    assert words in in_words(reason)
+    assert reason in in_words(reason)
+    assert cure in error.cure
+
+
+def test_the_page_on_keys_quotes_what_is_said() -> None:
+    """Each phrase of its table is one that the doctor says, and no phrase is missing there."""
+    page = (Path(__file__).parents[2] / "docs" / "keys.md").read_text(encoding="utf-8")
+    table = page.split("| it says | what to do |")[1].split("\n\n")[0]
+    quoted = {line.split("|")[1].strip() for line in table.splitlines()[2:]}
+    others = {"works", "quota of bucket … is spent until …", "project … has no quota in bucket …"}
+    assert quoted == {about.words for about in ABOUT_KEY.values()} | others
+
+
+def test_a_reason_that_is_not_about_keys_is_no_words() -> None:
+    assert in_words("badRequest") == "badRequest"
 
 
 def test_no_address_and_no_key_is_repeated() -> None:

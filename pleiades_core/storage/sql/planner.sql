@@ -24,8 +24,9 @@ group by 1
 -- first_found: when the first video that is still here was
 select min(claimed_at) from videos
 
--- spent: general units that the uploads road took since an instant
-select coalesce(sum(units), 0)::int from pulls where road = 'uploads' and bucket = 'general' and pulled_at > %(since)s
+-- spent: general units that the uploads road took since an instant, and those of one chart
+select coalesce(sum(units) filter (where road = 'uploads'), 0)::int, (avg(units) filter (where road = 'charts' and arm <> ''))::float8
+from pulls where road in ('uploads', 'charts') and bucket = 'general' and pulled_at > %(since)s
 
 -- terms: how many there are to search for, with those that the next hunt puts into the queue
 select count(*) from (select term from search_queue union select unnest(%(seeds)s::text[])) as known
