@@ -155,7 +155,10 @@ def test_a_chart_costs_what_it_cost_lately_and_four_pages_at_most(database: Data
         return [row.gets["charts"] for row in plan(database, ledger, SETTINGS, NOW, days=1).rows if row.bucket == "general"][1]
 
     assert tomorrow() == 120
-    insert = "insert into pulls (pulled_at, road, arm, bucket, units, candidates, new) values (%s, 'charts', %s, 'general', %s, 9, 9)"
+    insert = (
+        "insert into pulls (pulled_at, road, arm, bucket, units, candidates, new) "
+        "values (%s, 'charts', %s, 'general', %s, 9, 9)"
+    )
     with database.transaction() as connection:
         for arm, units in (("US/10", 1), ("US/20", 2)):
             connection.execute(insert, [NOW - HOUR, arm, units])
