@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -60,7 +59,7 @@ def hunt(
     if report.full:
         stderr.print(f"{report.unwatched} videos are kept and not watched: {report.full}", markup=False)
     if report.resets_at:
-        _quota_spent(report.resets_at, did_something=report.did_something)
+        _quota_spent(report.spent, did_something=report.did_something)
 
 
 # No -h here: ids may begin with a hyphen, and one with an h in it would be taken for a bundle of short options.
@@ -87,7 +86,7 @@ def add(
     for line in wrong:
         stderr.print(line, markup=False)
     if report.resets_at and became.waiting:
-        _quota_spent(report.resets_at, did_something=bool(became.watched))
+        _quota_spent(report.spent, did_something=bool(became.watched))
     if wrong:
         raise typer.Exit(UsageError.exit_code)
 
@@ -113,7 +112,7 @@ def track(
         report = pleiades.tracker().track(tier)
     print_answer("track", report, as_json=as_json)
     if report.resets_at:
-        _quota_spent(report.resets_at, did_something=report.samples > 0)
+        _quota_spent(report.spent, did_something=report.samples > 0)
 
 
 @app.command("close-day")
@@ -157,9 +156,8 @@ def close_day(
         raise failed[0]
 
 
-def _quota_spent(resets_at: datetime, *, did_something: bool) -> None:
+def _quota_spent(said: str, *, did_something: bool) -> None:
     """Exit code 42 when there was nothing left to do with; a word on stderr when only a part was out."""
-    message = f"quota ran out; it is new at {resets_at:%Y-%m-%d %H:%M} UTC"
-    stderr.print(message)
+    stderr.print(said, markup=False, soft_wrap=True)
     if not did_something:
         raise typer.Exit(QuotaExhausted.exit_code)

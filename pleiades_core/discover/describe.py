@@ -39,6 +39,10 @@ class Described:
     errors: tuple[ApiError, ...]
 
 
+#: Of a claim that waits for company.
+NOTHING = Described(found=(), absent=(), failed=(), errors=())
+
+
 def describe(youtube: YouTube, clock: Clock, settings: Settings, claimed: Claim, given: Mapping[VideoId, Found]) -> Described:
     """Ask for everything claimed that did not come with its details (`given`), several calls at once.
 

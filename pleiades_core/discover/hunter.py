@@ -14,8 +14,8 @@ from __future__ import annotations
 import itertools
 import logging
 import uuid
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Protocol
@@ -26,7 +26,6 @@ import pyarrow as pa
 from pleiades_core.clock import Clock
 from pleiades_core.discover import snowball, terms
 from pleiades_core.discover.admission import (
-    QUERIES,
     Claim,
     admit,
     claim,
@@ -37,13 +36,13 @@ from pleiades_core.discover.admission import (
     take_over,
     unseen,
 )
-from pleiades_core.discover.capacity import Decision, decide, in_hourly, is_chosen, room
 from pleiades_core.discover.channels import account, forget
-from pleiades_core.discover.describe import describe
+from pleiades_core.discover.describe import NOTHING, Described, describe
 from pleiades_core.discover.report import OF_THE_API, HuntReport, Progress
 from pleiades_core.discover.roads import Roads
 from pleiades_core.discover.sources.source import ROADS, Acknowledge, Find, Found
 from pleiades_core.discover.tally import DETAILS, Tally
+from pleiades_core.discover.watching import left_out
 from pleiades_core.errors import ApiError, ConfigurationError, LeaseLost, QuotaExhausted
 from pleiades_core.models import VideoDetails, VideoId
 from pleiades_core.settings import Settings
@@ -51,13 +50,9 @@ from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.journal import WrittenBatch, write_batch
 from pleiades_core.vault.layout import REGISTRY, SAMPLES
 from pleiades_core.vault.vault import Vault
-from pleiades_core.videoid import decode
-from pleiades_core.watchlist.cadence import TIERS
 from pleiades_core.watchlist.reaper import adopt_orphans, reap
-from pleiades_core.watchlist.slices import due_counts
 from pleiades_core.youtube.api import IDS_PER_CALL, YouTube
 from pleiades_core.youtube.feeds import Feeds
-from pleiades_core.youtube.quota import STATS
 
 log = logging.getLogger(__name__)
 
@@ -160,13 +155,14 @@ class Hunter:
         hunt.candidates |= set(roads)
         hunt.answered |= {find.road for find in finds if not find.error}
         hunt.new += len(fresh)
-        found_by = [(id8, roads[video_id]) for video_id, id8 in fresh.items()]
         acknowledge: list[Acknowledge] = [*(find.acknowledge for find in finds), partial(self._record, tally)]
         noted = False
-        for start in range(0, len(found_by), _PORTION):
-            last = start + _PORTION >= len(found_by)
-            claiming = partial(claim, self._database, found_by=dict(found_by[start : start + _PORTION]))
-            noted = self._claim_and_admit(claiming, given, acknowledge if last else [], tally, hunt) and last
+        portions = _portions(fresh, given)
+        for number, (ids, at_once) in enumerate(portions, start=1):
+            claiming = partial(claim, self._database, found_by={fresh[video_id]: roads[video_id] for video_id in ids})
+            notes = acknowledge if number == len(portions) else []
+            settled = self._claim_and_admit(claiming, given, notes, tally, hunt, describing=at_once)
+            noted = settled and bool(notes)
         if not noted and (finds or tally.pulls):
             note(self._database, acknowledge, now=self._clock.now())
         hunt.tally.add(tally)
@@ -178,44 +174,42 @@ class Hunter:
             terms.pulled(connection, term, new=new, now=now)
 
     def _claim_and_admit(
-        self,
-        claiming: _Claiming,
-        given: Mapping[VideoId, Found],
-        acknowledge: Sequence[Acknowledge],
-        tally: Tally,
-        hunt: Progress,
-    ) -> bool:
+        self, claiming: _Claiming, given: Mapping[VideoId, Found], acknowledge: Sequence[Acknowledge], tally: Tally,
+        hunt: Progress, *, describing: bool = True,
+    ) -> bool:  # fmt: skip
         """From T1 to T2. False: there was nothing to claim, or the lease was lost."""
         lease_id = uuid.uuid4()
         try:
             claimed = claiming(lease_id, now=self._clock.now(), lasting=self._settings.lease)
-            return claimed is not None and self._admit(claimed, given, acknowledge, tally, hunt)
+            if claimed is None:
+                return False
+            described = self._describe(claimed, given, tally, hunt) if describing else NOTHING
+            return self._admit(claimed, described, acknowledge, tally, hunt)
         except BaseException:
             # Ctrl-C at any moment included: the next hunt takes the claims over.
             give_up(self._database, lease_id)
             raise
 
-    def _admit(
-        self, claimed: Claim, given: Mapping[VideoId, Found], acknowledge: Sequence[Acknowledge], tally: Tally, hunt: Progress
-    ) -> bool:
+    def _describe(self, claimed: Claim, given: Mapping[VideoId, Found], tally: Tally, hunt: Progress) -> Described:
         before = self._youtube.calls()
         described = describe(self._youtube, self._clock, self._settings, claimed, given)
         for error in described.errors:
             hunt.note(DETAILS, error)
         said = str(described.errors[0]) if described.errors else ""
         tally.spent(DETAILS, self._youtube.calls() - before, said, candidates=len(claimed.vids))
+        return described
+
+    def _admit(
+        self, claimed: Claim, described: Described, acknowledge: Sequence[Acknowledge], tally: Tally, hunt: Progress
+    ) -> bool:
         wanted = [(one, at) for one, at in described.found if self._is_admissible(one, at, claimed)]
         refused = [one.video_id for one, at in described.found if not self._is_admissible(one, at, claimed)]
         gone = [*described.absent, *refused]
         # In an outage nobody is at fault; when other calls were answered, the videos of those that failed may be.
         answered = described.found or described.absent or hunt.answered & OF_THE_API
         failed = described.failed if answered else ()
-        decision = self._decide(wanted)
-        # A person's wish has precedence over the sample.
-        unwatched = frozenset(
-            one.video_id for one, _ in wanted
-            if claimed.found_by[one.video_id] != "manual" and not is_chosen(decode(one.video_id), decision.share)
-        )  # fmt: skip
+        ring, now = self._youtube.executor.ring, self._clock.now()
+        unwatched, decision = left_out(self._database, ring, self._settings, claimed, wanted, now)
         tally.admitted(len(wanted))
         written = self._write(claimed, wanted, unwatched)
 
@@ -248,22 +242,6 @@ class Hunter:
         # A person asked for these, one by one or by a campaign into the past.
         return young or claimed.found_by[details.video_id].split(":")[0] in {"manual", "archeology"}
 
-    def _decide(self, wanted: Sequence[Found]) -> Decision:
-        """What share of the described can be polled besides what is watched already."""
-        now = self._clock.now()
-        with self._database.transaction() as connection:
-            counts = due_counts(connection, TIERS, now)
-            young = connection.execute(QUERIES.young_since, {"since": now - timedelta(days=1)}).fetchone()
-        watched = {tier: count.watched for tier, count in counts.items()}
-        ring = self._youtube.executor.ring
-        serving = {key.project for key in ring.keys if "tracking" in key.pools}
-        units = sum(row.limit for row in ring.ledger.rows(serving) if row.bucket == STATS and row.project in serving)
-        new = Counter(TIERS.tier(now - one.published_at, 0) for one, _ in wanted)
-        return decide(
-            in_hourly(new), room(watched, units), self._settings.when_full,
-            hourly=watched[TIERS.tier(timedelta(), 0)], a_day=float(young[0]) if young else None,
-        )  # fmt: skip
-
     def _write(
         self, claimed: Claim, found: Sequence[Found], unwatched: frozenset[VideoId]
     ) -> list[tuple[WrittenBatch, pa.Table]]:
@@ -278,3 +256,17 @@ class Hunter:
             (write_batch(self._vault, dataset, day, table, lease_id=lease.lease_id, epoch=lease.epoch), table)
             for dataset, day, table in tables
         ]
+
+
+def _portions(fresh: Iterable[VideoId], given: Mapping[VideoId, Found]) -> list[tuple[list[VideoId], bool]]:
+    """What is claimed together, and whether it is described at once. Pure.
+
+    What would not fill a call waits for company, which comes at the end of the hunt (`_take_over`): settling road by road must
+    not cost a half-full call each.
+    """
+    asked = [video_id for video_id in fresh if video_id not in given]
+    waiting = asked[len(asked) // IDS_PER_CALL * IDS_PER_CALL :]
+    late = set(waiting)
+    full = [video_id for video_id in fresh if video_id not in late]
+    portions = [(full[start : start + _PORTION], True) for start in range(0, len(full), _PORTION)]
+    return [*portions, (waiting, False)] if waiting else portions

@@ -61,8 +61,9 @@ class HuntReport:
     units_left: dict[str, int]
     #: Roads that failed for another reason than quota, with the error.
     failures: dict[str, str]
-    #: When quota ran out: the instant at which there is some again.
+    #: When quota ran out: the instant at which there is some again, and what to say of it.
     resets_at: datetime | None
+    spent: str
 
     @property
     def did_something(self) -> bool:
@@ -109,11 +110,12 @@ class Progress:
     def report(self, *, calls: dict[str, int], units_left: dict[str, int]) -> HuntReport:
         """What the hunt did, at its end."""
         return HuntReport(
-            roads=by_road(self.tally.pulls), answered=tuple(sorted(self.answered)), candidates=len(self.candidates), new=self.new, admitted=self.admitted,
+            roads=by_road(self.tally.pulls), answered=tuple(sorted(self.answered)), candidates=len(self.candidates),
+            new=self.new, admitted=self.admitted,
             unwatched=self.unwatched, full=self.full, gone=self.gone, samples=self.admitted, bytes=self.bytes,
             calls=calls, units_left=units_left,
             failures={name: str(error) for name, error in self.errors.items() if not isinstance(error, QuotaExhausted)},
-            resets_at=self.exhausted.resets_at if self.exhausted else None,
+            resets_at=self.exhausted.resets_at if self.exhausted else None, spent=str(self.exhausted or ""),
         )  # fmt: skip
 
 

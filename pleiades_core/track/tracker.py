@@ -74,6 +74,8 @@ class TrackReport:
     failed_calls: int
     #: When quota ran out: the instant at which there is some again.
     resets_at: datetime | None
+    #: What to say of it.
+    spent: str
 
 
 @dataclass(slots=True)
@@ -123,6 +125,7 @@ class Tracker:
             bytes=tally["bytes"], calls=dict(self._youtube.calls() - calls_before), units_left=self._youtube.units_left(STATS),
             lateness_median_s=statistics.median(lateness) if lateness else None, lateness_max_s=max(lateness, default=None),
             failed_calls=tally["failed_calls"], resets_at=exhausted.resets_at if exhausted else None,
+            spent=str(exhausted or ""),
         )  # fmt: skip
 
     def _slice(self, tier: Tier | None, tally: Counter[str], lateness: list[float]) -> _Polled | None:

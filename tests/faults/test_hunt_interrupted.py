@@ -100,6 +100,7 @@ def test_a_road_is_noted_only_when_all_that_it_found_is_durable(
 ) -> None:
     """Dying between two portions leaves the place where the road was asked; what was not claimed is found again."""
     monkeypatch.setattr(hunter, "_PORTION", 10)
+    monkeypatch.setattr(hunter, "IDS_PER_CALL", 10)
     claim, claims = hunter.claim, []
 
     def dying(*args: Any, **words: Any) -> Any:

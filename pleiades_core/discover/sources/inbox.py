@@ -1,6 +1,6 @@
 """Push and manual: what came in between two hunts, by the hub's notices or from a person. Neither asks YouTube anything.
 
-Belongs here: taking from the inbox. Does not belong here: receiving notices (push/receiver.py), what a person typed (manual.py).
+Belongs here: taking from the inbox. Does not belong here: receiving notices (push/), what a person typed (manual.py).
 """
 
 from __future__ import annotations

@@ -1,0 +1,47 @@
+"""Which of the videos that were described are polled, when quota cannot poll them all.
+
+Belongs here: measuring what is watched and what quota pays for, and naming who is left out. Does not belong here: the
+arithmetic (capacity.py), describing and admitting.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from pleiades_core.discover.admission import QUERIES, Claim
+from pleiades_core.discover.capacity import Decision, decide, in_hourly, is_chosen, room
+from pleiades_core.discover.sources.source import Found
+from pleiades_core.models import VideoId
+from pleiades_core.settings import Settings
+from pleiades_core.storage.postgres import Database
+from pleiades_core.videoid import decode
+from pleiades_core.watchlist.cadence import TIERS
+from pleiades_core.watchlist.slices import due_counts
+from pleiades_core.youtube.keyring import KeyRing
+from pleiades_core.youtube.quota import STATS
+
+
+def left_out(
+    database: Database, ring: KeyRing, settings: Settings, claimed: Claim, found: Sequence[Found], now: datetime
+) -> tuple[frozenset[VideoId], Decision]:
+    """Videos of `found` that are kept and not polled, and why. What a person added is polled in any case."""
+    if not found:
+        return frozenset(), Decision(share=1.0, reason="")
+    with database.transaction() as connection:
+        counts = due_counts(connection, TIERS, now)
+        young = connection.execute(QUERIES.young_since, {"since": now - timedelta(days=1)}).fetchone()
+    watched = {tier: count.watched for tier, count in counts.items()}
+    serving = {key.project for key in ring.keys if "tracking" in key.pools}
+    units = sum(row.limit for row in ring.ledger.rows(serving) if row.bucket == STATS and row.project in serving)
+    new = Counter(TIERS.tier(now - one.published_at, 0) for one, _ in found)
+    decision = decide(
+        in_hourly(new), room(watched, units), settings.when_full,
+        hourly=watched[TIERS.tier(timedelta(), 0)], a_day=float(young[0]) if young else None,
+    )  # fmt: skip
+    out = (
+        one.video_id for one, _ in found
+        if claimed.found_by[one.video_id] != "manual" and not is_chosen(decode(one.video_id), decision.share)
+    )  # fmt: skip
+    return frozenset(out), decision
