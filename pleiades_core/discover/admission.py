@@ -74,6 +74,9 @@ def _claim(
     database: Database, lease_id: uuid.UUID, query: str, words: Mapping[str, object], *, now: datetime, lasting: timedelta
 ) -> Claim | None:
     with database.transaction() as connection:
+        # In turn: a hunter that waits for the row of another's claim would look for that one's lease in a snapshot older than
+        # it, and take the claim for a dead one's. Both then described the video.
+        connection.execute(WATCHLIST.in_turn)
         lease = take_lease(connection, lease_id, "hunt", now=now, lasting=lasting)
         rows = connection.execute(query, {**words, "lease_id": lease.lease_id, "now": now}).fetchall()
         if not rows:
