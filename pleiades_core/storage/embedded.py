@@ -50,7 +50,9 @@ def start_embedded(folder: Path) -> PostgresServer:
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = not (folder / "PG_VERSION").exists()
-    _forget_the_dead(folder)
+    # Under the package's own lock between processes: a list that two write at once is read by neither.
+    with postgres_server.PostgresServer._lock:  # noqa: SLF001
+        _forget_the_dead(folder)
     try:
         server: PostgresServer = postgres_server.get_server(folder)
         if fresh:
