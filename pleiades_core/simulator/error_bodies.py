@@ -160,11 +160,6 @@ def no_such_method() -> Refusal:
     return refusal(404, "global", "notFound", "Not Found")
 
 
-def backend_error(status: int = 503) -> Refusal:
-    """The service's own failure; given only as a fault. No capture exists."""
-    return refusal(status, "global", "backendError", "Backend Error")
-
-
 def per_minute(project: str = "0") -> Refusal:
     """Too many calls of a project in a minute. The shape is that of a spent day; limit and unit are inferred."""
     message = (

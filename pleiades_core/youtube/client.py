@@ -11,7 +11,6 @@ errors whose text is the URL.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from googleapiclient.http import MAX_URI_LENGTH
 from pydantic import SecretStr
 
 from pleiades_core.errors import ApiError, BadRequest
+from pleiades_core.youtube.idle import Idle
 from pleiades_core.youtube.quota import BUCKET_OF_METHOD
 from pleiades_core.youtube.wire import USER_AGENT, Line, Origin, Reply, tls_context
 
@@ -77,9 +77,7 @@ class Transport:
         if self._origin.scheme == "http" and self._origin.host not in {"127.0.0.1", "::1", "localhost"}:
             _log.warning("API keys travel unencrypted to %s: fine for a simulator's keys, not for real ones", self._origin.host)
         self._context = tls_context() if self._origin.scheme == "https" else None
-        self._idle: list[_Caller] = []
-        self._lock = threading.Lock()
-        self._closed = False
+        self._callers = Idle(self._caller, lambda caller: caller.line.close())
 
     def send(self, method_name: str, params: Mapping[str, Any], key: SecretStr) -> Reply:
         """Call a method such as `videos.batchGetStats` once. The reply has whatever status came back, redirects included.
@@ -87,14 +85,8 @@ class Transport:
         Raises BackendError when no whole answer came, BadReply when it is no HTTP or too large, BadRequest when the method or
         a parameter does not exist. No error holds the address, a header or the key.
         """
-        caller = self._take()
-        try:
+        with self._callers.one() as caller:
             outcome = self._attempt(caller, method_name, params, key)
-        except BaseException:
-            # Interrupted: half an answer may be waiting in the connection for whoever comes next.
-            caller.line.close()
-            raise
-        self._put_back(caller)
         if isinstance(outcome, ApiError):
             # Raised here, not where it happened: a traceback keeps its frames' variables, and those down there hold the key.
             raise outcome
@@ -102,11 +94,7 @@ class Transport:
 
     def close(self) -> None:
         """Close every idle connection; those in use close when their call ends."""
-        with self._lock:
-            self._closed = True
-            idle, self._idle = self._idle, []
-        for caller in idle:
-            caller.line.close()
+        self._callers.close()
 
     def _attempt(self, caller: _Caller, method_name: str, params: Mapping[str, Any], key: SecretStr) -> Reply | ApiError:
         request = _prepare(caller, method_name, params)
@@ -131,19 +119,9 @@ class Transport:
             return Reply(status=reply.status, headers=reply.headers, body=reply.body.replace(secret.encode(), b"[key]"))
         return reply
 
-    def _take(self) -> _Caller:
-        with self._lock:
-            if self._idle:
-                return self._idle.pop()
+    def _caller(self) -> _Caller:
         line = Line(self._origin, deadline_s=self._deadline_s, max_body_bytes=self._max_body_bytes, context=self._context)
         return _Caller(self._base_url, line)
-
-    def _put_back(self, caller: _Caller) -> None:
-        with self._lock:
-            if not self._closed:
-                self._idle.append(caller)
-                return
-        caller.line.close()
 
 
 def _built(_http: object, _postproc: object, uri: str, **request: Any) -> _Request:

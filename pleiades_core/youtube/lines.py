@@ -6,7 +6,6 @@ belong here: the API (client.py, whose calls carry keys), what is asked.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretBytes
 
 from pleiades_core.errors import ApiError, BackendError, BadReply, BadRequest, RateLimited, ResourceMissing
+from pleiades_core.youtube.idle import Idle
 from pleiades_core.youtube.refusals import retry_after_s
 from pleiades_core.youtube.wire import USER_AGENT, Line, Origin, Reply, tls_context
 
@@ -30,51 +30,30 @@ class Lines:
     def __init__(self, base_url: str, deadline_s: float, *, max_body_bytes: int, setting: str) -> None:
         self._origin = Origin.of(base_url, setting)
         self._prefix = urlsplit(base_url).path.rstrip("/")
-        self._deadline_s = deadline_s
-        self._max_body_bytes = max_body_bytes
-        self._context = tls_context() if self._origin.scheme == "https" else None
-        self._idle: list[Line] = []
-        self._lock = threading.Lock()
-        self._closed = False
+        context = tls_context() if self._origin.scheme == "https" else None
+        self._lines = Idle(
+            lambda: Line(self._origin, deadline_s=deadline_s, max_body_bytes=max_body_bytes, context=context), Line.close
+        )
 
     def request(self, method: str, path: str, headers: Mapping[str, str], body: SecretBytes | None = None) -> Reply:
         """Send one request once; the reply has whatever status came back. Raises BackendError or BadReply.
 
         No error holds the address, a header or the body.
         """
-        with self._lock:
-            line = self._idle.pop() if self._idle else None
-        line = line or Line(
-            self._origin, deadline_s=self._deadline_s, max_body_bytes=self._max_body_bytes, context=self._context
-        )
-        try:
+        with self._lines.one() as line:
             outcome = line.exchange(
                 method,
                 self._prefix + path,
                 {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **headers},
                 body.get_secret_value() if body else None,
             )
-        except BaseException:
-            # Interrupted: half an answer may be waiting in the connection for whoever comes next.
-            line.close()
-            raise
-        with self._lock:
-            if not self._closed:
-                self._idle.append(line)
-                line = None
-        if line is not None:
-            line.close()
         if isinstance(outcome, ApiError):
             raise outcome
         return outcome
 
     def close(self) -> None:
         """Close every idle connection; those in use close when their request ends."""
-        with self._lock:
-            self._closed = True
-            idle, self._idle = self._idle, []
-        for line in idle:
-            line.close()
+        self._lines.close()
 
 
 def refusal(who: str, setting: str, reply: Reply, now: datetime) -> ApiError:

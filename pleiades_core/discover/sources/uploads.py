@@ -89,8 +89,9 @@ class _Asking:
         for lot in _lots([rows[start : start + IDS_PER_CALL] for start in range(0, len(rows), IDS_PER_CALL)], lambda _: 1):
             with self._youtube.reserved(GENERAL, "hunting", len(lot)) as reservation:
                 checked, errors = ask_all(partial(_check, self._youtube, reservation), lot, threads=self._parallel)
+            rows_of_lot = [row for portion, _ in checked for row in portion]
+            self._moved |= _moved(self._database, rows_of_lot, [one for _, details in checked for one in details])
             for portion, details in checked:
-                self._moved |= _moved(self._database, portion, details)
                 yield Find(road="uploads", acknowledge=partial(_note_checks, portion, details))
             if errors:
                 raise errors[0]
