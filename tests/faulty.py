@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import select
 import socket
 import struct
-import time
 import traceback
 
 import orjson
@@ -28,13 +28,17 @@ def hang_up(_connection: socket.socket) -> bool:
 
 
 def drip(head: bytes, each: bytes = b" ") -> Answer:
-    """Sends `head`, then `each` every 0.1 s until the client has had enough: no single `recv` ever waits long."""
+    """Sends `head`, then `each` every 0.1 s until the client has had enough: no single `recv` ever waits long.
+
+    Two minutes at most, twice the timeout of a test: who has no deadline is held until the test is ended as hanging.
+    """
 
     def send(connection: socket.socket) -> bool:
         connection.sendall(head)
-        for _ in range(100):
+        for _ in range(1_200):
             connection.sendall(each)
-            time.sleep(0.1)
+            if select.select([connection], [], [], 0.1)[0]:
+                return False
         return False
 
     return send
@@ -51,6 +55,11 @@ def pour(head: bytes, each: bytes) -> Answer:
     return send
 
 
+def deadline_s(fault: str) -> float:
+    """What a call may take: little where the fault holds it until then, else so much that a busy machine changes no error."""
+    return 0.3 if fault in HOLD else 30
+
+
 def echo_of_the_key(status: int) -> Answer:
     """A server that shows the request in its error text."""
     text = f"bad key {CANARY} in https://youtube.googleapis.com/?key={CANARY} (X-Goog-Api-Key: {CANARY})"
@@ -62,6 +71,8 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 PACKED = gzip.compress(orjson.dumps(EMPTY))
 BOMB = gzip.compress(b" " * 40_000_000)
 
+#: These hold a call until its deadline; every other one answers at once.
+HOLD = frozenset({"dripping body", "dripping chunks", "dripping headers", "silence", "endless 100 Continue"})
 FAULTS: dict[str, tuple[Answer, type[ApiError]]] = {
     "503": (reply(503, b"busy"), BackendError),
     "500 with HTML": (reply(500, b"<html>Error 500 (Server Error)!!1</html>"), BackendError),

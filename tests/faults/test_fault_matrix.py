@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
-from faulty import CANARY, FAULTS, everything_said
+from faulty import CANARY, FAULTS, HOLD, deadline_s, everything_said
 from loopback import Answer, reply, serve
 from pydantic import SecretStr
 
@@ -114,28 +113,26 @@ def test_every_error_at_this_endpoint(
         answer, expected = MATRIX[name]
         project = f"p{next(_numbers)}"
         with serve(answer) as server:
-            transport = Transport(server.base_url, 0.25, max_body_bytes=1_000_000)
+            transport = Transport(server.base_url, deadline_s(name), max_body_bytes=1_000_000)
             ring = KeyRing([ApiKey(secret=SecretStr(CANARY), project=project, pools=POOLS)], ledger)
             executor = HydraExecutor(ring, ledger, transport, clock, sleep=lambda _: None, attempts=ATTEMPTS)
             youtube = YouTube(executor, lambda _source, _rows: None)
-            started = time.monotonic()
             with pytest.raises(ApiError) as caught:
                 question(youtube)
-            took = time.monotonic() - started
             transport.close()
             arrived = len(server.requests)
         context = f"{endpoint}: {name}"
         assert type(caught.value) is expected, context
-        assert took < 4, context
-        assert arrived == requests_expected(expected, methods), context
-        assert sum(row.spent for row in ledger.rows() if row.project == project) == arrived, context
+        spent = sum(row.spent for row in ledger.rows() if row.project == project)
+        assert spent == requests_expected(expected, methods), context
+        # On a busy machine a deadline can pass between the debit and the sending: that unit is gone, and nothing arrived.
+        assert arrived <= spent if name in HOLD else arrived == spent, context
         assert CANARY not in everything_said(caught.value, but=__file__), context
         assert expected in {BackendError, BadReply, ReplyTooLarge} or caught.value.cure, context
 
-    slow = [name for name, (_, expected) in MATRIX.items() if expected is BackendError]
-    with ThreadPoolExecutor(4) as threads:
-        list(threads.map(one, slow))
-    for name in MATRIX.keys() - set(slow):
+    with ThreadPoolExecutor(len(HOLD)) as threads:
+        list(threads.map(one, HOLD))
+    for name in MATRIX.keys() - HOLD:
         one(name)
     assert CANARY not in caplog.text
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import re
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -108,10 +107,8 @@ DECLARED = HEAD.replace("\n<feed", "\n<!DOCTYPE feed [{}]>\n<feed")
 )
 def test_a_document_type_is_refused_before_it_means_anything(declared: str) -> None:
     """No expansion, no file, no connection."""
-    started = time.monotonic()
     with pytest.raises(BadReply, match="document type"):
         parse_feed((DECLARED.format(declared) + entry(title="&x9;") + "</feed>").encode())
-    assert time.monotonic() - started < 1
 
 
 def test_a_document_type_does_not_hide_in_another_encoding(tmp_path: Path) -> None:
