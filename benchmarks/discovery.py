@@ -37,7 +37,7 @@ from pydantic import SecretStr
 
 from benchmarks import machine
 from pleiades_core.clock import ManualClock
-from pleiades_core.discover.push.listening import running
+from pleiades_core.discover.push.listening import listening
 from pleiades_core.discover.push.subscriptions import renew
 from pleiades_core.errors import QuotaExhausted
 from pleiades_core.installation import Installation, open_installation
@@ -140,7 +140,7 @@ def _push_and_feeds(stage: Stage) -> dict[str, Any]:
     """24 hours of every road, and one more for what was uploaded in the last of them."""
     pleiades, control = stage.pleiades, stage.control
     settings = pleiades.settings.model_copy(update={"parallel_calls": 8})
-    with running(pleiades.database, pleiades.clock, settings), contextlib.closing(Hub(settings.hub_root, 20.0)) as hub:
+    with listening(pleiades.database, pleiades.clock, settings), contextlib.closing(Hub(settings.hub_root, 20.0)) as hub:
         subscribed = -time.perf_counter()
         while renew(pleiades.database, hub, pleiades.clock, settings, limit=2_000).asked:
             control.deliver()

@@ -17,17 +17,21 @@
         ├── RateLimited                              retry after `retry_after` seconds
         ├── BackendError                             retry with back-off, after `retry_after`: 5xx, lost connection, deadline
         ├── BadReply                                 retry with back-off: the body is not what the API promises
-        │   └── ReplyTooLarge                        a retry gives the same answer; asking for less may help
-        ├── KeyInvalid, KeyBlocked, ApiDisabled 4    retire the key; another one may work
+        │   ├── ReplyTooLarge                        a retry gives the same answer; asking for less may help
+        │   └── EmptyReply                           of many things asked for it has none
+        ├── KeyRefused                          4    retire the key; another one may work
+        │   └── KeyInvalid, KeyBlocked, ApiDisabled
         ├── BadRequest                               a retry gives the same answer
         └── ResourceMissing                          a retry gives the same answer
 
+`retry_helps` and `retry_at` say it to programs; nobody else keeps a list of what is worth another attempt. Does not belong
+here: what a refusal of YouTube means (youtube/refusals.py).
 Every error carries a `cure`: what a person can do about it. No error carries a URL with a key in it, or a request's headers.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 
@@ -35,41 +39,60 @@ class PleiadesError(Exception):
     """Something that Pleiades understands went wrong."""
 
     exit_code: ClassVar[int] = 1
+    #: The same request, asked again by this program within minutes, may get another answer.
+    retry_helps: ClassVar[bool] = False
+    #: What a person can do about errors of this kind, where whoever raises one knows nothing better.
+    usual_cure: ClassVar[str] = "run it again; if that does not help, report it with the log"
 
     def __init__(self, message: str, *, cure: str = "") -> None:
         super().__init__(message)
-        #: One sentence for a person: what to do now. Empty when there is nothing to do.
-        self.cure = cure
+        #: One sentence for a person: what to do now.
+        self.cure = cure or self.usual_cure
+
+    def retry_at(self, now: datetime) -> datetime | None:
+        """When asking again may help, not before `now`, an aware instant. None: no waiting mends it."""
+        return now if self.retry_helps else None
 
 
 class UsageError(PleiadesError):
     """The command line asks for something that makes no sense."""
 
     exit_code = 2
+    usual_cure = "`pleiades --help` shows what may be asked"
 
 
 class NotFound(PleiadesError):
     """No such video, day or file."""
 
     exit_code = 3
+    usual_cure = "check the spelling; `pleiades sql` shows what there is"
 
 
 class StorageError(PleiadesError):
     """The database or the vault failed."""
 
     exit_code = 6
+    usual_cure = "`pleiades doctor` looks at the database and the vault"
 
 
 class DatabaseUnreachable(StorageError):
     """No connection to PostgreSQL."""
 
+    retry_helps = True
+    usual_cure = "start the server, or correct PLEIADES_DATABASE_URL"
+
 
 class SchemaMismatch(StorageError):
     """The database's schema is newer than this program, or a migration was edited after it ran."""
 
+    usual_cure = "run the newest Pleiades; `pleiades init-db` brings an older schema up to date"
+
 
 class LeaseLost(StorageError):
     """The lease expired or belongs to another epoch; nothing was committed, and the written file will be adopted."""
+
+    retry_helps = True
+    usual_cure = "nothing to do: the next run adopts what was written"
 
 
 class VaultError(StorageError):
@@ -83,40 +106,58 @@ class AlreadyExists(VaultError):
 class PublishConflict(VaultError):
     """Another generation of the file was published between reading and publishing."""
 
+    retry_helps = True
+    usual_cure = "run it again: somebody else was faster"
+
 
 class CorruptFile(VaultError):
     """The bytes do not match their SHA-256, or are not the Parquet they should be."""
+
+    usual_cure = "restore the file from a copy"
 
 
 class ConfigurationError(PleiadesError):
     """A setting is missing or malformed."""
 
     exit_code = 10
+    usual_cure = "`pleiades doctor` looks at the settings, .env.example explains them"
 
 
 class ApiError(PleiadesError):
     """YouTube refused, failed or did not answer."""
 
     exit_code = 5
+    usual_cure = "nothing is lost: ask again later"
 
-    def __init__(self, message: str, *, cure: str = "", status: int | None = None, reason: str = "") -> None:
+    def __init__(
+        self, message: str, *, cure: str = "", status: int | None = None, reason: str = "", retry_after: float | None = None
+    ) -> None:
         super().__init__(message, cure=cure)
         #: HTTP status, or None when no reply arrived.
         self.status = status
         #: The API's own word for the error, such as `quotaExceeded`.
         self.reason = reason
+        #: Seconds the server asked for; None when it did not say.
+        self.retry_after = retry_after
+        #: False: provably not a byte of the request left this machine, so nobody has billed it.
+        self.sent = True
+
+    def retry_at(self, now: datetime) -> datetime | None:
+        """When asking again may help: at once, or once the server's wish for patience is met."""
+        return now + timedelta(seconds=self.retry_after or 0) if self.retry_helps else None
 
 
 class QuotaExhausted(ApiError):
     """The project has no units left in this bucket until the reset."""
 
     exit_code = 42
+    usual_cure = "wait for the reset; `pleiades quota` shows what is left in which bucket"
 
     def __init__(
         self, project: str, bucket: str, resets_at: datetime, *, limit: int | None = None, pool: str | None = None
     ) -> None:
         until = f"until {resets_at:%Y-%m-%d %H:%M} UTC"
-        cure = "wait for the reset; `pleiades quota` shows what is left in which bucket"
+        cure = ""
         if limit == 0:
             said = f"project {project!r} has no quota in bucket {bucket!r}: its daily limit is 0, which no reset changes"
             cure = "ask Google for quota (console.cloud.google.com, IAM & Admin, Quotas), then name it in PLEIADES_QUOTA_LIMITS"
@@ -135,62 +176,68 @@ class QuotaExhausted(ApiError):
         #: The pool that may take no more while others may; None when nobody may. Its share grows as theirs lapse.
         self.pool = pool
 
+    def retry_at(self, now: datetime) -> datetime | None:
+        """The reset; None for a limit of 0, which no reset changes."""
+        return None if self.limit == 0 else max(now, self.resets_at)
+
 
 class RateLimited(ApiError):
     """Too many calls in a short while; the daily quota is not spent."""
 
-    def __init__(self, message: str, *, retry_after: float | None = None, status: int | None = None, reason: str = "") -> None:
-        super().__init__(message, cure="nothing to do: Pleiades waits and asks again", status=status, reason=reason)
-        #: Seconds the server asked for; None when it did not say.
-        self.retry_after = retry_after
+    retry_helps = True
+    usual_cure = "nothing to do: Pleiades waits and asks again"
 
 
 class BackendError(ApiError):
     """YouTube's side failed: 5xx, a lost connection, no answer before the deadline."""
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        cure: str = "",
-        retry_after: float | None = None,
-        status: int | None = None,
-        reason: str = "",
-    ) -> None:
-        super().__init__(message, cure=cure, status=status, reason=reason)
-        #: Seconds the server asked for; None when it did not say.
-        self.retry_after = retry_after
+    retry_helps = True
 
 
 class BadReply(ApiError):
     """The reply's body is not what the API promises: not JSON, not an object, too large, cut off."""
 
+    retry_helps = True
+    usual_cure = "nothing is lost: ask again later; if it stays, check what stands between here and YouTube"
+
 
 class ReplyTooLarge(BadReply):
     """The reply's body is larger than anything the API sends for a question of this size."""
 
+    retry_helps = False
+    usual_cure = "nothing to do: what swells is asked for in smaller portions, or passed over"
 
-class KeyInvalid(ApiError):
+
+class EmptyReply(BadReply):
+    """Many things were asked for, and the reply, which is well-formed, has none of them: more likely a fault than true."""
+
+
+class KeyRefused(ApiError):
+    """YouTube does not take the key, now or later."""
+
+    exit_code = 4
+    usual_cure = "replace the key in YOUTUBE_API_KEY_POOL_JSON; `pleiades doctor --call` tries every key"
+
+
+class KeyInvalid(KeyRefused):
     """The key does not exist (any more)."""
 
-    exit_code = 4
 
-
-class KeyBlocked(ApiError):
+class KeyBlocked(KeyRefused):
     """The key exists and may not be used for this call or from this address."""
 
-    exit_code = 4
 
-
-class ApiDisabled(ApiError):
+class ApiDisabled(KeyRefused):
     """The YouTube Data API is not enabled in the key's project."""
-
-    exit_code = 4
 
 
 class BadRequest(ApiError):
     """The call itself is wrong; asking again gives the same answer."""
 
+    usual_cure = "this is a defect of Pleiades or of what it was asked: report it"
+
 
 class ResourceMissing(ApiError):
     """The playlist, chart or channel that the call names is not there."""
+
+    usual_cure = "it was removed, made private or never there"

@@ -7,7 +7,8 @@ do.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 from pleiades_core.clock import Clock, SimulatorClock, SystemClock
 from pleiades_core.discover.hunter import Hunter
@@ -15,7 +16,7 @@ from pleiades_core.errors import ConfigurationError
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database, open_database
 from pleiades_core.track.tracker import Tracker
-from pleiades_core.vault.vault import Vault, open_vault
+from pleiades_core.vault.vault import Vault, open_vault, require_room
 from pleiades_core.youtube.api import YouTube, open_youtube
 from pleiades_core.youtube.feeds import Feeds
 from pleiades_core.youtube.keyring import KeyRing, open_keyring
@@ -25,13 +26,15 @@ class Installation:
     """The parts of Pleiades, wired. Closed by the block that opened it."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, database: Database, vault: Vault, exit_stack: contextlib.ExitStack
-    ) -> None:
+        self, settings: Settings, clock: Clock, database: Database, vault: Vault, exit_stack: contextlib.ExitStack,
+        sleep: Callable[[float], None],
+    ) -> None:  # fmt: skip
         self.settings = settings
         self.clock = clock
         self.database = database
         self.vault = vault
         self._exit_stack = exit_stack
+        self._sleep = sleep
         self._youtube: YouTube | None = None
         self._feeds: Feeds | None = None
 
@@ -40,7 +43,8 @@ class Installation:
         if self._youtube is None:
             if self.settings.demo:
                 _require_simulator(self.settings)
-            self._youtube = self._exit_stack.enter_context(open_youtube(self.settings, self.database, self.clock))
+            opening = open_youtube(self.settings, self.database, self.clock, sleep=self._sleep)
+            self._youtube = self._exit_stack.enter_context(opening)
         return self._youtube
 
     def feeds(self) -> Feeds:
@@ -51,11 +55,13 @@ class Installation:
         return self._feeds
 
     def hunter(self) -> Hunter:
-        """The Hunter of this installation."""
+        """The Hunter of this installation. Raises VaultError when there is no room for what it would find."""
+        require_room(self.settings.vault_root)
         return Hunter(self.database, self.vault, self.youtube(), self.feeds(), self.clock, self.settings)
 
     def tracker(self) -> Tracker:
-        """The Tracker of this installation."""
+        """The Tracker of this installation. Raises VaultError when there is no room for what it would measure."""
+        require_room(self.settings.vault_root)
         return Tracker(self.database, self.vault, self.youtube(), self.clock, self.settings)
 
     def key_ring(self) -> KeyRing:
@@ -82,9 +88,14 @@ def clock_of(settings: Settings) -> Clock:
 
 
 @contextlib.contextmanager
-def open_installation(settings: Settings, *, create: bool = False, clock: Clock | None = None) -> Iterator[Installation]:
-    """Everything but YouTube, open for the length of a block. `create`: make the database and its schema where missing."""
+def open_installation(
+    settings: Settings, *, create: bool = False, clock: Clock | None = None, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[Installation]:
+    """Everything but YouTube, open for the length of a block. `create`: make the database and its schema where missing.
+
+    `sleep` is how a failed call waits for its next attempt.
+    """
     with contextlib.ExitStack() as stack:
         database = stack.enter_context(open_database(settings, create=create))
         vault = open_vault(settings.vault_root)
-        yield Installation(settings, clock or clock_of(settings), database, vault, stack)
+        yield Installation(settings, clock or clock_of(settings), database, vault, stack, sleep)

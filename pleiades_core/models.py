@@ -62,6 +62,25 @@ class Tier(StrEnum):
     WEEKLY = "WEEKLY"
 
 
+class Bucket(StrEnum):
+    """What Google limits separately, by project and Pacific day; youtube/quota.py says what each is spent by."""
+
+    SEARCH = "search"
+    STATS = "stats"
+    GENERAL = "general"
+    # Sentences quote the word.
+    __repr__ = str.__repr__
+
+
+class Pool(StrEnum):
+    """What a key may be used for, in the order of the ledger's columns; youtube/shares.py says how pools share a bucket."""
+
+    HUNTING = "hunting"
+    TRACKING = "tracking"
+    ARCHEOLOGY = "archeology"
+    __repr__ = str.__repr__
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
     """What YouTube reported of one video's statistics. None means not given (hidden, switched off), never zero."""
@@ -70,6 +89,32 @@ class Counts:
     views: int | None
     likes: int | None
     comments: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What one poll learned about one video: a row of the vault."""
+
+    vid: Vid
+    #: When the reply arrived: aware UTC, to the second.
+    polled_at: datetime
+    status: SampleStatus
+    definition: CountingDefinition
+    #: As in `Counts`; None for what is no answer, too.
+    views: int | None = None
+    likes: int | None = None
+    comments: int | None = None
+
+    @classmethod
+    def of(cls, vid: Vid, arrived_at: datetime, answer: Counts | SampleStatus) -> Sample:
+        """The sample of a video for what a reply said of it: its counts, or why there are none."""
+        at, definition = arrived_at.astimezone(UTC).replace(microsecond=0), counting_definition(arrived_at)
+        if isinstance(answer, SampleStatus):
+            return cls(vid=vid, polled_at=at, status=answer, definition=definition)
+        return cls(
+            vid=vid, polled_at=at, status=SampleStatus.OK, definition=definition,
+            views=answer.views, likes=answer.likes, comments=answer.comments,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +135,8 @@ class Page:
     candidates: tuple[Candidate, ...]
     #: Opaque; None on the last page.
     next_page_token: str | None
+    #: Rows of all pages, as the reply says. Of a search it is a guess; None where it does not say.
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,11 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AliasChoices, AwareDatetime, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, AwareDatetime, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from pleiades_core.errors import ConfigurationError
+from pleiades_core.models import Bucket
 
 YOUTUBE_URL = "https://youtube.googleapis.com"
 #: Not the API's host: nothing that is sent there carries a key.
@@ -26,20 +27,20 @@ _HUB_URL = "https://pubsubhubbub.appspot.com"
 #: developer-policies, III.D.1.c, as of 14 Sep 2026: "exactly one (1) API Project for that API Client".
 SEVERAL_PROJECTS = "off: each project is an API client of its own (Developer Policies III.D.1.c: one project per API client)"
 
-#: What Google limits separately; youtube/quota.py says what each is spent by.
-QUOTA_BUCKETS = ("search", "stats", "general")
 #: The ledger's columns hold no more.
 _MOST_UNITS = 2**31 - 1
 
 #: The file in HOME that holds what differs from the defaults, under the field names below.
 SETTINGS_FILE = "pleiades.toml"
+#: The file in the working directory that holds what else would stand in the environment.
+ENV_FILE = ".env"
 
 
 class Settings(BaseSettings):
     """What an installation is made of. Immutable; secrets do not show in `repr`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PLEIADES_", env_file=".env", extra="ignore", frozen=True, populate_by_name=True, hide_input_in_errors=True
+        env_prefix="PLEIADES_", env_file=ENV_FILE, extra="ignore", frozen=True, populate_by_name=True, hide_input_in_errors=True
     )
 
     #: Folder of everything that Pleiades keeps when nothing else is said.
@@ -97,7 +98,7 @@ class Settings(BaseSettings):
     feeds_per_hunt: int = Field(default=2_000, ge=0, le=50_000)
     #: Regions whose charts are read, twice a day: 3 categories, 4 units each.
     chart_regions: tuple[str, ...] = ("US", "IN", "BR", "DE", "JP")
-    #: Channels that are followed; beyond it those that upload least are forgotten. 200 B of SQL each.
+    #: Channels that are followed; beyond it those that upload least are forgotten, never those of `add`. 300 B of SQL each.
     followed_channels: int = Field(default=200_000, ge=0)
     #: Terms in the search queue; beyond it those that promise least are forgotten.
     queue_terms: int = Field(default=20_000, ge=1)
@@ -109,20 +110,26 @@ class Settings(BaseSettings):
 
     #: Calls of one slice: the unit of leasing, of loss and of commit (docs/architecture.md).
     calls_per_slice: int = Field(default=100, ge=1, le=100)
-    #: A slice stops asking when three quarters of its lease are gone, and commits what came. Below the 25 minutes after which
-    #: a day may be closed (vault/archive.py).
+    #: A slice stops asking when three quarters of its lease are gone, and commits what came. Its most is below
+    #: the time after which a day may be closed (vault/archive.py).
     lease_s: int = Field(default=600, ge=1, le=1_200)
     #: The whole of one call, connecting included.
     call_deadline_s: float = Field(default=20.0, gt=0)
     #: Calls in flight at once.
     parallel_calls: int = Field(default=4, ge=1, le=64)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object, info: ValidationInfo) -> object:
+        """`DATABASE_URL=` takes back what `.env` says."""
+        return cls.model_fields[info.field_name or ""].get_default(call_default_factory=True) if value == "" else value
+
     @field_validator("quota_limits")
     @classmethod
     def _limits_of_buckets(cls, limits: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
         # The words of the message are ours: a name in the value may be a pasted key.
-        if any(bucket not in QUOTA_BUCKETS for of_project in limits.values() for bucket in of_project):
-            raise ValueError(f"a bucket is none of {', '.join(QUOTA_BUCKETS)}")
+        if any(bucket not in set(Bucket) for of_project in limits.values() for bucket in of_project):
+            raise ValueError(f"a bucket is none of {', '.join(Bucket)}")
         if any(not 0 <= units <= _MOST_UNITS for of_project in limits.values() for units in of_project.values()):
             raise ValueError(f"a limit is not between 0 and {_MOST_UNITS}")
         return limits
@@ -207,6 +214,11 @@ def load_settings(home: Path | None = None) -> Settings:
         raise ConfigurationError(
             f"settings are not valid: {field[1] if field else 'one of them'} is not JSON",
             cure='write a list as ["US", "DE"] and an object as {"my-project": {"general": 50000}}; see .env.example',
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        # Of the two files only this one is read here without a name in its errors.
+        raise ConfigurationError(
+            f"{ENV_FILE} cannot be read: {error}", cure=f"make {Path(ENV_FILE).absolute()} readable, in UTF-8, or remove it"
         ) from None
     except ValidationError as error:
         problems = "; ".join(f"{_place(e['loc'])}: {e['msg']}" for e in error.errors(include_input=False))

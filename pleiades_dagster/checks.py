@@ -13,10 +13,12 @@ import dagster as dg
 from pleiades_core.discover.report import HuntReport
 from pleiades_core.errors import CorruptFile, NotFound
 from pleiades_core.installation import Installation
-from pleiades_core.models import Tier
+from pleiades_core.models import Bucket, Tier
 from pleiades_core.planner.report import Plan
+from pleiades_core.storage.footprint import MOST_SQL_BYTES, footprint
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.inspect import DayInspection, inspect_day
+from pleiades_core.watchlist.slices import missing
 from pleiades_dagster.failures import as_failures
 from pleiades_dagster.partitions import day_of
 from pleiades_dagster.resources import Opener
@@ -29,8 +31,6 @@ LEAST_COVERAGE = 22 / 24
 MOST_LATENESS_S = {Tier.HOURLY: 20 * 60.0, Tier.DAILY: 8 * 3600.0, Tier.WEEKLY: 56 * 3600.0}
 #: Watched videos that were missing at their last polls: beyond this, discovery or the account has a problem.
 MOST_DEAD = 0.25
-#: The promise is 0.5 GB, Dagster's own tables included; the alarm comes while there is time.
-MOST_SQL_BYTES = 400_000_000
 
 _Check = dg.AssetCheckResult
 _ERROR, _WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
@@ -113,7 +113,7 @@ def units_left_spec(asset: dg.AssetKey, partitions: dg.PartitionsDefinition[str]
     )
 
 
-def units_left_result(left: dict[str, int], resets_at: datetime | None) -> _Check:
+def units_left_result(left: dict[Bucket, int], resets_at: datetime | None) -> _Check:
     """The verdict: passed unless a reset has to be waited for."""
     words: dict[str, Any] = {f"left_{bucket}": units for bucket, units in left.items()}
     if resets_at is not None:
@@ -140,7 +140,7 @@ def hunt_specs(asset: dg.AssetKey, partitions: dg.PartitionsDefinition[str]) -> 
 
 def hunt_results(opened: Installation, report: HuntReport | None, resets_at: datetime | None) -> list[_Check]:
     """The verdicts on one hunt. Without a report nothing was hunted, and only quota may have something to say."""
-    retired = [key for key in opened.key_ring().describe() if key["state"].startswith("refused")]
+    refused = opened.key_ring().refused()
     failures = dict(report.failures) if report else {}
     unwatched, full = (report.unwatched, report.full) if report else (0, "")
     return [
@@ -150,8 +150,8 @@ def hunt_results(opened: Installation, report: HuntReport | None, resets_at: dat
             check_name="all_watched", passed=not unwatched, severity=_WARN, metadata={"unwatched": unwatched}, description=full
         ),
         _Check(
-            check_name="keys_live", passed=not retired, severity=_WARN,
-            metadata={key["fingerprint"]: f"{key['project']}: {key['state']}" for key in retired} or {"refused": 0},
+            check_name="keys_live", passed=not refused, severity=_WARN,
+            metadata={key.fingerprint: f"{key.project}: {key.words}" for key in refused} or {"refused": 0},
         ),
     ]  # fmt: skip
 
@@ -197,24 +197,16 @@ def footprint_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:
 
 def footprint_result(database: Database) -> _Check:
     """Bytes of the installation's database and, on the same server, of Dagster's."""
-    ours, dagsters = sql_bytes(database)
-    total = ours + dagsters
+    held = footprint(database)
     return _Check(
         check_name="footprint",
-        passed=total < MOST_SQL_BYTES,
+        passed=held.bytes < MOST_SQL_BYTES,
         severity=_WARN,
-        metadata={"sql_bytes": total, "pleiades_bytes": ours, "dagster_bytes": dagsters, "alarm_bytes": MOST_SQL_BYTES},
-    )
-
-
-def sql_bytes(database: Database) -> tuple[int, int]:
-    """Bytes of our database, and of the one beside it that has its name with `_dagster` after it (0: it is elsewhere)."""
-    with database.transaction() as connection:
-        row = connection.execute(
-            "select pg_database_size(current_database()),"
-            " coalesce((select pg_database_size(oid) from pg_database where datname = current_database() || '_dagster'), 0)"
-        ).fetchone()
-    return (int(row[0]), int(row[1])) if row else (0, 0)
+        metadata={
+            "sql_bytes": held.bytes, "pleiades_bytes": held.pleiades_bytes, "dagster_bytes": held.dagster_bytes,
+            "alarm_bytes": MOST_SQL_BYTES,
+        },
+    )  # fmt: skip
 
 
 def dead_share_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:
@@ -227,10 +219,7 @@ def dead_share_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:
 def dead_share_result(database: Database) -> _Check:
     """Videos whose last poll was a miss, among all that were polled."""
     with database.transaction() as connection:
-        row = connection.execute(
-            "select count(*) filter (where misses > 0), count(*) from watchlist where polled_at is not null"
-        ).fetchone()
-    dead, polled = (int(row[0]), int(row[1])) if row else (0, 0)
+        dead, polled = missing(connection)
     share = dead / polled if polled else 0.0
     return _Check(
         check_name="dead_share",

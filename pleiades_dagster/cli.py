@@ -7,9 +7,8 @@ Dagster is imported inside the commands: it costs two seconds, and `pleiades --h
 from __future__ import annotations
 
 import contextlib
-import json
+import shlex
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -19,14 +18,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pleiades_core.cli.app import Common, app
+from pleiades_core.cli.app import app, home_of
 from pleiades_core.cli.arguments import day_of
 from pleiades_core.cli.main import run
-from pleiades_core.cli.output import text
+from pleiades_core.cli.output import JsonOption, print_json, text
 from pleiades_core.errors import UsageError
+from pleiades_dagster.options import MOST_DAYS, USUAL, DemoOptions
 
 if TYPE_CHECKING:
-    from pleiades_dagster.play import DemoOptions, Step
+    from pleiades_dagster.play import Step
     from pleiades_dagster.summary import DemoSummary
 
 #: Of the first upload. en.wikipedia.org/wiki/Me_at_the_zoo
@@ -36,24 +36,21 @@ _YOUTUBE_BEGAN, _LAST_DAY = date(2005, 4, 23), date(2099, 12, 31)
 @app.command()
 def demo(
     context: typer.Context,
-    home: Annotated[
-        Path | None, typer.Option(help="Folder of the demo; an older demo in it is removed.  [default: .pleiades/demo]")
-    ] = None,
     world: Annotated[Path | None, typer.Option(help="Folder of a recorded world (videos.parquet, readings.parquet).")] = None,
     start: Annotated[str | None, typer.Option(help="First day, as 2026-03-01. Default: the play ends before today.")] = None,
-    days: Annotated[int, typer.Option(min=1, max=31, help="Days to play.")] = 3,
-    videos: Annotated[int, typer.Option(help="Size of the synthetic world.")] = 40_000,
-    seed: Annotated[int, typer.Option(help="Seed of the synthetic world.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")] = False,
+    days: Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="Days to play.")] = USUAL.days,
+    videos: Annotated[int, typer.Option(help="Size of the synthetic world.")] = USUAL.videos,
+    seed: Annotated[int, typer.Option(help="Seed of the synthetic world.")] = USUAL.seed,
+    as_json: JsonOption = False,
 ) -> None:
-    """Play days of a simulated YouTube through the whole pipeline: no key, no network, no server needed."""
+    """Play days of a simulated YouTube through the whole pipeline: no key, no network, no server needed.
+
+    In .pleiades/demo unless --home names another folder. An older demo there is removed.
+    """
     first = _first_day(start)
-    chosen = _home(context, home) or Path(".pleiades/demo")
+    chosen = home_of(context) or USUAL.home
     if not as_json:
         typer.echo("Starting: a simulated YouTube, a PostgreSQL of our own, Dagster.", err=True)
-
-    from pleiades_dagster.play import DemoOptions
-
     options = DemoOptions(home=chosen, world=world, start=first, days=days, videos=videos, seed=seed)
     summary = _played(options)
     if isinstance(summary, int):
@@ -61,7 +58,7 @@ def demo(
         # What a shell reports of a program that a signal ended: 130 after Ctrl-C, 143 after SIGTERM.
         raise typer.Exit(128 + summary)
     if as_json:
-        sys.stdout.write(json.dumps(summary.promised(), ensure_ascii=False, default=str) + "\n")
+        print_json(summary.promised())
     else:
         _print(summary, chosen)
 
@@ -69,7 +66,6 @@ def demo(
 @app.command()
 def ui(
     context: typer.Context,
-    home: Annotated[Path | None, typer.Option(help="Folder of the installation.")] = None,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65_535)] = 3000,
     read_only: Annotated[bool, typer.Option("--read-only", help="Look only: nothing can be launched or switched.")] = False,
     daemon: Annotated[bool, typer.Option(help="Run schedules, sensors and queued runs.")] = True,
@@ -78,7 +74,7 @@ def ui(
     from pleiades_dagster.ui import UiOptions, serve
 
     serve(
-        UiOptions(home=_home(context, home), port=port, read_only=read_only, daemon=daemon),
+        UiOptions(home=home_of(context), port=port, read_only=read_only, daemon=daemon),
         say=lambda text: typer.echo(text, err=True),
     )
 
@@ -86,12 +82,6 @@ def ui(
 def main() -> None:
     """What the console script calls."""
     run()
-
-
-def _home(context: typer.Context, home: Path | None) -> Path | None:
-    """`--home` after the command, or else before it."""
-    common: Common = context.find_root().obj
-    return home or common.home
 
 
 def _first_day(text: str | None) -> date | None:
@@ -197,11 +187,18 @@ def _print(summary: DemoSummary, home: Path) -> None:
         f"tracked  {summary.samples:,} samples, {summary.misses:,} misses, in {summary.days_closed} closed days",
         f"calls    {calls}",
         f"stored   SQL {summary.sql_bytes / 1e6:,.1f} MB, Dagster's {summary.runs} runs included; vault {vault / 1e6:,.2f} MB",
-        f"look     make ui    (or: pleiades ui --home {home})",
+        f"look     {looking_at(home)}",
         "again    the next demo starts anew and removes this one",
     )
     for line in lines:
         console.print(line, markup=False, highlight=False)
+
+
+def looking_at(home: Path) -> str:
+    """What to type to see a demo in the UI."""
+    command = f"pleiades ui --home {shlex.quote(str(home))}"
+    # Make knows the usual home alone.
+    return f"make ui    (or: {command})" if home == USUAL.home else command
 
 
 if __name__ == "__main__":

@@ -17,20 +17,17 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from pleiades_core.clock import utc_midnight
 from pleiades_core.errors import ConfigurationError, UsageError
 from pleiades_core.settings import SETTINGS_FILE, Settings
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.quota import ApiKey
+from pleiades_core.simulator.quota import DEMO_KEYS
 from pleiades_core.simulator.server import SimulatorConfig, start_subprocess
+from pleiades_core.storage.embedded import users_of
+from pleiades_core.storage.folders import make_folder
 
 #: How the simulator was started, and where its clock stands.
 _PLAYED = "demo.json"
-#: Keys of one project: a second one changes nothing about quota and shows that.
-DEMO_KEYS = ("demo-key-1", "demo-key-2")
-DEMO_PROJECT = "demo"
 #: What a basic string of TOML must escape besides quote and backslash.
 _TOML_CONTROL = frozenset(map(chr, [*range(0x20), 0x7F]))
 #: Days beyond the play in which a synthetic world still publishes.
@@ -84,7 +81,7 @@ def holds_older_demo(home: Path) -> bool:
             f"{home} is not empty and was not made by a demo; nothing was touched",
             cure="give --home a new or empty folder",
         )
-    if users := _users(home):
+    if users := users_of(home / "postgres"):
         raise UsageError(
             f"the demo in {home} is in use by process {', '.join(map(str, users))}",
             cure="stop its UI or demo first, or give another --home",
@@ -114,13 +111,8 @@ def write_settings(
 
     `stopped_at`: where the play ended, which is "now" for whoever looks at what it left while no simulator runs.
     """
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{home} cannot be made: {error.strerror}", cure="give --home a folder that you may write to"
-        ) from None
-    pool = json.dumps([{"key": key, "project": DEMO_PROJECT} for key in DEMO_KEYS])
+    make_folder(home)
+    pool = json.dumps([{"key": key.key, "project": key.project} for key in DEMO_KEYS])
     lines = [
         "# Written by `pleiades demo`. These data are a simulator's; `pleiades demo` may remove this folder.",
         "demo = true",
@@ -152,15 +144,6 @@ def _said(home: Path) -> dict[str, Any]:
         return {}
 
 
-def _users(home: Path) -> list[int]:
-    """Living processes that use the embedded server of this home."""
-    try:
-        pids = json.loads((home / "postgres" / ".handle_pids.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
-    return [pid for pid in pids if isinstance(pid, int) and psutil.pid_exists(pid)]
-
-
 def simulator_config(
     *, world: str | None, videos: int, seed: int, start: datetime | None, days: int, port: int = 0, rate: float = 0.0
 ) -> SimulatorConfig:
@@ -175,7 +158,6 @@ def simulator_config(
         days_ahead=ahead,
         rate=rate,
         port=port,
-        keys=tuple(ApiKey(key=key, project=DEMO_PROJECT) for key in DEMO_KEYS),
     )
 
 

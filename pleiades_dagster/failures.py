@@ -4,45 +4,37 @@
     retry helps           dg.Failure(allow_retries=True): lost connections, 5xx, another publisher was faster
     everything else       dg.Failure(allow_retries=False) with the exit code that the command line would give, and the cure
 
-Belongs here: that table. Does not belong here: the errors themselves (pleiades_core/errors.py).
+Belongs here: that table. Does not belong here: the errors themselves, and which of them a retry mends
+(pleiades_core/errors.py).
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import dagster as dg
 
-from pleiades_core.errors import (
-    BackendError,
-    BadReply,
-    DatabaseUnreachable,
-    LeaseLost,
-    PleiadesError,
-    PublishConflict,
-    QuotaExhausted,
-    RateLimited,
-)
-
-#: What asking again may mend. A day of 429s retried 5,363 times somewhere else is why this is a list and not a default.
-TRANSIENT = (BackendError, BadReply, DatabaseUnreachable, LeaseLost, PublishConflict, RateLimited)
+from pleiades_core.errors import PleiadesError, QuotaExhausted
 
 #: For assets that write: two more attempts, seconds apart. Hours of waiting belong to sensors, not to a run that holds a slot.
 RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
 
 
-def failure_of(error: PleiadesError) -> dg.Failure:
-    """The error as a person sees it in the UI, and as Dagster's retry policy understands it."""
+def failure_of(error: PleiadesError, now: datetime) -> dg.Failure:
+    """The error as a person sees it in the UI at the instant `now`, and as Dagster's retry policy understands it."""
+    retry_at = error.retry_at(now)
     return dg.Failure(
-        description=f"{error}. {error.cure}".strip(),
+        description=f"{error}. {error.cure}",
         metadata={
             "error": type(error).__name__,
             "exit_code": error.exit_code,
-            "cure": error.cure or "none known",
-            "retry_helps": isinstance(error, TRANSIENT),
+            "cure": error.cure,
+            "retry_helps": error.retry_helps,
+            "retry_at": dg.MetadataValue.timestamp(retry_at) if retry_at else "no waiting mends it",
         },
-        allow_retries=isinstance(error, TRANSIENT),
+        allow_retries=error.retry_helps,
     )
 
 
@@ -63,4 +55,4 @@ def as_failures() -> Iterator[None]:
     except QuotaExhausted:
         raise
     except PleiadesError as error:
-        raise failure_of(error) from error
+        raise failure_of(error, datetime.now(UTC)) from error

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pleiades_core.settings import Settings
-from pleiades_core.storage.postgres import dagster_url, ensure_database
+from pleiades_core.storage.folders import make_folder
+from pleiades_core.storage.postgres import dagster_urls, ensure_database
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -47,17 +48,17 @@ _STATEMENT_TIMEOUT_MS, _RECYCLE_S, _OVERFLOW = 15_000, 3600, 10
 def prepare(settings: Settings, url: str) -> dict[str, str]:
     """Make HOME/dagster and Dagster's database on the server of `url`; the environment that Dagster's programs need.
 
-    Raises DatabaseUnreachable when the database cannot be made.
+    Raises DatabaseUnreachable when the database cannot be made, ConfigurationError when the folder cannot.
     """
     folder = settings.dagster_home
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     # JSON is YAML.
     (folder / "dagster.yaml").write_text(json.dumps(INSTANCE, indent=1), encoding="utf-8")
-    sqlalchemy_url = dagster_url(settings, url)
-    ensure_database(sqlalchemy_url.replace("postgresql+psycopg2://", "postgresql://", 1))
+    dagster = dagster_urls(settings, url)
+    ensure_database(dagster.plain)
     return {
         "DAGSTER_HOME": str(folder),
-        "DAGSTER_PG_URL": sqlalchemy_url,
+        "DAGSTER_PG_URL": dagster.sqlalchemy,
         "DAGSTER_DISABLE_TELEMETRY": "yes",
         "PLEIADES_HOME": str(settings.home),
     }

@@ -1,8 +1,9 @@
 """The demo: days of a simulated YouTube, played through the Dagster assets in one process.
 
-A miniature daemon in simulated time: at every hour the clock is set, schedule and sensors are evaluated, and what they ask for
-is run here and stored in the instance, so that the UI shows it later. Belongs here: that loop and its summary. Does not belong
-here: the home (demo_home.py), the command line and its progress bar (cli.py).
+A miniature daemon in simulated time: at every hour the clock is set, schedules and sensors are evaluated, and what they ask for
+is run here and stored in the instance, so that the UI shows it later. All that is new comes with a hunt, at these instants, and
+is due again whole hours later: the ticks of a tier that lie between them would find nothing. Belongs here: that loop and its
+summary. Does not belong here: the home (demo_home.py), the command line and its progress bar (cli.py).
 """
 
 from __future__ import annotations
@@ -28,19 +29,16 @@ from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.server import start_subprocess
 from pleiades_core.storage.embedded import require_usable
 from pleiades_core.storage.postgres import database_url
+from pleiades_dagster.automation.schedules import LEARN_AT
 from pleiades_dagster.definitions import build_defs
 from pleiades_dagster.demo_home import Played, holds_older_demo, remove, simulator_config, write_settings
 from pleiades_dagster.instance import open_instance, prepare
+from pleiades_dagster.options import MOST_DAYS, DemoOptions
 from pleiades_dagster.resources import ClockResource, SharedInstallation
 from pleiades_dagster.summary import DemoSummary, sum_up
 
-#: Days of the longest play.
-MOST_DAYS = 31
-DEFAULT_HOME = Path(".pleiades/demo")
 _HOUR = timedelta(hours=1)
 _HOURS_OF_DAY = 24
-#: As the schedule's own cron says.
-_LEARNING_HOUR = 1
 #: After the last day: late enough that it may be closed.
 _CURTAIN = timedelta(hours=1)
 #: The events of a run go into the instance; a dozen of them a run on standard error would bury the progress bar.
@@ -49,20 +47,6 @@ _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 class Interrupted(Exception):
     """Somebody asked the play to stop; what ran is committed, nothing is running any more."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoOptions:
-    """What the command line says."""
-
-    home: Path = DEFAULT_HOME
-    #: Folder of a recorded world; None: the synthetic one.
-    world: Path | None = None
-    #: None: a recorded world's own first day; else so that the last day played is the day before yesterday.
-    start: date | None = None
-    days: int = 3
-    videos: int = 40_000
-    seed: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +162,7 @@ class _Stage:
         self._set(at)
         self._run_schedule("hunt_hourly", at)
         breathe()
-        if at.hour == _LEARNING_HOUR and at.date() > self._first_day:
+        if at.hour == LEARN_AT.hour and at.date() > self._first_day:
             self._run_schedule("learn_daily", at)
         self._close_days()
         for name in ("hourly_tier", "daily_tier", "weekly_tier"):

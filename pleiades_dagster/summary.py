@@ -9,13 +9,17 @@ from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from pleiades_core.discover.admission import described
 from pleiades_core.insights.published import end_of
+from pleiades_core.insights.quota import debited
 from pleiades_core.insights.ranking import ranked
 from pleiades_core.installation import Installation
+from pleiades_core.storage.footprint import footprint
 from pleiades_core.vault.inspect import inspect_day
 from pleiades_core.vault.layout import SAMPLES
 from pleiades_core.vault.vault import sizes
-from pleiades_dagster.checks import sql_bytes
+from pleiades_core.watchlist.cadence import TIERS
+from pleiades_core.watchlist.slices import due_counts
 
 #: Videos of the last day that the summary shows.
 _TOP = 10
@@ -57,18 +61,16 @@ def sum_up(opened: Installation, first: date, days: int, *, runs: int) -> DemoSu
     """Count what is stored, not what was reported."""
     closed = [inspect_day(opened.database, opened.vault, day) for day in _closed_days(opened, first, days)]
     with opened.database.transaction() as connection:
-        known, watched = connection.execute(
-            "select (select count(*) from videos where state = 1), (select count(*) from watchlist)"
-        ).fetchone() or (0, 0)
-        calls = connection.execute("select bucket, sum(spent)::bigint from quota_ledger group by 1 order by 1").fetchall()
+        known = described(connection)
+        watched = sum(count.watched for count in due_counts(connection, TIERS, opened.clock.now()).values())
     best = ranked(opened.vault, end_of(first + timedelta(days=days - 1)), _TOP)
     return DemoSummary(
         discovered=known,
         watched=watched,
         samples=sum(day.rows for day in closed),
         misses=sum(day.misses for day in closed),
-        calls={str(bucket): int(spent) for bucket, spent in calls},
-        sql_bytes=sum(sql_bytes(opened.database)),
+        calls=debited(opened.database),
+        sql_bytes=footprint(opened.database).bytes,
         vault_bytes=sum(size for _, size in sizes(opened.settings.vault_root)),
         days_closed=len(closed),
         top=[asdict(video) for video in best],

@@ -12,14 +12,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from pleiades_core.errors import ConfigurationError
 from pleiades_core.settings import Settings, load_settings
@@ -53,13 +51,14 @@ class UiOptions:
 
 
 def serve(options: UiOptions, *, say: Callable[[str], None]) -> None:
-    """Serve the UI until SIGINT or SIGTERM; nothing that was started here is left behind.
+    """Serve the UI until a signal's handler raises; nothing that was started here is left behind.
 
+    The handlers are the program's (cli/main.py): uvicorn raises again what it was stopped by, once it has stopped.
     Raises ConfigurationError when the port is taken or a part does not come up, DatabaseUnreachable, SchemaMismatch.
     """
     settings = load_settings(options.home)
     _refuse_taken(options.port)
-    with _stop_by_signal(), contextlib.suppress(KeyboardInterrupt), parts(settings, options) as app:
+    with parts(settings, options) as app:
         say(f"Dagster UI of {settings.home}: http://{HOST}:{options.port}  (Ctrl-C stops it)")
         _serve(app, options.port)
 
@@ -155,18 +154,3 @@ def _refuse_taken(port: int) -> None:
             raise ConfigurationError(
                 f"port {port} of {HOST} cannot be used: {error}", cure="choose another one with --port"
             ) from None
-
-
-@contextlib.contextmanager
-def _stop_by_signal() -> Iterator[None]:
-    """SIGTERM means what Ctrl-C means: uvicorn raises again what it was stopped by, and by default that would end us here."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import http.client
 import urllib.parse
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from pleiades_core.clock import Clock
 from pleiades_core.discover.push.callbacks import Callbacks, callbacks_of
+from pleiades_core.discover.push.listening import listening
 from pleiades_core.models import ChannelId
-from pleiades_core.settings import DemoSettings
+from pleiades_core.settings import DemoSettings, Settings
 from pleiades_core.storage.postgres import Database
 from pleiades_core.videoid import encode
 
@@ -30,6 +34,13 @@ def settings_of(home: Path, **more: object) -> DemoSettings:
         "push_port": 0,
     }
     return DemoSettings(**{"home": home, **given, **more})  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def running(database: Database, clock: Clock, settings: Settings) -> Iterator[str]:
+    """The receiver's address, for the length of a block."""
+    with listening(database, clock, settings) as listener:
+        yield listener.base_url
 
 
 def channel(number: int) -> ChannelId:

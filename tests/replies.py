@@ -121,7 +121,6 @@ def _channels(reply: dict[str, Any], _asked: Sequence[VideoId]) -> tuple[Sequenc
 
 _VIDEOS = [_video(number) for number in range(6)]
 _POLLED = [{"kind": "youtube#videoStats", "id": row["id"], "statistics": row["statistics"]} for row in _VIDEOS]
-_CHANNEL_COUNTS = {"views": "viewCount", "videos": "videoCount", "subscribers": "subscriberCount"}
 KINDS = {
     kind.name: kind
     for kind in (
@@ -130,7 +129,7 @@ KINDS = {
         Kind("chart", _VIDEOS, _chart, _COUNTS),
         Kind("search", [_searched(number) for number in range(6)], _search, {}, folds=True),
         Kind("uploads", [_listed(number) for number in range(6)], _uploads, {}, folds=True),
-        Kind("channels", [_channel(number) for number in range(6)], _channels, _CHANNEL_COUNTS),
+        Kind("channels", [_channel(number) for number in range(6)], _channels, {"videos": "videoCount"}),
     )
 }
 

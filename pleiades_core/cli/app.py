@@ -1,36 +1,52 @@
 """The application that commands register with, and the options before the command.
 
-Belongs here: what every command shares. Does not belong here: commands (operate, look, simulate), running (main).
+Belongs here: what every command shares. Does not belong here: commands (the other modules), running (main).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
+from typer.models import CommandFunctionType
 
 from pleiades_core.cli import output
 from pleiades_core.settings import Settings, load_settings
 
-app = typer.Typer(
+
+class Command(TyperCommand):
+    """A command that takes `--home` too, with the meaning that it has before the command."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Its own options, and `--home`."""
+        before = [] if ctx.parent is None else ctx.find_root().command.params
+        return [*super().get_params(ctx), *(option for option in before if option.name == "home")]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """What was said after the command holds."""
+        rest = super().parse_args(ctx, args)
+        if home := ctx.params.pop("home", None):
+            ctx.find_root().obj = home
+        return rest
+
+
+class App(typer.Typer):
+    """Commands of this program, all with `--home`."""
+
+    def command(self, *args: Any, **kwargs: Any) -> Callable[[CommandFunctionType], CommandFunctionType]:
+        """Register a command."""
+        return super().command(*args, **{"cls": Command, **kwargs})
+
+
+app = App(
     help="Video intelligence for YouTube: discover, track and rank videos. Exit codes: docs/cli.md.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Common:
-    """What the options before the command said."""
-
-    home: Path | None
-
-    def settings(self) -> Settings:
-        """The settings of the chosen home. Raises ConfigurationError."""
-        return load_settings(self.home)
 
 
 @app.callback()
@@ -42,11 +58,15 @@ def _common(
     verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more on stderr; twice: everything.")] = 0,
 ) -> None:
     output.set_up_logging(verbose)
-    context.obj = Common(home)
+    context.obj = home
+
+
+def home_of(context: typer.Context) -> Path | None:
+    """What `--home` said, if it was there."""
+    home: Path | None = context.find_root().obj
+    return home
 
 
 def settings_of(context: typer.Context) -> Settings:
-    """The settings that a command runs with."""
-    common = context.find_root().obj
-    assert isinstance(common, Common)  # noqa: S101  set by the callback above
-    return common.settings()
+    """The settings that a command runs with. Raises ConfigurationError."""
+    return load_settings(home_of(context))

@@ -1,4 +1,7 @@
-"""Days and instants as people write them."""
+"""Days, months and instants as people write them.
+
+Belongs here: parsing a word of the command line. Does not belong here: ids and addresses of videos (videoid.py).
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,21 @@ from pleiades_core.errors import UsageError
 def day_of(text: str) -> date:
     """A UTC day. Raises UsageError."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise UsageError(f"{text!r} is not a day", cure="write it as 2026-03-01") from None
+    # The days around it are looked at too, and the calendar ends.
+    if not date.min.year < day.year < date.max.year:
+        raise UsageError(f"{text} is out of range", cure="write a day of our time, as 2026-03-01")
+    return day
+
+
+def month_of(text: str) -> date:
+    """The first day of a month. Raises UsageError."""
+    try:
+        return date.fromisoformat(f"{text}-01")
+    except ValueError:
+        raise UsageError(f"{text!r} is not a month", cure="write it as 2019-03") from None
 
 
 def instant_of(text: str) -> datetime:

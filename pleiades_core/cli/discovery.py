@@ -1,30 +1,31 @@
-"""Commands that look at discovery and at quota to come: plan, roads, coverage."""
+"""Commands that look at discovery and at quota to come: plan, roads, coverage.
+
+Does not belong here: how the numbers come about (pleiades_core/{planner,insights}).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
 from pleiades_core.cli.app import app, settings_of
-from pleiades_core.cli.output import JsonOption, console, print_facts, print_json, print_rows, text
+from pleiades_core.cli.output import NO_KEY, JsonOption, console, hint, print_facts, print_json, print_rows, text
 from pleiades_core.insights.capture import Estimate
 from pleiades_core.insights.coverage import CoverageReport
 from pleiades_core.insights.coverage import coverage as measure_coverage
 from pleiades_core.insights.roads import roads as measure_roads
 from pleiades_core.installation import open_installation
-from pleiades_core.planner.plan import BUCKETS
+from pleiades_core.models import Bucket
 from pleiades_core.planner.plan import plan as make_plan
-from pleiades_core.planner.report import Plan
-from pleiades_core.youtube.pool import pools_of
+from pleiades_core.planner.report import Plan, added
 
 
 @app.command()
 def plan(
     context: typer.Context,
     days: Annotated[int, typer.Option(min=1, max=366, help="Days after today.")] = 30,
-    new_per_day: Annotated[
+    found_a_day: Annotated[
         float | None,
         typer.Option(min=0, help="What if so many new videos a day were found and all watched?  [default: as lately]"),
     ] = None,
@@ -39,12 +40,14 @@ def plan(
         ring = pleiades.key_ring()
         made = make_plan(
             pleiades.database, ring.ledger, pleiades.settings, pleiades.clock.now(),
-            projects=pools_of(ring.keys), days=days, new_a_day=new_per_day, suppose=projects,
+            projects=ring.living(), days=days, found_a_day=found_a_day, suppose=projects,
         )  # fmt: skip
     if as_json:
         print_json(made)
     else:
         _print_plan(made)
+    if not ring.keys:
+        hint(f"{NO_KEY}. This plan is what one project with the usual quota would do")
 
 
 @app.command()
@@ -60,15 +63,16 @@ def roads(
     if as_json:
         print_json(report)
         return
-    names = ("road", "pulls", "units", "candidates", "new", "new per unit", "last pulled", "last error", "failed at")
+    names = ("road", "pulls", "units", "candidates", "new", "new per unit", "last pulled at", "last error", "failed at")
     rows = [
         [
-            f"{one.road} {one.arm}".strip(), one.pulls, one.units, one.candidates, one.new, one.new_per_unit, one.last_pulled,
-            one.last_error, one.failed_at,
+            f"{one.road} {one.arm}".strip(), one.pulls, one.units, one.candidates, one.new, one.new_per_unit,
+            one.last_pulled_at, one.last_error, one.failed_at,
         ]
         for one in report.roads
     ]  # fmt: skip
     print_rows(f"roads from {report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC", names, rows)
+    _say(f"{report.to_describe:,} videos were found and wait to be described, 50 for a general unit")
     channels = report.channels
     print_facts(
         "followed channels",
@@ -102,17 +106,17 @@ def _print_plan(made: Plan) -> None:
     for day in days:
         of_day = [row for row in made.rows if row.day == day]
         cells: list[object] = [day]
-        for bucket in BUCKETS:
+        for bucket in Bucket:
             mine = [row for row in of_day if row.bucket == bucket]
-            gets = _sum(row.gets for row in mine)
+            gets = added(row.gets for row in mine)
             cells.append(f"{sum(gets.values()):,.0f} of {sum(row.supply for row in mine):,}")
-        lacking = _sum(row.shortfall for row in of_day)
+        lacking = added(row.shortfall for row in of_day)
         cells.append(", ".join(f"{name} lacks {units:,.0f}" for name, units in lacking.items()) or "-")
         rows.append(cells)
     print_rows(
         f"units to be spent, of {', '.join(made.projects)}; {made.watched:,} videos watched ({text(made.by_tier)}); of"
         f" {made.found_a_day:,.0f} found a day {made.watched_a_day:,.0f} join them",
-        ("Pacific day", *BUCKETS, "goes without"),
+        ("Pacific day", *Bucket, "goes without"),
         rows,
     )
     for verdict in made.verdicts:
@@ -139,12 +143,9 @@ def _print_coverage(report: CoverageReport) -> None:
         [[f"{pair.first}, {pair.second}", pair.both, *_estimated(pair.estimate)] for pair in report.pairs],
     )
     print_rows(
-        "all roads (Chao, a lower bound)",
-        ("taken", "seen", "there are at least, of 95 %", "unseen"),
-        [
-            [name, one.seen if one else None, *_estimated(one)]
-            for name, one in (("each road by itself", report.by_road), ("roads of the same channels as one", report.by_group))
-        ],
+        "all roads, those of the same channels as one (Chao, a lower bound)",
+        ("seen", "there are at least, of 95 %", "unseen"),
+        [[report.by_group.seen if report.by_group else None, *_estimated(report.by_group)]],
     )
     print_rows(
         f"bias, measured on {report.described:,} descriptions",
@@ -170,14 +171,6 @@ def _estimated(estimate: Estimate | None) -> tuple[str, str | None]:
 
 def _percent(share: float) -> str:
     return f"{share:.1%}"
-
-
-def _sum(parts: Iterable[dict[str, float]]) -> dict[str, float]:
-    total: dict[str, float] = {}
-    for part in parts:
-        for name, units in part.items():
-            total[name] = total.get(name, 0.0) + units
-    return total
 
 
 def _say(sentence: str) -> None:

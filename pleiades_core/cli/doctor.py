@@ -7,18 +7,19 @@ Belongs here: which parts there are and what healthy means. Does not belong here
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pleiades_core.errors import PleiadesError
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.settings import Settings
+from pleiades_core.storage.footprint import MOST_SQL_BYTES, Footprint, footprint
 from pleiades_core.storage.postgres import without_password
+from pleiades_core.vault.vault import device_of, free_bytes
 from pleiades_core.vault.verify import verify
-from pleiades_core.watchlist.leases import QUERIES
-from pleiades_core.youtube.keyring import KeyRing, choose_keys, open_keyring, parse_pool, pools_of
-from pleiades_core.youtube.shares import POOL_NAMES
+from pleiades_core.watchlist.leases import expired
+from pleiades_core.youtube.keyring import KeyRing, open_keyring
+from pleiades_core.youtube.pool import choose_keys, in_order, keys_of, pools_of
 
 #: Below this a busy day may not fit.
 _FREE_BYTES = 1_000_000_000
@@ -35,10 +36,17 @@ class Finding:
     #: Of the error behind it, 0 without one.
     exit_code: int = 0
 
+    @property
+    def word(self) -> str:
+        """What to make of it; healthy with a cure is something to see to in time."""
+        if not self.ok:
+            return "WRONG"
+        return "warning" if self.cure else "ok"
+
 
 def examine(settings: Settings, *, call: bool) -> list[Finding]:
     """Every finding, the healthy ones too. With `call` every key in use is tried, for one unit each."""
-    findings = [*_keys(settings), *_limits(settings), _disk(settings)]
+    findings = [*_keys(settings), *_limits(settings), *_disks(settings)]
     try:
         with open_installation(settings) as pleiades:
             findings += _inside(pleiades, call=call)
@@ -49,14 +57,9 @@ def examine(settings: Settings, *, call: bool) -> list[Finding]:
 
 def _inside(pleiades: Installation, *, call: bool) -> Iterator[Finding]:
     with pleiades.database.transaction() as connection:
-        size = connection.execute("select pg_database_size(current_database()), version()").fetchone()
-        expired = connection.execute(QUERIES.expired_leases).fetchall()
-    if size:
-        where = without_password(pleiades.database.url)
-        yield Finding(part="database", ok=True, found=f"{size[1].split(' on ')[0]}, {size[0] / 1e6:.1f} MB at {where}")
-    yield Finding(
-        part="leases", ok=True, found=f"{len(expired)} expired" + (", adopted by the next hunt or tick" if expired else "")
-    )
+        late = expired(connection)
+    yield _database(footprint(pleiades.database), without_password(pleiades.database.url))
+    yield Finding(part="leases", ok=True, found=f"{len(late)} expired" + (", adopted by the next hunt or tick" if late else ""))
     try:
         yield Finding(part="clock", ok=True, found=f"{pleiades.clock.now():%Y-%m-%d %H:%M:%S} UTC ({pleiades.settings.clock})")
     except PleiadesError as error:
@@ -75,16 +78,21 @@ def _inside(pleiades: Installation, *, call: bool) -> Iterator[Finding]:
         yield from _refusals(pleiades, call=call)
 
 
+def _database(held: Footprint, where: str) -> Finding:
+    found = f"{held.server}, {held.pleiades_bytes / 1e6:.1f} MB at {where}"
+    if held.bytes < MOST_SQL_BYTES:
+        return Finding(part="database", ok=True, found=found)
+    return Finding(
+        part="database", ok=True,
+        found=f"{found}; {held.bytes / 1e6:.1f} MB with Dagster's own, more than 80 % of the 0.5 GB that a small server has",
+        cure="see to it that the server has more room: docs/deploy.md says what grows, and how fast",
+    )  # fmt: skip
+
+
 def _keys(settings: Settings) -> Iterator[Finding]:
     """What the settings say of keys: how many, which are left out, which pools share a project."""
-    if settings.api_key_pool is None:
-        yield Finding(
-            part="keys", ok=False, found="YOUTUBE_API_KEY_POOL_JSON is not set", exit_code=10,
-            cure='put YOUTUBE_API_KEY_POOL_JSON=["KEY"] into the environment or .env; `pleiades demo` needs none',
-        )  # fmt: skip
-        return
     try:
-        used, ignored = choose_keys(parse_pool(settings.api_key_pool.get_secret_value()), settings.compliance_mode)
+        used, ignored = choose_keys(keys_of(settings), settings.compliance_mode)
     except PleiadesError as error:
         yield _wrong("keys", error)
         return
@@ -102,15 +110,15 @@ def _keys(settings: Settings) -> Iterator[Finding]:
     yield Finding(part="compliance", ok=True, found=rule)
     for project, pools in projects.items():
         if len(pools) > 1:
-            shared = ", ".join(pool for pool in POOL_NAMES if pool in pools)
+            shared = ", ".join(in_order(pools))
             yield Finding(part="sharing", ok=True, found=f"project {project} is shared by the pools {shared}")
 
 
 def _limits(settings: Settings) -> Iterator[Finding]:
     """Projects that PLEIADES_QUOTA_LIMITS names and no key has: most likely misspelt, and the limits not used."""
-    if settings.api_key_pool is None or not all(finding.ok for finding in _keys(settings)):
+    if not all(finding.ok for finding in _keys(settings)):
         return
-    keys = parse_pool(settings.api_key_pool.get_secret_value())
+    keys = keys_of(settings)
     known = pools_of(keys)
     secrets = {key.secret.get_secret_value() for key in keys}
     strangers = ["a key" if name in secrets else name for name in settings.quota_limits if name not in known]
@@ -131,12 +139,13 @@ def _refusals(pleiades: Installation, *, call: bool) -> Iterator[Finding]:
 
 
 def _retired(ring: KeyRing) -> Iterator[Finding]:
-    for row in ring.describe():
-        if row["state"].startswith("refused"):
-            yield Finding(
-                part=f"key {row['fingerprint']}", ok=False, found=f"{row['state']}; it is not used (project {row['project']})",
-                cure="mend or replace it, then let `pleiades doctor --call` try it again", exit_code=4,
-            )  # fmt: skip
+    living = ring.serving()
+    for key in ring.refused():
+        rest = "" if key.project in living else ", and no other key reaches its project's quota"
+        yield Finding(
+            part=f"key {key.fingerprint}", ok=False, found=f"{key.words}; it is not used (project {key.project}){rest}",
+            cure="mend or replace it, then let `pleiades doctor --call` try it again", exit_code=4,
+        )  # fmt: skip
 
 
 def _tried(pleiades: Installation) -> Iterator[Finding]:
@@ -145,21 +154,21 @@ def _tried(pleiades: Installation) -> Iterator[Finding]:
             part=f"key {check.fingerprint}", ok=check.ok, found=f"{check.found} (project {check.project})", cure=check.cure,
             exit_code=check.exit_code,
         )  # fmt: skip
+    _, ignored = choose_keys(keys_of(pleiades.settings), pleiades.settings.compliance_mode)
+    if ignored:
+        left_out = ", ".join(f"{key.fingerprint} ({key.project})" for key in ignored)
+        yield Finding(part="not tried", ok=True, found=f"{left_out}: compliance mode leaves these out")
 
 
-def _disk(settings: Settings) -> Finding:
-    folder = settings.home
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
-    ok = free >= _FREE_BYTES
-    return Finding(
-        part="disk",
-        ok=ok,
-        found=f"{free / 1e9:.1f} GB free at {folder}",
-        exit_code=0 if ok else 6,
-        cure="" if ok else "free some space",
-    )
+def _disks(settings: Settings) -> Iterator[Finding]:
+    """The disk of the home, and that of the vault where it is another one."""
+    for folder in {device_of(folder): folder for folder in (settings.vault_root, settings.home)}.values():
+        free = free_bytes(folder)
+        ok = free >= _FREE_BYTES
+        yield Finding(
+            part="disk", ok=ok, found=f"{free / 1e9:.1f} GB free at {folder}", exit_code=0 if ok else 6,
+            cure="" if ok else "free some space",
+        )  # fmt: skip
 
 
 def _wrong(part: str, error: PleiadesError) -> Finding:

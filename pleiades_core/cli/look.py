@@ -1,9 +1,14 @@
-"""Commands that only look: top, show, quota, sql, doctor."""
+"""Commands that only look: top, show, quota, sql, doctor.
+
+Does not belong here: what there is to see (pleiades_core/{vault,insights}), what healthy means (doctor.py).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from datetime import datetime, timedelta
+from typing import Annotated
 
 import duckdb
 import typer
@@ -12,31 +17,28 @@ from pleiades_core import videoid
 from pleiades_core.cli.app import app, settings_of
 from pleiades_core.cli.arguments import day_of
 from pleiades_core.cli.doctor import examine
-from pleiades_core.cli.output import JsonOption, console, print_facts, print_json, print_rows, text
+from pleiades_core.cli.output import NO_KEY, JsonOption, console, hint, print_facts, print_json, print_rows, text
 from pleiades_core.errors import ConfigurationError, NotFound, UsageError
 from pleiades_core.insights.published import INSIGHT_VIEWS, end_of
+from pleiades_core.insights.quota import QuotaReport
 from pleiades_core.insights.quota import quota as quota_now
-from pleiades_core.insights.ranking import live, ranked
+from pleiades_core.insights.ranking import RankedVideo, live, ranked
+from pleiades_core.insights.video import description, history
 from pleiades_core.installation import clock_of, open_installation
 from pleiades_core.vault import samples
 from pleiades_core.vault.vault import open_vault
 from pleiades_core.watchlist.cadence import TIERS
-from pleiades_core.watchlist.leases import QUERIES
+from pleiades_core.watchlist.slices import entry
 
 _SAMPLES_SHOWN = 24
-#: Of one video, found without sorting the whole registry.
-_DESCRIPTION = "select * from raw_videos where video_id = $id order by discovered_at limit 1"
-_HISTORY = """
-select polled_at, case status when 0 then 'ok' when 1 then 'missing' else 'unreadable' end as status, views, likes, comments
-from raw_samples where vid = $vid order by polled_at
-"""
+_EXAMPLE = 'try: pleiades sql "select * from videos limit 5"; the views are videos, samples, metrics, pulls'
 
 
 @app.command()
 def top(
     context: typer.Context,
+    day: Annotated[str | None, typer.Argument(help="UTC day as YYYY-MM-DD; the last 24 hours when left out.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Lines of the ranking.")] = 10,
-    day: Annotated[str | None, typer.Option(help="UTC day as YYYY-MM-DD; the last 24 hours when left out.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """What is rising: videos by views per hour over 24 hours, from measured samples."""
@@ -45,9 +47,17 @@ def top(
     until = end_of(day_of(day)) if day else clock_of(settings).now()
     # A day ends before its midnight, as in the published ranking; the present includes this second.
     best = ranked(vault, until, limit) if day else live(vault, until, limit)
+    if day and not best and until - timedelta(days=1) > clock_of(settings).now():
+        raise UsageError(f"{day} has not begun", cure="name a day that has, or none for the last 24 hours")
     if as_json:
         print_json({"until": until, "top": [asdict(video) for video in best]})
-        return
+    else:
+        _print_top(until, best)
+    if not best:
+        hint("nothing was measured in these 24 hours: `pleiades hunt` finds videos, `pleiades track` polls them again")
+
+
+def _print_top(until: datetime, best: Sequence[RankedVideo]) -> None:
     rows = [
         [
             v.rank,
@@ -75,31 +85,26 @@ def show(
     """Everything that is known of one video."""
     video_id = videoid.from_text(video)
     with open_installation(settings_of(context)) as pleiades:
-        found = samples.query(pleiades.vault, _DESCRIPTION, {"id": video_id}).to_pylist()
-        if not found:
+        details = description(pleiades.vault, video_id)
+        if details is None:
             raise NotFound(
-                f"video {video_id} is not known here", cure="it is found by `pleiades hunt`, or was never discovered"
+                f"video {video_id} is not known here", cure=f"`pleiades add -- {video_id}` has it watched from now on"
             )
-        history = samples.query(
-            pleiades.vault,
-            _HISTORY,
-            {"vid": found[0]["vid"]},
-        ).to_pylist()
+        polls = history(pleiades.vault, details["vid"])
         with pleiades.database.transaction() as connection:
-            entry = connection.execute(QUERIES.entry, {"id8": videoid.decode(video_id)}).fetchone()
-    details: dict[str, Any] = found[0]
-    details["watched"] = entry is not None
-    if entry:
-        _, published_at, polled_at, misses = entry
-        details["tier"] = TIERS.tier((polled_at or clock_of(pleiades.settings).now()) - published_at, misses)
-        details["due_at"] = TIERS.due_at(published_at, polled_at, misses)
-        details["misses_in_a_row"] = misses
+            watched = entry(connection, video_id)
+    details["watched"] = watched is not None
+    if watched:
+        age = (watched.polled_at or clock_of(pleiades.settings).now()) - watched.published_at
+        details["tier"] = TIERS.tier(age, watched.misses)
+        details["due_at"] = TIERS.due_at(watched.published_at, watched.polled_at, watched.misses)
+        details["misses_in_a_row"] = watched.misses
     if as_json:
-        print_json({**details, "samples": history})
+        print_json({**details, "samples": polls})
         return
     print_facts(details["title"][:80], {name: value for name, value in details.items() if name not in {"title", "vid"}})
-    rows = [list(sample.values()) for sample in history[-_SAMPLES_SHOWN:]]
-    print_rows(f"last {len(rows)} of {len(history)} samples", ("polled at", "status", "views", "likes", "comments"), rows)
+    rows = [list(sample.values()) for sample in polls[-_SAMPLES_SHOWN:]]
+    print_rows(f"last {len(rows)} of {len(polls)} samples", ("polled at", "status", "views", "likes", "comments"), rows)
 
 
 @app.command()
@@ -109,7 +114,13 @@ def quota(context: typer.Context, as_json: JsonOption = False) -> None:
         report = quota_now(pleiades.key_ring())
     if as_json:
         print_json(report)
-        return
+    else:
+        _print_quota(report)
+    if not report.keys:
+        hint(NO_KEY)
+
+
+def _print_quota(report: QuotaReport) -> None:
     names = (
         "project",
         "bucket",
@@ -139,16 +150,18 @@ def sql(
 ) -> None:
     """Ask the vault in SQL. It reads Parquet only; no database server is needed."""
     vault = open_vault(settings_of(context).vault_root)
+    if not query.strip():
+        raise UsageError("nothing is asked", cure=_EXAMPLE)
     try:
         table = samples.query(vault, query, prelude=INSIGHT_VIEWS)
     except duckdb.Error as error:
         raise UsageError(
             f"DuckDB: {error}",
-            cure='try: pleiades sql "select * from videos limit 5"; the views are videos, samples, metrics, pulls',
+            cure=_EXAMPLE,
         ) from None
     table = table.rename_columns(_distinct(table.column_names))
     if as_json:
-        print_json(table.to_pylist())
+        print_json({"rows": table.to_pylist()})
     else:
         print_rows("", table.column_names, [list(row.values()) for row in table.to_pylist()])
 
@@ -174,7 +187,7 @@ def doctor(
     if as_json:
         print_json({"healthy": all(f.ok for f in findings), "findings": [asdict(f) for f in findings]})
     else:
-        rows = [["ok" if f.ok else "WRONG", f.part, f.found, f.cure] for f in findings]
+        rows = [[f.word, f.part, f.found, f.cure] for f in findings]
         print_rows("doctor", ("", "part", "found", "what to do"), rows)
     if wrong := [f for f in findings if not f.ok]:
         raise typer.Exit(wrong[0].exit_code or ConfigurationError.exit_code)

@@ -1,4 +1,4 @@
-"""`pleiades`: the program. This module runs it: signals, and what an error becomes.
+"""`pleiades`: the program. This module runs it: signals, and what an error becomes. Does not belong here: commands.
 
 Exit codes: 0 done · 1 unexpected · 2 usage · 3 not found · 4 keys refused · 5 YouTube failed · 6 database or vault failed ·
 10 configuration · 42 quota spent until the reset · 130 interrupted · 143 terminated. (docs/cli.md)

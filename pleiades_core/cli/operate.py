@@ -1,4 +1,7 @@
-"""Commands that change something: init-db, add, hunt, track, close-day."""
+"""Commands that change something: init-db, add, hunt, track, close-day.
+
+Does not belong here: what they do (pleiades_core/{discover,track,vault}), commands of search terms (terms.py).
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,13 @@ from pleiades_core.cli.app import app, settings_of
 from pleiades_core.cli.arguments import day_of
 from pleiades_core.cli.output import JsonOption, plain, print_answer, print_facts, print_json, print_rows, stderr
 from pleiades_core.discover.manual import add as add_wanted
-from pleiades_core.discover.manual import meant_by_lines, outcome
+from pleiades_core.discover.manual import outcome
 from pleiades_core.discover.sources.source import ROADS
+from pleiades_core.discover.wanted import meant_by_lines, meant_by_words
 from pleiades_core.errors import NotFound, PleiadesError, QuotaExhausted, StorageError, UsageError
 from pleiades_core.installation import open_installation
 from pleiades_core.models import Tier
-from pleiades_core.storage.postgres import dagster_url, ensure_database, open_database, without_password
+from pleiades_core.storage.postgres import dagster_urls, ensure_database, open_database, without_password
 from pleiades_core.vault import archive, janitor
 from pleiades_core.vault.layout import DATASETS
 from pleiades_core.watchlist.closing import finish_day
@@ -28,9 +32,10 @@ def init_db(context: typer.Context, as_json: JsonOption = False) -> None:
     """Create the database, its schema and Dagster's database where they are missing. May be repeated."""
     settings = settings_of(context)
     with open_database(settings, create=settings.database_url is not None) as database:
-        dagster = dagster_url(settings, database.url)
-        ensure_database(dagster.replace("postgresql+psycopg2://", "postgresql://", 1))
-        answer = {"database": without_password(database.url), "dagster": without_password(dagster), "applied": database.applied}
+        dagster = dagster_urls(settings, database.url)
+        ensure_database(dagster.plain)
+        shown = {"database": without_password(database.url), "dagster": without_password(dagster.sqlalchemy)}
+        answer = {**shown, "applied": database.applied}
     print_answer("database is ready", answer, as_json=as_json)
 
 
@@ -59,7 +64,7 @@ def hunt(
     if report.full:
         stderr.print(f"{report.unwatched} videos are kept and not watched: {report.full}", markup=False)
     if report.resets_at:
-        _quota_spent(report.spent, did_something=report.did_something)
+        _quota_spent(report.quota_error, did_something=report.did_something)
 
 
 # No -h here: ids may begin with a hyphen, and one with an h in it would be taken for a bundle of short options.
@@ -71,22 +76,33 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Watch these videos and follow these channels, whatever age or quota would say. May be repeated."""
-    wanted, wrong = meant_by_lines([*(what or []), *_lines(file)])
+    typed, read = meant_by_words(what or []), meant_by_lines(_lines(file))
+    wanted, wrong = [*typed.wanted, *read.wanted], [*typed.wrong, *read.wrong]
     if not wanted:
         raise UsageError("; ".join(wrong) or "nothing to add", cure="give ids, addresses or @handles, or --file FILE")
+    if read.heading:
+        stderr.print(f"passed over as a heading: {read.heading}", markup=False)
     with open_installation(settings_of(context)) as pleiades:
+        # First of all: it says whether there is room, and @handles cost a unit each.
+        hunter = pleiades.hunter()
         added = add_wanted(pleiades.database, pleiades.youtube(), pleiades.clock, wanted)
-        report = pleiades.hunter().hunt(("manual",))
+        # Where YouTube failed, what was added waits in the inbox for the next hunt.
+        failed = added.stopped is not None and not isinstance(added.stopped, QuotaExhausted)
+        report = None if failed else hunter.hunt(("manual",))
         became = outcome(pleiades.database, added)
     answer = {
-        "videos": len(added.videos), "channels": list(added.channels), **plain(became),
-        "unknown": list(added.unknown), "not_understood": wrong,
+        "videos": len(added.videos), "channel_ids": list(added.channels), **plain(became),
+        "unknown": list(added.unknown), "not_understood": wrong, "not_asked": added.not_asked,
     }  # fmt: skip
     print_answer("added", answer, as_json=as_json)
     for line in wrong:
         stderr.print(line, markup=False)
-    if report.resets_at and became.waiting:
-        _quota_spent(report.spent, did_something=bool(became.watched))
+    if added.stopped is not None:
+        done = f"{added.asked - added.not_asked} of {added.asked} are added or unknown"
+        stderr.print(f"{done}; run it again for the others: a channel that was added costs nothing again", soft_wrap=True)
+        raise added.stopped
+    if report is not None and report.resets_at and became.waiting:
+        _quota_spent(report.quota_error, did_something=bool(report.admitted or became.gone))
     if wrong:
         raise typer.Exit(UsageError.exit_code)
 
@@ -112,7 +128,7 @@ def track(
         report = pleiades.tracker().track(tier)
     print_answer("track", report, as_json=as_json)
     if report.resets_at:
-        _quota_spent(report.spent, did_something=report.samples > 0)
+        _quota_spent(report.quota_error, did_something=report.samples > 0)
 
 
 @app.command("close-day")
@@ -130,7 +146,7 @@ def close_day(
             chosen = day_of(day)
             if not archive.may_close(chosen, clock.now()):
                 raise UsageError(
-                    f"{chosen} is not over yet", cure=f"a day is closed {archive.CLOSING_GRACE} after its end, UTC"
+                    f"{chosen} is not over yet", cure=f"it can be closed from {archive.closes_at(chosen):%Y-%m-%d %H:%M} UTC on"
                 )
             wanted = [(dataset, chosen) for dataset in DATASETS.values() if archive.has_anything(database, dataset, chosen)]
             if not wanted:

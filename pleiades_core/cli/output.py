@@ -23,6 +23,8 @@ from rich.table import Table
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 
 stderr = Console(stderr=True)
+#: Where an answer is empty because nothing may be asked yet.
+NO_KEY = "no key: put one into YOUTUBE_API_KEY_POOL_JSON (.env.example shows how); `pleiades demo` needs none"
 
 
 def set_up_logging(verbosity: int) -> None:
@@ -63,6 +65,11 @@ def print_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
     for row in rows:
         table.add_row(*(escape(text(value)) for value in row))
     console().print(table)
+
+
+def hint(words: str) -> None:
+    """What to do next, on stderr: the answer itself is the same without it."""
+    stderr.print(words, markup=False, highlight=False, soft_wrap=True)
 
 
 def text(value: Any) -> str:  # noqa: PLR0911  one line for each type

@@ -1,4 +1,7 @@
-"""`pleiades push`: listens for the hub and keeps the subscriptions alive."""
+"""`pleiades push`: listens for the hub and keeps the subscriptions alive.
+
+Does not belong here: receiver and subscriptions themselves (pleiades_core/discover/push).
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 _MOST_A_ROUND = 500
 _ROUND_S = 60.0
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @app.command()
@@ -58,9 +61,9 @@ def _renew(pleiades: Installation, hub: Hub) -> None:
     try:
         report = renew(pleiades.database, hub, pleiades.clock, pleiades.settings, limit=_MOST_A_ROUND)
     except (psycopg.Error, PleiadesError) as error:
-        _log.warning("no subscription was renewed: %s", error)
+        log.warning("no subscription was renewed: %s", error)
         return
-    say = _log.warning if report.error else _log.info if report.asked else _log.debug
+    say = log.warning if report.error else log.info if report.asked else log.debug
     say(
         "asked the hub for %d subscriptions, %d refused; %d of %d channels are pushed%s",
         report.asked, report.refused, report.live, report.followed, f": {report.error}" if report.error else "",

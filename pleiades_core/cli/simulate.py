@@ -1,4 +1,7 @@
-"""`pleiades simulator`: a YouTube of our own, to try everything on without keys or quota."""
+"""`pleiades simulator`: a YouTube of our own, to try everything on without keys or quota.
+
+Does not belong here: serving it (pleiades_core/simulator).
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ def simulator(
     channels: Annotated[
         int | None, typer.Option(min=1, help="Channels of the synthetic world; one for every twelve videos when left out.")
     ] = None,
-    uploads_per_day: Annotated[
+    uploads_a_day: Annotated[
         float | None, typer.Option(min=0, help="Published a day from --start on; as many as before when left out.")
     ] = None,
     days_ahead: Annotated[float, typer.Option(min=0, help="Days after --start in which videos are published.")] = 30.0,
@@ -35,7 +38,8 @@ def simulator(
     """Serve the YouTube Data API from a made-up or a recorded world, with quota, errors and a clock of its own.
 
     Prints {"base_url", "pid", "keys"} when it listens. Point PLEIADES_YOUTUBE_URL at it, set PLEIADES_CLOCK=simulator
-    and YOUTUBE_API_KEY_POOL_JSON to one of the keys.
+    and YOUTUBE_API_KEY_POOL_JSON to one of the keys. With --rate 0 nothing happens in it until its clock is moved:
+    POST {"advance_s": 3600} to /simulator/clock. Faults, ledger and hub are driven likewise: docs/simulator.md.
     """
     # The web server is not needed, and not loaded, for any other command.
     from pleiades_core.simulator.quota import DEMO_KEYS, parse_keys
@@ -45,9 +49,12 @@ def simulator(
         chosen = parse_keys(json.loads(keys)) if keys else DEMO_KEYS
     except json.JSONDecodeError as error:
         raise UsageError(f"--keys is not JSON: {error}", cure='write --keys \'[{"key": "k1", "project": "p"}]\'') from None
-    serve(
+    number = serve(
         SimulatorConfig(
             world_folder=str(world) if world else None, videos=videos, seed=seed, start=instant_of(start) if start else None,
-            rate=rate, keys=chosen, port=port, channels=channels, uploads_per_day=uploads_per_day, days_ahead=days_ahead,
+            rate=rate, keys=chosen, port=port, channels=channels, uploads_per_day=uploads_a_day, days_ahead=days_ahead,
         )
     )  # fmt: skip
+    if number:
+        # What a shell reports of a program that a signal ended: 130 after Ctrl-C, 143 after SIGTERM.
+        raise typer.Exit(128 + number)

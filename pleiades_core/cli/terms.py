@@ -1,43 +1,63 @@
-"""Commands of what is searched for: terms, learn, campaign."""
+"""Commands of what is searched for: terms, learn, campaign.
+
+Does not belong here: what they do (pleiades_core/discover).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date
 from typing import Annotated
 
 import typer
 
-from pleiades_core.cli.app import app, settings_of
-from pleiades_core.cli.output import JsonOption, print_answer, print_facts, print_json, print_rows
-from pleiades_core.discover import campaigns, terms
+from pleiades_core.cli.app import App, app, settings_of
+from pleiades_core.cli.arguments import month_of
+from pleiades_core.cli.output import JsonOption, hint, print_answer, print_facts, print_json, print_rows
+from pleiades_core.discover import campaigns
 from pleiades_core.discover.learning import learn as learn_now
-from pleiades_core.errors import UsageError
+from pleiades_core.discover.terms import QueuedTerm, add, queued
 from pleiades_core.installation import open_installation
 
-campaign = typer.Typer(help="Campaigns of the archeologist: the most viewed videos of months long past.", no_args_is_help=True)
+terms = App(help="The search queue: what the hunts search for.", no_args_is_help=True)
+app.add_typer(terms, name="terms")
+campaign = App(help="Campaigns of the archeologist: the most viewed videos of months long past.", no_args_is_help=True)
 app.add_typer(campaign, name="campaign")
 
 
-@app.command("terms")
+@terms.command("add")
+def add_term(
+    context: typer.Context,
+    term: Annotated[str, typer.Argument(help="What to search for.")],
+    priority: Annotated[int, typer.Option(help="Above 0 it comes before others.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Put a term into the queue, or change its priority."""
+    with open_installation(settings_of(context)) as pleiades, pleiades.database.transaction() as connection:
+        now = pleiades.clock.now()
+        added = add(connection, term, priority=priority, now=now)
+        (known,) = (one for one in queued(connection, now) if one.term == added)
+    print_answer("term added", known, as_json=as_json)
+
+
+@terms.command("list")
 def list_terms(
     context: typer.Context,
     limit: Annotated[int, typer.Option(min=1, help="Lines of the list.")] = 40,
-    add: Annotated[str | None, typer.Option(metavar="TERM", help="Put a term into the queue, or change its priority.")] = None,
-    priority: Annotated[int, typer.Option(help="Of the added term; above 0 it comes before others.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """The search queue: what each term cost and brought, and what is expected of it."""
-    with open_installation(settings_of(context)) as pleiades:
-        now = pleiades.clock.now()
-        with pleiades.database.transaction() as connection:
-            added = terms.add(connection, add, priority=priority, now=now) if add is not None else None
-            listed = terms.queued(connection, now)
-    if added is not None:
-        listed = [one for one in listed if one.term == added]
+    """What each term cost and brought, and what is expected of it."""
+    with open_installation(settings_of(context)) as pleiades, pleiades.database.transaction() as connection:
+        listed = queued(connection, pleiades.clock.now())
     if as_json:
-        print_json({"terms": len(listed), "queue": [asdict(one) for one in listed[:limit]]})
-        return
+        print_json({"total": len(listed), "terms": [asdict(one) for one in listed[:limit]]})
+    else:
+        _print_terms(listed, limit)
+    if not listed:
+        hint("no term yet: `pleiades hunt` puts in those of PLEIADES_SEED_TERMS, `pleiades terms add TERM` one of yours")
+
+
+def _print_terms(listed: Sequence[QueuedTerm], limit: int) -> None:
     names = ("term", "priority", "mentions", "pulls", "reward", "expected", "readiness", "last_searched_at", "found")
     rows = [
         [
@@ -91,27 +111,27 @@ def add_campaign(
 
 @campaign.command("list")
 def list_campaigns(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Every campaign, and how far it went."""
+    """Every campaign, and how far it went. A cell is cut short when the pages came too late: its most viewed are there."""
     with open_installation(settings_of(context)) as pleiades, pleiades.database.transaction() as connection:
         known = sorted(campaigns.campaigns(connection), key=lambda one: one.name)
     if as_json:
-        print_json(
-            [
-                {
-                    "name": one.name, "from": f"{one.first_month:%Y-%m}", "to": f"{one.last_month:%Y-%m}",
-                    "categories": one.categories, "at": None if one.finished_at else one.cell, "cells": one.cells,
-                    "cells_left": one.cells_left, "searches": one.searches, "found": one.found,
-                    "finished_at": one.finished_at,
-                }
-                for one in known
-            ]
-        )  # fmt: skip
+        listed = [
+            {
+                "name": one.name, "first_month": f"{one.first_month:%Y-%m}", "last_month": f"{one.last_month:%Y-%m}",
+                "categories": one.categories, "cell": None if one.finished_at else one.cell, "cells": one.cells,
+                "cells_left": one.cells_left, "cells_cut": one.cut, "searches": one.searches, "found": one.found,
+                "finished_at": one.finished_at,
+            }
+            for one in known
+        ]  # fmt: skip
+        print_json({"campaigns": listed})
         return
-    names = ("name", "months", "categories", "at", "cells left", "searches", "found", "finished at")
+    names = ("name", "months", "categories", "at", "cells left", "cut short", "searches", "found", "finished at")
     rows = [
         [
             one.name, f"{one.first_month:%Y-%m} to {one.last_month:%Y-%m}", " ".join(map(str, one.categories)),
-            None if one.finished_at else one.cell, f"{one.cells_left} of {one.cells}", one.searches, one.found, one.finished_at,
+            None if one.finished_at else one.cell, f"{one.cells_left} of {one.cells}", one.cut, one.searches, one.found,
+            one.finished_at,
         ]
         for one in known
     ]  # fmt: skip
@@ -126,11 +146,3 @@ def remove_campaign(
     with open_installation(settings_of(context)) as pleiades, pleiades.database.transaction() as connection:
         campaigns.remove(connection, name)
     print_answer("campaign removed", {"name": name}, as_json=as_json)
-
-
-def month_of(text: str) -> date:
-    """The first day of a month as people write it. Raises UsageError."""
-    try:
-        return date.fromisoformat(f"{text}-01")
-    except ValueError:
-        raise UsageError(f"{text!r} is not a month", cure="write it as 2019-03") from None

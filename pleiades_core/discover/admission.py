@@ -1,7 +1,7 @@
 """Admission: the one door through which a candidate becomes a known, watched video with a vid of its own.
 
 Belongs here: claiming ids (T1), turning details into registry rows, admitting them (T2). Does not belong here: finding
-candidates (sources/), the order of a hunt (hunter.py).
+candidates (sources/), the order of a hunt (hunter.py), when a claim is asked for again (patience.py).
 
 A video gets its vid when it is claimed, by the primary key on its id: found twice, or by two hunters at once, it has one. A
 claim whose hunter died keeps its vid and is taken over by the next hunt.
@@ -14,26 +14,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
+import psycopg
 import pyarrow as pa
 
+from pleiades_core.discover.patience import Fate, Tries
 from pleiades_core.discover.sources.source import Acknowledge, Found
-from pleiades_core.models import Candidate, SampleStatus, Vid, VideoId, counting_definition
+from pleiades_core.models import Candidate, Sample, Vid, VideoId
+from pleiades_core.storage.locks import in_turn
 from pleiades_core.storage.postgres import Database
-from pleiades_core.storage.queries import load_queries
-from pleiades_core.vault.journal import WrittenBatch, record_batch
-from pleiades_core.vault.layout import REGISTRY, SAMPLES
+from pleiades_core.storage.queries import load_queries, records
+from pleiades_core.vault.journal import WrittenBatch
+from pleiades_core.vault.layout import REGISTRY
 from pleiades_core.videoid import decode, encode
-from pleiades_core.watchlist.apply import apply
-from pleiades_core.watchlist.leases import QUERIES as WATCHLIST
+from pleiades_core.watchlist.apply import commit_batches
 from pleiades_core.watchlist.leases import Lease, end_lease, hold_lease, take_lease
 
-QUERIES = load_queries("discovery")
+_SQL = load_queries("videos")
 
 #: Characters of a description that the registry keeps: enough for topics and links, a tenth of the bytes.
 DESCRIPTION_CHARS = 500
-#: A claim that could not be described so often, the last times alone in its call, is given up: it must not cost units for ever.
-MOST_ATTEMPTS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,18 +43,40 @@ class Claim:
 
     lease: Lease
     vids: Mapping[VideoId, Vid]
-    #: How often each could not be described before.
-    attempts: Mapping[VideoId, int]
+    #: How often each was asked for in vain.
+    tries: Mapping[VideoId, Tries]
     #: Where each was found, as in `Find.name`; by an earlier hunt perhaps.
     found_by: Mapping[VideoId, str]
 
 
-def unseen(database: Database, candidates: Iterable[Candidate]) -> dict[VideoId, int]:
-    """Candidates that are neither admitted nor gone, and the number their id spells; in the order they were found."""
+class _Row(NamedTuple):
+    """A claimed row of table `videos`."""
+
+    id8: int
+    vid: int
+    attempts: int
+    absences: int
+    found_by: str | None
+
+
+class Unseen(NamedTuple):
+    """Candidates that a hunt may claim, and the number that the id of each spells; in the order they were found."""
+
+    #: Nothing has come upon these before.
+    new: dict[VideoId, int]
+    #: Given up long ago, and found again.
+    again: dict[VideoId, int]
+
+
+def unseen(database: Database, candidates: Iterable[Candidate], *, now: datetime) -> Unseen:
+    """What is neither admitted, nor waiting to be, nor given up of late."""
     ids = {candidate.video_id: decode(candidate.video_id) for candidate in candidates}
     with database.transaction() as connection:
-        seen = {row[0] for row in connection.execute(QUERIES.seen, {"id8s": list(ids.values())}).fetchall()}
-    return {video_id: id8 for video_id, id8 in ids.items() if id8 not in seen}
+        known = dict(connection.execute(_SQL.known, {"id8s": list(ids.values()), "now": now}).fetchall())
+    return Unseen(
+        new={video_id: id8 for video_id, id8 in ids.items() if id8 not in known},
+        again={video_id: id8 for video_id, id8 in ids.items() if known.get(id8)},
+    )
 
 
 def claim(
@@ -61,13 +84,17 @@ def claim(
 ) -> Claim | None:
     """T1: claim new ids, and keep where each was found. None when others have claimed them all; those are theirs to admit."""
     words = {"id8s": list(found_by), "found_by": list(found_by.values())}
-    return _claim(database, lease_id, QUERIES.claim, words, now=now, lasting=lasting)
+    return _claim(database, lease_id, _SQL.claim, words, now=now, lasting=lasting)
 
 
-def take_over(database: Database, lease_id: uuid.UUID, *, limit: int, now: datetime, lasting: timedelta) -> Claim | None:
-    """T1 for claims whose hunter died or gave up: they keep their vids. None when there are none."""
-    words = {"limit": limit, "most_attempts": MOST_ATTEMPTS}
-    return _claim(database, lease_id, QUERIES.reclaim, words, now=now, lasting=lasting)
+def take_over(
+    database: Database, lease_id: uuid.UUID, *, limit: int, wishes: bool, now: datetime, lasting: timedelta
+) -> Claim | None:
+    """T1 for claims whose hunter died or gave up and that are not to wait: they keep their vids. None when there are none.
+
+    What a person named goes first, and alone if `wishes`.
+    """
+    return _claim(database, lease_id, _SQL.reclaim, {"limit": limit, "wishes": wishes}, now=now, lasting=lasting)
 
 
 def _claim(
@@ -76,37 +103,40 @@ def _claim(
     with database.transaction() as connection:
         # In turn: a hunter that waits for the row of another's claim would look for that one's lease in a snapshot older than
         # it, and take the claim for a dead one's. Both then described the video.
-        connection.execute(WATCHLIST.in_turn)
+        in_turn(connection)
         lease = take_lease(connection, lease_id, "hunt", now=now, lasting=lasting)
-        rows = connection.execute(query, {**words, "lease_id": lease.lease_id, "now": now}).fetchall()
+        rows = records(connection, _Row, query, {**words, "lease_id": lease.lease_id, "now": now})
         if not rows:
             end_lease(connection, lease.lease_id)
             return None
     return Claim(
         lease=lease,
-        vids={encode(id8): Vid(vid) for id8, vid, _, _ in rows},
-        attempts={encode(id8): attempts for id8, _, attempts, _ in rows},
-        found_by={encode(id8): found_by or "" for id8, _, _, found_by in rows},
+        vids={encode(row.id8): Vid(row.vid) for row in rows},
+        tries={encode(row.id8): Tries(row.attempts, row.absences) for row in rows},
+        found_by={encode(row.id8): row.found_by or "" for row in rows},
     )
 
 
 def admit(
     database: Database, claimed: Claim, written: Sequence[tuple[WrittenBatch, pa.Table]], *,
-    gone: Iterable[VideoId], failed: Iterable[VideoId], acknowledge: Iterable[Acknowledge], now: datetime,
+    fates: Mapping[VideoId, Fate], acknowledge: Iterable[Acknowledge], now: datetime,
 ) -> None:  # fmt: skip
-    """T2: record the files, admit and watch their videos, note what is gone, what failed and where roads go on; all or nothing.
+    """T2: record the files, admit and watch their videos, note what was not there or failed and where roads go on, or nothing.
 
     Raises LeaseLost when the lease is gone; the files stay and get adopted, and the roads are asked again.
     """
     with database.transaction() as connection:
-        connection.execute(WATCHLIST.in_turn)
+        in_turn(connection)
         hold_lease(connection, claimed.lease)
-        for batch, table in written:
-            record_batch(connection, batch, now=now)
-            apply(connection, batch, table)
-        connection.execute(QUERIES.gone, {"vids": [claimed.vids[video_id] for video_id in gone]})
-        connection.execute(QUERIES.failed, {"vids": [claimed.vids[video_id] for video_id in failed]})
-        connection.execute(QUERIES.park, {"most_attempts": MOST_ATTEMPTS})
+        commit_batches(connection, written, now=now)
+        connection.execute(
+            _SQL.put_off,
+            {
+                "vids": [claimed.vids[video_id] for video_id in fates], "attempts": [fate.attempts for fate in fates.values()],
+                "absences": [fate.absences for fate in fates.values()], "retry_at": [fate.retry_at for fate in fates.values()],
+                "given_up": [fate.given_up for fate in fates.values()],
+            },
+        )  # fmt: skip
         for acknowledged in acknowledge:
             acknowledged(connection, now)
         end_lease(connection, claimed.lease.lease_id)
@@ -115,9 +145,22 @@ def admit(
 def note(database: Database, acknowledge: Iterable[Acknowledge], *, now: datetime) -> None:
     """Note where each road goes on when all it found was known already."""
     with database.transaction() as connection:
-        connection.execute(WATCHLIST.in_turn)
+        in_turn(connection)
         for acknowledged in acknowledge:
             acknowledged(connection, now)
+
+
+def waiting(database: Database) -> int:
+    """How many claims wait to be described."""
+    with database.transaction() as connection:
+        row = connection.execute(_SQL.waiting).fetchone()
+    return row[0] if row else 0
+
+
+def described(connection: psycopg.Connection) -> int:
+    """How many videos came through the door."""
+    row = connection.execute(_SQL.described).fetchone()
+    return row[0] if row else 0
 
 
 def give_up(database: Database, lease_id: uuid.UUID) -> None:
@@ -142,14 +185,6 @@ def registry_rows(found: Iterable[Found], claimed: Claim, unwatched: AbstractSet
     return pa.Table.from_pylist(rows, REGISTRY.schema)
 
 
-def first_samples(found: Iterable[Found], vids: Mapping[VideoId, Vid]) -> pa.Table:
-    """Rows of `SAMPLE_SCHEMA`: the counts that came with the details cost nothing, and start the series early."""
-    rows = [
-        {
-            "vid": vids[details.video_id], "polled_at": arrived_at.replace(microsecond=0), "status": int(SampleStatus.OK),
-            "definition": int(counting_definition(arrived_at)), "views": details.counts.views,
-            "likes": details.counts.likes, "comments": details.counts.comments,
-        }
-        for details, arrived_at in found
-    ]  # fmt: skip
-    return pa.Table.from_pylist(rows, SAMPLES.schema)
+def first_samples(found: Iterable[Found], vids: Mapping[VideoId, Vid]) -> list[Sample]:
+    """The counts that came with the details cost nothing, and start the series early."""
+    return [Sample.of(vids[details.video_id], arrived_at, details.counts) for details, arrived_at in found]

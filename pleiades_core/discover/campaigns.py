@@ -6,6 +6,9 @@ Belongs here: the cells of a campaign, its cursor, and the table that keeps it. 
 A campaign goes from its newest month to its oldest, through all categories of a month; a cell is one of each. The cursor moves
 in the transaction that makes a page durable, and only from where the page was asked for: killed at any moment, a campaign goes
 on where it was, and two hunters move it once.
+
+A page token dies within hours. A cell whose token died is left with what it gave, its most viewed: begun anew it would cost its
+first pages again, and where searches are few it would never end. So a campaign whose token lives comes first.
 """
 
 from __future__ import annotations
@@ -18,9 +21,9 @@ import psycopg
 
 from pleiades_core.discover.terms import TOKEN_LIVES
 from pleiades_core.errors import NotFound, UsageError
-from pleiades_core.storage.queries import load_queries
+from pleiades_core.storage.queries import load_queries, records
 
-QUERIES = load_queries("campaigns")
+_SQL = load_queries("campaigns")
 
 #: Music, gaming, entertainment, science and technology, education: the seed's.
 CATEGORIES = (10, 20, 24, 28, 27)
@@ -51,6 +54,8 @@ class Campaign:
     #: Calls so far, and what they brought, known videos included.
     searches: int = 0
     found: int = 0
+    #: Cells that were left before their last page.
+    cut: int = 0
     finished_at: datetime | None = None
 
     @property
@@ -76,7 +81,7 @@ class Campaign:
 
     @property
     def cells_left(self) -> int:
-        """Cells that are not read to their end."""
+        """Cells that are still to be read, the present one included."""
         if self.finished_at is not None:
             return 0
         in_month = len(self.categories) - self.categories.index(self.category)
@@ -94,20 +99,30 @@ def previous_month(month: date) -> date:
 
 
 def resumed(campaign: Campaign, now: datetime) -> Campaign:
-    """The campaign as it goes on now: a page token that is old starts its cell anew. Pure."""
+    """The campaign as it goes on now: a cell whose page token has died is left. Pure."""
     if campaign.page_token is None or (campaign.token_at is not None and now - campaign.token_at <= TOKEN_LIVES):
         return campaign
-    return replace(campaign, page_token=None, pages=0)
+    return replace(_next_cell(campaign, now), cut=campaign.cut + 1)
 
 
-def advanced(campaign: Campaign, next_page_token: str | None, now: datetime) -> Campaign:
-    """The campaign after one more page, which named the next one or none. Pure.
+def next_turn(waiting: Iterable[Campaign]) -> Campaign:
+    """Whose page is asked for now, of campaigns that are `resumed`: whose token lives, then who was asked least. Pure."""
+    return min(waiting, key=lambda one: (one.page_token is None, one.searches, one.name))
+
+
+def advanced(campaign: Campaign, next_page_token: str | None, now: datetime, *, anew: bool = False) -> Campaign:
+    """The campaign after one more call, whose page named the next one or none. Pure.
 
     The last page of a cell leads to the next category, that of a month to the month before; after the oldest it is finished.
+    `anew`: the token was refused, and the cell starts again with what is left of its calls.
     """
-    pages = campaign.pages + 1
-    if next_page_token is not None and pages < PAGES_A_CELL:
-        return replace(campaign, pages=pages, page_token=next_page_token, token_at=now)
+    asked = replace(campaign, pages=campaign.pages + 1, searches=campaign.searches + 1)
+    if (next_page_token is not None or anew) and asked.pages < PAGES_A_CELL:
+        return replace(asked, page_token=next_page_token, token_at=now)
+    return _next_cell(asked, now)
+
+
+def _next_cell(campaign: Campaign, now: datetime) -> Campaign:
     place = campaign.categories.index(campaign.category) + 1
     ended = replace(campaign, pages=0, page_token=None, token_at=now)
     if place < len(campaign.categories):
@@ -134,27 +149,31 @@ def add(
     if any(not 0 < category < 1_000 for category in chosen):  # noqa: PLR2004  YouTube's have two digits
         raise UsageError("a category is a number such as 10, music", cure="leave --category out for the usual ones")
     words = {"name": name, "first": first, "last": last, "categories": list(chosen)}
-    if connection.execute(QUERIES.add_campaign, words).rowcount == 0:
+    if connection.execute(_SQL.add_campaign, words).rowcount == 0:
         raise UsageError(f"there is a campaign {name!r} already", cure="choose another name, or remove that one first")
     return Campaign(name=name, first_month=first, last_month=last, categories=chosen, month=last, category=chosen[0])
 
 
 def remove(connection: psycopg.Connection, name: str) -> None:
     """End a campaign and forget how far it went; what it found stays. Raises NotFound."""
-    if connection.execute(QUERIES.remove_campaign, {"name": name}).rowcount == 0:
+    if connection.execute(_SQL.remove_campaign, {"name": name}).rowcount == 0:
         raise NotFound(f"there is no campaign {name!r}", cure="`pleiades campaign list` names them")
 
 
 def campaigns(connection: psycopg.Connection) -> list[Campaign]:
     """All campaigns, finished ones too, those first that were asked least."""
-    return [
-        Campaign(
-            name=name, first_month=first, last_month=last, categories=tuple(categories), month=month, category=category,
-            pages=pages, page_token=token, token_at=token_at, searches=searches, found=found, finished_at=finished_at,
-        )
-        for name, first, last, categories, month, category, pages, token, token_at, searches, found, finished_at
-        in connection.execute(QUERIES.campaigns).fetchall()
-    ]  # fmt: skip
+    return [replace(one, categories=tuple(one.categories)) for one in records(connection, Campaign, _SQL.campaigns)]
+
+
+def resume(connection: psycopg.Connection, now: datetime) -> list[Campaign]:
+    """Those that are not finished, each as it goes on now: cells whose tokens have died are left in the table too."""
+    going_on = []
+    for held in open_ones(campaigns(connection)):
+        after = resumed(held, now)
+        if after is not held:
+            connection.execute(_SQL.leave_cell, _moving(held, after, now))
+        going_on.append(after)
+    return open_ones(going_on)
 
 
 def acknowledge(connection: psycopg.Connection, held: Campaign, after: Campaign, *, found: int, now: datetime) -> None:
@@ -162,14 +181,15 @@ def acknowledge(connection: psycopg.Connection, held: Campaign, after: Campaign,
 
     Where the cursor has moved on meanwhile it stays there.
     """
-    connection.execute(
-        QUERIES.ack_page,
-        {
-            "name": held.name, "held_month": held.month, "held_category": held.category, "held_token": held.page_token,
-            "month": after.month, "category": after.category, "pages": after.pages, "page_token": after.page_token,
-            "token_at": after.token_at, "finished": after.finished_at is not None, "found": found, "now": now,
-        },
-    )  # fmt: skip
+    connection.execute(_SQL.ack_page, {**_moving(held, after, now), "found": found})
+
+
+def _moving(held: Campaign, after: Campaign, now: datetime) -> dict[str, object]:
+    return {
+        "name": held.name, "held_month": held.month, "held_category": held.category, "held_token": held.page_token,
+        "month": after.month, "category": after.category, "pages": after.pages, "page_token": after.page_token,
+        "token_at": after.token_at, "finished": after.finished_at is not None, "now": now,
+    }  # fmt: skip
 
 
 def _months(first: date, last: date) -> int:

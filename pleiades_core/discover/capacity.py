@@ -15,11 +15,11 @@ from datetime import timedelta
 from typing import Literal
 
 from pleiades_core.models import Tier
-from pleiades_core.watchlist.cadence import TIERS, Cadence
+from pleiades_core.watchlist.cadence import TIERS
 from pleiades_core.youtube.api import IDS_PER_CALL
 
-#: Share of the units that is planned for nothing: the last call of a slice is not full (up to 72 units a day: 24 ticks of three
-#: tiers), failed calls are asked again, and a sample hits its size only on average.
+#: Share of the units that is planned for nothing: the last call of a tick is not full (up to `TIERS.ticks_a_day` units), failed
+#: calls are asked again, and a sample hits its size only on average.
 MARGIN = 0.05
 
 _DAY = timedelta(days=1)
@@ -38,28 +38,28 @@ class Decision:
     reason: str
 
 
-def polls_a_day(tier: Tier, cadence: Cadence = TIERS) -> float:
+def polls_a_day(tier: Tier) -> float:
     """How often a day a video of this tier is polled."""
-    return _DAY / cadence.interval(tier)
+    return _DAY / TIERS.interval(tier)
 
 
-def demand(watched: Mapping[Tier, int], cadence: Cadence = TIERS) -> float:
+def demand(watched: Mapping[Tier, int]) -> float:
     """Polls a day that these videos ask for."""
-    return sum(videos * polls_a_day(tier, cadence) for tier, videos in watched.items())
+    return sum(videos * polls_a_day(tier) for tier, videos in watched.items())
 
 
-def in_hourly(videos: Mapping[Tier, int], cadence: Cadence = TIERS) -> float:
+def in_hourly(videos: Mapping[Tier, int]) -> float:
     """How many HOURLY videos ask for as much: 168 videos that are years old weigh as much as a new one."""
-    return demand(videos, cadence) / polls_a_day(Tier.HOURLY, cadence)
+    return demand(videos) / polls_a_day(Tier.HOURLY)
 
 
-def room(watched: Mapping[Tier, int], units_a_day: float, *, margin: float = MARGIN, cadence: Cadence = TIERS) -> int:
+def room(watched: Mapping[Tier, int], units_a_day: float, *, margin: float = MARGIN) -> int:
     """How many more HOURLY videos can be watched with so many units of `videos.batchGetStats` a day; never negative.
 
     `units_a_day` are those of every project in use that serves the pool `tracking`. `margin` is the part kept for losses.
     """
     polls = units_a_day * IDS_PER_CALL * (1 - margin)
-    return max(0, int((polls - demand(watched, cadence)) / polls_a_day(Tier.HOURLY, cadence)))
+    return max(0, int((polls - demand(watched)) / polls_a_day(Tier.HOURLY)))
 
 
 def decide(

@@ -17,7 +17,7 @@ from pleiades_core.models import ChannelId, VideoDetails
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.youtube.api import IDS_PER_CALL
 
-QUERIES = load_queries("channels")
+_SQL = load_queries("channels")
 
 _DAY = timedelta(days=1)
 #: What a feed or a list shows of longer ago says little about today.
@@ -50,14 +50,14 @@ class ToList:
 
 def forget(connection: psycopg.Connection, _now: datetime, *, most: int) -> None:
     """Follow `most` channels at most: those that upload least are forgotten, and come back with their next video."""
-    connection.execute(QUERIES.forget_channels, {"most": most})
+    connection.execute(_SQL.forget_channels, {"most": most})
 
 
-def account(connection: psycopg.Connection, admitted: Iterable[VideoDetails]) -> None:
+def take_off(connection: psycopg.Connection, admitted: Iterable[VideoDetails]) -> None:
     """Take what other roads brought off what the uploads lists would be asked for, in the transaction that admits it."""
     pairs = [(details.channel_id, details.published_at) for details in admitted]
     words = {"channel_ids": [channel_id for channel_id, _ in pairs], "published": [published for _, published in pairs]}
-    connection.execute(QUERIES.account, words)
+    connection.execute(_SQL.take_off, words)
 
 
 def uploads_a_day(published: Iterable[datetime | None], page: int, now: datetime) -> float | None:

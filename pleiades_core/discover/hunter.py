@@ -11,10 +11,11 @@ asks (sources/), what admission writes (admission.py).
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -35,22 +36,24 @@ from pleiades_core.discover.admission import (
     registry_rows,
     take_over,
     unseen,
+    waiting,
 )
-from pleiades_core.discover.channels import account, forget
-from pleiades_core.discover.describe import NOTHING, Described, describe
+from pleiades_core.discover.channels import forget, take_off
+from pleiades_core.discover.describe import NOTHING, Described, describe, fates_of
+from pleiades_core.discover.patience import refused
 from pleiades_core.discover.report import OF_THE_API, HuntReport, Progress
 from pleiades_core.discover.roads import Roads
 from pleiades_core.discover.sources.source import ROADS, Acknowledge, Find, Found
 from pleiades_core.discover.tally import DETAILS, Tally
 from pleiades_core.discover.watching import left_out
-from pleiades_core.errors import ApiError, ConfigurationError, LeaseLost, QuotaExhausted
-from pleiades_core.models import VideoDetails, VideoId
+from pleiades_core.errors import ApiError, ConfigurationError, LeaseLost, QuotaExhausted, RateLimited, StorageError
+from pleiades_core.models import Bucket, VideoDetails, VideoId
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.journal import WrittenBatch, write_batch
-from pleiades_core.vault.layout import REGISTRY, SAMPLES
+from pleiades_core.vault.layout import REGISTRY, SAMPLES, samples_by_day
 from pleiades_core.vault.vault import Vault
-from pleiades_core.watchlist.reaper import adopt_orphans, reap
+from pleiades_core.watchlist.reaper import adopt_own, reap
 from pleiades_core.youtube.api import IDS_PER_CALL, YouTube
 from pleiades_core.youtube.feeds import Feeds
 
@@ -90,19 +93,40 @@ class Hunter:
         Quota running out ends it early: what was found before is admitted, roads whose finds are not durable are asked again.
         Raises the first error when nothing was admitted and no road answered, or none of those that ask YouTube's API.
         """
-        reap(self._database, self._vault, self._clock)
-        calls_before = self._youtube.calls()
-        with self._database.transaction() as connection:
-            terms.seed(connection, self._settings.seed_terms)
         hunt = Progress()
-        for name, road in self._roads.take(only):
-            self._follow(name, road, hunt)
-        self._take_over(hunt)
-        note(self._database, [partial(forget, most=self._settings.followed_channels)], now=self._clock.now())
+        with self._youtube.executor.own_calls():
+            calls_before = self._youtube.calls()
+            try:
+                self._take_roads(only, hunt)
+            except BaseException:
+                # Ctrl-C included: what was asked is paid for, and stands with what it was paid for.
+                self._note_lost(self._youtube.calls() - calls_before - hunt.tally.units)
+                raise
+            calls = dict(self._youtube.calls() - calls_before)
         if hunt.failure is not None:
             raise hunt.failure
-        left = {bucket: self._youtube.units_left(bucket) for bucket in ("search", "general")}
-        return hunt.report(calls=dict(self._youtube.calls() - calls_before), units_left=left)
+        left = {bucket: self._youtube.units_left(bucket) for bucket in (Bucket.SEARCH, Bucket.GENERAL)}
+        return hunt.report(calls=calls, units_left=left, waiting=waiting(self._database))
+
+    def _note_lost(self, units: Counter[Bucket]) -> None:
+        tally = Tally()
+        tally.lost(units)
+        # Where the database is what failed, that is what there is to say.
+        with contextlib.suppress(psycopg.Error, StorageError):
+            if tally.pulls:
+                note(self._database, [tally.record], now=self._clock.now())
+
+    def _take_roads(self, only: Collection[str], hunt: Progress) -> None:
+        reap(self._database, self._vault, self._clock)
+        with self._database.transaction() as connection:
+            terms.seed(connection, self._settings.seed_terms)
+        for name, road in self._roads.take(only):
+            with self._roads.alone(name) as ours:
+                if ours:
+                    self._follow(name, road, hunt)
+        # Who adds a video pays for that one, not for what other roads left behind.
+        self._take_over(hunt, wishes=set(only) == {"manual"})
+        note(self._database, [partial(forget, most=self._settings.followed_channels)], now=self._clock.now())
 
     def _follow(self, name: str, road: Iterator[Find], hunt: Progress) -> None:
         """Collect a road's finds and what each cost, and settle them now and then.
@@ -117,7 +141,7 @@ class Hunter:
                 finds.append(find)
                 after = self._youtube.calls()
                 tally.asked(find, after - before)
-                if tally.units >= _UNSETTLED_UNITS or tally.candidates >= _PORTION:
+                if tally.units.total() >= _UNSETTLED_UNITS or tally.candidates >= _PORTION:
                     self._settle(finds, tally, hunt)
                     finds, tally, after = [], Tally(), self._youtube.calls()
                 before = after
@@ -129,17 +153,21 @@ class Hunter:
             tally.spent(name, self._youtube.calls() - before, str(error))
         self._settle(finds, tally, hunt)
 
-    def _take_over(self, hunt: Progress) -> None:
-        """Describe what earlier hunts claimed and could not: they died, or quota ended."""
+    def _take_over(self, hunt: Progress, *, wishes: bool) -> None:
+        """Describe what earlier hunts claimed and could not: they died, quota ended, or the time to ask again had not come.
+
+        While it gets somewhere: what was asked for in vain is not asked for again in the same hunt.
+        """
         for _ in range(_MOST_TAKEN_OVER):
-            if isinstance(hunt.errors.get(DETAILS), QuotaExhausted):
+            if isinstance(hunt.errors.get(DETAILS), QuotaExhausted | RateLimited):
                 return
-            tally, settled = Tally(), hunt.admitted + hunt.gone
-            self._claim_and_admit(partial(take_over, self._database, limit=_PORTION), {}, [], tally, hunt)
+            tally, settled = Tally(), hunt.settled
+            claiming = partial(take_over, self._database, limit=_PORTION, wishes=wishes)
+            self._claim_and_admit(claiming, {}, [], tally, hunt)
             if tally.pulls:
                 note(self._database, [tally.record], now=self._clock.now())
                 hunt.tally.add(tally)
-            if hunt.admitted + hunt.gone == settled:
+            if hunt.settled == settled:
                 return
 
     def _settle(self, finds: Sequence[Find], tally: Tally, hunt: Progress) -> None:
@@ -148,13 +176,15 @@ class Hunter:
         A road is noted once its finds are claimed: a claim is durable, keeps where it was found, and is taken over. It costs
         nothing, so it is made also when there is no quota left to describe it with.
         """
-        fresh = unseen(self._database, itertools.chain.from_iterable(find.candidates for find in finds))
-        tally.attribute(finds, fresh)
+        named = itertools.chain.from_iterable(find.candidates for find in finds)
+        new, again = unseen(self._database, named, now=self._clock.now())
+        fresh = new | again
+        tally.attribute(finds, new)
         roads = {candidate.video_id: find.name for find in reversed(finds) for candidate in find.candidates}
         given = {details.video_id: (details, at) for find in finds for details, at in find.details}
         hunt.candidates |= set(roads)
         hunt.answered |= {find.road for find in finds if not find.error}
-        hunt.new += len(fresh)
+        hunt.new += len(new)
         acknowledge: list[Acknowledge] = [*(find.acknowledge for find in finds), partial(self._record, tally)]
         noted = False
         portions = _portions(fresh, given)
@@ -203,37 +233,32 @@ class Hunter:
         self, claimed: Claim, described: Described, acknowledge: Sequence[Acknowledge], tally: Tally, hunt: Progress
     ) -> bool:
         wanted = [(one, at) for one, at in described.found if self._is_admissible(one, at, claimed)]
-        refused = [one.video_id for one, at in described.found if not self._is_admissible(one, at, claimed)]
-        gone = [*described.absent, *refused]
-        # In an outage nobody is at fault; when other calls were answered, the videos of those that failed may be.
-        answered = described.found or described.absent or hunt.answered & OF_THE_API
-        failed = described.failed if answered else ()
-        ring, now = self._youtube.executor.ring, self._clock.now()
+        ring, now = self._youtube.ring, self._clock.now()
+        fates = fates_of(claimed, described, now, up=bool(hunt.answered & OF_THE_API))
+        for one, at in described.found:
+            if not self._is_admissible(one, at, claimed):
+                fates[one.video_id] = refused(claimed.tries[one.video_id])
         unwatched, decision = left_out(self._database, ring, self._settings, claimed, wanted, now)
         tally.admitted(len(wanted))
         written = self._write(claimed, wanted, unwatched)
 
         def feed(connection: psycopg.Connection, now: datetime) -> None:
             details = [one for one, _ in wanted]
-            account(connection, details)
+            take_off(connection, details)
             snowball.feed(connection, details, now, cap=self._settings.queue_terms, roads=claimed.found_by)
 
         try:
-            admit(
-                self._database, claimed, written, gone=gone, failed=failed, acknowledge=[*acknowledge, feed],
-                now=self._clock.now(),
-            )  # fmt: skip
+            admit(self._database, claimed, written, fates=fates, acknowledge=[*acknowledge, feed], now=self._clock.now())
         except LeaseLost:
-            log.warning("lease %s ran out; adopting what it wrote", claimed.lease.lease_id)
-            for batch, _ in written:
-                adopt_orphans(self._database, self._vault, self._clock, batch.day, dead={claimed.lease.lease_id})
+            adopt_own(self._database, self._vault, self._clock, claimed.lease, written)
             return False
         if unwatched:
             log.warning("%d of %d new videos are not watched: %s", len(unwatched), len(wanted), decision.reason)
         hunt.admitted += len(wanted)
         hunt.unwatched += len(unwatched)
         hunt.full = decision.reason or hunt.full
-        hunt.gone += len(gone)
+        hunt.absent += len(described.absent)
+        hunt.gone += sum(fate.given_up for fate in fates.values())
         hunt.bytes += sum(batch.bytes for batch, _ in written)
         return True
 
@@ -250,7 +275,7 @@ class Hunter:
         for details, arrived_at in found:
             days[arrived_at.astimezone(UTC).date()].append((details, arrived_at))
         tables = [(REGISTRY, day, registry_rows(rows, claimed, unwatched)) for day, rows in sorted(days.items())]
-        tables += [(SAMPLES, day, first_samples(rows, claimed.vids)) for day, rows in sorted(days.items())]
+        tables += [(SAMPLES, day, table) for day, table in samples_by_day(first_samples(found, claimed.vids)).items()]
         lease = claimed.lease
         return [
             (write_batch(self._vault, dataset, day, table, lease_id=lease.lease_id, epoch=lease.epoch), table)

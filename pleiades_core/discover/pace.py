@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
-#: Hunts come so often by default (pleiades_dagster/automation). Who hunts oftener spends earlier, never more.
+#: Hunts come so often by default: Dagster's schedule and the planner go by it. Who hunts oftener spends earlier, never more.
 HUNT_EVERY = timedelta(hours=1)
 
 

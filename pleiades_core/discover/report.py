@@ -11,7 +11,7 @@ from datetime import datetime
 
 from pleiades_core.discover.tally import DETAILS, Pull, Tally
 from pleiades_core.errors import PleiadesError, QuotaExhausted
-from pleiades_core.models import VideoId
+from pleiades_core.models import Bucket, VideoId
 
 #: Roads whose answers are YouTube's API's; an outage of it is one, whatever feeds and inbox say.
 OF_THE_API = frozenset({"search", "uploads", "charts", "archeology"})
@@ -24,7 +24,7 @@ class RoadReport:
     #: Arms that were asked: terms, charts; 1 for a road that is one arm.
     arms: int
     #: By bucket, refused and repeated calls included; empty for a road that costs nothing.
-    units: dict[str, int]
+    units: dict[Bucket, int]
     #: Videos named, those that several arms named counted for each.
     candidates: int
     #: Of these, not known before, and named by this road first.
@@ -50,20 +50,22 @@ class HuntReport:
     unwatched: int
     #: Why, empty when all are watched.
     full: str
-    #: Not there any more when their details were asked for, or refused by admission.
+    #: Given up: absent again and again, failing alone, or refused by admission.
     gone: int
+    #: Found in this hunt or before and not described yet: for quota, for company, or until it is time to ask again.
+    waiting: int
     #: First samples written.
     samples: int
     #: Of the batch files.
     bytes: int
     #: Attempts sent, by bucket.
-    calls: dict[str, int]
-    units_left: dict[str, int]
+    calls: dict[Bucket, int]
+    units_left: dict[Bucket, int]
     #: Roads that failed for another reason than quota, with the error.
     failures: dict[str, str]
     #: When quota ran out: the instant at which there is some again, and what to say of it.
     resets_at: datetime | None
-    spent: str
+    quota_error: str
 
     @property
     def did_something(self) -> bool:
@@ -85,6 +87,8 @@ class Progress:
     unwatched: int = 0
     full: str = ""
     gone: int = 0
+    #: Asked for and not there, those that are given up included.
+    absent: int = 0
     bytes: int = 0
 
     def note(self, what: str, error: PleiadesError) -> None:
@@ -93,29 +97,38 @@ class Progress:
             self.errors[what] = error
 
     @property
+    def settled(self) -> int:
+        """Claims of which something is known that was not known before."""
+        return self.admitted + self.gone + self.absent
+
+    @property
     def exhausted(self) -> QuotaExhausted | None:
         """The first word of spent quota."""
         return next((error for error in self.errors.values() if isinstance(error, QuotaExhausted)), None)
 
     @property
     def failure(self) -> PleiadesError | None:
-        """The error that the whole hunt ends with: nothing was admitted, and nobody answered, or the API to nobody."""
-        if not self.errors or self.exhausted is not None or self.admitted:
+        """The error that the whole hunt ends with: nothing was admitted, and nobody answered, or the API to nobody.
+
+        Spent quota is no failure, and hides none: where it kept some roads from asking, the others' failures are what counts.
+        """
+        failures = {what: error for what, error in self.errors.items() if not isinstance(error, QuotaExhausted)}
+        if not failures or self.admitted:
             return None
-        of_the_api = [error for what, error in self.errors.items() if what in {*OF_THE_API, DETAILS}]
+        of_the_api = [error for what, error in failures.items() if what in {*OF_THE_API, DETAILS}]
         if of_the_api and not self.answered & OF_THE_API:
             return of_the_api[0]
-        return None if self.answered else next(iter(self.errors.values()))
+        return None if self.answered or self.exhausted else next(iter(failures.values()))
 
-    def report(self, *, calls: dict[str, int], units_left: dict[str, int]) -> HuntReport:
+    def report(self, *, calls: dict[Bucket, int], units_left: dict[Bucket, int], waiting: int) -> HuntReport:
         """What the hunt did, at its end."""
         return HuntReport(
             roads=by_road(self.tally.pulls), answered=tuple(sorted(self.answered)), candidates=len(self.candidates),
             new=self.new, admitted=self.admitted,
-            unwatched=self.unwatched, full=self.full, gone=self.gone, samples=self.admitted, bytes=self.bytes,
+            unwatched=self.unwatched, full=self.full, gone=self.gone, waiting=waiting, samples=self.admitted, bytes=self.bytes,
             calls=calls, units_left=units_left,
             failures={name: str(error) for name, error in self.errors.items() if not isinstance(error, QuotaExhausted)},
-            resets_at=self.exhausted.resets_at if self.exhausted else None, spent=str(self.exhausted or ""),
+            resets_at=self.exhausted.resets_at if self.exhausted else None, quota_error=str(self.exhausted or ""),
         )  # fmt: skip
 
 

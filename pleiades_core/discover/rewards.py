@@ -17,12 +17,14 @@ from datetime import datetime, timedelta
 from importlib import resources
 
 from pleiades_core.discover import bandit
-from pleiades_core.discover.terms import QUERIES
+from pleiades_core.discover.terms import queue_rows
+from pleiades_core.storage.locks import in_turn
 from pleiades_core.storage.postgres import Database
+from pleiades_core.storage.queries import load_queries
 from pleiades_core.vault import samples
 from pleiades_core.vault.vault import Vault
-from pleiades_core.watchlist.leases import QUERIES as WATCHLIST
 
+_SQL = load_queries("terms")
 _FOLD = resources.files("pleiades_core.discover").joinpath("rewards.sql").read_text(encoding="utf-8")
 
 #: A pull of then counts 0.4 at the end of it; beyond it, what was known of a term is forgotten at once.
@@ -58,8 +60,8 @@ def rescore(database: Database, vault: Vault, now: datetime) -> Rescored:
     since = now - WINDOW
     with database.transaction() as connection:
         # In this order: a search that is noted in between has changed `scored_at`, and its term is left alone.
-        queue = {row[0]: (row[6], row[4] > 0) for row in connection.execute(QUERIES.terms).fetchall()}
-        known = connection.execute(QUERIES.search_pulls, {"since": since}).fetchall()
+        queue = {row.term: row for row in queue_rows(connection)}
+        known = connection.execute(_SQL.search_pulls, {"since": since}).fetchall()
     rows = samples.query(
         vault, _FOLD,
         {
@@ -69,23 +71,24 @@ def rescore(database: Database, vault: Vault, now: datetime) -> Rescored:
             "least_lift": _LEAST_LIFT, "most_lift": _MOST_LIFT,
             "pulled_at": [row[0] for row in known], "arms": [row[1] for row in known],
             "errors": [row[2] for row in known],
-            "unpulled": sorted(term for term, (_, pulled) in queue.items() if not pulled),
+            "unpulled": sorted(term for term, row in queue.items() if not row.pulls),
         },
         first=since.date(), last=now.date(),
     ).to_pylist()  # fmt: skip
     sums = {row["name"]: (row["pulls"], row["reward"]) for row in rows if row["kind"] == "term"}
     priors = {row["name"]: row["prior"] for row in rows if row["kind"] == "tag"}
     marks = [row for row in rows if row["kind"] == "mark"]
-    written = [term for term, (_, pulled) in queue.items() if pulled or term in sums or term in priors]
+    written = [term for term, row in queue.items() if row.pulls or term in sums or term in priors]
     nothing = (0.0, 0.0)
     with database.transaction() as connection:
-        connection.execute(WATCHLIST.in_turn)
+        in_turn(connection)
         changed = connection.execute(
-            QUERIES.rescore_terms,
+            _SQL.rescore_terms,
             {
                 "terms": written, "pulls": [sums.get(term, nothing)[0] for term in written],
                 "rewards": [sums.get(term, nothing)[1] for term in written],
-                "priors": [priors.get(term) for term in written], "seen": [queue[term][0] for term in written], "now": now,
+                "priors": [priors.get(term) for term in written],
+                "seen": [queue[term].scored_at for term in written], "now": now,
             },
         ).rowcount  # fmt: skip
     return Rescored(

@@ -20,7 +20,7 @@ with asked as (
 ), described as (
     select vid, road, tags, published_at, discovered_at from raw_videos
     where epoch(discovered_at) between $since and $now
-    qualify row_number() over (partition by vid order by discovered_at, title) = 1
+    qualify is_first_description(vid, discovered_at, title)
 ), measured as (
     -- At 48 hours of age, from the nearest sample within half a day, the earlier of two that are as near: videos are polled daily
     -- at that age, so that one is in reach, and views at other ages do not compare.

@@ -8,6 +8,8 @@ Roads that cost nothing come first, so that what they find is described before t
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import random
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -21,14 +23,19 @@ from pleiades_core.discover.sources.charts import A_CHART, charts
 from pleiades_core.discover.sources.feeds import feeds
 from pleiades_core.discover.sources.inbox import inbox
 from pleiades_core.discover.sources.search import search
-from pleiades_core.discover.sources.source import Find
+from pleiades_core.discover.sources.source import ROADS, Find
 from pleiades_core.discover.sources.uploads import uploads
+from pleiades_core.models import Bucket, Pool
 from pleiades_core.settings import Settings
+from pleiades_core.storage.locks import asking
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import YouTube
 from pleiades_core.youtube.feeds import Feeds
-from pleiades_core.youtube.quota import GENERAL, SEARCH
 
+log = logging.getLogger(__name__)
+
+#: Roads that ask nobody.
+_INBOX = ("manual", "push")
 #: A road, and its finds once somebody iterates.
 Road = tuple[str, Iterator[Find]]
 
@@ -43,13 +50,27 @@ class Roads:
     clock: Clock
     settings: Settings
 
+    @contextlib.contextmanager
+    def alone(self, name: str) -> Iterator[bool]:
+        """Whether a road is this hunter's for the block. No: another one is asking, and the same questions are not paid twice.
+
+        What waits in the inbox costs nothing, and whoever put it there counts on the hunt that comes next: that is anybody's.
+        """
+        if name in _INBOX:
+            yield True
+            return
+        with self.database.session() as session, asking(session, ROADS[name]) as ours:
+            if not ours:
+                log.warning("road %s: another hunt is on it, this one passes it over", name)
+            yield ours
+
     def take(self, only: Collection[str]) -> Iterator[Road]:
         """The roads of `only`, each with a budget worked out when its turn comes: what the ones before found is described."""
         now, settings, database = self.clock.now(), self.settings, self.database
         parallel = settings.parallel_calls
         window = timedelta(hours=settings.search_window_hours)
         rng = random.Random(now.isoformat())  # noqa: S311  draws terms, no secrets; the same instant draws the same
-        for name in ("manual", "push"):
+        for name in _INBOX:
             if name in only:
                 yield name, inbox(database, name)
         if "feeds" in only and settings.feeds_per_hunt:
@@ -57,27 +78,28 @@ class Roads:
         if "charts" in only and settings.chart_regions:
             read = partial(charts, database, self.youtube, self.clock, regions=settings.chart_regions)
             # One chart at least: small allowances would never reach the price of any.
-            yield "charts", self._paid(GENERAL, "hunting", lambda units: read(units=max(units, A_CHART)))
+            yield "charts", self._paid(Bucket.GENERAL, Pool.HUNTING, lambda units: read(units=max(units, A_CHART)))
         if "search" in only and settings.searches_per_hunt:
             ask = partial(search, database, self.youtube, now=now, window=window, rng=rng)
-            yield "search", self._paid(SEARCH, "hunting", lambda units: ask(pages=min(units, settings.searches_per_hunt)))
+            pages = settings.searches_per_hunt
+            yield "search", self._paid(Bucket.SEARCH, Pool.HUNTING, lambda units: ask(pages=min(units, pages)))
         if "archeology" in only:
             dig = partial(archeology, database, self.youtube, now=now)
             # No complaint when its share is used up, or no key serves it: the past can wait. Unless it was asked for alone.
             alone = set(only) == {"archeology"}
-            left = 0 if alone else self._allowance(self.youtube.units_left(SEARCH, "archeology"))
-            yield "archeology", self._paid(SEARCH, "archeology", lambda units: dig(pages=units)) if alone else dig(pages=left)
+            share = Bucket.SEARCH, Pool.ARCHEOLOGY
+            left = 0 if alone else self._allowance(*share)
+            yield "archeology", self._paid(*share, lambda units: dig(pages=units)) if alone else dig(pages=left)
         if "uploads" in only and settings.uploads_per_hunt:
             follow = partial(uploads, database, self.youtube, now=now, parallel=parallel)
-            yield "uploads", self._paid(GENERAL, "hunting", lambda units: follow(units=min(units, settings.uploads_per_hunt)))
+            most = settings.uploads_per_hunt
+            yield "uploads", self._paid(Bucket.GENERAL, Pool.HUNTING, lambda units: follow(units=min(units, most)))
 
-    def _paid(self, bucket: str, pool: str, road: Callable[[int], Iterator[Find]]) -> Iterator[Find]:
+    def _paid(self, bucket: Bucket, pool: Pool, road: Callable[[int], Iterator[Find]]) -> Iterator[Find]:
         """A road with what it may spend now. Raises QuotaExhausted or KeyInvalid, with the reason, when that is nothing."""
-        left = self.youtube.units_left(bucket, pool)
-        if not left:
-            self.youtube.executor.ring.choose(bucket, pool)
-        yield from road(self._allowance(left))
+        self.youtube.require(bucket, pool)
+        yield from road(self._allowance(bucket, pool))
 
-    def _allowance(self, left: int) -> int:
-        now = self.clock.now()
-        return allowance(left, self.youtube.executor.ledger.resets_at() - now)
+    def _allowance(self, bucket: Bucket, pool: Pool) -> int:
+        left = self.youtube.units_left(bucket, pool)
+        return allowance(left, self.youtube.ledger.resets_at() - self.clock.now())

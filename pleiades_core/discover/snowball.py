@@ -20,8 +20,12 @@ from datetime import datetime
 import psycopg
 
 from pleiades_core.discover import bandit
-from pleiades_core.discover.terms import QUERIES, spelt
+from pleiades_core.discover.terms import spelt
 from pleiades_core.models import ChannelId, VideoDetails, VideoId
+from pleiades_core.storage.locks import ADDING_TERMS
+from pleiades_core.storage.queries import load_queries
+
+_SQL = load_queries("terms")
 
 #: Terms that one batch may add: a hunt describes up to 2,500 videos a batch, with some ten tags each.
 MOST_NEW = 200
@@ -30,8 +34,6 @@ _NARROWEST, LONGEST = 3, 60
 #: A term's children are expected to do somewhat better than it does, or nobody would try them before what is known. An
 #: assumption; what a tag really adds is measured once its videos are two days old (rewards.py).
 LIFT = 1.5
-#: Transactions that add terms, one at a time. The letters of "snow".
-_ADDING = 0x736E6F77
 
 _URL = re.compile(r"://|^www\.|^\S+\.(?:com|net|org|tv|io|ly|me|be|gg|co|info|app|xyz)(?:/|$)")
 #: What search reads as operators, and what surrounds a tag without being of it.
@@ -100,10 +102,10 @@ def feed(
     terms = sorted(channels, key=lambda term: (-len(channels[term]), term))
     known = {"now": now, "halve_s": bandit.MENTIONS_HALVE.total_seconds(), "prior_pulls": bandit.PRIOR_PULLS}
     mentioned, added = _one(
-        connection, QUERIES.mention_terms,
+        connection, _SQL.mention_terms,
         {
             **known, "terms": terms, "parents": [parents.get(term) for term in terms], "most": MOST_NEW, "lift": LIFT,
-            "usual": bandit.USUAL_REWARD, "lock": _ADDING,
+            "usual": bandit.USUAL_REWARD, "lock": ADDING_TERMS,
         },
     )  # fmt: skip
     return Fed(offered=len(terms), mentioned=mentioned, added=added, culled=cull(connection, now, cap=cap))
@@ -116,11 +118,11 @@ def cull(connection: psycopg.Connection, now: datetime, *, cap: int) -> int:
     """
     words = {"now": now, "kept_a_day": bandit.KEPT_A_DAY, "prior_pulls": bandit.PRIOR_PULLS}
     given = {**words, "usual": bandit.USUAL_REWARD, "pool_terms": bandit.POOL_TERMS}
-    usual, length = _one(connection, QUERIES.usual_reward, given)
+    usual, length = _one(connection, _SQL.usual_reward, given)
     if length <= cap:
         return 0
     return connection.execute(
-        QUERIES.cull_terms,
+        _SQL.cull_terms,
         {
             **words, "usual": usual, "cap": cap, "halve_s": bandit.MENTIONS_HALVE.total_seconds(),
             "most_mentions": bandit.MOST_MENTIONS,

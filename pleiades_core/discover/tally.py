@@ -16,13 +16,17 @@ from datetime import datetime
 
 import psycopg
 
-from pleiades_core.discover.admission import QUERIES
 from pleiades_core.discover.sources.source import ROADS, Find
-from pleiades_core.models import VideoId
+from pleiades_core.models import Bucket, VideoId
+from pleiades_core.storage.queries import load_queries
 from pleiades_core.videoid import decode
+
+_PULLS, _VIDEOS = map(load_queries, ("pulls", "videos"))
 
 #: The calls that describe what the roads found are a line of their own.
 DETAILS = "details"
+#: So are the calls of a hunt that ended before what they brought was durable; by bucket.
+INTERRUPTED = "interrupted"
 _ERROR_CHARS = 300
 
 
@@ -30,7 +34,7 @@ _ERROR_CHARS = 300
 class Pull:
     """One arm of one road in one hunt."""
 
-    units: Counter[str] = field(default_factory=Counter)
+    units: Counter[Bucket] = field(default_factory=Counter)
     candidates: int = 0
     #: Of the candidates, those that nothing had come upon before, not even earlier in this hunt.
     new: int = 0
@@ -44,7 +48,7 @@ class Tally:
         self.pulls: dict[tuple[str, str], Pull] = {}
         self._bits: dict[VideoId, int] = {}
 
-    def asked(self, find: Find, units: Counter[str]) -> None:
+    def asked(self, find: Find, units: Counter[Bucket]) -> None:
         """A road yielded a find, after calls that cost so much."""
         pull = self._of(find.road, find.arm)
         pull.units += units
@@ -53,7 +57,7 @@ class Tally:
         for candidate in find.candidates:
             self._bits[candidate.video_id] = self._bits.get(candidate.video_id, 0) | ROADS[find.road]
 
-    def spent(self, road: str, units: Counter[str], error: str = "", *, candidates: int = 0) -> None:
+    def spent(self, road: str, units: Counter[Bucket], error: str = "", *, candidates: int = 0) -> None:
         """Calls that brought no find, or described what others brought."""
         if units or error:
             pull = self._of(road, "")
@@ -69,15 +73,20 @@ class Tally:
             self._of(find.road, find.arm).new += len(named)
             left -= named
 
+    def lost(self, units: Counter[Bucket]) -> None:
+        """Calls whose finds are not kept: they are paid for, and the questions will be asked again."""
+        for bucket, count in units.items():
+            self._of(INTERRUPTED, bucket).units[bucket] += count
+
     def admitted(self, count: int) -> None:
         """Videos that were described and came through the door."""
         if count:
             self._of(DETAILS, "").new += count
 
     @property
-    def units(self) -> int:
+    def units(self) -> Counter[Bucket]:
         """Of all pulls."""
-        return sum(pull.units.total() for pull in self.pulls.values())
+        return sum((pull.units for pull in self.pulls.values()), Counter())
 
     @property
     def candidates(self) -> int:
@@ -108,7 +117,7 @@ class Tally:
             for (road, arm), pull in self.pulls.items()
         ]
         connection.execute(
-            QUERIES.record_pulls,
+            _PULLS.record_pulls,
             {
                 "now": now, "roads": [road for road, *_ in rows], "arms": [arm for _, arm, *_ in rows],
                 "buckets": [bucket for *_, bucket, _ in rows], "units": [pull.units.total() for *_, pull in rows],
@@ -117,7 +126,7 @@ class Tally:
             },
         )  # fmt: skip
         bits = {decode(video_id): bit for video_id, bit in self._bits.items()}
-        connection.execute(QUERIES.mark_roads, {"id8s": list(bits), "bits": list(bits.values())})
+        connection.execute(_VIDEOS.mark_roads, {"id8s": list(bits), "bits": list(bits.values())})
 
     def _of(self, road: str, arm: str) -> Pull:
         return self.pulls.setdefault((road, arm), Pull())

@@ -4,7 +4,8 @@ Belongs here: rounds, windows and page tokens, and what people put into the queu
 (sources/), which terms are worth it (bandit.py), terms from tags (snowball.py), what they were worth (rewards.py).
 
 A round reads the results of one term page by page, newest first, back to where the last finished round began. Its page token is
-kept only once the page's videos are durable, and dropped when it is old: YouTube's offsets shift as new videos arrive.
+kept only once the page's videos are durable, and dropped when it is old: YouTube's offsets shift as new videos arrive. Search
+ends near 500 results: of a term with more than these since its last round, the older ones are not searched for again.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ import psycopg
 from pleiades_core.discover import bandit
 from pleiades_core.discover.bandit import Arm
 from pleiades_core.errors import UsageError
-from pleiades_core.storage.queries import load_queries
-from pleiades_core.watchlist.leases import QUERIES as WATCHLIST
+from pleiades_core.storage.locks import in_turn
+from pleiades_core.storage.queries import load_queries, records
 
-QUERIES = load_queries("terms")
+_SQL = load_queries("terms")
 
 #: A page token older than this starts its round anew.
 TOKEN_LIVES = timedelta(hours=12)
@@ -70,16 +71,34 @@ class QueuedTerm:
     found: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One row of the queue."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRow:
+    """One row of the queue as it stands in the table."""
 
-    arm: Arm
-    page_token: str | None
+    term: str
+    priority: int
+    mentions: float
+    mentioned_at: datetime | None
+    #: Discounted sums, as of `scored_at`.
+    pulls: float
+    reward: float
+    scored_at: datetime | None
+    prior_mean: float | None
+    last_searched_at: datetime | None
+    added_at: datetime | None
+    next_page_token: str | None
     token_at: datetime | None
     round_started_at: datetime | None
     searched_until: datetime | None
     found: int
+
+    def arm(self, now: datetime) -> Arm:
+        """What the bandit needs of it."""
+        return Arm(
+            term=self.term, priority=self.priority, mentions=self.mentions, mentioned_at=self.mentioned_at, pulls=self.pulls,
+            reward=self.reward, scored_at=self.scored_at, prior_mean=self.prior_mean, last_searched_at=self.last_searched_at,
+            added_at=self.added_at, in_round=_goes_on(self.next_page_token, self.token_at, now),
+        )  # fmt: skip
 
 
 def next_turn(
@@ -100,14 +119,12 @@ def take_turns(
     connection: psycopg.Connection, *, limit: int, now: datetime, window: timedelta, rng: random.Random
 ) -> list[SearchTurn]:
     """The terms to search now. Nothing is locked: two hunters that search the same term find the same videos once."""
-    rows = {row.arm.term: row for row in _rows(connection, now)}
-    chosen = (rows[arm.term] for arm in bandit.draw([row.arm for row in rows.values()], now, rng, limit))
+    rows = {row.term: row for row in queue_rows(connection)}
+    chosen = (rows[arm.term] for arm in bandit.draw([row.arm(now) for row in rows.values()], now, rng, limit))
     return [
-        next_turn(
-            row.arm.term, row.page_token, row.token_at, row.round_started_at, row.searched_until, now=now, window=window
-        )
+        next_turn(row.term, row.next_page_token, row.token_at, row.round_started_at, row.searched_until, now=now, window=window)
         for row in chosen
-    ]  # fmt: skip
+    ]
 
 
 def acknowledge(
@@ -115,13 +132,13 @@ def acknowledge(
 ) -> None:
     """Note, in the transaction that makes a page's videos durable, where to go on. A finished round moves the window.
 
-    The caller has taken the hunters' turn (`in_turn` of watchlist.sql), as has whoever else writes the queue: what holds a row
-    is waited for, and nothing that was noted is lost.
+    The caller has taken the hunters' turn (storage/locks.py), as has whoever else writes the queue: what holds a row is waited
+    for, and nothing that was noted is lost.
 
     Where another hunter has gone on from the same place meanwhile, the place stays his; what was found counts all the same.
     """
     connection.execute(
-        QUERIES.ack_term,
+        _SQL.ack_term,
         {
             "term": turn.term, "next_page_token": next_page_token, "now": now, "round_started_at": turn.round_started_at,
             "searched_until": turn.round_started_at if finished else None, "found": found,
@@ -137,23 +154,24 @@ def pulled(connection: psycopg.Connection, term: str, *, new: int, now: datetime
     queue meanwhile stays away. In turn, like `acknowledge`.
     """
     words = {"term": term, "reward": new * bandit.VIRAL_SHARE, "kept_a_day": bandit.KEPT_A_DAY, "now": now}
-    connection.execute(QUERIES.pulled, words)
+    connection.execute(_SQL.pulled, words)
 
 
 def seed(connection: psycopg.Connection, terms: Sequence[str], *, priority: int = 0) -> None:
     """Put terms into the queue that are not in it, before any that came later. Blank and overlong ones are passed over."""
-    connection.execute(WATCHLIST.in_turn)
-    connection.execute(QUERIES.seed_terms, {"terms": usable(terms), "priority": priority})
+    in_turn(connection)
+    connection.execute(_SQL.seed_terms, {"terms": usable(terms), "priority": priority})
 
 
 def add(connection: psycopg.Connection, term: str, *, priority: int, now: datetime) -> str:
     """Put a term into the queue, or change the priority of one that is there; how it is spelt there. Raises UsageError."""
     if not is_term(term):
-        raise UsageError(f"{term!r} is not a term", cure=f"a term has 1 to {LONGEST} characters")
+        shown = f"{term[:LONGEST]!r}{'…' * (len(term) > LONGEST)}"
+        raise UsageError(f"{shown} is not a term", cure=f"a term has 1 to {LONGEST} characters")
     if not 0 <= priority <= MOST_PRIORITY:
         raise UsageError(f"priority {priority} is out of range", cure=f"0 is ordinary, the largest is {MOST_PRIORITY}")
-    connection.execute(WATCHLIST.in_turn)
-    connection.execute(QUERIES.add_term, {"term": spelt(term), "priority": priority, "now": now})
+    in_turn(connection)
+    connection.execute(_SQL.add_term, {"term": spelt(term), "priority": priority, "now": now})
     return spelt(term)
 
 
@@ -174,37 +192,25 @@ def is_term(text: str) -> bool:
     return 1 <= len(term) <= LONGEST and not any(unicodedata.category(character) in {"Cc", "Cs"} for character in term)
 
 
-def queued(connection: psycopg.Connection, now: datetime, *, limit: int | None = None) -> list[QueuedTerm]:
+def queued(connection: psycopg.Connection, now: datetime) -> list[QueuedTerm]:
     """The queue, by priority and then by what each term promises."""
-    rows = _rows(connection, now)
-    usual = bandit.usual_reward([row.arm for row in rows], now)
+    rows = [(row.arm(now), row.found) for row in queue_rows(connection)]
+    usual = bandit.usual_reward([arm for arm, _ in rows], now)
     listed = [
         QueuedTerm(
             term=arm.term, priority=arm.priority, mentions=bandit.mentions_now(arm, now),
             pulls=bandit.discounted(arm.pulls, arm.scored_at, now), reward=bandit.discounted(arm.reward, arm.scored_at, now),
             expected=bandit.expected(arm, usual, now), readiness=bandit.readiness(arm, now), added_at=arm.added_at,
-            last_searched_at=arm.last_searched_at, found=row.found,
+            last_searched_at=arm.last_searched_at, found=found,
         )
-        for row in rows for arm in (row.arm,)
+        for arm, found in rows
     ]  # fmt: skip
-    return sorted(listed, key=lambda one: (-one.priority, -one.expected, one.term))[:limit]
+    return sorted(listed, key=lambda one: (-one.priority, -one.expected, one.term))
 
 
-def _rows(connection: psycopg.Connection, now: datetime) -> list[_Row]:
-    return [
-        _Row(
-            Arm(
-                term=term, priority=priority, mentions=mentions, mentioned_at=mentioned_at, pulls=pulls, reward=reward,
-                scored_at=scored_at, prior_mean=prior_mean, last_searched_at=last_searched_at, added_at=added_at,
-                in_round=_goes_on(page_token, token_at, now),
-            ),
-            page_token, token_at, round_started_at, searched_until, found,
-        )
-        for (
-            term, priority, mentions, mentioned_at, pulls, reward, scored_at, prior_mean, last_searched_at, added_at,
-            page_token, token_at, round_started_at, searched_until, found,
-        ) in connection.execute(QUERIES.terms).fetchall()
-    ]  # fmt: skip
+def queue_rows(connection: psycopg.Connection) -> list[QueueRow]:
+    """The whole queue, in the order of the seed."""
+    return records(connection, QueueRow, _SQL.terms)
 
 
 def _goes_on(page_token: str | None, token_at: datetime | None, now: datetime) -> bool:

@@ -10,17 +10,20 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from pleiades_core.discover.admission import QUERIES, Claim
+from pleiades_core.discover.admission import Claim
 from pleiades_core.discover.capacity import Decision, decide, in_hourly, is_chosen, room
 from pleiades_core.discover.sources.source import Found
-from pleiades_core.models import VideoId
+from pleiades_core.models import Bucket, Pool, VideoId
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
+from pleiades_core.storage.queries import load_queries
 from pleiades_core.videoid import decode
 from pleiades_core.watchlist.cadence import TIERS
 from pleiades_core.watchlist.slices import due_counts
 from pleiades_core.youtube.keyring import KeyRing
-from pleiades_core.youtube.quota import STATS
+from pleiades_core.youtube.pool import pools_of
+
+_SQL = load_queries("videos")
 
 
 def left_out(
@@ -31,10 +34,11 @@ def left_out(
         return frozenset(), Decision(share=1.0, reason="")
     with database.transaction() as connection:
         counts = due_counts(connection, TIERS, now)
-        young = connection.execute(QUERIES.young_since, {"since": now - timedelta(days=1)}).fetchone()
+        young = connection.execute(_SQL.young_since, {"since": now - timedelta(days=1)}).fetchone()
     watched = {tier: count.watched for tier, count in counts.items()}
-    serving = {key.project for key in ring.keys if "tracking" in key.pools}
-    units = sum(row.limit for row in ring.ledger.rows(serving) if row.bucket == STATS and row.project in serving)
+    # Where every key for it was refused somebody will mend that, and what is left out now is left out for good.
+    serving = ring.serving(Pool.TRACKING) or [name for name, pools in pools_of(ring.keys).items() if Pool.TRACKING in pools]
+    units = sum(ring.ledger.limit(project, Bucket.STATS) for project in serving)
     new = Counter(TIERS.tier(now - one.published_at, 0) for one, _ in found)
     decision = decide(
         in_hourly(new), room(watched, units), settings.when_full,

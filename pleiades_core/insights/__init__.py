@@ -1,1 +1,3 @@
-"""What is rising, and how fast: computed from the vault alone, so every answer can be computed again."""
+"""What is rising, and how fast: velocity, ranking and bias are computed from the vault, so that they can be computed
+again; how quota, roads and channels stand is read from SQL.
+"""

@@ -29,8 +29,10 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "search": ("search",), "followed channels": ("uploads", "feeds", "push"), "charts": ("charts",),
     "archeology": ("archeology",),
 }  # fmt: skip
+_GROUP_OF = {road: group for group, roads in GROUPS.items() for road in roads}
 CAVEATS = (
     "Roads are not independent: followed channels were found by searching. They overlap more than by chance: more is unseen.",
+    "Roads of the same channels count as one: lists are read where push and feeds missed something, as if much were unseen.",
     "Chances are unequal: search prefers popular videos, charts show what has risen. So Chao's figure is a lower bound.",
     "What no search shows and no followed channel published is in no estimate.",
     "Search forgets videos after 20 to 60 days and answers differently each time: never take silence for a video's absence.",
@@ -61,7 +63,7 @@ class RoadSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Two roads."""
+    """Two roads of different groups."""
 
     first: str
     second: str
@@ -86,6 +88,17 @@ class Bias:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """Videos that one set of roads came upon, of one language and category."""
+
+    language: str
+    category: str
+    #: A mask, as in `ROADS`.
+    roads: int
+    videos: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CoverageReport:
     """How much the roads find."""
 
@@ -95,9 +108,7 @@ class CoverageReport:
     videos: int
     roads: tuple[RoadSeen, ...]
     pairs: tuple[Pair, ...]
-    #: At least so many there are, each road an occasion of its own.
-    by_road: Estimate | None
-    #: The same with roads that follow the same channels taken together: the figure to go by.
+    #: At least so many there are, each group of `GROUPS` an occasion.
     by_group: Estimate | None
     bias: tuple[Bias, ...]
     #: Videos whose descriptions the bias was measured on.
@@ -113,22 +124,20 @@ def coverage(database: Database, vault: Vault, until: datetime, *, days: float =
         masks = {int(mask): int(count) for mask, count in connection.execute(_SQL.masks, words).fetchall()}
         drawn = connection.execute(_SQL.sample, words).fetchall()
     sampled = pa.table(
-        {"vid": pa.array([row[0] for row in drawn], pa.int32()), "roads": pa.array([row[1] for row in drawn], pa.int16())}
+        {"vid": pa.array([vid for vid, _ in drawn], pa.int32()), "roads": pa.array([mask for _, mask in drawn], pa.int16())}
     )
     last = until.date()
     table = samples.query(vault, _DESCRIBED, first=last, last=last, tables={"sampled": sampled})
-    described = [(row["language"], row["category"], row["roads"], row["videos"]) for row in table.to_pylist()]
+    described = [Described(**row) for row in table.to_pylist()]
     return report(masks, described, since=since, until=until)
 
 
-def report(
-    masks: Mapping[int, int], described: Sequence[tuple[str, str, int, int]], *, since: datetime, until: datetime
-) -> CoverageReport:
-    """The report for counts by set of roads, and for described videos as (language, category, roads, videos). Pure."""
+def report(masks: Mapping[int, int], described: Sequence[Described], *, since: datetime, until: datetime) -> CoverageReport:
+    """The report for counts by set of roads, and for described videos. Pure."""
     used = [road for road, bit in ROADS.items() if any(mask & bit for mask in masks)]
     seen = {road: _count(masks, ROADS[road]) for road in used}
     videos = sum(masks.values())
-    drawn = [road for road in used if road != "manual"]
+    drawn = [road for road in used if road in _GROUP_OF]
     groups = [sum(ROADS[road] for road in roads) for roads in GROUPS.values() if any(road in used for road in roads)]
     return CoverageReport(
         since=since, until=until, videos=videos,
@@ -138,12 +147,15 @@ def report(
         pairs=tuple(
             Pair(first=one, second=other, both=both, estimate=chapman(seen[one], seen[other], both))
             for one, other in itertools.combinations(drawn, 2)
+            if _GROUP_OF[one] != _GROUP_OF[other]
             for both in [_both(masks, ROADS[one], ROADS[other])]
         ),
-        by_road=chao(masks, [ROADS[road] for road in drawn]),
         by_group=chao(masks, groups),
-        bias=(*_bias("language", 0, described, used), *_bias("category", 1, described, used)),
-        described=sum(row[3] for row in described),
+        bias=(
+            *_bias("language", [(row.language, row) for row in described], used),
+            *_bias("category", [(row.category, row) for row in described], used),
+        ),
+        described=sum(row.videos for row in described),
     )  # fmt: skip
 
 
@@ -155,18 +167,18 @@ def _both(masks: Mapping[int, int], one: int, other: int) -> int:
     return sum(count for mask, count in masks.items() if mask & one and mask & other)
 
 
-def _bias(by: str, column: int, described: Sequence[tuple[str, str, int, int]], roads: Sequence[str]) -> list[Bias]:
+def _bias(by: str, described: Sequence[tuple[str, Described]], roads: Sequence[str]) -> list[Bias]:
     """The most frequent kinds on each road that saw enough."""
     everywhere = Counter[str]()
-    for row in described:
-        everywhere[str(row[column])] += row[3]
+    for kind, row in described:
+        everywhere[kind] += row.videos
     whole = everywhere.total()
     found = []
     for road in roads:
         here = Counter[str]()
-        for row in described:
-            if row[2] & ROADS[road]:
-                here[str(row[column])] += row[3]
+        for kind, row in described:
+            if row.roads & ROADS[road]:
+                here[kind] += row.videos
         if here.total() < _FEWEST:
             continue
         elsewhere = whole - here.total()

@@ -3,7 +3,7 @@ with described as (
     select r.vid, lower(split_part(coalesce(nullif(r.language, ''), 'unknown'), '-', 1)) as language,
            coalesce(cast(r.category_id as varchar), 'unknown') as category
     from raw_videos r join sampled using (vid)
-    qualify row_number() over (partition by r.vid order by r.discovered_at, r.title) = 1
+    qualify is_first_description(r.vid, r.discovered_at, r.title)
 )
 select d.language, d.category, s.roads, count(*) as videos
 from described d join sampled s using (vid)

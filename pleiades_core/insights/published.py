@@ -11,9 +11,7 @@ from importlib import resources
 import pyarrow as pa
 
 from pleiades_core.clock import utc_midnight
-from pleiades_core.errors import NotFound
-from pleiades_core.storage import parquet
-from pleiades_core.storage.objects import sha256_of
+from pleiades_core.storage import objects, parquet
 from pleiades_core.vault import samples
 from pleiades_core.vault.vault import Vault
 
@@ -30,14 +28,8 @@ def key_of(name: str, day: date) -> str:
 
 def publish(vault: Vault, name: str, day: date, table: pa.Table) -> int:
     """Replace the day's file; its bytes. The same table leaves the file as it is. Raises PublishConflict."""
-    key = key_of(name, day)
     content = parquet.encode(table.replace_schema_metadata(None), level=parquet.ARCHIVE_LEVEL)
-    try:
-        present: str | None = sha256_of(vault.archive.read(key))
-    except NotFound:
-        present = None
-    if present != sha256_of(content):
-        vault.archive.replace(key, content, expected=present)
+    objects.publish(vault.archive, key_of(name, day), content)
     return len(content)
 
 

@@ -1,6 +1,7 @@
 """What is rising: videos by views per hour over the last 24 hours, with what a person needs to judge them.
 
 Belongs here: the order and the columns of a ranking. The age-matched score will stand beside the velocity (`viral_score`).
+Does not belong here: velocity (velocity.py), publishing (published.py).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ with fastest as (
 ), described as (
     -- Only what is shown is looked up: the registry grows for ever.
     select * from raw_videos where vid in (select vid from fastest)
-    qualify row_number() over (partition by vid order by discovered_at, title) = 1
+    qualify is_first_description(vid, discovered_at, title)
 )
 select r.rank, v.video_id, v.title, v.channel_title, v.channel_id,
        round(($until - epoch(v.published_at)) / 3600, 2) as age_hours,

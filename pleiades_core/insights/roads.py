@@ -13,14 +13,15 @@ from datetime import datetime, timedelta
 from importlib import resources
 from typing import NamedTuple
 
+from pleiades_core.discover.admission import waiting
 from pleiades_core.discover.channels import MOST_PAGES
 from pleiades_core.storage.postgres import Database
-from pleiades_core.storage.queries import load_queries
+from pleiades_core.storage.queries import load_queries, records
 from pleiades_core.vault import samples
 from pleiades_core.vault.vault import Vault
 from pleiades_core.youtube.api import IDS_PER_CALL
 
-#: Pulls leave SQL once they are in the vault and so old (vault/pulls.py); younger ones are all there.
+#: Younger pulls are all in SQL; older ones leave it once they are in the vault (discover/learning.PULLS_KEPT).
 KEPT_IN_SQL = timedelta(days=7)
 
 _SQL = load_queries("roads")
@@ -44,7 +45,7 @@ class RoadYield:
     new: int
     #: None where no unit was spent.
     new_per_unit: float | None
-    last_pulled: datetime
+    last_pulled_at: datetime
     #: The newest, empty where there was none.
     last_error: str
     failed_at: datetime | None
@@ -78,6 +79,8 @@ class RoadsReport:
     since: datetime
     until: datetime
     roads: tuple[RoadYield, ...]
+    #: Videos that were found and wait to be described: for quota, for company in a call, or until it is time to ask again.
+    to_describe: int
     channels: ChannelsState
 
 
@@ -91,7 +94,7 @@ class _Row(NamedTuple):
     units: int
     candidates: int
     new: int
-    last_pulled: datetime
+    last_pulled_at: datetime
     error: str | None
     failed_at: datetime | None
 
@@ -103,29 +106,28 @@ def roads(database: Database, vault: Vault, now: datetime, *, days: float = 7, a
     """
     since = now - timedelta(days=days)
     with database.transaction() as connection:
-        rows = connection.execute(_SQL.by_arm, {"since": since}).fetchall()
+        rows = records(connection, _Row, _SQL.by_arm, {"since": since})
         if now - since > KEPT_IN_SQL:
             kept = [row[0].isoformat() for row in connection.execute(_SQL.days_in_sql, {"since": since}).fetchall()]
             last = now.date()
             older = samples.query(vault, _OLDER, {"since": since, "kept": kept}, first=last, last=last)
-            rows += [tuple(row.values()) for row in older.to_pylist()]
+            rows += [_Row(**row) for row in older.to_pylist()]
     groups: dict[tuple[str, str], list[_Row]] = {}
-    for row in map(_Row._make, rows):
+    for row in rows:
         groups.setdefault((row.road, row.arm if arms else ""), []).append(row)
     found = [_yield(road, arm, parts) for (road, arm), parts in groups.items()]
     found.sort(key=lambda one: (-one.new, one.road, one.arm))
-    return RoadsReport(since=since, until=now, roads=tuple(found), channels=channels_state(database, now))
+    return RoadsReport(
+        since=since, until=now, roads=tuple(found), to_describe=waiting(database), channels=channels_state(database, now)
+    )
 
 
 def channels_state(database: Database, now: datetime) -> ChannelsState:
     """How the followed channels stand."""
     with database.transaction() as connection:
-        row = connection.execute(_SQL.channels, {"now": now, "most_pages": MOST_PAGES, "page": IDS_PER_CALL}).fetchone()
-    assert row is not None  # noqa: S101  an aggregate without groups has one row
-    return ChannelsState(
-        followed=row[0], push_live=row[1], feeds_failing=row[2], feeds_only=row[3], unanswered=row[4],
-        lists_a_day=float(row[5]), waiting=row[6], waiting_pages=row[7], uploads_a_day=float(row[8]),
-    )  # fmt: skip
+        words = {"now": now, "most_pages": MOST_PAGES, "page": IDS_PER_CALL}
+        (state,) = records(connection, ChannelsState, _SQL.channels, words)
+    return state
 
 
 def _yield(road: str, arm: str, parts: Sequence[_Row]) -> RoadYield:
@@ -134,10 +136,11 @@ def _yield(road: str, arm: str, parts: Sequence[_Row]) -> RoadYield:
         if part.units:
             units[part.bucket] += part.units
     new = sum(part.new for part in parts)
-    failed = max((part for part in parts if part.failed_at), key=lambda part: part.failed_at or part.last_pulled, default=None)
+    failures = [part for part in parts if part.failed_at]
+    failed = max(failures, key=lambda part: part.failed_at or part.last_pulled_at, default=None)
     return RoadYield(
         road=road, arm=arm, pulls=sum(part.pulls for part in parts), units=dict(units), new=new,
         candidates=sum(part.candidates for part in parts), new_per_unit=new / units.total() if units else None,
-        last_pulled=max(part.last_pulled for part in parts),
+        last_pulled_at=max(part.last_pulled_at for part in parts),
         last_error=(failed.error or "") if failed else "", failed_at=failed.failed_at if failed else None,
     )  # fmt: skip

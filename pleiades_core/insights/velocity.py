@@ -1,4 +1,7 @@
-"""Views per hour and acceleration of every video, day by day. The formulas stand in views.sql."""
+"""Views per hour and acceleration of every video, day by day.
+
+Does not belong here: the formulas (views.sql), ranking by them (ranking.py).
+"""
 
 from __future__ import annotations
 

@@ -16,14 +16,15 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
+from pleiades_core.discover.pace import HUNT_EVERY
 from pleiades_core.discover.sources.charts import A_CHART, READ_AGAIN
 from pleiades_core.insights.roads import ChannelsState
+from pleiades_core.models import Bucket, Pool
 from pleiades_core.youtube.api import CHART_CATEGORIES, IDS_PER_CALL
-from pleiades_core.youtube.quota import GENERAL, SEARCH, STATS
-from pleiades_core.youtube.shares import ARCHEOLOGY, HUNTING, TRACKING, weights
+from pleiades_core.youtube.shares import weights
 
-#: Hunts of a day by default (pleiades_dagster/automation/schedules.py).
-HUNTS_A_DAY = 24
+#: By default.
+HUNTS_A_DAY = timedelta(days=1) // HUNT_EVERY
 _CHART_READINGS = timedelta(days=1) / READ_AGAIN
 
 TRACK, DETAILS, CHARTS, CHECKS, LISTS, SEARCHES, PAST = (
@@ -31,13 +32,17 @@ TRACK, DETAILS, CHARTS, CHECKS, LISTS, SEARCHES, PAST = (
 )  # fmt: skip
 
 
+#: Below it there is nothing to hand on but rounding.
+_UNIT = 1.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """What one consumer asks of one bucket on one day, in units."""
 
     consumer: str
-    bucket: str
-    pool: str
+    bucket: Bucket
+    pool: Pool
     #: What it could use.
     wants: float
     #: What keeps its promise; going without it is starving. Never more than it wants.
@@ -49,12 +54,14 @@ class Purse:
     """One bucket of one project on one day."""
 
     project: str
-    bucket: str
+    bucket: Bucket
     #: What is left of it; never more than the limit of a whole day.
     units: int
     limit: int
-    #: That the project's keys serve.
-    pools: frozenset[str]
+    #: That the project's live keys serve.
+    pools: frozenset[Pool]
+    #: Units counted here when YouTube said that the bucket is spent; None: it has not said so.
+    refused_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +90,8 @@ class Discovery:
     campaign_pages: int
     #: General units that the reading of one chart took lately: many charts are shorter than they may be.
     units_a_chart: float = A_CHART
+    #: Videos that were found and not described yet.
+    to_describe: int = 0
 
 
 @dataclass(slots=True)
@@ -92,6 +101,8 @@ class Backlog:
     #: Of channels whose count moved before now.
     list_pages: float
     campaign_pages: float
+    #: Calls that describe what was found before now.
+    details: float = 0.0
 
     def work_off(self, wanted: Sequence[Wish], gets: Mapping[str, float]) -> None:
         """Take off what a day gives beyond the day's own needs."""
@@ -99,6 +110,8 @@ class Backlog:
             beyond = max(0.0, gets.get(wish.consumer, 0.0) - wish.needs)
             if wish.consumer == LISTS:
                 self.list_pages = max(0.0, self.list_pages - beyond)
+            elif wish.consumer == DETAILS:
+                self.details = max(0.0, self.details - beyond)
             elif wish.consumer == PAST:
                 self.campaign_pages = max(0.0, self.campaign_pages - beyond)
 
@@ -114,18 +127,22 @@ def wishes(discovery: Discovery, backlog: Backlog, polls: float, part: float) ->
     lists = channels.lists_a_day * part
     most_uploads = discovery.uploads_per_hunt * hunts
     most_lists = max(0.0, most_uploads - checks)
+    checks_now = min(checks, most_uploads)
     lists_now = max(lists + backlog.list_pages, discovery.uploads_a_day * part - checks)
     searches = discovery.searches_per_hunt * hunts if discovery.terms else 0.0
     return [
-        Wish(consumer=TRACK, bucket=STATS, pool=TRACKING, wants=polls, needs=polls),
-        Wish(consumer=DETAILS, bucket=GENERAL, pool=HUNTING, wants=details, needs=details),
-        Wish(consumer=CHARTS, bucket=GENERAL, pool=HUNTING, wants=charts, needs=charts),
-        Wish(consumer=CHECKS, bucket=GENERAL, pool=HUNTING, wants=min(checks, most_uploads), needs=min(checks, most_uploads)),
+        Wish(consumer=TRACK, bucket=Bucket.STATS, pool=Pool.TRACKING, wants=polls, needs=polls),
         Wish(
-            consumer=LISTS, bucket=GENERAL, pool=HUNTING, needs=min(lists, most_lists), wants=min(lists_now, most_lists),
+            consumer=DETAILS, bucket=Bucket.GENERAL, pool=Pool.HUNTING, wants=details + backlog.details, needs=details,
         ),
-        Wish(consumer=SEARCHES, bucket=SEARCH, pool=HUNTING, wants=searches, needs=0.0),
-        Wish(consumer=PAST, bucket=SEARCH, pool=ARCHEOLOGY, wants=backlog.campaign_pages, needs=0.0),
+        Wish(consumer=CHARTS, bucket=Bucket.GENERAL, pool=Pool.HUNTING, wants=charts, needs=charts),
+        Wish(consumer=CHECKS, bucket=Bucket.GENERAL, pool=Pool.HUNTING, wants=checks_now, needs=checks_now),
+        Wish(
+            consumer=LISTS, bucket=Bucket.GENERAL, pool=Pool.HUNTING, wants=min(lists_now, most_lists),
+            needs=min(lists, most_lists),
+        ),
+        Wish(consumer=SEARCHES, bucket=Bucket.SEARCH, pool=Pool.HUNTING, wants=searches, needs=0.0),
+        Wish(consumer=PAST, bucket=Bucket.SEARCH, pool=Pool.ARCHEOLOGY, wants=backlog.campaign_pages, needs=0.0),
     ]  # fmt: skip
 
 
@@ -141,11 +158,26 @@ def in_earnest(wanted: Sequence[Wish], purses: Sequence[Purse]) -> list[Wish]:
     ]  # fmt: skip
 
 
-def lack_of(wish: Wish, gets: float, purses: Sequence[Purse]) -> Literal["pool", "limit", "spent", "units"]:
-    """Why a wish gets too little: no key serves its pool, a day has no units, today's are gone, or there are too few."""
+def hand_on(wanted: Sequence[Wish], granted: Grant, most: float, purses: Sequence[Purse]) -> tuple[list[Wish], list[Wish]]:
+    """The wishes for the stats bucket without what of them is polled with general units, and the wish for those.
+
+    videos.list answers where the units of videos.batchGetStats are spent (youtube/api.py). `most`: units of tracking that will
+    not be left out for want of stats units.
+    """
+    stay, go = [], []
+    for wish in wanted:
+        units = max(0.0, min(wish.wants, most) - granted.gets[wish.consumer]) if serving(wish, purses) else 0.0
+        stay.append(replace(wish, wants=wish.wants - units, needs=wish.needs - units))
+        if units >= _UNIT:
+            go.append(replace(wish, bucket=Bucket.GENERAL, wants=units, needs=units))
+    return stay, go
+
+
+def lack_of(wish: Wish, gets: float, purses: Sequence[Purse]) -> Literal["keys", "pool", "limit", "spent", "units"]:
+    """Why a wish gets too little: no key is left, none serves its pool, a day has no units, today's are gone, or too few."""
     mine = serving(wish, purses)
     if not mine:
-        return "pool"
+        return "pool" if any(purse.pools for purse in purses) else "keys"
     limit, units = sum(purse.limit for purse in mine), sum(purse.units for purse in mine)
     if not limit:
         return "limit"

@@ -9,7 +9,7 @@ and only what will be found is a guess: as many a day, and as old, as in the day
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,16 +18,12 @@ import numpy as np
 
 from pleiades_core.clock import quota_resets_at
 from pleiades_core.models import Tier
-from pleiades_core.watchlist.cadence import TIERS, Cadence
+from pleiades_core.watchlist.cadence import TIERS
 from pleiades_core.youtube.api import IDS_PER_CALL
 
 Hours = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 _HOUR = timedelta(hours=1)
-#: Hours of which one tick polls what is due: WEEKLY is asked for every six (pleiades_dagster/automation/sensors.py).
-_TICK_HOURS: Mapping[Tier, int] = {Tier.HOURLY: 1, Tier.DAILY: 1, Tier.WEEKLY: 6}
-#: Units of a day of 24 hours that its last calls may cost beyond full ones: one for each tick.
-UNFILLED = sum(24 // hours for hours in _TICK_HOURS.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +39,8 @@ class Watched:
     #: WEEKLY for having been missing, whatever their age.
     missing: bool
     videos: int
+    #: Of the hour, the tick in which the last poll was, from 0; 0 where a tick is no part of an hour.
+    tick: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,37 +84,54 @@ def horizon(now: datetime, days: int) -> Horizon:
     return Horizon(first=first, spans=tuple(spans))
 
 
-def of_watched(watched: Iterable[Watched], hours: int, cadence: Cadence = TIERS) -> dict[Tier, Hours]:
+def of_watched(watched: Iterable[Watched], hours: int) -> dict[Tier, Hours]:
     """Polls of what is watched now."""
     asked = {tier: np.zeros(hours) for tier in Tier}
     for one in watched:
-        _follow(asked, one.tier, one.age_h, one.due_h, one.videos, missing=one.missing, cadence=cadence)
+        _follow(asked, one.tier, one.age_h, one.due_h, one.videos, missing=one.missing)
     return asked
 
 
-def of_arrivals(arrivals: Iterable[Arrival], hours: int, cadence: Cadence = TIERS) -> dict[Tier, Hours]:
+def of_arrivals(arrivals: Iterable[Arrival], hours: int) -> dict[Tier, Hours]:
     """Polls of what arrives, the same number in each hour. Describing a video is its first poll and costs no unit here."""
     kernel = {tier: np.zeros(hours) for tier in Tier}
     for one in arrivals:
-        tier = cadence.tier(timedelta(hours=one.age_h + 0.5))
-        first = round(cadence.interval(tier) / _HOUR)
-        _follow(kernel, tier, one.age_h, first, one.a_day / 24, missing=False, cadence=cadence)
+        tier = TIERS.tier(timedelta(hours=one.age_h + 0.5))
+        first = round(TIERS.interval(tier) / _HOUR)
+        _follow(kernel, tier, one.age_h, first, one.a_day / 24, missing=False)
     return {tier: np.cumsum(each) for tier, each in kernel.items()}
 
 
-def units(asked: Mapping[Tier, Hours]) -> Hours:
+def spread(watched: Iterable[Watched]) -> list[float]:
+    """Of an hour's HOURLY polls, the part that falls into each tick in which there are any.
+
+    A video is polled at about the same minute of every hour; what comes is taken to be spread like what is there. Where nothing
+    is, one hunt an hour brings it.
+    """
+    by_tick = Counter[int]()
+    for one in watched:
+        if one.tier is Tier.HOURLY:
+            by_tick[one.tick] += one.videos
+    return [videos / by_tick.total() for videos in by_tick.values()] or [1.0]
+
+
+def units(asked: Mapping[Tier, Hours], parts: Sequence[float]) -> Hours:
     """Units of `videos.batchGetStats` in each hour: full calls, and the last one of each tier's tick that is not full."""
-    hours = len(next(iter(asked.values())))
-    spent = np.zeros(hours)
-    for tier, each in asked.items():
-        tick = _TICK_HOURS[tier]
+    spent = nothing(len(asked[Tier.HOURLY]))
+    for part in parts:
+        spent += _calls(part * asked[Tier.HOURLY])
+    for tier in (Tier.DAILY, Tier.WEEKLY):
+        each, tick = asked[tier], TIERS.tick(tier) // _HOUR
         # Hours since the start of a tick: which hour of it bills the call does not matter to a day.
-        for begin in range(0, hours, tick):
-            together = float(each[begin : begin + tick].sum())
-            # An expectation below one video is a call as often as there is a video at all.
-            calls = min(math.ceil(together / IDS_PER_CALL - 1e-9), together)
-            spent[begin : begin + tick] += calls / len(each[begin : begin + tick])
+        for begin in range(0, len(each), tick):
+            together = each[begin : begin + tick]
+            spent[begin : begin + tick] += _calls(together.sum(keepdims=True)) / len(together)
     return spent
+
+
+def _calls(polls: Hours) -> Hours:
+    """Of ticks. An expectation below one video is a call as often as there is a video at all."""
+    return np.minimum(np.ceil(polls / IDS_PER_CALL - 1e-9), polls)
 
 
 def nothing(hours: int) -> Hours:
@@ -129,13 +144,11 @@ def by_day(hourly: Hours, spans: Sequence[tuple[int, int]]) -> list[float]:
     return [float(hourly[begin:end].sum()) for begin, end in spans]
 
 
-def _follow(
-    asked: dict[Tier, Hours], tier: Tier, age_h: int, due_h: int, videos: float, *, missing: bool, cadence: Cadence
-) -> None:
+def _follow(asked: dict[Tier, Hours], tier: Tier, age_h: int, due_h: int, videos: float, *, missing: bool) -> None:
     """Add the polls of videos that stand alike. Within their hour they are taken to be half an hour older than it says."""
     hours, hour = len(asked[tier]), due_h
     while hour < hours:
         asked[tier][hour] += videos
         age = timedelta(hours=age_h + hour + 0.5)
-        tier = Tier.WEEKLY if missing else cadence.tier(age)
-        hour += round(cadence.interval(tier) / _HOUR)
+        tier = Tier.WEEKLY if missing else TIERS.tier(age)
+        hour += round(TIERS.interval(tier) / _HOUR)

@@ -10,9 +10,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 
 from pleiades_core.clock import pacific_day
-from pleiades_core.models import Tier
+from pleiades_core.models import Bucket, Pool, Tier
 from pleiades_core.planner import budget, forecast
 from pleiades_core.planner.budget import Backlog, Grant, Purse, Wish
 from pleiades_core.planner.forecast import Arrival, Horizon, Hours
@@ -20,76 +21,91 @@ from pleiades_core.planner.report import Plan, PlanRow, Starved, help_for, judge
 from pleiades_core.planner.survey import Survey, survey
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
+from pleiades_core.watchlist.cadence import TIERS
 from pleiades_core.youtube.api import IDS_PER_CALL
-from pleiades_core.youtube.quota import DEFAULT_LIMITS, GENERAL, SEARCH, STATS, Ledger, LedgerRow
-from pleiades_core.youtube.shares import POOLS, TRACKING
+from pleiades_core.youtube.quota import DEFAULT_LIMITS, Ledger
+from pleiades_core.youtube.shares import POOLS
 
-BUCKETS = (SEARCH, STATS, GENERAL)
 #: Who lives without a key plans for one project with the usual limits.
 _NO_KEY = {"default": POOLS}
 #: Units below which a shortfall is rounding.
 _NOTHING = 0.5
 
-#: Limit of a whole day, and what is left of today's.
-Limits = Mapping[tuple[str, str], tuple[int, int]]
+#: By project and bucket: limit of a whole day, and what is left of today's.
+Limits = Mapping[tuple[str, Bucket], tuple[int, int]]
 
 
 def plan(
     database: Database, ledger: Ledger, settings: Settings, now: datetime, *,
-    projects: Mapping[str, frozenset[str]] | None = None, days: int = 30, new_a_day: float | None = None,
+    projects: Mapping[str, frozenset[Pool]] | None = None, days: int = 30, found_a_day: float | None = None,
     suppose: int | None = None,
 ) -> Plan:  # fmt: skip
     """Forecast the rest of today and `days` more. Reads, and changes nothing.
 
-    `projects`: those in use, with the pools that their keys serve; one with the usual limits where nothing is said. `new_a_day`
-    takes the place of what was found lately, `suppose` of the number of projects.
+    `projects`: those in use, with the pools that their live keys serve (`KeyRing.living`); one with the usual limits where
+    nothing is said. Projects that no live key serves are left out, unless there is no other.
+    `found_a_day` takes the place of what was found lately, `suppose` of the number of projects.
     """
     when = forecast.horizon(now, days)
     stands = survey(database, settings, now, when.first)
-    if new_a_day is not None:
-        stands = supposing(stands, new_a_day)
-    used = dict(projects or _NO_KEY)
-    limits = limits_of(ledger.rows(used))
+    if found_a_day is not None:
+        stands = supposing(stands, found_a_day)
+    given = dict(projects or _NO_KEY)
+    used = {name: pools for name, pools in given.items() if pools} or given
+    rows = ledger.rows(used)
+    limits = {(row.project, row.bucket): (row.limit, row.left) for row in rows}
+    refused = {(row.project, row.bucket): row.spent for row in rows if row.exhausted}
     if suppose is not None:
         used = dict(list(used.items())[:suppose])
         used |= {f"supposed {number}": POOLS for number in range(len(used) + 1, suppose + 1)}
-    return make_plan(stands, when, used, limits, settings.when_full)
+    return make_plan(stands, when, used, limits, settings.when_full, refused=refused)
 
 
-def limits_of(rows: Sequence[LedgerRow]) -> Limits:
-    """By project and bucket, the limit of a day and what is left of today's."""
-    return {(row.project, row.bucket): (row.limit, row.left) for row in rows}
-
-
-def supposing(stands: Survey, new_a_day: float) -> Survey:
+def supposing(stands: Survey, found_a_day: float) -> Survey:
     """The same with another number of new videos a day, all to be watched: as old as they were, or fresh where none came."""
     before = sum(one.a_day for one in stands.arrivals)
     arrivals = (
-        tuple(Arrival(age_h=one.age_h, a_day=one.a_day * new_a_day / before) for one in stands.arrivals)
+        tuple(Arrival(age_h=one.age_h, a_day=one.a_day * found_a_day / before) for one in stands.arrivals)
         if before
-        else (Arrival(age_h=0, a_day=new_a_day),)
+        else (Arrival(age_h=0, a_day=found_a_day),)
     )
-    return replace(stands, arrivals=arrivals, discovery=replace(stands.discovery, found_a_day=new_a_day))
+    return replace(stands, arrivals=arrivals, discovery=replace(stands.discovery, found_a_day=found_a_day))
 
 
-def make_plan(stands: Survey, when: Horizon, projects: Mapping[str, frozenset[str]], limits: Limits, when_full: str) -> Plan:
-    """The plan for a survey. Pure."""
+def make_plan(
+    stands: Survey, when: Horizon, projects: Mapping[str, frozenset[Pool]], limits: Limits, when_full: str, *,
+    refused: Mapping[tuple[str, Bucket], int] = MappingProxyType({}),
+) -> Plan:  # fmt: skip
+    """The plan for a survey. Pure. `refused`: units that were counted in buckets of which YouTube says that they are spent."""
+    parts = forecast.spread(stands.watched)
     old, new = forecast.of_watched(stands.watched, when.hours), forecast.of_arrivals(stands.arrivals, when.hours)
-    tracking = forecast.by_day(forecast.units({tier: old[tier] + new[tier] for tier in old}), when.spans)
+    tracking = forecast.by_day(forecast.units({tier: old[tier] + new[tier] for tier in old}, parts), when.spans)
     a_day = sum(one.a_day for one in stands.arrivals)
-    backlog = Backlog(list_pages=stands.discovery.channels.waiting_pages, campaign_pages=stands.discovery.campaign_pages)
+    base = forecast.by_day(forecast.units(old, parts), when.spans)
+    # What is watched is polled with general units where stats units run out; what is new is not watched then, but for `admit`.
+    falls_back = tracking if when_full == "admit" else base
+    backlog = Backlog(
+        list_pages=stands.discovery.channels.waiting_pages, campaign_pages=stands.discovery.campaign_pages,
+        details=stands.discovery.to_describe / IDS_PER_CALL,
+    )  # fmt: skip
     rows: list[PlanRow] = []
     starved: dict[tuple[str, bool], Starved] = {}
-    most = _most_a_day(old, new, a_day, when, [_purse(name, STATS, pools, limits) for name, pools in projects.items()])
+    polling = [_purse(name, Bucket.STATS, pools, limits) for name, pools in projects.items()]
+    most = _most_a_day(base, new, a_day, when, polling)
     for place, start in enumerate(when.starts):
         begin, end = when.spans[place]
         # Days of 23 and 25 hours have as many hunts; roads that count by the day count such a day as one.
-        part = min(1.0, (end - begin) / budget.HUNTS_A_DAY) if place == 0 else 1.0
+        part = min(1.0, (end - begin) / 24) if place == 0 else 1.0
         day, wanted = pacific_day(start), budget.wishes(stands.discovery, backlog, tracking[place], part)
-        for bucket in BUCKETS:
-            purses = [_purse(name, bucket, pools, limits, today=place == 0) for name, pools in projects.items()]
+        for bucket in Bucket:
+            purses = [
+                _purse(name, bucket, pools, limits, refused=refused if place == 0 else None) for name, pools in projects.items()
+            ]
             mine = budget.in_earnest([wish for wish in wanted if wish.bucket == bucket], purses)
             granted = budget.grant(mine, purses)
+            if bucket is Bucket.STATS:
+                mine, handed_on = budget.hand_on(mine, granted, falls_back[place], purses)
+                wanted += handed_on
             backlog.work_off(mine, granted.gets)
             rows += _rows(day, mine, purses, granted)
             for wish in mine:
@@ -105,28 +121,35 @@ def make_plan(stands: Survey, when: Horizon, projects: Mapping[str, frozenset[st
         made_at=stands.at, projects=tuple(projects), watched=stands.videos, by_tier=stands.by_tier,
         seen_days=stands.seen_over / timedelta(days=1),
         found_a_day=stands.discovery.found_a_day, watched_a_day=a_day, most_watched_a_day=most, rows=tuple(rows),
-        verdicts=tuple(judge(bucket, [row for row in rows if row.bucket == bucket]) for bucket in BUCKETS),
+        verdicts=tuple(judge(bucket, [row for row in rows if row.bucket == bucket]) for bucket in Bucket),
         starved=tuple(sorted(starved.values(), key=lambda one: one.day)),
     )  # fmt: skip
 
 
-def _purse(project: str, bucket: str, pools: frozenset[str], limits: Limits, *, today: bool = False) -> Purse:
+def _purse(
+    project: str, bucket: Bucket, pools: frozenset[Pool], limits: Limits, *,
+    refused: Mapping[tuple[str, Bucket], int] | None = None,
+) -> Purse:  # fmt: skip
+    """Of a whole day, or with `refused` of today."""
     usual = DEFAULT_LIMITS[bucket]
     limit, left = limits.get((project, bucket), (usual, usual))
-    return Purse(project=project, bucket=bucket, units=left if today else limit, limit=limit, pools=pools)
+    units = limit if refused is None else left
+    return Purse(
+        # What no live key reaches cannot be spent.
+        project=project, bucket=bucket, units=units if pools else 0, limit=limit, pools=pools,
+        refused_at=refused.get((project, bucket)) if refused else None,
+    )  # fmt: skip
 
 
 def _most_a_day(
-    old: Mapping[Tier, Hours], new: Mapping[Tier, Hours], a_day: float, when: Horizon,
-    purses: Sequence[Purse],
-) -> int | None:  # fmt: skip
+    base: Sequence[float], new: Mapping[Tier, Hours], a_day: float, when: Horizon, purses: Sequence[Purse]
+) -> int | None:
     """New videos a day that tracking can take in on every whole day of the plan."""
     if not a_day:
         return None
-    units = sum(purse.units for purse in purses if TRACKING in purse.pools)
+    units = sum(purse.units for purse in purses if Pool.TRACKING in purse.pools)
     asked = sum(new.values(), start=forecast.nothing(when.hours)) / IDS_PER_CALL / a_day
-    base = forecast.by_day(forecast.units(old), when.spans)
-    return budget.tracking_room(units - forecast.UNFILLED, base[1:], forecast.by_day(asked, when.spans)[1:])
+    return budget.tracking_room(units - TIERS.ticks_a_day, base[1:], forecast.by_day(asked, when.spans)[1:])
 
 
 def _short(wish: Wish, granted: Grant) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from pleiades_core.models import Tier
+from pleiades_core.models import Bucket, Tier
 from pleiades_core.planner import budget
 from pleiades_core.planner.budget import Grant, Purse, Wish
 from pleiades_core.youtube.pool import VARIABLE
@@ -20,7 +20,7 @@ ASSUMPTIONS = (
     "what is watched is polled when it is due; nothing dies, no call fails",
     "as many new videos come in a day, and as old, as in the last 7 days (a young installation's first day left out)",
     "channels whose feed was read within a day, or whom the hub speaks for, need no list",
-    "a hunt every hour; what searches and campaigns find is in the number of new videos",
+    f"{budget.HUNTS_A_DAY} hunts a day; what searches and campaigns find is in the number of new videos",
 )
 
 
@@ -31,7 +31,7 @@ class PlanRow:
     #: Pacific.
     day: date
     project: str
-    bucket: str
+    bucket: Bucket
     #: What is left of the day's limit when the plan is made, or the whole limit of a later day.
     supply: int
     #: What each consumer could use. Of several projects the last one has what the others could not serve.
@@ -46,7 +46,7 @@ class PlanRow:
 class Verdict:
     """One bucket in a sentence."""
 
-    bucket: str
+    bucket: Bucket
     fits: bool
     text: str
 
@@ -56,7 +56,7 @@ class Starved:
     """A consumer that goes without, on the first day that it does."""
 
     consumer: str
-    bucket: str
+    bucket: Bucket
     #: Pacific.
     day: date
     needs: int
@@ -92,7 +92,7 @@ class Plan:
         return not self.starved
 
 
-def judge(bucket: str, rows: Sequence[PlanRow]) -> Verdict:
+def judge(bucket: Bucket, rows: Sequence[PlanRow]) -> Verdict:
     """Whether a bucket's demand fits on all its days, with the busiest one."""
     days: dict[date, list[PlanRow]] = {}
     for row in rows:
@@ -100,8 +100,8 @@ def judge(bucket: str, rows: Sequence[PlanRow]) -> Verdict:
     short = [day for day, parts in days.items() if any(part.shortfall for part in parts)]
     if short:
         day = short[0]
-        missing = _add(row.shortfall for row in days[day])
-        needed = _add(row.gets for row in days[day])
+        missing = added(row.shortfall for row in days[day])
+        needed = added(row.gets for row in days[day])
         supply = sum(row.supply for row in days[day])
         wanting = sum(needed.values()) + sum(missing.values())
         lacking = ", ".join(f"{name} lacks {units:,.0f}" for name, units in missing.items())
@@ -126,15 +126,22 @@ def why(lack: str, wish: Wish, purses: Sequence[Purse], granted: Grant) -> str:
     """Why a consumer goes without, from the numbers alone. `lack`: of `budget.lack_of`."""
     mine = budget.serving(wish, purses)
     limit, units = sum(purse.limit for purse in mine), sum(purse.units for purse in mine)
-    spent = f"{limit - units:,} of today's {limit:,} units are spent"
+    refused = [purse for purse in mine if purse.refused_at is not None]
+    counted = sum(purse.limit - purse.units if purse.refused_at is None else purse.refused_at for purse in mine)
+    spent = f"{counted:,} of today's {limit:,} units are spent"
+    if refused:
+        whose = "" if len(mine) == 1 else f" of {', '.join(purse.project for purse in refused)}"
+        spent = f"YouTube says that today's units{whose} are spent ({counted:,} of {limit:,} counted here)"
     match lack:
+        case "keys":
+            return "YouTube refused every key"
         case "pool":
             return f"no key in use serves the pool {wish.pool}"
         case "limit":
             return f"the limit of the bucket {wish.bucket} is 0 where a key serves the pool {wish.pool}"
         case "spent":
             return spent
-    given = _add(given for purse, given in zip(purses, granted.by_purse, strict=True) if purse in mine)
+    given = added(given for purse, given in zip(purses, granted.by_purse, strict=True) if purse in mine)
     others = [f"{name} takes {taken:,.0f}" for name, taken in given.items() if name != wish.consumer and taken >= 1]
     text = f"there are {units:,} units" + (f", of which {', '.join(others)}" if others else " in all")
     if units < limit:
@@ -147,6 +154,7 @@ def why(lack: str, wish: Wish, purses: Sequence[Purse], granted: Grant) -> str:
 def help_for(lack: str, wish: Wish, *, most: int | None, a_day: float, when_full: str) -> str:
     """What a person can do about it. `lack`: of `budget.lack_of`."""
     whatever_it_is = {
+        "keys": f"replace the keys in {VARIABLE}, or mend them and let `pleiades doctor --call` try them again",
         "pool": f"add {wish.pool!r} to the pools of a key in {VARIABLE}",
         "limit": f"ask Google for quota of the bucket {wish.bucket}; PLEIADES_QUOTA_LIMITS must not say 0",
         "spent": "there are new ones after midnight, Pacific time",
@@ -177,7 +185,8 @@ def help_for(lack: str, wish: Wish, *, most: int | None, a_day: float, when_full
             )
 
 
-def _add(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+def added(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Units by consumer, summed up over all parts."""
     total: dict[str, float] = {}
     for part in parts:
         for name, units in part.items():

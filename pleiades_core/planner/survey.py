@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from pleiades_core.discover.admission import waiting
 from pleiades_core.discover.campaigns import PAGES_A_CELL, open_ones
 from pleiades_core.discover.campaigns import campaigns as known_campaigns
 from pleiades_core.discover.sources.charts import A_CHART
@@ -19,7 +20,7 @@ from pleiades_core.planner.forecast import Arrival, Watched
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
-from pleiades_core.watchlist.cadence import TIERS, Cadence
+from pleiades_core.watchlist.cadence import TIERS
 
 #: What will be found is taken to be like what was found in so long.
 LOOK_BACK = timedelta(days=7)
@@ -52,10 +53,10 @@ class Survey:
         return {tier: sum(one.videos for one in self.watched if one.tier is tier) for tier in Tier}
 
 
-def survey(database: Database, settings: Settings, now: datetime, first: datetime, cadence: Cadence = TIERS) -> Survey:
+def survey(database: Database, settings: Settings, now: datetime, first: datetime) -> Survey:
     """Look at the watchlist, at what was found lately, and at what the roads have before them. `first`: the present hour."""
-    words = {**cadence.parameters(), "now": now, "first": first}
-    words["oldest_h"] = round(cadence.daily_below / timedelta(hours=1)) + 1
+    words = {**TIERS.parameters(), "now": now, "first": first, "tick": TIERS.tick(Tier.HOURLY)}
+    words["oldest_h"] = round(TIERS.daily_below / timedelta(hours=1)) + 1
     with database.transaction() as connection:
         began = connection.execute(_SQL.first_found).fetchone()
         words["since"], seen_over = looking_back(now, began[0] if began else None)
@@ -68,8 +69,8 @@ def survey(database: Database, settings: Settings, now: datetime, first: datetim
     return Survey(
         at=now,
         watched=tuple(
-            Watched(age_h=age_h, tier=Tier(tier), due_h=due_h, missing=missing, videos=videos)
-            for age_h, tier, due_h, missing, videos in watched
+            Watched(age_h=age_h, tier=Tier(tier), due_h=due_h, missing=missing, tick=tick, videos=videos)
+            for age_h, tier, due_h, missing, tick, videos in watched
         ),
         arrivals=tuple(Arrival(age_h=age_h, a_day=kept / days) for age_h, _, kept in found if kept),
         discovery=Discovery(
@@ -82,6 +83,7 @@ def survey(database: Database, settings: Settings, now: datetime, first: datetim
             uploads_per_hunt=settings.uploads_per_hunt,
             campaign_pages=sum(one.cells_left * PAGES_A_CELL - one.pages for one in campaigns),
             units_a_chart=min(A_CHART, spent[1]) if spent and spent[1] else A_CHART,
+            to_describe=waiting(database),
         ),
         seen_over=seen_over,
     )

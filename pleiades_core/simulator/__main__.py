@@ -1,4 +1,6 @@
-"""`python -m pleiades_core.simulator`: the child process that `start_subprocess` starts. People use `pleiades simulator`."""
+"""`python -m pleiades_core.simulator`: the child process that `start_subprocess` starts. People use
+`pleiades simulator`. Does not belong here: serving (server.py).
+"""
 
 from __future__ import annotations
 

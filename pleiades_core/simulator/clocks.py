@@ -6,7 +6,6 @@ Belongs here: clocks. Does not belong here: the endpoints that drive them (endpo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -28,19 +27,18 @@ class DrivenClock(Clock, Protocol):
 class RunningClock:
     """A clock that runs at `rate` simulated seconds a second from `start`, and can be driven all the same."""
 
-    def __init__(self, start: datetime, rate: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, start: datetime, rate: float) -> None:
         self._base = aware_utc(start)
         self._rate = rate
-        self._monotonic = monotonic
-        self._since = monotonic()
+        self._since = time.monotonic()
 
     def now(self) -> datetime:
         """The simulated instant."""
-        return self._base + timedelta(seconds=(self._monotonic() - self._since) * self._rate)
+        return self._base + timedelta(seconds=(time.monotonic() - self._since) * self._rate)
 
     def set(self, instant: datetime) -> None:
         """Move to `instant` and run on from there."""
-        self._base, self._since = aware_utc(instant), self._monotonic()
+        self._base, self._since = aware_utc(instant), time.monotonic()
 
     def advance(self, by: timedelta) -> None:
         """Move by a span and run on from there."""

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from pleiades_core.clock import aware_utc
 from pleiades_core.simulator.chance import Chance
@@ -116,8 +116,12 @@ class FaultPlan:
                 raise ValueError(
                     f"a fault has no {', '.join(sorted(entry.keys() - known))}; it may have {', '.join(sorted(known))}"
                 )
-            # Strict, from JSON: text becomes an instant, and nothing else becomes anything else.
-            faults.append(_FAULT.validate_json(orjson.dumps(entry), strict=True))
+            try:
+                # Strict, from JSON: text becomes an instant, and nothing else becomes anything else.
+                faults.append(_FAULT.validate_json(orjson.dumps(entry), strict=True))
+            except ValidationError as error:
+                wrong = error.errors(include_url=False)
+                raise ValueError("; ".join(": ".join(map(str, [*each["loc"], each["msg"]])) for each in wrong)) from None
         return cls(tuple(faults))
 
     def to_json(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The `fields` parameter: which parts of a reply the client wants to see. It saves bytes, never quota.
 
-Belongs here: parsing and applying a mask such as `nextPageToken,items(id,statistics/viewCount)`. Wildcards are taken as "all".
+Belongs here: parsing and applying a mask such as `nextPageToken,items(id,statistics/viewCount)`. Does not belong here: what a
+reply has before it is masked (replies.py). Wildcards are taken as "all".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Who may call how often: keys -> projects -> buckets, each with its limit per Pacific day, and a count of every call.
 
-Belongs here: pure bookkeeping over instants that the caller gives. Does not belong here: the clock (control.py), the bodies
+Belongs here: pure bookkeeping over instants that the caller gives. Does not belong here: the clock (clocks.py), the bodies
 (error_bodies.py). Limits are those of 1 June 2026 (developers.google.com/youtube/v3/determine_quota_cost, read 2026-11-22).
 """
 
@@ -41,6 +41,7 @@ class ApiKey:
     limits: Mapping[str, int] = field(default_factory=dict)
 
 
+#: Keys of one project: that there are several changes nothing about quota, and shows that.
 DEMO_KEYS: tuple[ApiKey, ...] = tuple(ApiKey(key=f"demo-key-{n}", project="demo") for n in (1, 2, 3))
 
 

@@ -1,7 +1,7 @@
 """The recorded world: a folder with videos.parquet and readings.parquet, played back.
 
 Belongs here: reading both files once, with clear errors, and counts between readings. Does not belong here: search and channels
-(catalogue.py). The rule of playback, for views, likes and comments each on its own:
+(catalogue_world.py). The rule of playback, for views, likes and comments each on its own:
 
 * AT a reading: exactly that reading; a count that it lacks is absent.
 * BETWEEN two readings: linear in time, rounded, so monotone; absent if either neighbour lacks the count.

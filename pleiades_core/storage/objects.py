@@ -60,6 +60,21 @@ class Objects(Protocol):
         ...
 
 
+def publish(store: Objects, key: str, content: bytes) -> bool:
+    """Bring `key` to `content`, whatever it says now; True when it said something else. Raises PublishConflict.
+
+    For what can be computed again. Whoever folds the present content into the new one names it to `replace`.
+    """
+    try:
+        present: str | None = sha256_of(store.read(key))
+    except NotFound:
+        present = None
+    if present == sha256_of(content):
+        return False
+    store.replace(key, content, expected=present)
+    return True
+
+
 class LocalObjects:
     """`Objects` in a folder of a local disk."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pleiades_core.errors import CorruptFile
+from pleiades_core.errors import CorruptFile, NotFound
 
 #: Level 3 costs little while somebody waits; 9 is for files that are written once and read for ever.
 JOURNAL_LEVEL = 3
@@ -70,10 +70,11 @@ def check(location: str) -> None:
         raise CorruptFile(f"{location} cannot be read: {error}", cure="restore the file from a copy") from None
 
 
-def footer(location: str) -> tuple[dict[bytes, bytes], int]:
-    """The key-value metadata and the number of rows of the file at `location`, without reading its data. Raises CorruptFile."""
+def footer(location: str) -> dict[bytes, bytes]:
+    """The key-value metadata of the file at `location`, without reading its data. Raises NotFound or CorruptFile."""
     try:
-        metadata = pq.read_metadata(location)
+        return dict(pq.read_metadata(location).metadata or {})
+    except FileNotFoundError:
+        raise NotFound(f"there is no {location}") from None
     except (pa.ArrowException, OSError) as error:
         raise CorruptFile(f"{location} has no readable footer: {error}", cure="restore the file from a copy") from None
-    return dict(metadata.metadata or {}), int(metadata.num_rows)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 import psycopg
@@ -72,6 +73,17 @@ class Database:
         """A connection inside one transaction. Raises psycopg.OperationalError when none is free within 30 or `within_s` s."""
         with self._pool.connection(timeout=within_s) as connection:
             yield connection
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[psycopg.Connection[TupleRow]]:
+        """A connection whose statements are each a transaction: for what is held longer than one may last."""
+        with self._pool.connection() as connection:
+            connection.autocommit = True
+            try:
+                yield connection
+            finally:
+                if not connection.closed:
+                    connection.autocommit = False
 
     def check(self) -> None:
         """Refuse a schema that this program does not fit. Raises SchemaMismatch."""
@@ -143,15 +155,25 @@ def _checked(url: str, variable: str = "DATABASE_URL") -> str:
     return url
 
 
-def dagster_url(settings: Settings, url: str) -> str:
-    """The URL of Dagster's database, for SQLAlchemy.
+class DagsterUrls(NamedTuple):
+    """Dagster's database, as its two readers want it named."""
+
+    #: As `DATABASE_URL` is written.
+    plain: str
+    #: With the driver.
+    sqlalchemy: str
+
+
+def dagster_urls(settings: Settings, url: str) -> DagsterUrls:
+    """The URLs of Dagster's database: the one that the settings name, or the one beside `url`. Raises ConfigurationError.
 
     The driver is named because a bare `postgresql://` means psycopg 3 since SQLAlchemy 2.1, with which dagster-postgres fails
     (`NOTIFY` with a parameter; dagster issue 33958).
     """
     parts = urlsplit(_checked(settings.dagster_pg_url, "DAGSTER_PG_URL") if settings.dagster_pg_url else url)
     path = parts.path if settings.dagster_pg_url else f"{parts.path or '/postgres'}_dagster"
-    return urlunsplit(parts._replace(scheme="postgresql+psycopg2", path=path))
+    schemes = ("postgresql", "postgresql+psycopg2")
+    return DagsterUrls(*(urlunsplit(parts._replace(scheme=scheme, path=path)) for scheme in schemes))
 
 
 def ensure_database(url: str) -> None:

@@ -2,18 +2,28 @@
 
 A file holds queries, each opened by a line `-- name: what it is for`, whose name becomes an attribute:
 
-    QUERIES = load_queries("watchlist")
-    connection.execute(QUERIES.lease_due, {...})
+    _SQL = load_queries("watchlist")
+    connection.execute(_SQL.lease_due, {...})
 
-Values are bound by the driver, never formatted into the text.
+Values are bound by the driver, never formatted into the text. An answer of more than three columns is read by their names
+(`records`): one that is put in between must not shift the others. Does not belong here: the queries, which stand in sql/, a
+file for each table or reader.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from importlib import resources
+from typing import TypeVar
+
+import psycopg
+from psycopg.rows import class_row
 
 _HEAD = re.compile(r"^-- (\w+): .+$", re.MULTILINE)
+
+
+_Record = TypeVar("_Record")
 
 
 class Queries:
@@ -43,3 +53,11 @@ def parse_queries(origin: str, text: str) -> Queries:
 def load_queries(name: str, package: str = "pleiades_core.storage.sql") -> Queries:
     """The queries of `<name>.sql` in `package`."""
     return parse_queries(name, resources.files(package).joinpath(f"{name}.sql").read_text(encoding="utf-8"))
+
+
+def records(
+    connection: psycopg.Connection, record: type[_Record], query: str, words: Mapping[str, object] | None = None
+) -> list[_Record]:
+    """The answer, each row as a `record` whose fields are the columns. Raises TypeError when they are not."""
+    with connection.cursor(row_factory=class_row(record)) as cursor:
+        return cursor.execute(query, words).fetchall()

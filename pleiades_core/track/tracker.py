@@ -10,33 +10,36 @@ Belongs here: the order of effects, T1 · V · T2 of docs/architecture.md. Does 
 
 from __future__ import annotations
 
+import itertools
 import logging
 import statistics
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import datetime
 from functools import partial
 
 import pyarrow as pa
 
 from pleiades_core.clock import Clock
-from pleiades_core.errors import ApiError, LeaseLost, QuotaExhausted
-from pleiades_core.models import Counts, SampleStatus, Tier, VideoId, counting_definition
+from pleiades_core.errors import ApiError, EmptyReply, LeaseLost, QuotaExhausted
+from pleiades_core.models import Bucket, Counts, Pool, Sample, SampleStatus, Tier, VideoId
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.journal import WrittenBatch, write_batch
-from pleiades_core.vault.layout import SAMPLES
+from pleiades_core.vault.layout import SAMPLES, samples_by_day
 from pleiades_core.vault.vault import Vault
-from pleiades_core.watchlist.cadence import TIERS, Cadence
-from pleiades_core.watchlist.reaper import adopt_orphans, reap
+from pleiades_core.watchlist.cadence import TIERS
+from pleiades_core.watchlist.reaper import adopt_own, reap
 from pleiades_core.watchlist.slices import Due, Slice, commit_slice, give_back, take_slice
 from pleiades_core.youtube.api import IDS_PER_CALL, YouTube
 from pleiades_core.youtube.parallel import ask_all
-from pleiades_core.youtube.quota import STATS, Reservation
+from pleiades_core.youtube.quota import Reservation
 
 log = logging.getLogger(__name__)
+
+_Stats = tuple[tuple[Counts, ...], frozenset[VideoId]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,8 @@ class Answer:
     counts: Sequence[Counts]
     #: Asked, in the reply, and not to be understood: neither counts nor a miss.
     unreadable: Collection[VideoId] = ()
+    #: It was the second one: the first had none of the videos, which was not true.
+    corrected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,18 +69,18 @@ class TrackReport:
     #: Of the batch files.
     bytes: int
     #: Attempts sent, by bucket.
-    calls: dict[str, int]
+    calls: dict[Bucket, int]
     #: Of the bucket that tracking draws on.
-    units_left: int
+    units_left: dict[Bucket, int]
     #: Between when a poll was due and when its slice was taken; None when nothing that was polled before was due.
     lateness_median_s: float | None
     lateness_max_s: float | None
-    #: Calls that failed after every retry; their videos stay due.
+    #: Calls that failed after every retry, whose videos stay due, and replies without any video that another one corrected.
     failed_calls: int
     #: When quota ran out: the instant at which there is some again.
     resets_at: datetime | None
     #: What to say of it.
-    spent: str
+    quota_error: str
 
 
 @dataclass(slots=True)
@@ -93,15 +98,12 @@ class _Polled:
 class Tracker:
     """Polls due videos. Any number of trackers may run at once: a slice belongs to one of them."""
 
-    def __init__(
-        self, database: Database, vault: Vault, youtube: YouTube, clock: Clock, settings: Settings, cadence: Cadence = TIERS
-    ) -> None:
+    def __init__(self, database: Database, vault: Vault, youtube: YouTube, clock: Clock, settings: Settings) -> None:
         self._database = database
         self._vault = vault
         self._youtube = youtube
         self._clock = clock
         self._settings = settings
-        self._cadence = cadence
 
     def track(self, tier: Tier | None = None) -> TrackReport:
         """Poll what is due in one tier (None: in any), until nothing is due or quota is spent.
@@ -109,6 +111,10 @@ class Tracker:
         What dead trackers left is adopted first. Raises an ApiError when every call of a slice failed for another reason than
         quota; what had been polled before is committed, and a slice that is given up is due again.
         """
+        with self._youtube.executor.own_calls():
+            return self._track(tier)
+
+    def _track(self, tier: Tier | None) -> TrackReport:
         reap(self._database, self._vault, self._clock)
         calls_before = self._youtube.calls()
         tally = Counter[str]()
@@ -122,20 +128,21 @@ class Tracker:
                 break  # What failed is due again at once: leave it to the next tick instead of asking for ever.
         return TrackReport(
             tier=tier, slices=tally["slices"], due=tally["due"], samples=tally["samples"], misses=tally["misses"],
-            bytes=tally["bytes"], calls=dict(self._youtube.calls() - calls_before), units_left=self._youtube.units_left(STATS),
+            bytes=tally["bytes"], calls=dict(self._youtube.calls() - calls_before),
+            units_left={Bucket.STATS: self._youtube.units_left(Bucket.STATS)},
             lateness_median_s=statistics.median(lateness) if lateness else None, lateness_max_s=max(lateness, default=None),
             failed_calls=tally["failed_calls"], resets_at=exhausted.resets_at if exhausted else None,
-            spent=str(exhausted or ""),
+            quota_error=str(exhausted or ""),
         )  # fmt: skip
 
     def _slice(self, tier: Tier | None, tally: Counter[str], lateness: list[float]) -> _Polled | None:
         """One slice from T1 to T2. None when nothing is due."""
-        ledger = self._youtube.executor.ledger
+        ledger = self._youtube.ledger
         lease_id, taken = uuid.uuid4(), None
         try:
             taken = take_slice(
-                self._database, ledger, self._cadence, lease_id,
-                now=self._clock.now(), tier=tier, project=self._youtube.project_for(STATS, "tracking"),
+                self._database, ledger, TIERS, lease_id,
+                now=self._clock.now(), tier=tier, project=self._youtube.project_for(Bucket.STATS, Pool.TRACKING),
                 calls=self._settings.calls_per_slice, lasting=self._settings.lease,
             )  # fmt: skip
             if taken is None:
@@ -149,7 +156,8 @@ class Tracker:
             # Ctrl-C at any moment and a full disk included: the videos are due again, the units that were used stay spent.
             give_back(self._database, ledger, lease_id, taken.reservation if taken else None)
             raise
-        tally.update(slices=1, due=len(taken.videos), failed_calls=len(polled.errors))
+        failed = len(polled.errors) + sum(answer.corrected for answer in polled.answers)
+        tally.update(slices=1, due=len(taken.videos), failed_calls=failed)
         for batch, table in written:
             misses = table.column("status").to_pylist().count(int(SampleStatus.MISSING))
             tally.update(samples=batch.rows, misses=misses, bytes=batch.bytes)
@@ -157,11 +165,9 @@ class Tracker:
 
     def _commit(self, taken: Slice, written: Sequence[tuple[WrittenBatch, pa.Table]]) -> None:
         try:
-            commit_slice(self._database, self._youtube.executor.ledger, taken, written, now=self._clock.now())
+            commit_slice(self._database, self._youtube.ledger, taken, written, now=self._clock.now())
         except LeaseLost:
-            log.warning("lease %s ran out; adopting what it wrote", taken.lease.lease_id)
-            for batch, _ in written:
-                adopt_orphans(self._database, self._vault, self._clock, batch.day, dead={taken.lease.lease_id})
+            adopt_own(self._database, self._vault, self._clock, taken.lease, written)
 
     def _poll(self, taken: Slice) -> _Polled:
         """Ask for every video of the slice, several calls at once. Errors are collected; quota running out ends it early."""
@@ -171,39 +177,41 @@ class Tracker:
         return _Polled(answers=answers, errors=errors)
 
     def _ask(self, chunk: Sequence[Due], reservation: Reservation | None) -> Answer:
-        counts, unreadable = self._youtube.stats_and_unreadable([due.video_id for due in chunk], reservation)
-        return Answer(arrived_at=self._clock.now(), asked=chunk, counts=counts, unreadable=unreadable)
+        ids, doubt = [due.video_id for due in chunk], None
+        try:
+            counts, unreadable = self._youtube.stats(ids, reservation)
+        except EmptyReply as error:
+            # Believed, three of these would make every video of an hour weekly.
+            doubt = error
+            counts, unreadable = self._asked_again(ids, doubt)
+        corrected = doubt is not None and bool(counts or unreadable)
+        if corrected:
+            log.warning("%s; videos.list has %d of them", doubt, len(counts))
+        return Answer(arrived_at=self._clock.now(), asked=chunk, counts=counts, unreadable=unreadable, corrected=corrected)
+
+    def _asked_again(self, ids: Sequence[VideoId], doubt: EmptyReply) -> _Stats:
+        """What the other method says, and what it has not is missing. Raises the doubt when there is no unit to ask with."""
+        try:
+            return self._youtube.stats(ids, again=True)
+        except QuotaExhausted:
+            raise doubt from None
 
     def _write(self, taken: Slice, polled: _Polled) -> list[tuple[WrittenBatch, pa.Table]]:
         written = []
-        for day, table in sorted(samples_by_day(polled.answers).items()):
+        for day, table in samples_by_day(itertools.chain.from_iterable(map(samples_of, polled.answers))).items():
             lease = taken.lease
             batch = write_batch(self._vault, SAMPLES, day, table, lease_id=lease.lease_id, epoch=lease.epoch)
             written.append((batch, table))
         return written
 
 
-def samples_by_day(answers: Iterable[Answer]) -> dict[date, pa.Table]:
-    """Samples of `SAMPLE_SCHEMA`, cut by the UTC day in which each reply arrived.
+def samples_of(answer: Answer) -> Iterator[Sample]:
+    """A sample for each video that was asked for.
 
-    A video that was asked for and is absent from its reply becomes a miss; one whose row could not be understood becomes a
-    sample that says so. Neither has counts, both move the schedule: nothing is asked for again and again.
+    One that is absent from the reply becomes a miss; one whose row could not be understood becomes a sample that says so.
+    Neither has counts, both move the schedule: nothing is asked for again and again.
     """
-    days: dict[date, list[tuple[object, ...]]] = {}
-    for answer in answers:
-        rows = days.setdefault(answer.arrived_at.astimezone(UTC).date(), [])
-        second, definition = answer.arrived_at.replace(microsecond=0), int(counting_definition(answer.arrived_at))
-        found = {count.video_id: count for count in answer.counts}
-        for due in answer.asked:
-            if count := found.get(due.video_id):
-                rows.append((due.vid, second, SampleStatus.OK, definition, count.views, count.likes, count.comments))
-            else:
-                status = SampleStatus.UNREADABLE if due.video_id in answer.unreadable else SampleStatus.MISSING
-                rows.append((due.vid, second, status, definition, None, None, None))
-    schema = SAMPLES.schema
-    return {
-        day: pa.table(
-            [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)], schema
-        )
-        for day, rows in days.items()
-    }
+    found = {counts.video_id: counts for counts in answer.counts}
+    for due in answer.asked:
+        nothing = SampleStatus.UNREADABLE if due.video_id in answer.unreadable else SampleStatus.MISSING
+        yield Sample.of(due.vid, answer.arrived_at, found.get(due.video_id, nothing))

@@ -14,7 +14,6 @@ import json
 import uuid
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,13 +21,19 @@ import pyarrow.compute as pc
 from pleiades_core.clock import Clock, utc_midnight
 from pleiades_core.errors import CorruptFile, NotFound
 from pleiades_core.storage import parquet
-from pleiades_core.storage.objects import sha256_of
+from pleiades_core.storage.objects import publish, sha256_of
 from pleiades_core.storage.postgres import Database
-from pleiades_core.vault.journal import QUERIES, files_of_day, read_batch
+from pleiades_core.storage.queries import load_queries
+from pleiades_core.vault.days import DayFile, read_day
+from pleiades_core.vault.journal import files_of_day, read_batch
 from pleiades_core.vault.layout import DATASETS, Dataset, DayFooter
+from pleiades_core.vault.manifest import RecordedDay, known_batches, recorded_day
 from pleiades_core.vault.vault import Vault
 
-#: From midnight to the closing of the day: the longest lease (10 minutes) and a margin. Later batches close it again.
+_SQL = load_queries("batches")
+
+#: From midnight to the closing of the day: the longest lease that settings allow (20 minutes) and a margin. Later batches close
+#: it again.
 CLOSING_GRACE = timedelta(minutes=25)
 
 
@@ -55,21 +60,24 @@ class ClosedDay:
 def closable(database: Database, now: datetime) -> list[tuple[Dataset, date]]:
     """Days that are over and have batches which their file does not hold yet, oldest first."""
     with database.transaction() as connection:
-        rows = connection.execute(QUERIES.unfolded_days).fetchall()
-    return [(DATASETS[name], day) for name, day, _ in rows if may_close(day, now)]
+        rows = connection.execute(_SQL.unfolded_days).fetchall()
+    return [(DATASETS[name], day) for name, day in rows if may_close(day, now)]
 
 
 def has_anything(database: Database, dataset: Dataset, day: date) -> bool:
     """True when a batch of the day is recorded, or the day was closed before."""
-    said = {"dataset": dataset.name, "day": day}
     with database.transaction() as connection:
-        batches = connection.execute(QUERIES.known_batches, said).fetchone()
-        return batches is not None or connection.execute(QUERIES.day, said).fetchone() is not None
+        return bool(known_batches(connection, dataset, day)) or recorded_day(connection, dataset, day) is not None
+
+
+def closes_at(day: date) -> datetime:
+    """From when on the day may be closed: it is over, and no lease of it can be alive."""
+    return utc_midnight(day + timedelta(days=1)) + CLOSING_GRACE
 
 
 def may_close(day: date, now: datetime) -> bool:
     """True once the day is over and no lease of it can still be alive."""
-    return now >= utc_midnight(day + timedelta(days=1)) + CLOSING_GRACE
+    return now >= closes_at(day)
 
 
 def close_day(database: Database, vault: Vault, clock: Clock, dataset: Dataset, day: date) -> ClosedDay:
@@ -79,11 +87,13 @@ def close_day(database: Database, vault: Vault, clock: Clock, dataset: Dataset, 
     before (watchlist/reaper.py). Raises CorruptFile for a damaged batch, which stays where it is, PublishConflict when another
     process closed the day meanwhile (repeat), NotFound when a recorded batch has no file.
     """
-    said = {"dataset": dataset.name, "day": day}
     with database.transaction() as connection:
-        known = {row[0]: (row[1], row[2]) for row in connection.execute(QUERIES.known_batches, said).fetchall()}
-        recorded = connection.execute(QUERIES.day, said).fetchone()
-    present = _present(vault, dataset, day)
+        known = known_batches(connection, dataset, day)
+        recorded = recorded_day(connection, dataset, day)
+    try:
+        present: DayFile | None = read_day(vault, dataset, day)
+    except NotFound:
+        present = None
     generation = _intact(dataset, day, recorded, present, known=len(known))
     held = present.footer.batches if present else frozenset[uuid.UUID]()
     late = sorted(set(known) - held)
@@ -95,27 +105,17 @@ def close_day(database: Database, vault: Vault, clock: Clock, dataset: Dataset, 
             f"{len(lost)} recorded batch files of {day} are gone, first {lost[0]}", cure="restore journal/ from a copy"
         )
     parts = [present.rows] if present else []
-    parts += [read_batch(vault, dataset, keys[batch], sha256=known[batch][0])[1] for batch in late]
+    parts += [read_batch(vault, dataset, keys[batch], sha256=known[batch].sha256)[1] for batch in late]
     merged, duplicates = _merge(dataset, [part.replace_schema_metadata(None) for part in parts])
     footer = DayFooter(dataset=dataset.name, day=day, generation=generation + 1, batches=held | frozenset(late))
     content = parquet.encode(merged.replace_schema_metadata(footer.encode()), delta=dataset.delta, level=parquet.ARCHIVE_LEVEL)
     vault.archive.replace(dataset.day_key(day), content, expected=present.sha256 if present else None)
-    written = _DayFile(footer=footer, rows=merged, sha256=sha256_of(content), bytes=len(content))
+    written = DayFile(footer=footer, rows=merged, sha256=sha256_of(content), bytes=len(content))
     closed = _closed(dataset, written, changed=True, duplicates=duplicates)
     return _note(database, vault, dataset, closed, held=footer.batches, now=clock.now())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _DayFile:
-    """The file of a day."""
-
-    footer: DayFooter
-    rows: pa.Table
-    sha256: str
-    bytes: int
-
-
-def _closed(dataset: Dataset, file: _DayFile, *, changed: bool, duplicates: int = 0) -> ClosedDay:
+def _closed(dataset: Dataset, file: DayFile, *, changed: bool, duplicates: int = 0) -> ClosedDay:
     return ClosedDay(
         dataset=dataset.name,
         day=file.footer.day,
@@ -129,38 +129,20 @@ def _closed(dataset: Dataset, file: _DayFile, *, changed: bool, duplicates: int 
     )
 
 
-def _intact(dataset: Dataset, day: date, recorded: Any, present: _DayFile | None, *, known: int) -> int:
+def _intact(dataset: Dataset, day: date, recorded: RecordedDay | None, present: DayFile | None, *, known: int) -> int:
     """The newest generation, recorded or present. Raises CorruptFile or NotFound when closing would make a loss look right."""
     if recorded is None:
         return present.footer.generation if present else 0
-    generation, sha256, batches = int(recorded[0]), str(recorded[1]), int(recorded[4])
     key = dataset.day_key(day)
-    if present is None and known < batches:
+    if present is None and known < recorded.batches:
         raise NotFound(f"{key} is gone, and so are batches that it held", cure="restore the file from a copy")
     # A newer generation than the recorded one is a closing that died before it was noted; the same one is damage.
-    if present and present.footer.generation <= generation and present.sha256 != sha256:
+    if present and present.footer.generation <= recorded.generation and present.sha256 != recorded.sha256:
         raise CorruptFile(
             f"{key} is not the file that was closed: its SHA-256 is not the recorded one",
             cure="restore it from a copy; or, while journal/ still holds all its batches, move it away and close the day again",
         )
-    return max(generation, present.footer.generation if present else 0)
-
-
-def _present(vault: Vault, dataset: Dataset, day: date) -> _DayFile | None:
-    """The day's file as it is. None: there is none. Raises CorruptFile."""
-    key = dataset.day_key(day)
-    try:
-        content = vault.archive.read(key)
-    except NotFound:
-        return None
-    table = parquet.decode(content, schema=dataset.schema, origin=key)
-    try:
-        footer = DayFooter.decode(table.schema.metadata)
-    except (KeyError, ValueError) as error:
-        raise CorruptFile(
-            f"{key} is not a closed day of Pleiades: {error!r}", cure="move it out of the archive, then close again"
-        ) from None
-    return _DayFile(footer=footer, rows=table, sha256=sha256_of(content), bytes=len(content))
+    return max(recorded.generation, present.footer.generation if present else 0)
 
 
 def _merge(dataset: Dataset, parts: list[pa.Table]) -> tuple[pa.Table, int]:
@@ -195,21 +177,14 @@ def _note(
         "file": dataset.day_key(closed.day), "sha256": closed.sha256, "rows": closed.rows, "bytes": closed.bytes,
         "generation": closed.generation, "batches": closed.batches,
     }  # fmt: skip
-    key = dataset.manifest_key(closed.day)
-    try:
-        present: str | None = sha256_of(vault.archive.read(key))
-    except NotFound:
-        present = None
-    content = json.dumps(words, indent=1).encode()
-    if present != sha256_of(content):
-        vault.archive.replace(key, content, expected=present)
+    publish(vault.archive, dataset.manifest_key(closed.day), json.dumps(words, indent=1).encode())
     with database.transaction() as connection:
         connection.execute(
-            QUERIES.record_day,
+            _SQL.record_day,
             {
                 "dataset": dataset.name, "day": closed.day, "generation": closed.generation, "sha256": closed.sha256,
                 "rows": closed.rows, "bytes": closed.bytes, "batches": closed.batches, "now": now,
             },
         )  # fmt: skip
-        connection.execute(QUERIES.mark_folded, {"dataset": dataset.name, "day": closed.day, "batch_ids": list(held)})
+        connection.execute(_SQL.mark_folded, {"dataset": dataset.name, "day": closed.day, "batch_ids": list(held)})
     return closed

@@ -7,7 +7,7 @@ say. Does not belong here: closing (archive.py), and which facts are good or bad
 from __future__ import annotations
 
 import json
-import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 
 from pleiades_core.clock import utc_midnight
-from pleiades_core.errors import CorruptFile, NotFound
-from pleiades_core.storage import parquet
-from pleiades_core.storage.objects import sha256_of
+from pleiades_core.errors import NotFound
 from pleiades_core.storage.postgres import Database
-from pleiades_core.vault.journal import QUERIES, files_of_day, read_batch
-from pleiades_core.vault.layout import SAMPLES, DayFooter
+from pleiades_core.vault.days import read_day
+from pleiades_core.vault.journal import files_of_day, read_batch
+from pleiades_core.vault.layout import SAMPLES
+from pleiades_core.vault.manifest import RecordedBatch, known_batches, recorded_day
 from pleiades_core.vault.vault import Vault
 
 HOURS_OF_DAY = 24
@@ -70,25 +70,19 @@ class DayInspection:
 
 
 def inspect_day(database: Database, vault: Vault, day: date) -> DayInspection:
-    """Read the closed day and everything that speaks of it. Raises NotFound (not closed) or CorruptFile (not Parquet)."""
-    key = SAMPLES.day_key(day)
-    content = vault.archive.read(key)
-    table = parquet.decode(content, schema=SAMPLES.schema, origin=key)
-    try:
-        held = DayFooter.decode(table.schema.metadata).batches
-    except (KeyError, ValueError) as error:
-        raise CorruptFile(f"{key} is not a closed day of Pleiades: {error!r}", cure="close the day again") from None
+    """Read the closed day and everything that speaks of it. Raises NotFound (not closed) or CorruptFile."""
+    present = read_day(vault, SAMPLES, day)
+    table, held = present.rows, present.footer.batches
     with database.transaction() as connection:
-        said = {"dataset": SAMPLES.name, "day": day}
-        known = {row[0]: (row[1], int(row[2])) for row in connection.execute(QUERIES.known_batches, said).fetchall()}
-        recorded = connection.execute(QUERIES.day, said).fetchone()
+        known = known_batches(connection, SAMPLES, day)
+        recorded = recorded_day(connection, SAMPLES, day)
     vid, polled_at = _numbers(table, "vid"), _numbers(table, "polled_at")
     start = int(utc_midnight(day).timestamp())
     inside = polled_at[(polled_at >= start) & (polled_at < start + int(timedelta(days=1).total_seconds()))]
     pairs, falls = _falls(table, vid)
-    expected = sum(known[batch][1] for batch in held if batch in known)
+    expected = sum(known[batch].rows for batch in held if batch in known)
     if expected != len(table):
-        expected -= _shared(vault, day, {batch: known[batch][0] for batch in held if batch in known})
+        expected -= _shared(vault, day, [known[batch] for batch in held if batch in known])
     return DayInspection(
         day=day,
         rows=len(table),
@@ -103,10 +97,10 @@ def inspect_day(database: Database, vault: Vault, day: date) -> DayInspection:
         falls=falls,
         misses=int(np.count_nonzero(_numbers(table, "status"))),
         hours=len(np.unique((inside - start) // 3600)),
-        sha256=sha256_of(content),
+        sha256=present.sha256,
         manifest_sha256=_manifest(vault, day),
-        recorded_sha256=str(recorded[1]) if recorded else None,
-        recorded_rows=int(recorded[2]) if recorded else None,
+        recorded_sha256=recorded.sha256 if recorded else None,
+        recorded_rows=recorded.rows if recorded else None,
     )
 
 
@@ -130,13 +124,13 @@ def _falls(table: pa.Table, vid: _Numbers) -> tuple[int, int]:
     return int(same.sum()), int((same & (views[1:] < views[:-1])).sum())
 
 
-def _shared(vault: Vault, day: date, batches: dict[uuid.UUID, str]) -> int:
+def _shared(vault: Vault, day: date, batches: Iterable[RecordedBatch]) -> int:
     """Rows whose key another row of these batches has too. A file that is gone counts nothing: the comparison then fails."""
     keys = files_of_day(vault, SAMPLES, day)
     found: list[_Numbers] = []
-    for batch, sha256 in batches.items():
-        if batch in keys:
-            _, rows = read_batch(vault, SAMPLES, keys[batch], sha256=sha256)
+    for batch in batches:
+        if batch.batch_id in keys:
+            _, rows = read_batch(vault, SAMPLES, keys[batch.batch_id], sha256=batch.sha256)
             found.append((_numbers(rows, "vid") << 32) + _numbers(rows, "polled_at"))
     together = np.concatenate(found) if found else np.array([], dtype=np.int64)
     return len(together) - len(np.unique(together))

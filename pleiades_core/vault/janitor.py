@@ -6,20 +6,21 @@ Belongs here: deletions in the vault. Does not belong here: retention of days (n
 from __future__ import annotations
 
 import logging
-import uuid
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 
 from pleiades_core.clock import Clock
 from pleiades_core.errors import CorruptFile, NotFound
-from pleiades_core.storage import parquet
-from pleiades_core.storage.objects import sha256_of
 from pleiades_core.storage.postgres import Database
-from pleiades_core.vault.journal import QUERIES, files_of_day
-from pleiades_core.vault.layout import DATASETS, Dataset, DayFooter
+from pleiades_core.storage.queries import load_queries
+from pleiades_core.vault.days import read_day
+from pleiades_core.vault.journal import files_of_day
+from pleiades_core.vault.layout import DATASETS
 from pleiades_core.vault.vault import Vault
 
 log = logging.getLogger(__name__)
+
+_SQL = load_queries("batches")
 
 #: A reader that planned its files before the day was closed may still open them; so long it may take.
 SWEEP_GRACE = timedelta(hours=24)
@@ -48,20 +49,20 @@ def sweep(database: Database, vault: Vault, clock: Clock) -> SweepReport:
     swept = files = 0
     damaged: list[str] = []
     with database.transaction() as connection:
-        closed = connection.execute(QUERIES.sweepable_days, {"before": clock.now() - SWEEP_GRACE}).fetchall()
+        closed = connection.execute(_SQL.sweepable_days, {"before": clock.now() - SWEEP_GRACE}).fetchall()
     for name, day, sha256 in closed:
         dataset = DATASETS[name]
         batches = files_of_day(vault, dataset, day)
         if not batches:
             continue
         try:
-            held = _held(vault, dataset, day, sha256)
+            held = read_day(vault, dataset, day, sha256=sha256).footer.batches
         except (CorruptFile, NotFound) as error:
             log.warning("batches of %s are kept: %s", dataset.day_key(day), error)
             damaged.append(dataset.day_key(day))
             continue
         with database.transaction() as connection:
-            connection.execute(QUERIES.forget_batches, {"dataset": name, "day": day, "batch_ids": list(held)})
+            connection.execute(_SQL.forget_batches, {"dataset": name, "day": day, "batch_ids": list(held)})
         gone = [key for batch, key in batches.items() if batch in held]
         for key in gone:
             vault.journal.delete(key)
@@ -69,12 +70,3 @@ def sweep(database: Database, vault: Vault, clock: Clock) -> SweepReport:
         swept += bool(gone)
     unfinished = vault.journal.forget_unfinished(older_than_s=SWEEP_GRACE.total_seconds())
     return SweepReport(days=swept, files=files, unfinished=unfinished, damaged=tuple(damaged))
-
-
-def _held(vault: Vault, dataset: Dataset, day: date, sha256: str) -> frozenset[uuid.UUID]:
-    """The batches that the day's file holds. Raises CorruptFile when it is not the file that was recorded, NotFound."""
-    key = dataset.day_key(day)
-    content = vault.archive.read(key)
-    if sha256_of(content) != sha256:
-        raise CorruptFile(f"{key} is not the file that was closed", cure="restore it from a copy")
-    return DayFooter.decode(parquet.decode(content, schema=dataset.schema, origin=key).schema.metadata).batches

@@ -20,7 +20,7 @@ from pleiades_core.storage.queries import load_queries
 from pleiades_core.vault.layout import BatchFooter, Dataset, batch_id_of, batch_of_key
 from pleiades_core.vault.vault import Vault
 
-QUERIES = load_queries("batches")
+_SQL = load_queries("batches")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ def write_batch(
 def record_batch(connection: psycopg.Connection, batch: WrittenBatch, *, now: datetime, adopted: bool = False) -> bool:
     """Make a written batch count, inside the caller's transaction. False: it was recorded before."""
     row = connection.execute(
-        QUERIES.record_batch,
+        _SQL.record_batch,
         {
             "batch_id": batch.batch_id, "dataset": batch.dataset.name, "day": batch.day, "lease_id": batch.lease_id,
             "sha256": batch.sha256, "rows": batch.rows, "bytes": batch.bytes, "adopted": adopted, "now": now,

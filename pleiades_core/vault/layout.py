@@ -4,6 +4,7 @@ Belongs here: keys, column types, metadata words. Does not belong here: reading 
 
     journal/samples/date=D/<batch>.parquet     batches of samples, immutable      metrics/date=D/day.parquet    closed days
     journal/registry/date=D/<batch>.parquet    batches of discovered videos       videos/date=D/day.parquet     closed days
+    journal/checkpoints/date=D/cohort.parquet  a cache (watchlist/cohorts.py)
     insights/<name>/date=D/day.parquet         recomputable                       manifests/…/date=D.json       checksums
     pulls/date=D/day.parquet                   what the roads cost and brought
 
@@ -14,10 +15,13 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
 import pyarrow as pa
+
+from pleiades_core.models import Sample
 
 #: Raised when a reader of the old layout would misread the new one.
 LAYOUT_VERSION = 1
@@ -36,6 +40,7 @@ SAMPLE_SCHEMA = pa.schema(
         pa.field("comments", pa.int64()),
     ]
 )
+
 
 #: A video as it was described when it was found.
 REGISTRY_SCHEMA = pa.schema(
@@ -119,6 +124,19 @@ SAMPLES = Dataset("samples", "metrics", SAMPLE_SCHEMA, ("vid", "polled_at"), ("s
 #: A video that was found when quota had no room, and added by a person on the same day, has a row of either kind.
 REGISTRY = Dataset("registry", "videos", REGISTRY_SCHEMA, ("vid", "watched"), ("discovered_at", "title"), ("vid",))
 DATASETS = {dataset.name: dataset for dataset in (SAMPLES, REGISTRY)}
+
+
+def samples_by_day(samples: Iterable[Sample]) -> dict[date, pa.Table]:
+    """Rows of `SAMPLE_SCHEMA`, cut by the UTC day in which they were taken; the days in order."""
+    days: dict[date, list[Sample]] = {}
+    for sample in samples:
+        days.setdefault(sample.polled_at.date(), []).append(sample)
+    return {
+        day: pa.table(
+            [pa.array([getattr(row, field.name) for row in rows], field.type) for field in SAMPLE_SCHEMA], SAMPLE_SCHEMA
+        )
+        for day, rows in sorted(days.items())
+    }
 
 
 def pulls_key(day: date) -> str:

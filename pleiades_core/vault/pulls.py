@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
 import pyarrow as pa
 
@@ -22,7 +21,7 @@ from pleiades_core.errors import CorruptFile, NotFound
 from pleiades_core.storage import parquet
 from pleiades_core.storage.objects import sha256_of
 from pleiades_core.storage.postgres import Database
-from pleiades_core.storage.queries import load_queries
+from pleiades_core.storage.queries import load_queries, records
 from pleiades_core.vault.layout import LAYOUT_VERSION, PULL_SCHEMA, pulls_key
 from pleiades_core.vault.vault import Vault
 
@@ -134,9 +133,8 @@ def _bounds(day: date) -> tuple[datetime, datetime]:
 def _of_day(database: Database, day: date) -> pa.Table:
     first, until = _bounds(day)
     with database.transaction() as connection:
-        rows: list[tuple[Any, ...]] = connection.execute(_SQL.pulls_of_day, {"first": first, "until": until}).fetchall()
-    columns = zip(*rows, strict=True) if rows else [[] for _ in PULL_SCHEMA]
-    return pa.table([pa.array(column, field.type) for column, field in zip(columns, PULL_SCHEMA, strict=True)], PULL_SCHEMA)
+        rows = records(connection, dict, _SQL.pulls_of_day, {"first": first, "until": until})
+    return pa.Table.from_pylist(rows, PULL_SCHEMA)
 
 
 def _merged(held: pa.Table, rows: pa.Table) -> pa.Table:

@@ -10,17 +10,19 @@ every instant: while a day is being closed the batches are in the journal, after
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from importlib import resources
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
 from pleiades_core.errors import CorruptFile, PublishConflict
 from pleiades_core.storage import parquet
+from pleiades_core.vault.days import footer_of
 from pleiades_core.vault.journal import files_of_day
 from pleiades_core.vault.layout import PULL_SCHEMA, REGISTRY, SAMPLES, Dataset, DayFooter, day_of_key, pulls_key
 from pleiades_core.vault.vault import Vault
@@ -28,6 +30,11 @@ from pleiades_core.vault.vault import Vault
 _VIEWS = resources.files("pleiades_core.vault").joinpath("views.sql").read_text(encoding="utf-8")
 #: Of a query that meets a day being closed again; each lasts as long as the query, a closing comes once an hour at most.
 _ATTEMPTS = 5
+_INTERRUPT_EVERY_S = 0.05
+
+
+class _ChangedMeanwhile(Exception):
+    """Files came or went between planning and reading: ask again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +65,8 @@ def files(vault: Vault, dataset: Dataset, *, first: date | None = None, last: da
     for key in vault.archive.keys(dataset.archive_folder):
         day = day_of_key(key)
         if key == dataset.day_key(day) and wanted(day):
-            location = vault.archive.location(key)
-            metadata, _ = parquet.footer(location)
-            try:
-                footers[day] = DayFooter.decode(metadata)
-            except (KeyError, ValueError):
-                raise CorruptFile(f"{location} is not a closed day of Pleiades", cure="move it out of the archive") from None
-            closed.append(location)
+            footers[day] = footer_of(vault, dataset, day)
+            closed.append(vault.archive.location(key))
     days = sorted({day_of_key(key) for key in vault.journal.keys(f"journal/{dataset.name}")})
     # Batches are listed after the footers: one that is folded in between still counts, in the older generation's stead.
     unfolded = [
@@ -100,59 +102,77 @@ def query(
     therefore made again afterwards, and the query repeated if a closed day changed. Raises CorruptFile for an unreadable file,
     duckdb.Error for a query that is wrong.
     """
+    ask = partial(_ask, vault, sql, parameters or {}, first=first, last=last, prelude=prelude, tables=tables or {})
     for _ in range(_ATTEMPTS):
-        with _connect(vault, first=first, last=last) as (connection, planned):
-            for name, table in (tables or {}).items():
-                connection.register(name, table)
-            connection.execute(prelude)
-            try:
-                relation = connection.sql(sql, params=parameters or {})
-                # A statement that has no answer, such as `set`, gives None.
-                answer = pa.table({}) if relation is None else relation.to_arrow_table()
-            except duckdb.IOException:
-                # Only a batch that was swept meanwhile excuses a file that cannot be opened.
-                if files(vault, SAMPLES, first=first, last=last) == planned:
-                    raise
-                continue
-            if not planned.late or files(vault, SAMPLES, first=first, last=last).generations == planned.generations:
-                return answer
+        with duckdb.connect() as connection, contextlib.suppress(_ChangedMeanwhile):
+            return _interruptible(connection, ask)
     raise PublishConflict("the vault changed during every attempt to read it", cure="ask again")
 
 
-def read(vault: Vault, dataset: Dataset, *, first: date | None = None, last: date | None = None) -> pa.Table:
-    """Every row of a range of days, in no order; each committed or adopted batch once. For tests and small answers."""
-    found = files(vault, dataset, first=first, last=last).locations
-    tables = [parquet.decode(Path(location).read_bytes(), schema=dataset.schema, origin=location) for location in found]
-    plain = [table.replace_schema_metadata(None) for table in tables]
-    return pa.concat_tables(plain) if plain else dataset.schema.empty_table()
+def _interruptible(connection: duckdb.DuckDBPyConnection, ask: Callable[[duckdb.DuckDBPyConnection], pa.Table]) -> pa.Table:
+    """What `ask` says, in a thread of its own, so that a signal may end it: DuckDB would not return for one, or hide it."""
+    with ThreadPoolExecutor(1, thread_name_prefix="duckdb") as thread:
+        asked = thread.submit(ask, connection)
+        try:
+            return asked.result()
+        finally:
+            # Again and again: between the steps of a query the word is forgotten.
+            while not asked.done():
+                connection.interrupt()
+                wait([asked], timeout=_INTERRUPT_EVERY_S)
+
+
+def _ask(
+    vault: Vault, sql: str, parameters: dict[str, object], connection: duckdb.DuckDBPyConnection, *,
+    first: date | None, last: date | None, prelude: str, tables: Mapping[str, pa.Table],
+) -> pa.Table:  # fmt: skip
+    # A damaged file of pulls is no hindrance to who does not ask for them.
+    with _views(vault, connection, first=first, last=last, pulls="pulls" in sql.lower()) as planned:
+        for name, table in tables.items():
+            connection.register(name, table)
+        connection.execute(prelude)
+        relation = connection.sql(sql, params=parameters)
+        # A statement that has no answer, such as `set`, gives None.
+        answer = pa.table({}) if relation is None else relation.to_arrow_table()
+    if planned.late and files(vault, SAMPLES, first=first, last=last).generations != planned.generations:
+        raise _ChangedMeanwhile
+    return answer
 
 
 @contextlib.contextmanager
-def _connect(vault: Vault, *, first: date | None, last: date | None) -> Iterator[tuple[duckdb.DuckDBPyConnection, Files]]:
+def _views(
+    vault: Vault, connection: duckdb.DuckDBPyConnection, *, first: date | None, last: date | None, pulls: bool
+) -> Iterator[Files]:
+    """Our views on a connection, and the files of samples that they read. What fails in the block is blamed on a bad file."""
     planned, registry = files(vault, SAMPLES, first=first, last=last), files(vault, REGISTRY)
-    with duckdb.connect() as connection:
-        connection.execute("set timezone = 'UTC'")
-        pulls = [vault.archive.location(key) for key in vault.archive.keys("pulls") if key == pulls_key(day_of_key(key))]
+    keys = vault.archive.keys("pulls") if pulls else []
+    asked = [vault.archive.location(key) for key in keys if key == pulls_key(day_of_key(key))]
+    connection.execute("set timezone = 'UTC'")
+    try:
         _relation(connection, "raw_samples", SAMPLES.schema, planned.locations)
         _relation(connection, "raw_videos", REGISTRY.schema, registry.locations)
-        _relation(connection, "raw_pulls", PULL_SCHEMA, pulls)
+        _relation(connection, "raw_pulls", PULL_SCHEMA, asked)
         connection.execute(_VIEWS)
-        try:
-            yield connection, planned
-        except duckdb.Error as error:
-            _blame([*planned.locations, *registry.locations, *pulls], error)
-            raise
+        yield planned
+    except duckdb.Error as error:
+        # Only a batch that was swept meanwhile excuses a file that cannot be opened.
+        if isinstance(error, duckdb.IOException) and files(vault, SAMPLES, first=first, last=last) != planned:
+            raise _ChangedMeanwhile from None
+        _blame([*planned.locations, *registry.locations, *asked], error)
+        raise
 
 
 def _relation(connection: duckdb.DuckDBPyConnection, name: str, schema: pa.Schema, found: list[str]) -> None:
     """A view of all rows of `found`. Reading writes nothing: a young vault is an empty table in memory.
 
-    A column that files of older versions lack is null there; that is why the empty table is always part of it.
+    A column that files of older versions lack is null there; that is why the empty table is always part of it. Files alone say
+    which columns there are: the folders' `date=` would be one more, and only in a vault that has files.
     """
     empty = f"{name}_columns"
     connection.register(empty, schema.empty_table())
     connection.execute(f"set variable {name}_files = ?::varchar[]", [found])
-    rows = f"union all by name select * from read_parquet(getvariable('{name}_files'), union_by_name = true)" if found else ""
+    read = f"read_parquet(getvariable('{name}_files'), union_by_name = true, hive_partitioning = false)"
+    rows = f"union all by name select * from {read}" if found else ""
     connection.execute(f"create view {name} as select * from {empty} {rows}")
 
 

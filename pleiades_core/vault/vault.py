@@ -5,12 +5,18 @@ Belongs here: opening it. Does not belong here: what is written (journal.py, arc
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pleiades_core.errors import VaultError
 from pleiades_core.storage.objects import LocalObjects, Objects
+
+#: Several times what one hunt writes. Below it an hour's quota would be spent on what cannot be kept.
+_ROOM_BYTES = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +31,38 @@ def open_vault(root: Path) -> Vault:
     """The vault in a local folder, made if it is missing. Raises VaultError when the folder cannot be written."""
     try:
         root.mkdir(parents=True, exist_ok=True)
-        probe = root / ".writable"
-        probe.touch()
-        probe.unlink()
+        # A name of its own: threads and processes open one vault at the same time.
+        tempfile.TemporaryFile(dir=root).close()
     except OSError as error:
         raise VaultError(
             f"the vault {root} cannot be written: {error.strerror}", cure="set PLEIADES_VAULT to a folder you may write to"
         ) from None
     local = LocalObjects(root)
     return Vault(journal=local, archive=local)
+
+
+def require_room(root: Path) -> None:
+    """Refuse to ask YouTube for what could not be kept. Raises VaultError when the disk of the vault is (all but) full."""
+    if (free := free_bytes(root)) < _ROOM_BYTES:
+        raise VaultError(
+            f"the vault {root} has {free / 1e6:.1f} MB left: YouTube was not asked, no quota is spent",
+            cure=f"free {_ROOM_BYTES / 1e6:.0f} MB there at least, or set PLEIADES_VAULT to a folder of another disk",
+        )
+
+
+def free_bytes(folder: Path) -> int:
+    """What may still be written below a folder, which need not exist yet."""
+    return shutil.disk_usage(_existing(folder)).free
+
+
+def device_of(folder: Path) -> int:
+    """The disk that a folder is on, or will be."""
+    return _existing(folder).stat().st_dev
+
+
+def _existing(folder: Path) -> Path:
+    # Not `Path.exists`, which raises for a folder below one that may not be entered.
+    return next(path for path in (folder, *folder.absolute().parents) if os.access(path, os.F_OK))
 
 
 def sizes(root: Path) -> Iterator[tuple[str, int]]:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pleiades_core.errors import NotFound
 from pleiades_core.storage.objects import sha256_of
 from pleiades_core.storage.postgres import Database
-from pleiades_core.vault.journal import QUERIES
+from pleiades_core.storage.queries import load_queries
 from pleiades_core.vault.layout import DATASETS
 from pleiades_core.vault.vault import Vault
+
+_SQL = load_queries("batches")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +29,10 @@ class Verification:
 def verify(database: Database, vault: Vault) -> Verification:
     """Read every recorded batch and closed day and compare it with the manifest in SQL. Reads the whole vault."""
     with database.transaction() as connection:
-        batches = connection.execute(QUERIES.all_batches).fetchall()
-        days = connection.execute(QUERIES.all_days).fetchall()
-    wanted = [(vault.journal, DATASETS[row[0]].batch_key(row[1], row[2]), row[3]) for row in batches]
-    wanted += [(vault.archive, DATASETS[row[0]].day_key(row[1]), row[3]) for row in days]
+        batches = connection.execute(_SQL.all_batches).fetchall()
+        days = connection.execute(_SQL.all_days).fetchall()
+    wanted = [(vault.journal, DATASETS[name].batch_key(day, batch_id), sha256) for name, day, batch_id, sha256 in batches]
+    wanted += [(vault.archive, DATASETS[name].day_key(day), sha256) for name, day, sha256 in days]
     files = size = 0
     problems: list[str] = []
     for place, key, sha256 in wanted:

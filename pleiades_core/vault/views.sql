@@ -1,18 +1,23 @@
 -- The views that people query, over `raw_samples`, `raw_videos` and `raw_pulls`: all rows of closed days and of the journal's
 -- batches that no closed day holds (samples.py).
 
--- Of a video that was described twice the first description counts; it is watched if any of them says so.
+-- Of a video that was described twice the first description counts. For `qualify`.
+create macro is_first_description(vid, discovered_at, title) as
+    row_number() over (partition by vid order by discovered_at, title) = 1;
+
+-- The words of a sample's status.
+create macro status_word(status) as case status when 0 then 'ok' when 1 then 'missing' when 2 then 'unreadable' end;
+
+-- One row for each video; it is watched if any of its descriptions says so.
 create view videos as
 select vid, video_id, channel_id, channel_title, title, description, tags, category_id, language, duration_s, live,
        published_at, discovered_at, road, bool_or(coalesce(watched, true)) over (partition by vid) as watched
 from raw_videos
-qualify row_number() over (partition by vid order by discovered_at, title) = 1;
+qualify is_first_description(vid, discovered_at, title);
 
 -- One row for each poll of each video, misses included.
 create view samples as
-select v.video_id, s.vid, s.polled_at,
-       case s.status when 0 then 'ok' when 1 then 'missing' when 2 then 'unreadable' end as status,
-       s.definition, s.views, s.likes, s.comments
+select v.video_id, s.vid, s.polled_at, status_word(s.status) as status, s.definition, s.views, s.likes, s.comments
 from raw_samples s left join videos v using (vid);
 
 -- One row for each video and UTC day: the counts of its last answer, a hidden one hidden, and what changed since its first.

@@ -1,32 +1,43 @@
-"""What a batch changes in SQL, inside the transaction that records it: the same for its writer and for the reaper.
+"""A written batch begins to count: its row, and what it changes in SQL; the same for its writer and for the reaper.
 
-Belongs here: from a table of rows to updates of videos, channels and watchlist. Does not belong here: the batch row itself
-(vault/journal.py), leases.
+Belongs here: the heart of every T2, and from a table of rows to updates of videos, channels and watchlist. Does not belong
+here: writing the file (vault/journal.py), leases, who adopts what (reaper.py).
 
 Everything here may be repeated: a schedule only moves forward, a row that is there stays.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
+
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pleiades_core.models import SampleStatus
-from pleiades_core.vault.journal import WrittenBatch
+from pleiades_core.storage.queries import load_queries
+from pleiades_core.vault.journal import WrittenBatch, record_batch
 from pleiades_core.vault.layout import REGISTRY
 from pleiades_core.videoid import decode
-from pleiades_core.watchlist.leases import QUERIES
+
+_CHANNELS, _VIDEOS, _WATCHLIST = map(load_queries, ("channels", "videos", "watchlist"))
 
 
-def apply(connection: psycopg.Connection, batch: WrittenBatch, rows: pa.Table) -> None:
-    """Bring SQL up to what the rows of a batch say."""
-    if not len(rows):
-        return
-    if batch.dataset is REGISTRY:
-        _admit(connection, rows)
-    else:
-        _advance(connection, batch, rows)
+def commit_batches(
+    connection: psycopg.Connection, written: Iterable[tuple[WrittenBatch, pa.Table]], *, now: datetime, adopted: bool = False
+) -> list[WrittenBatch]:
+    """Record batches and bring SQL up to what their rows say, inside the caller's transaction; those not recorded before."""
+    fresh = []
+    for batch, rows in written:
+        if not record_batch(connection, batch, now=now, adopted=adopted):
+            continue
+        fresh.append(batch)
+        if len(rows) and batch.dataset is REGISTRY:
+            _admit(connection, rows)
+        elif len(rows):
+            _advance(connection, batch, rows)
+    return fresh
 
 
 def _advance(connection: psycopg.Connection, batch: WrittenBatch, samples: pa.Table) -> None:
@@ -35,7 +46,7 @@ def _advance(connection: psycopg.Connection, batch: WrittenBatch, samples: pa.Ta
     # The instants go as Unix seconds: psycopg takes ten times as long to adapt 5,000 datetimes.
     seconds = pc.divide(samples.column("polled_at").cast(pa.int64()), 1000)
     connection.execute(
-        QUERIES.advance,
+        _WATCHLIST.advance,
         {
             "vids": samples.column("vid").to_pylist(), "at": seconds.to_pylist(),
             "missing": missing.to_pylist(), "lease_id": batch.lease_id,
@@ -46,8 +57,8 @@ def _advance(connection: psycopg.Connection, batch: WrittenBatch, samples: pa.Ta
 def _admit(connection: psycopg.Connection, registry: pa.Table) -> None:
     """Make described videos known and watched; their first samples come in a batch of their own."""
     channel_ids = registry.column("channel_id").to_pylist()
-    connection.execute(QUERIES.make_channels, {"channel_ids": channel_ids})
-    found = connection.execute(QUERIES.known_channels, {"channel_ids": channel_ids}).fetchall()
+    connection.execute(_CHANNELS.make_channels, {"channel_ids": channel_ids})
+    found = connection.execute(_CHANNELS.known_channels, {"channel_ids": channel_ids}).fetchall()
     ordinal = {channel_id: channel for channel, channel_id in found}
     values = {
         "vids": registry.column("vid").to_pylist(),
@@ -55,7 +66,7 @@ def _admit(connection: psycopg.Connection, registry: pa.Table) -> None:
         "channels": [ordinal[channel_id] for channel_id in channel_ids],
         "published": registry.column("published_at").to_pylist(),
     }  # fmt: skip
-    connection.execute(QUERIES.admit, values)
+    connection.execute(_VIDEOS.admit, values)
     # Null stands in batches that are older than the column.
     watched = [flag is not False for flag in registry.column("watched").to_pylist()]
-    connection.execute(QUERIES.watch, {**values, "watched": watched})
+    connection.execute(_WATCHLIST.watch, {**values, "watched": watched})

@@ -1,4 +1,4 @@
-"""When is a video due again? Pure arithmetic; leasing lives in slices.py.
+"""When is a video due again, and how often is it asked? Pure arithmetic. Does not belong here: leasing (slices.py).
 
 This is the cadence `tiers`: hourly in the first day, daily in the first week, then weekly. The age that counts is the age at
 the last poll, so the interval of a video is fixed until it is polled again.
@@ -28,6 +28,11 @@ class Cadence:
     #: A poll may come this much early. Without it an hourly tick that starts a second sooner than the last one finds nothing
     #: due, and hourly becomes two-hourly.
     early: timedelta = timedelta(minutes=5)
+    #: At most one run of the tier in each of these: whatever is due by then shares its calls, and a run of Dagster costs 5
+    #: CPU-seconds before any work. Ticks begin at midnight UTC.
+    hourly_tick: timedelta = timedelta(minutes=15)
+    daily_tick: timedelta = timedelta(hours=1)
+    weekly_tick: timedelta = timedelta(hours=6)
 
     def tier(self, age: timedelta, misses: int = 0) -> Tier:
         """The tier of a video of this age at its last poll."""
@@ -38,6 +43,15 @@ class Cadence:
     def interval(self, tier: Tier) -> timedelta:
         """From one poll to the next."""
         return {Tier.HOURLY: self.hourly, Tier.DAILY: self.daily, Tier.WEEKLY: self.weekly}[tier]
+
+    def tick(self, tier: Tier) -> timedelta:
+        """From one run of the tier to the next, while any of it is due."""
+        return {Tier.HOURLY: self.hourly_tick, Tier.DAILY: self.daily_tick, Tier.WEEKLY: self.weekly_tick}[tier]
+
+    @property
+    def ticks_a_day(self) -> int:
+        """Of all tiers: so many last calls of a day may not be full."""
+        return sum(timedelta(days=1) // self.tick(tier) for tier in Tier)
 
     def due_at(self, published_at: datetime, polled_at: datetime | None, misses: int = 0) -> datetime | None:
         """When the next poll is due; None: it has not been polled and is due now."""

@@ -15,13 +15,14 @@ import pyarrow as pa
 from pleiades_core.clock import utc_midnight
 from pleiades_core.errors import NotFound
 from pleiades_core.storage import parquet
-from pleiades_core.storage.objects import sha256_of
+from pleiades_core.storage.objects import publish
 from pleiades_core.storage.postgres import Database
+from pleiades_core.storage.queries import load_queries
 from pleiades_core.vault import samples
 from pleiades_core.vault.layout import SAMPLES, day_of_key
 from pleiades_core.vault.vault import Vault
-from pleiades_core.watchlist.leases import QUERIES
 
+_SQL = load_queries("watchlist")
 _FOLD = resources.files("pleiades_core.watchlist").joinpath("cohort.sql").read_text(encoding="utf-8")
 
 
@@ -66,13 +67,7 @@ def rebuild_cohort(database: Database, vault: Vault, day: date) -> CohortReport:
         raise NotFound(f"no day from {day} on is closed yet", cure=f"close it first: pleiades close-day {day}")
     table = fold_cohort(vault, day, through)
     content = parquet.encode(table.replace_schema_metadata(None), delta=("vid",), level=parquet.ARCHIVE_LEVEL)
-    key = checkpoint_key(day)
-    try:
-        present: str | None = sha256_of(vault.journal.read(key))
-    except NotFound:
-        present = None
-    if present != sha256_of(content):
-        vault.journal.replace(key, content, expected=present)
+    publish(vault.journal, checkpoint_key(day), content)
     return CohortReport(
         day=day, through=through, videos=len(table), polls=sum(table.column("polls").to_pylist()),
         missing=sum(misses > 0 for misses in table.column("misses").to_pylist()),
@@ -84,7 +79,7 @@ def _disagreements(database: Database, table: pa.Table, through: date) -> int:
     """Videos whose schedule is not what their samples say. Those polled after `through` cannot be compared."""
     until = utc_midnight(through + timedelta(days=1))
     with database.transaction() as connection:
-        rows = connection.execute(QUERIES.schedules, {"vids": table.column("vid").to_pylist(), "until": until}).fetchall()
+        rows = connection.execute(_SQL.schedules, {"vids": table.column("vid").to_pylist(), "until": until}).fetchall()
     folded = dict(
         zip(
             table.column("vid").to_pylist(),

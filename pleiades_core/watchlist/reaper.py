@@ -10,18 +10,24 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import pyarrow as pa
+
 from pleiades_core.clock import Clock
-from pleiades_core.errors import CorruptFile
-from pleiades_core.storage import parquet
+from pleiades_core.errors import CorruptFile, NotFound
+from pleiades_core.storage.locks import in_turn
 from pleiades_core.storage.postgres import Database
-from pleiades_core.vault import journal
-from pleiades_core.vault.layout import REGISTRY, SAMPLES, Dataset, DayFooter
+from pleiades_core.vault.days import footer_of
+from pleiades_core.vault.journal import WrittenBatch, files_of_day, read_batch
+from pleiades_core.vault.layout import REGISTRY, SAMPLES, Dataset
+from pleiades_core.vault.manifest import known_batches
 from pleiades_core.vault.vault import Vault
-from pleiades_core.watchlist.apply import apply
-from pleiades_core.watchlist.leases import QUERIES, end_slice, lease_ids
+from pleiades_core.watchlist.apply import commit_batches
+from pleiades_core.watchlist.leases import Lease, expired, lease_ids
+from pleiades_core.watchlist.slices import end_slice
 
 log = logging.getLogger(__name__)
 
@@ -48,19 +54,28 @@ def reap(database: Database, vault: Vault, clock: Clock) -> ReapReport:
     Files first: a video whose poll was written must not be polled again for want of a row.
     """
     with database.transaction() as connection:
-        expired = connection.execute(QUERIES.expired_leases).fetchall()
-        days = sorted({day for _, _, taken_at in expired for day in _days_from(taken_at.date())})
-    adopted = [adopt_orphans(database, vault, clock, day, dead={lease for lease, _, _ in expired}) for day in days]
+        late = expired(connection)
+        days = sorted({day for lease in late for day in _days_from(lease.taken_at.date())})
+    adopted = [adopt_orphans(database, vault, clock, day, dead={lease.lease_id for lease in late}) for day in days]
     with database.transaction() as connection:
         # Only those whose files were looked for: what has expired meanwhile may have left a file that nobody adopted yet.
-        for lease_id, _, _ in expired:
-            end_slice(connection, lease_id)
+        for lease in late:
+            end_slice(connection, lease.lease_id)
     return ReapReport(
-        expired=len(expired),
+        expired=len(late),
         adopted=sum(report.adopted for report in adopted),
         rows=sum(report.rows for report in adopted),
         corrupt=tuple(key for report in adopted for key in report.corrupt),
     )
+
+
+def adopt_own(
+    database: Database, vault: Vault, clock: Clock, lease: Lease, written: Iterable[tuple[WrittenBatch, pa.Table]]
+) -> None:
+    """For a writer whose lease ran out before T2: what it wrote is an orphan now, and is adopted at once."""
+    log.warning("lease %s ran out; adopting what it wrote", lease.lease_id)
+    for day in sorted({batch.day for batch, _ in written}):
+        adopt_orphans(database, vault, clock, day, dead={lease.lease_id})
 
 
 def adopt_orphans(
@@ -70,12 +85,14 @@ def adopt_orphans(
     adopted = rows = 0
     corrupt: list[str] = []
     for dataset in _ORDER:
-        keys = journal.files_of_day(vault, dataset, day)
+        keys = files_of_day(vault, dataset, day)
         with database.transaction() as connection:
-            known = {row[0] for row in connection.execute(journal.QUERIES.known_batches, {"dataset": dataset.name, "day": day})}
+            known = set(known_batches(connection, dataset, day))
             alive = lease_ids(connection) - (dead or set())
         try:
-            held = _held(vault, dataset, day)
+            held = footer_of(vault, dataset, day).batches
+        except NotFound:
+            held = frozenset()
         except CorruptFile as error:
             # Without its footer nobody can say which batches the day holds; closing it will refuse, and say so.
             log.warning("no orphans of %s %s adopted: %s", dataset.name, day, error)
@@ -83,7 +100,7 @@ def adopt_orphans(
             continue
         for batch_id in sorted(set(keys) - known - held):
             try:
-                batch, table = journal.read_batch(vault, dataset, keys[batch_id])
+                batch, table = read_batch(vault, dataset, keys[batch_id])
             except CorruptFile as error:
                 log.warning("not adopted: %s", error)
                 corrupt.append(keys[batch_id])
@@ -91,26 +108,13 @@ def adopt_orphans(
             if batch.lease_id in alive:
                 continue
             with database.transaction() as connection:
-                connection.execute(QUERIES.in_turn)
-                if journal.record_batch(connection, batch, now=clock.now(), adopted=True):
-                    apply(connection, batch, table)
-                    adopted += 1
-                    rows += batch.rows
+                in_turn(connection)
+                fresh = commit_batches(connection, [(batch, table)], now=clock.now(), adopted=True)
+            adopted += len(fresh)
+            rows += sum(batch.rows for batch in fresh)
     return ReapReport(expired=0, adopted=adopted, rows=rows, corrupt=tuple(corrupt))
 
 
 def _days_from(day: date) -> list[date]:
     """The days that a lease taken on `day` may have written to: a slice can cross midnight."""
     return [day, day + timedelta(days=1)]
-
-
-def _held(vault: Vault, dataset: Dataset, day: date) -> frozenset[uuid.UUID]:
-    """The batches that the day's file holds."""
-    key = dataset.day_key(day)
-    if key not in vault.archive.keys(f"{dataset.archive_folder}/date={day.isoformat()}"):
-        return frozenset()
-    metadata, _ = parquet.footer(vault.archive.location(key))
-    try:
-        return DayFooter.decode(metadata).batches
-    except (KeyError, ValueError) as error:
-        raise CorruptFile(f"{key} is not a closed day of Pleiades: {error!r}", cure="move it out of the archive") from None

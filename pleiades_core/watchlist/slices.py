@@ -14,16 +14,18 @@ from datetime import datetime, timedelta
 import psycopg
 import pyarrow as pa
 
-from pleiades_core.models import Tier, Vid, VideoId
+from pleiades_core.models import Bucket, Pool, Tier, Vid, VideoId
 from pleiades_core.storage.postgres import Database
-from pleiades_core.vault.journal import WrittenBatch, record_batch
-from pleiades_core.videoid import encode
-from pleiades_core.watchlist.apply import apply
+from pleiades_core.storage.queries import load_queries, records
+from pleiades_core.vault.journal import WrittenBatch
+from pleiades_core.videoid import decode, encode
+from pleiades_core.watchlist.apply import commit_batches
 from pleiades_core.watchlist.cadence import Cadence
-from pleiades_core.watchlist.leases import QUERIES, Lease, end_slice, hold_lease, take_lease
+from pleiades_core.watchlist.leases import Lease, end_lease, hold_lease, take_lease
 from pleiades_core.youtube.api import IDS_PER_CALL
-from pleiades_core.youtube.quota import STATS, Ledger, Reservation
-from pleiades_core.youtube.shares import TRACKING
+from pleiades_core.youtube.quota import Ledger, Reservation
+
+_SQL = load_queries("watchlist")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +55,31 @@ class TierCount:
     due: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A video's row in the watchlist."""
+
+    published_at: datetime
+    #: None: not yet.
+    polled_at: datetime | None
+    #: In a row, up to the last poll.
+    misses: int
+
+
+def entry(connection: psycopg.Connection, video_id: VideoId) -> Entry | None:
+    """The row of one video. None: it is not watched."""
+    return next(iter(records(connection, Entry, _SQL.entry, {"id8": decode(video_id)})), None)
+
+
+def missing(connection: psycopg.Connection) -> tuple[int, int]:
+    """Of the videos that were polled, how many were missing at their last poll; and how many were polled."""
+    row = connection.execute(_SQL.missing).fetchone()
+    return (row[0], row[1]) if row else (0, 0)
+
+
 def due_counts(connection: psycopg.Connection, cadence: Cadence, now: datetime) -> dict[Tier, TierCount]:
     """Watched and due videos of each tier, empty ones included."""
-    rows = connection.execute(QUERIES.due_counts, {**cadence.parameters(), "now": now}).fetchall()
+    rows = connection.execute(_SQL.due_counts, {**cadence.parameters(), "now": now}).fetchall()
     found = {Tier(tier): TierCount(watched=watched, due=due) for tier, watched, due in rows}
     return {tier: found.get(tier, TierCount(watched=0, due=0)) for tier in Tier}
 
@@ -73,7 +97,7 @@ def take_slice(
     with database.transaction() as connection:
         lease = take_lease(connection, lease_id, "track", now=now, lasting=lasting)
         rows = connection.execute(
-            QUERIES.lease_due,
+            _SQL.lease_due,
             {
                 **cadence.parameters(), "now": now, "tier": tier.value if tier else None, "lease_id": lease.lease_id,
                 "limit": calls * IDS_PER_CALL,
@@ -83,9 +107,9 @@ def take_slice(
             end_slice(connection, lease.lease_id)
             return None
         needed = -(-len(rows) // IDS_PER_CALL)
-        reservation = ledger.reserve(connection, project, STATS, TRACKING, needed) if project else None
+        reservation = ledger.reserve(connection, project, Bucket.STATS, Pool.TRACKING, needed) if project else None
     # RETURNING keeps no order; the vault's batches compress best in the order of vid, lateness is decided already.
-    videos = tuple(Due(vid=Vid(vid), video_id=encode(id8), due_at=due_at) for vid, id8, _, _, due_at in sorted(rows))
+    videos = tuple(Due(vid=Vid(vid), video_id=encode(id8), due_at=due_at) for vid, id8, due_at in sorted(rows))
     return Slice(lease=lease, videos=videos, reservation=reservation)
 
 
@@ -98,9 +122,7 @@ def commit_slice(
     """
     with database.transaction() as connection:
         hold_lease(connection, taken.lease)
-        for batch, table in written:
-            record_batch(connection, batch, now=now)
-            apply(connection, batch, table)
+        commit_batches(connection, written, now=now)
         end_slice(connection, taken.lease.lease_id)
         if taken.reservation:
             ledger.settle(connection, taken.reservation)
@@ -114,3 +136,9 @@ def give_back(database: Database, ledger: Ledger, lease_id: uuid.UUID, reservati
     with database.transaction() as connection:
         if end_slice(connection, lease_id) and reservation:
             ledger.settle(connection, reservation)
+
+
+def end_slice(connection: psycopg.Connection, lease_id: uuid.UUID) -> bool:
+    """Remove a lease and let go of every video it still holds in the watchlist. False: it was not there (any more)."""
+    connection.execute(_SQL.release, {"lease_id": lease_id})
+    return end_lease(connection, lease_id)

@@ -9,14 +9,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pleiades_core.clock import Clock
-from pleiades_core.errors import BadRequest, ConfigurationError, QuotaExhausted, ResourceMissing
-from pleiades_core.models import ChannelId, Counts, Page, Rejected, VideoDetails, VideoId
+from pleiades_core.errors import BadRequest, QuotaExhausted, ResourceMissing
+from pleiades_core.models import Bucket, ChannelId, Counts, Page, Pool, Rejected, VideoDetails, VideoId
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
 from pleiades_core.videoid import uploads_playlist
@@ -24,11 +25,11 @@ from pleiades_core.youtube import parse
 from pleiades_core.youtube.client import Transport
 from pleiades_core.youtube.executor import HydraExecutor
 from pleiades_core.youtube.keycheck import KeyCheck, check_keys
-from pleiades_core.youtube.keyring import open_keyring
+from pleiades_core.youtube.keyring import KeyRing, open_keyring
 from pleiades_core.youtube.parse import ChannelDetails, ChartPage
+from pleiades_core.youtube.pool import keys_of
 from pleiades_core.youtube.quarantine import Quarantine, quarantine_table
-from pleiades_core.youtube.quota import Reservation
-from pleiades_core.youtube.shares import HUNTING, TRACKING
+from pleiades_core.youtube.quota import Ledger, Reservation
 
 __all__ = [
     "CHART_CATEGORIES", "IDS_PER_CALL", "ChannelDetails", "ChartPage", "KeyCheck", "YouTube", "open_youtube",
@@ -43,7 +44,7 @@ CHART_CATEGORIES = frozenset({1, 10, 20})
 _REFUSAL_LASTS = timedelta(hours=1)
 _EVERYTHING = "snippet,contentDetails,statistics"
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class YouTube:
@@ -59,6 +60,16 @@ class YouTube:
         self._refused_until: datetime | None = None
         self._lock = threading.Lock()
 
+    @property
+    def ring(self) -> KeyRing:
+        """The keys in use."""
+        return self.executor.ring
+
+    @property
+    def ledger(self) -> Ledger:
+        """What calls are charged to."""
+        return self.ring.ledger
+
     def search(
         self,
         term: str | None,
@@ -68,7 +79,7 @@ class YouTube:
         category: int | None = None,
         order: str = "date",
         page_token: str | None = None,
-        pool: str = HUNTING,
+        pool: Pool = Pool.HUNTING,
     ) -> Page:
         """Up to 50 videos about `term`, of any topic when it is None. One of 100 calls a day.
 
@@ -98,32 +109,29 @@ class YouTube:
             "maxResults": IDS_PER_CALL,
             "pageToken": page_token,
         }
-        reply = self.executor.execute("playlistItems.list", params, pool=HUNTING, reservation=reservation)
+        reply = self.executor.execute("playlistItems.list", params, pool=Pool.HUNTING, reservation=reservation)
         page, rejected = parse.uploads_rows(reply, channel_id)
         self._keep("playlistItems.list", rejected)
         return page
 
     def videos(
-        self, ids: Sequence[VideoId], *, reservation: Reservation | None = None, pool: str = HUNTING
-    ) -> tuple[VideoDetails, ...]:
-        """What is known of up to 50 videos; absent ones are just not there. One general unit, none for no ids."""
-        return self.videos_and_unreadable(ids, reservation=reservation, pool=pool)[0]
-
-    def videos_and_unreadable(
-        self, ids: Sequence[VideoId], *, reservation: Reservation | None = None, pool: str = HUNTING
+        self, ids: Sequence[VideoId], *, reservation: Reservation | None = None
     ) -> tuple[tuple[VideoDetails, ...], frozenset[VideoId]]:
-        """`videos`, and those whose rows came and were rejected: they are there, and nobody can say what they are."""
+        """What is known of up to 50 videos; absent ones are just not there. One general unit, none for no ids.
+
+        Also those whose rows came and were rejected: they are there, unreadable. Raises EmptyReply when all of many are absent.
+        """
         if not ids:
             return (), frozenset()
         params = {"part": _EVERYTHING, "id": _joined(ids), "maxResults": IDS_PER_CALL}
-        reply = self.executor.execute("videos.list", params, pool=pool, reservation=reservation)
+        reply = self.executor.execute("videos.list", params, pool=Pool.HUNTING, reservation=reservation)
         details, rejected = parse.video_details(reply, ids)
         self._keep("videos.list", rejected)
-        return details, parse.unreadable(reply, ids, details) if rejected else frozenset()
+        unreadable = parse.unreadable(reply, ids, details)
+        parse.require_some(ids, {one.video_id for one in details} | unreadable)
+        return details, unreadable
 
-    def chart(
-        self, region: str, category: int, page_token: str | None = None, *, reservation: Reservation | None = None
-    ) -> ChartPage:
+    def chart(self, region: str, category: int, page_token: str | None = None) -> ChartPage:
         """Up to 50 videos of a region's chart of one of `CHART_CATEGORIES`. One general unit.
 
         Raises ResourceMissing for another category, without a call, and for a region that has no such chart.
@@ -142,66 +150,62 @@ class YouTube:
             "maxResults": IDS_PER_CALL,
             "pageToken": page_token,
         }
-        reply = self.executor.execute("videos.list", params, pool=HUNTING, reservation=reservation)
-        page, rejected = parse.chart_rows(reply)
+        page, rejected = parse.chart_rows(self.executor.execute("videos.list", params, pool=Pool.HUNTING))
         self._keep("videos.list", rejected)
         return page
 
-    def stats(self, ids: Sequence[VideoId], reservation: Reservation | None = None) -> tuple[Counts, ...]:
+    def stats(
+        self, ids: Sequence[VideoId], reservation: Reservation | None = None, *, again: bool = False
+    ) -> tuple[tuple[Counts, ...], frozenset[VideoId]]:
         """The counts of up to 50 videos; absent ones are just not there. One unit of the stats bucket, none for no ids.
 
-        Where videos.batchGetStats is refused or its bucket spent, videos.list answers, for one general unit.
+        Also the videos whose rows came and were rejected: for those the poll failed, they are not missing. Where
+        videos.batchGetStats is refused or its bucket spent, videos.list answers, for one general unit. Raises EmptyReply when
+        all of many are absent; asked `again`, videos.list answers and is believed.
         """
-        return self.stats_and_unreadable(ids, reservation)[0]
-
-    def stats_and_unreadable(
-        self, ids: Sequence[VideoId], reservation: Reservation | None = None
-    ) -> tuple[tuple[Counts, ...], frozenset[VideoId]]:
-        """`stats`, and the videos whose rows came and were rejected: for those the poll failed, they are not missing."""
         if not ids:
             return (), frozenset()
         params = {"part": "id,statistics", "id": _joined(ids)}
-        method = "videos.batchGetStats"
-        reply = None
-        refused = False
-        if not self._is_refused():
+        method, reply, refused = "videos.batchGetStats", None, False
+        if not again and not self._is_refused():
             try:
-                reply = self.executor.execute(method, params, pool=TRACKING, reservation=reservation)
+                reply = self.executor.execute(method, params, pool=Pool.TRACKING, reservation=reservation)
             except QuotaExhausted as error:
-                _log.info("%s; videos.list answers for it", error)
+                log.info("%s; videos.list answers for it", error)
             except (ResourceMissing, BadRequest) as error:
-                _log.warning("videos.batchGetStats is refused (%s); videos.list answers for it", error)
+                log.warning("videos.batchGetStats is refused (%s); videos.list answers for it", error)
                 refused = True
         if reply is None:
             method = "videos.list"
-            reply = self.executor.execute(method, {**params, "maxResults": IDS_PER_CALL}, pool=TRACKING)
+            reply = self.executor.execute(method, {**params, "maxResults": IDS_PER_CALL}, pool=Pool.TRACKING)
             if refused:
                 # Only now: when videos.list refuses too, the ids were at fault and not the method.
                 with self._lock:
                     self._refused_until = self.executor.clock.now() + _REFUSAL_LASTS
         counts, rejected = parse.stats(reply, ids)
         self._keep(method, rejected)
-        return counts, parse.unreadable(reply, ids, counts) if rejected else frozenset()
+        unreadable = parse.unreadable(reply, ids, counts)
+        if not again:
+            parse.require_some(ids, {one.video_id for one in counts} | unreadable)
+        return counts, unreadable
 
     def channels(self, ids: Sequence[ChannelId], *, reservation: Reservation | None = None) -> tuple[ChannelDetails, ...]:
-        """Title and sums of up to 50 channels; absent ones are just not there. One general unit, none for no ids."""
-        return self._channels({"id": _joined(ids), "maxResults": IDS_PER_CALL}, reservation) if ids else ()
+        """How much up to 50 channels have uploaded; absent ones are just not there. One general unit, none for no ids.
+
+        Raises EmptyReply when all of many are absent.
+        """
+        return self._channels({"id": _joined(ids), "maxResults": IDS_PER_CALL}, reservation, ids) if ids else ()
 
     def channel_of_handle(self, handle: str) -> ChannelDetails | None:
         """The channel behind `@handle`, with or without the sign; None when there is none. One general unit."""
         return next(iter(self._channels({"forHandle": f"@{handle.strip().removeprefix('@')}"}, None)), None)
 
-    def categories(self, region: str) -> dict[int, str]:
-        """Number and title of the categories of a region such as `US`. One general unit."""
-        params = {"part": "snippet", "regionCode": region}
-        return parse.categories(self.executor.execute("videoCategories.list", params, pool=HUNTING))
-
-    def calls(self) -> Counter[str]:
+    def calls(self) -> Counter[Bucket]:
         """Attempts sent so far, by bucket."""
         return self.executor.calls()
 
     @contextlib.contextmanager
-    def reserved(self, bucket: str, pool: str, units: int) -> Iterator[Reservation | None]:
+    def reserved(self, bucket: Bucket, pool: Pool, units: int) -> Iterator[Reservation | None]:
         """Up to `units` debited in one transaction, for the calls of a block; what they did not use is given back after it.
 
         Two transactions instead of two for every call. A process that dies within the block leaves all of them spent. None:
@@ -211,7 +215,7 @@ class YouTube:
         if project is None:
             yield None
             return
-        ledger = self.executor.ledger
+        ledger = self.ledger
         with ledger.transaction() as connection:
             reservation = ledger.reserve(connection, project, bucket, pool, units)
         try:
@@ -220,31 +224,37 @@ class YouTube:
             with ledger.transaction() as connection:
                 ledger.settle(connection, reservation)
 
-    def units_left(self, bucket: str, pool: str | None = None) -> int:
+    def units_left(self, bucket: Bucket, pool: Pool | None = None) -> int:
         """Units that all projects of the ring together have left in a bucket; those that one pool may take now.
 
-        Projects none of whose keys serve the pool do not count.
+        Projects none of whose live keys serve the pool do not count.
         """
-        ring = self.executor.ring
-        projects = ring.projects if pool is None else {key.project for key in ring.keys if pool in key.pools}
-        return sum(self.executor.ledger.left(project, bucket, pool) for project in projects)
+        projects = self.ring.serving() if pool is None else self.ring.serving(pool)
+        return sum(self.ledger.left(project, bucket, pool) for project in projects)
+
+    def require(self, bucket: Bucket, pool: Pool) -> None:
+        """Raise what the next call of a bucket would meet: QuotaExhausted, KeyInvalid, or ConfigurationError without a key."""
+        self.ring.choose(bucket, pool)
 
     def check_keys(self) -> tuple[KeyCheck, ...]:
         """Try every key in use, one general unit each; see keycheck.py."""
         return check_keys(self.executor)
 
-    def project_for(self, bucket: str, pool: str) -> str | None:
+    def project_for(self, bucket: Bucket, pool: Pool) -> str | None:
         """The project that the next call of a bucket would be billed to; None when no project has units left."""
         try:
-            return self.executor.ring.choose(bucket, pool).project
+            return self.ring.choose(bucket, pool).project
         except QuotaExhausted:
             return None
 
-    def _channels(self, which: dict[str, Any], reservation: Reservation | None) -> tuple[ChannelDetails, ...]:
-        params = {"part": "snippet,statistics", **which}
-        reply = self.executor.execute("channels.list", params, pool=HUNTING, reservation=reservation)
+    def _channels(
+        self, which: dict[str, Any], reservation: Reservation | None, asked: Sequence[ChannelId] = ()
+    ) -> tuple[ChannelDetails, ...]:
+        params = {"part": "statistics", **which}
+        reply = self.executor.execute("channels.list", params, pool=Pool.HUNTING, reservation=reservation)
         details, rejected = parse.channels(reply)
         self._keep("channels.list", rejected)
+        parse.require_some(asked, {one.channel_id for one in details})
         return details
 
     def _is_refused(self) -> bool:
@@ -253,7 +263,7 @@ class YouTube:
 
     def _keep(self, method: str, rejected: Sequence[Rejected]) -> None:
         if rejected:
-            _log.warning("%d rows of %s were rejected, the first because: %s", len(rejected), method, rejected[0].reason)
+            log.warning("%d rows of %s were rejected, the first because: %s", len(rejected), method, rejected[0].reason)
             self._quarantine(method, rejected)
 
 
@@ -269,21 +279,20 @@ def _joined(ids: Sequence[str]) -> str:
 
 
 @contextlib.contextmanager
-def open_youtube(settings: Settings, database: Database, clock: Clock) -> Iterator[YouTube]:
-    """YouTube, or what `settings.youtube_url` says stands for it, for the length of a block.
+def open_youtube(
+    settings: Settings, database: Database, clock: Clock, *, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[YouTube]:
+    """YouTube, or what `settings.youtube_url` says stands for it, for the length of a block. `sleep` waits between attempts.
 
     Raises ConfigurationError when no keys are set, they are malformed, or compliance mode is neither on nor properly off. What
     an operator may not expect of the keys is logged. Nothing is sent.
     """
-    if settings.api_key_pool is None:
-        raise ConfigurationError(
-            "no API key: YOUTUBE_API_KEY_POOL_JSON is not set",
-            cure='put YOUTUBE_API_KEY_POOL_JSON=["KEY"] into the environment or .env; `pleiades demo` needs none',
-        )
+    # Whoever only looks does without keys.
+    keys_of(settings)
     ring = open_keyring(settings, database, clock)
     ring.announce()
     transport = Transport(settings.youtube_url, settings.call_deadline_s)
     try:
-        yield YouTube(HydraExecutor(ring, ring.ledger, transport, clock), quarantine_table(database, clock))
+        yield YouTube(HydraExecutor(ring, transport, clock, sleep=sleep), quarantine_table(database, clock))
     finally:
         transport.close()

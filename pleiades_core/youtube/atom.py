@@ -23,13 +23,9 @@ MAX_FEED_BYTES = 2 * 1024 * 1024
 
 _ATOM = "{http://www.w3.org/2005/Atom}"
 _YT = "{http://www.youtube.com/xml/schemas/2015}"
-_MEDIA = "{http://search.yahoo.com/mrss/}"
-_TOMBSTONE = "{http://purl.org/atompub/tombstones/1.0}"
 _ID_PREFIX = "yt:video:"
 
-_TITLE_CHARS = 1_000
 _ROW_CHARS = 500
-_LARGEST_COUNT = 2**63 - 1
 #: What XML 1.0 does not allow, written out or as a reference: one such title must not cost the other entries.
 _ILLEGAL = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _REFERENCE = re.compile("&#(?:x([0-9A-Fa-f]{1,8})|([0-9]{1,10}));")
@@ -44,11 +40,6 @@ class FeedEntry:
     channel_id: ChannelId
     #: Aware UTC.
     published_at: datetime
-    #: Aware UTC; None when not given.
-    updated_at: datetime | None
-    #: None when not given, as in notices. During outages feeds were seen to say 0 of videos that had views.
-    views: int | None
-    title: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +47,6 @@ class Feed:
     """What one document says. A video stands in it once."""
 
     entries: tuple[FeedEntry, ...]
-    #: Videos that a notice says are gone.
-    deleted: tuple[VideoId, ...]
     rejected: tuple[Rejected, ...]
 
 
@@ -84,7 +73,6 @@ def parse_feed(body: bytes) -> Feed:
 
 def _feed(root: etree._Element) -> Feed:
     entries: dict[VideoId, FeedEntry] = {}
-    deleted: dict[VideoId, None] = {}
     rejected: list[Rejected] = []
     for element in root:
         if element.tag == f"{_ATOM}entry":
@@ -93,13 +81,8 @@ def _feed(root: etree._Element) -> Feed:
                 entries.setdefault(entry.video_id, entry)
             else:
                 rejected.append(_rejected(entry, element))
-        elif element.tag == f"{_TOMBSTONE}deleted-entry":
-            gone = (element.get("ref") or "").removeprefix(_ID_PREFIX)
-            if is_video_id(gone):
-                deleted[VideoId(gone)] = None
-            else:
-                rejected.append(_rejected("no video id", element))
-    return Feed(entries=tuple(entries.values()), deleted=tuple(deleted), rejected=tuple(rejected))
+    # What a notice says is gone, we learn from the polls: a video that is watched goes on being asked for.
+    return Feed(entries=tuple(entries.values()), rejected=tuple(rejected))
 
 
 def _entry(element: etree._Element) -> FeedEntry | str:
@@ -113,15 +96,7 @@ def _entry(element: etree._Element) -> FeedEntry | str:
         return "no channel id"
     if published_at is None:
         return "published is no instant"
-    statistics = element.find(f"{_MEDIA}group/{_MEDIA}community/{_MEDIA}statistics")
-    return FeedEntry(
-        video_id=VideoId(video_id),
-        channel_id=ChannelId(channel_id),
-        published_at=published_at,
-        updated_at=_instant(_text(element, f"{_ATOM}updated")),
-        views=None if statistics is None else _count(statistics.get("views")),
-        title=clean(_text(element, f"{_ATOM}title"), _TITLE_CHARS),
-    )
+    return FeedEntry(video_id=VideoId(video_id), channel_id=ChannelId(channel_id), published_at=published_at)
 
 
 def _text(element: etree._Element, name: str) -> str:
@@ -134,12 +109,6 @@ def _instant(text: str) -> datetime | None:
         return None if instant.tzinfo is None else instant.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def _count(text: str | None) -> int | None:
-    if text is None or not re.fullmatch("[0-9]{1,19}", text) or int(text) > _LARGEST_COUNT:
-        return None
-    return int(text)
 
 
 def _legal(reference: re.Match[str]) -> str:

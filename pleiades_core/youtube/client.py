@@ -24,7 +24,7 @@ from pleiades_core.youtube.idle import Idle
 from pleiades_core.youtube.quota import BUCKET_OF_METHOD
 from pleiades_core.youtube.wire import USER_AGENT, Line, Origin, Reply, tls_context
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Transport:
         self._deadline_s = deadline_s
         self._max_body_bytes = max_body_bytes
         if self._origin.scheme == "http" and self._origin.host not in {"127.0.0.1", "::1", "localhost"}:
-            _log.warning("API keys travel unencrypted to %s: fine for a simulator's keys, not for real ones", self._origin.host)
+            log.warning("API keys travel unencrypted to %s: fine for a simulator's keys, not for real ones", self._origin.host)
         self._context = tls_context() if self._origin.scheme == "https" else None
         self._callers = Idle(self._caller, lambda caller: caller.line.close())
 
@@ -99,6 +99,7 @@ class Transport:
     def _attempt(self, caller: _Caller, method_name: str, params: Mapping[str, Any], key: SecretStr) -> Reply | ApiError:
         request = _prepare(caller, method_name, params)
         if isinstance(request, ApiError):
+            request.sent = False
             return request
         secret = key.get_secret_value()
         headers = {

@@ -4,38 +4,31 @@ Belongs here: what is done about each kind of error, and that every attempt is p
 what an error looks like on the wire (refusals.py), what the reply says (parse.py).
 
 YouTube bills every request, refused and repeated ones included, so an attempt that the ledger did not grant is never sent, and
-an attempt that failed is never given back.
+the unit of one that failed is never given back, unless provably nothing of it left this machine: hunts without a
+network would spend the day's searches on nothing. Who dies in between leaves the unit spent.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from pleiades_core.clock import Clock, pacific_day
-from pleiades_core.errors import (
-    ApiDisabled,
-    ApiError,
-    BackendError,
-    BadReply,
-    KeyBlocked,
-    KeyInvalid,
-    QuotaExhausted,
-    RateLimited,
-    ReplyTooLarge,
-)
+from pleiades_core.errors import ApiError, KeyRefused, QuotaExhausted
+from pleiades_core.models import Bucket, Pool
 from pleiades_core.youtube.client import Transport
 from pleiades_core.youtube.keyring import KeyRing
 from pleiades_core.youtube.parse import parse_error, parse_object, require_list
-from pleiades_core.youtube.pool import ApiKey
-from pleiades_core.youtube.quota import BUCKET_OF_METHOD, Ledger, Reservation
-from pleiades_core.youtube.shares import POOL_NAMES
+from pleiades_core.youtube.pool import ApiKey, in_order
+from pleiades_core.youtube.quota import BUCKET_OF_METHOD, Reservation
 
 #: Waits are random between 0 and base · 2ⁿ, at most the cap: callers that failed together come back apart.
 #: aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter ("full jitter")
@@ -46,6 +39,8 @@ _BACK_OFF_CAP_S = 8.0
 _LONGEST_RETRY_AFTER_S = 30.0
 #: Just after the reset YouTube's clock may still be on the day before; believing it would close the whole new day.
 _CLOCK_SKEW = timedelta(minutes=2)
+#: The attempts that count for the block of `own_calls` that runs here.
+_own_calls: ContextVar[Counter[Bucket] | None] = ContextVar("own_calls", default=None)
 
 
 class HydraExecutor:
@@ -57,7 +52,6 @@ class HydraExecutor:
     def __init__(
         self,
         ring: KeyRing,
-        ledger: Ledger,
         transport: Transport,
         clock: Clock,
         *,
@@ -65,27 +59,46 @@ class HydraExecutor:
         attempts: int = 4,
     ) -> None:
         self.ring = ring
-        self.ledger = ledger
         self.transport = transport
         self.clock = clock
         self._sleep = sleep
         self._attempts = attempts
         #: Project, bucket and day of every verdict "spent"; grows by a few entries a day.
-        self._closed: set[tuple[str, str, date]] = set()
-        self._sent: Counter[str] = Counter()
+        self._closed: set[tuple[str, Bucket, date]] = set()
+        self._sent: Counter[Bucket] = Counter()
         self._counting = threading.Lock()
 
-    def calls(self) -> Counter[str]:
+    def calls(self) -> Counter[Bucket]:
         """Attempts sent so far by this executor, by bucket: what YouTube has billed."""
         with self._counting:
-            return Counter(self._sent)
+            own = _own_calls.get()
+            return Counter(self._sent if own is None else own)
+
+    @contextlib.contextmanager
+    def own_calls(self) -> Iterator[None]:
+        """For the length of a block `calls` leaves out what others ask meanwhile: hunters and trackers may share an executor.
+
+        What threads of `ask_all` ask for the block is the block's.
+        """
+        token = _own_calls.set(self.calls())
+        try:
+            yield
+        finally:
+            _own_calls.reset(token)
+
+    def _count(self, bucket: Bucket, attempts: int) -> None:
+        with self._counting:
+            self._sent[bucket] += attempts
+            own = _own_calls.get()
+            if own is not None:
+                own[bucket] += attempts
 
     def execute(
         self,
         method: str,
         params: Mapping[str, Any],
         *,
-        pool: str,
+        pool: Pool,
         reservation: Reservation | None = None,
         wanted: Callable[[], bool] = lambda: True,
     ) -> dict[str, Any]:
@@ -101,16 +114,18 @@ class HydraExecutor:
         failures = 0
         while True:
             now = self.clock.now()
-            key = self._pay(bucket, pool, reservation, spent, now)
+            key, paid_from = self._pay(bucket, pool, reservation, spent, now)
             outcome = self._attempt(method, params, key, bucket, now)
             if isinstance(outcome, dict):
                 return outcome
+            if not outcome.sent and not (paid_from and paid_from.put_back()):
+                self.ring.ledger.give_back(key.project, bucket, pool, now=now)
             if isinstance(outcome, QuotaExhausted):
                 spent.add(key.project)
-                self._close(outcome, now)
-            elif isinstance(outcome, KeyInvalid | KeyBlocked | ApiDisabled):
+                self._close(outcome, bucket, now)
+            elif isinstance(outcome, KeyRefused):
                 self.ring.retire(key, outcome)
-            elif isinstance(outcome, RateLimited | BackendError | BadReply) and not isinstance(outcome, ReplyTooLarge):
+            elif outcome.retry_helps:
                 failures += 1
                 wait_s = _wait_s(failures, outcome)
                 if failures >= self._attempts or wait_s > _LONGEST_RETRY_AFTER_S or not wanted():
@@ -120,7 +135,7 @@ class HydraExecutor:
                 raise outcome
 
     async def execute_async(
-        self, method: str, params: Mapping[str, Any], *, pool: str, reservation: Reservation | None = None
+        self, method: str, params: Mapping[str, Any], *, pool: Pool, reservation: Reservation | None = None
     ) -> dict[str, Any]:
         """`execute` in a thread, for callers that run an event loop.
 
@@ -141,24 +156,31 @@ class HydraExecutor:
         """
         now = self.clock.now()
         bucket = BUCKET_OF_METHOD[method]
-        paid = any(self.ledger.debit(key.project, bucket, pool, now=now) for pool in POOL_NAMES if pool in key.pools)
-        if not paid:
-            limit = self.ledger.limit(key.project, bucket)
-            return QuotaExhausted(key.project, bucket, self.ledger.resets_at(), limit=limit)
+        ledger = self.ring.ledger
+        payer = next((pool for pool in in_order(key.pools) if ledger.debit(key.project, bucket, pool, now=now)), None)
+        if payer is None:
+            return QuotaExhausted(key.project, bucket, ledger.resets_at(), limit=ledger.limit(key.project, bucket))
         outcome = self._attempt(method, params, key, bucket, now)
+        if isinstance(outcome, ApiError) and not outcome.sent:
+            ledger.give_back(key.project, bucket, payer, now=now)
         if isinstance(outcome, QuotaExhausted):
-            self._close(outcome, now)
+            self._close(outcome, bucket, now)
         return outcome
 
-    def _close(self, verdict: QuotaExhausted, sent_at: datetime) -> None:
+    def _close(self, verdict: QuotaExhausted, bucket: Bucket, sent_at: datetime) -> None:
         """Believe the API that a bucket is spent, for the day on which the call was sent."""
         # A limit of 0 is no matter of whose clock says what.
         if verdict.limit == 0 or not _just_reset(sent_at):
-            self._closed.add((verdict.project, verdict.bucket, pacific_day(sent_at)))
-            self.ledger.mark_exhausted(verdict.project, verdict.bucket, verdict.limit, now=sent_at)
+            self._closed.add((verdict.project, bucket, pacific_day(sent_at)))
+            self.ring.ledger.mark_exhausted(verdict.project, bucket, verdict.limit, now=sent_at)
 
-    def _pay(self, bucket: str, pool: str, reservation: Reservation | None, spent: set[str], now: datetime) -> ApiKey:
-        """A key whose project has just been charged one unit. Raises QuotaExhausted or KeyInvalid."""
+    def _pay(
+        self, bucket: Bucket, pool: Pool, reservation: Reservation | None, spent: set[str], now: datetime
+    ) -> tuple[ApiKey, Reservation | None]:
+        """A key whose project has just been charged one unit, and the reservation if that has paid.
+
+        Raises QuotaExhausted or KeyInvalid.
+        """
         if (
             reservation is not None
             and reservation.bucket == bucket
@@ -170,19 +192,18 @@ class HydraExecutor:
         ):
             key = self.ring.of_project(reservation.project, pool)
             if key is not None and reservation.take():
-                return key
+                return key, reservation
         candidates = self.ring.candidates(pool)
         for key in candidates:
             # A spent project answers no here until its reset, in this process and in every later one.
-            if key.project not in spent and self.ledger.debit(key.project, bucket, pool, now=now):
-                return key
+            if key.project not in spent and self.ring.ledger.debit(key.project, bucket, pool, now=now):
+                return key, None
         raise self.ring.exhausted(candidates[0].project, bucket, pool)
 
     def _attempt(
-        self, method: str, params: Mapping[str, Any], key: ApiKey, bucket: str, now: datetime
+        self, method: str, params: Mapping[str, Any], key: ApiKey, bucket: Bucket, now: datetime
     ) -> dict[str, Any] | ApiError:
-        with self._counting:
-            self._sent[bucket] += 1
+        self._count(bucket, 1)
         try:
             reply = self.transport.send(method, params, key.secret)
             if reply.status == 200:  # noqa: PLR2004
@@ -190,15 +211,16 @@ class HydraExecutor:
                 require_list(answer)
                 return answer
         except ApiError as error:
+            if not error.sent:
+                self._count(bucket, -1)
             return error
         return parse_error(reply.status, reply.headers, reply.body, project=key.project, bucket=bucket, now=now)
 
 
 def _wait_s(failures: int, error: ApiError) -> float:
     """Seconds until the next attempt after that many failures."""
-    asked_for = error.retry_after if isinstance(error, RateLimited | BackendError) else None
     jitter = random.uniform(0, min(_BACK_OFF_CAP_S, _BACK_OFF_BASE_S * 2.0**failures))  # noqa: S311  not a secret
-    return max(asked_for or 0.0, jitter)
+    return max(error.retry_after or 0.0, jitter)
 
 
 def _just_reset(now: datetime) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from pleiades_core.errors import BadReply, BadRequest, ResourceMissing
+from pleiades_core.errors import BadReply, BadRequest
 from pleiades_core.models import ChannelId
 from pleiades_core.youtube.atom import MAX_FEED_BYTES, Feed, parse_feed
 from pleiades_core.youtube.lines import Lines, refusal
@@ -34,7 +34,7 @@ class Feeds:
         if reply.status == _OK:
             return parse_feed(reply.body)
         error = refusal("the feed", _SETTING, reply, datetime.now(UTC))
-        if isinstance(error, BadRequest) and not isinstance(error, ResourceMissing):
+        if isinstance(error, BadRequest):
             # A consent page, a bot check: nothing that another question would cure.
             raise BadReply(str(error), cure=error.cure, status=error.status)
         raise error

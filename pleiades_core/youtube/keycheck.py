@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pleiades_core.errors import ApiDisabled, ApiError, KeyBlocked, KeyInvalid
+from pleiades_core.errors import ApiError, KeyRefused
 from pleiades_core.youtube.executor import HydraExecutor
 
 #: Any method would do; this one needs no id and answers briefly.
@@ -39,7 +39,7 @@ def check_keys(executor: HydraExecutor) -> tuple[KeyCheck, ...]:
     for key in executor.ring.keys:
         outcome = executor.try_key(key, _METHOD, _PARAMS)
         if isinstance(outcome, ApiError):
-            if isinstance(outcome, KeyInvalid | KeyBlocked | ApiDisabled):
+            if isinstance(outcome, KeyRefused):
                 executor.ring.retire(key, outcome)
             checks.append(
                 KeyCheck(

@@ -8,21 +8,53 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
 
 from pleiades_core.clock import Clock
 from pleiades_core.errors import ApiDisabled, ApiError, ConfigurationError, KeyInvalid, QuotaExhausted
+from pleiades_core.models import Bucket, Pool
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
-from pleiades_core.youtube.pool import VARIABLE, ApiKey, choose_keys, parse_pool, pools_of
+from pleiades_core.youtube.pool import VARIABLE, ApiKey, choose_keys, in_order, keys_of, parse_pool, pools_of
 from pleiades_core.youtube.quota import Ledger
 from pleiades_core.youtube.refusals import in_words
 from pleiades_core.youtube.retired import RetiredKeys
-from pleiades_core.youtube.shares import POOL_NAMES, POOLS
+from pleiades_core.youtube.shares import POOLS
 
-__all__ = ["POOLS", "ApiKey", "KeyRing", "choose_keys", "open_keyring", "parse_pool", "pools_of"]
+__all__ = ["POOLS", "ApiKey", "KeyRing", "KeyState", "State", "choose_keys", "open_keyring", "parse_pool", "pools_of"]
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
+
+
+class State(Enum):
+    """What becomes of a key."""
+
+    LIVE = "live"
+    #: YouTube does not take it, so it is not used.
+    REFUSED = "refused"
+    #: Compliance mode leaves it out.
+    IGNORED = "ignored"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyState:
+    """One key of the pool, as it stands."""
+
+    #: First 8 hexadecimal digits of its SHA-256; the key itself shows nowhere.
+    fingerprint: str
+    project: str
+    #: In their order.
+    pools: tuple[Pool, ...]
+    state: State
+    #: Why it is not used; empty for a live one.
+    reason: str = ""
+
+    @property
+    def words(self) -> str:
+        """State and reason, such as `refused: the key has expired (keyExpired)`."""
+        return f"{self.state.value}: {self.reason}" if self.reason else self.state.value
 
 
 class KeyRing:
@@ -48,15 +80,24 @@ class KeyRing:
         """The projects of the keys in use, in their order."""
         return tuple(dict.fromkeys(key.project for key in self.keys))
 
-    def shared(self) -> dict[str, tuple[str, ...]]:
+    def shared(self) -> dict[str, tuple[Pool, ...]]:
         """The projects whose keys serve several pools, which share their buckets (shares.py), with those pools."""
-        return {
-            project: tuple(pool for pool in POOL_NAMES if pool in pools)
-            for project, pools in pools_of(self.keys).items()
-            if len(pools) > 1
-        }
+        return {project: in_order(pools) for project, pools in pools_of(self.keys).items() if len(pools) > 1}
 
-    def candidates(self, pool: str) -> list[ApiKey]:
+    def living(self) -> dict[str, frozenset[Pool]]:
+        """Every project of the keys in use, with the pools that its live keys serve: none where all of them were refused.
+
+        Units of a project that no live key reaches are nobody's: no plan, pace or limit counts on them.
+        """
+        with self._lock:
+            live = pools_of(key for key in self.keys if key.fingerprint not in self._retired)
+        return {project: live.get(project, frozenset()) for project in self.projects}
+
+    def serving(self, *pools: Pool) -> tuple[str, ...]:
+        """The projects that have a live key for one of `pools`, of all of them where none is named."""
+        return tuple(project for project, served in self.living().items() if served & frozenset(pools or Pool))
+
+    def candidates(self, pool: Pool) -> list[ApiKey]:
         """The first live key of each project that serves a pool.
 
         Raises KeyInvalid when every key of the pool was refused, ConfigurationError when the pool has none.
@@ -66,25 +107,25 @@ class KeyRing:
             first.setdefault(key.project, key)
         return list(first.values())
 
-    def choose(self, bucket: str, pool: str, *, avoid: Collection[str] = ()) -> ApiKey:
-        """The first live key of the pool whose project has units of the bucket left for it and is not to be avoided.
+    def choose(self, bucket: Bucket, pool: Pool) -> ApiKey:
+        """The first live key of the pool whose project has units of the bucket left for it.
 
         Raises QuotaExhausted with the reset, and what `candidates` raises.
         """
         candidates = self.candidates(pool)
         for key in candidates:
-            if key.project not in avoid and self.ledger.left(key.project, bucket, pool) > 0:
+            if self.ledger.left(key.project, bucket, pool) > 0:
                 return key
         raise self.exhausted(candidates[0].project, bucket, pool)
 
-    def exhausted(self, project: str, bucket: str, pool: str) -> QuotaExhausted:
+    def exhausted(self, project: str, bucket: Bucket, pool: Pool) -> QuotaExhausted:
         """What to raise when a project has no units of a bucket for a pool."""
         # Just after a reset the API may say "spent" of a bucket that the ledger has units of for this very pool.
         kept = self.ledger.left(project, bucket) > 0 and self.ledger.left(project, bucket, pool) == 0
         limit = self.ledger.limit(project, bucket)
         return QuotaExhausted(project, bucket, self.ledger.resets_at(), limit=limit, pool=pool if kept else None)
 
-    def of_project(self, project: str, pool: str) -> ApiKey | None:
+    def of_project(self, project: str, pool: Pool) -> ApiKey | None:
         """The first live key of one project, whose units the caller already holds. None when there is none."""
         return next((key for key in self._live(pool) if key.project == project), None)
 
@@ -98,7 +139,7 @@ class KeyRing:
                 known = refused.fingerprint in self._retired
                 self._retired[refused.fingerprint] = reason
             if not known and (self._kept is None or self._kept.add(refused.fingerprint, refused.project, reason)):
-                _log.warning(
+                log.warning(
                     "key %s of project %s is not used any more: %s; %s", refused.fingerprint, refused.project, error, error.cure
                 )
 
@@ -110,34 +151,38 @@ class KeyRing:
             self._kept.remove(key.fingerprint)
         return was_retired
 
-    def describe(self) -> list[dict[str, str]]:
-        """Fingerprint, project, pools and state of every key, those in use first."""
+    def states(self) -> tuple[KeyState, ...]:
+        """How every key stands, those in use first."""
         with self._lock:
             retired = dict(self._retired)
-        states = [
-            (key, f"refused: {in_words(retired[key.fingerprint])}" if key.fingerprint in retired else "live")
-            for key in self.keys
-        ] + [(key, "ignored: compliance mode") for key in self.ignored]
-        return [
-            {"fingerprint": key.fingerprint, "project": key.project, "pools": _words(key.pools), "state": state}
-            for key, state in states
-        ]
+        return (
+            *(
+                _state(key, State.REFUSED, in_words(retired[key.fingerprint]))
+                if key.fingerprint in retired
+                else _state(key, State.LIVE)
+                for key in self.keys
+            ),
+            *(_state(key, State.IGNORED, "compliance mode") for key in self.ignored),
+        )
+
+    def refused(self) -> tuple[KeyState, ...]:
+        """The keys that YouTube does not take."""
+        return tuple(key for key in self.states() if key.state is State.REFUSED)
 
     def announce(self) -> None:
         """Say what an operator may not expect: keys that are left out, pools that share a project, keys retired before."""
-        for key in self.ignored:
-            _log.warning(
+        for ignored in self.ignored:
+            log.warning(
                 "key %s of project %s is ignored: compliance mode uses the first key's project alone",
-                key.fingerprint,
-                key.project,
+                ignored.fingerprint,
+                ignored.project,
             )
         for project, pools in self.shared().items():
-            _log.info("project %s is shared by the pools %s", project, ", ".join(pools))
-        for row in self.describe():
-            if row["state"].startswith("refused"):
-                _log.info("key %s of project %s stays retired (%s)", row["fingerprint"], row["project"], row["state"])
+            log.info("project %s is shared by the pools %s", project, ", ".join(pools))
+        for key in self.refused():
+            log.info("key %s of project %s stays retired (%s)", key.fingerprint, key.project, key.words)
 
-    def _live(self, pool: str) -> list[ApiKey]:
+    def _live(self, pool: Pool) -> list[ApiKey]:
         members = [key for key in self.keys if pool in key.pools]
         if not members:
             raise ConfigurationError(f"no key in {VARIABLE} serves the pool {pool!r}", cure=f"add {pool!r} to a key's pools")
@@ -159,11 +204,11 @@ def open_keyring(settings: Settings, database: Database, clock: Clock) -> KeyRin
 
     Raises ConfigurationError for a malformed pool or compliance mode.
     """
-    keys = parse_pool(settings.api_key_pool.get_secret_value()) if settings.api_key_pool else ()
+    keys = keys_of(settings) if settings.api_key_pool else ()
     used, ignored = choose_keys(keys, settings.compliance_mode)
     ledger = Ledger(database, clock, settings.quota_limits, pools_of(used))
     return KeyRing(used, ledger, ignored=ignored, retired=RetiredKeys(database, clock))
 
 
-def _words(pools: Collection[str]) -> str:
-    return " ".join(pool for pool in POOL_NAMES if pool in pools)
+def _state(key: ApiKey, state: State, reason: str = "") -> KeyState:
+    return KeyState(fingerprint=key.fingerprint, project=key.project, pools=in_order(key.pools), state=state, reason=reason)

@@ -61,7 +61,7 @@ def refusal(who: str, setting: str, reply: Reply, now: datetime) -> ApiError:
     status, said = reply.status, f"{who} answered {reply.status}"
     patience = retry_after_s(reply.headers.get("retry-after"), now)
     if status >= _FIRST_FAILURE or status == _TIMEOUT:
-        return BackendError(said, cure="nothing is lost, ask again later", retry_after=patience, status=status)
+        return BackendError(said, retry_after=patience, status=status)
     if status == _TOO_MANY:
         return RateLimited(said, retry_after=patience, status=status)
     if status in {_MISSING, _GONE}:

@@ -9,9 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
-from pleiades_core.errors import ApiError, BackendError, BadReply, QuotaExhausted, RateLimited
+from pleiades_core.errors import ApiError, KeyRefused, QuotaExhausted
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -25,8 +26,8 @@ def ask_all(
 ) -> tuple[list[Answer], list[ApiError]]:
     """The answers in the order of the questions, and the errors.
 
-    No further question is asked once quota has run out, calls have failed three times in a row, or `within_s` seconds have
-    passed. Whatever else is raised, Ctrl-C included, is raised here once the calls in flight have ended.
+    No further question is asked once quota has run out, no key is left, calls have failed three times in a row, or `within_s`
+    seconds have passed. Whatever else is raised, Ctrl-C included, is raised here once the calls in flight have ended.
     """
     # A flag and not `shutdown(cancel_futures=True)`: waiting for a future that was cancelled that way never ends.
     stop = threading.Event()
@@ -46,7 +47,9 @@ def ask_all(
 
     with ThreadPoolExecutor(threads, thread_name_prefix="youtube") as pool:
         try:
-            outcomes = list(pool.map(one, questions))
+            # What the caller counts is counted in its threads, too; a context is for one of them at a time.
+            contexts = [copy_context() for _ in questions]
+            outcomes = list(pool.map(lambda context, question: context.run(one, question), contexts, questions))
         except BaseException:
             stop.set()
             raise
@@ -68,6 +71,6 @@ class _Patience:
 
     def failed(self, error: ApiError) -> None:
         with self._lock:
-            self._failures += isinstance(error, BackendError | BadReply | RateLimited)
-            if self._failures >= _OUTAGE or isinstance(error, QuotaExhausted):
+            self._failures += error.retry_helps
+            if self._failures >= _OUTAGE or isinstance(error, QuotaExhausted | KeyRefused):
                 self._stop.set()

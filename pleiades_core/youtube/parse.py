@@ -10,11 +10,11 @@ hostile text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pleiades_core.errors import BadReply
+from pleiades_core.errors import BadReply, EmptyReply
 from pleiades_core.models import Candidate, ChannelId, Counts, Page, Rejected, VideoDetails, VideoId
 from pleiades_core.videoid import is_channel_id, is_video_id
 from pleiades_core.youtube.fields import BadRowError, count_of, instant_of, part_of, rejected, small_number
@@ -22,9 +22,8 @@ from pleiades_core.youtube.plain import clean, duration_seconds, parse_object
 from pleiades_core.youtube.refusals import parse_error
 
 __all__ = [
-    "ChannelDetails", "ChartPage", "categories", "channels", "chart_rows", "clean", "duration_seconds", "parse_error",
-    "parse_object", "require_list", "search_page", "search_rows", "stats", "unreadable", "uploads_page", "uploads_rows",
-    "video_details",
+    "ChannelDetails", "ChartPage", "channels", "chart_rows", "clean", "duration_seconds", "parse_error", "parse_object",
+    "require_list", "require_some", "search_rows", "stats", "unreadable", "uploads_rows", "video_details",
 ]  # fmt: skip
 
 #: Characters kept. YouTube's own bounds are 100 for a title and 5,000 bytes for a description; ours are for hostile replies.
@@ -32,20 +31,21 @@ _TITLE_CHARS = 1_000
 _DESCRIPTION_CHARS = 5_000
 _TAGS = 50
 _TAG_CHARS = 100
+#: A reply that has none of so many ids is not believed. What is asked for was found or polled shortly before, and few of that
+#: are gone; a replica that lags, or a gateway that answers for YouTube, leaves out everything. Fewer may well be gone together:
+#: what was absent before is asked for together.
+_NEVER_ALL_ABSENT = 10
 
 Record = TypeVar("Record", Counts, VideoDetails)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelDetails:
-    """What `channels.list` says of one channel. None means not given (subscribers may be hidden)."""
+    """What `channels.list` says of one channel, as far as anybody asks."""
 
     channel_id: ChannelId
-    title: str
+    #: Public uploads; None when not given.
     videos: int | None
-    views: int | None
-    #: Rounded down by YouTube to three significant figures.
-    subscribers: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +57,6 @@ class ChartPage:
     next_page_token: str | None
 
 
-def search_page(reply: dict[str, Any]) -> Page:
-    """The candidates on a page of `search.list`, in its order."""
-    return search_rows(reply)[0]
-
-
 def search_rows(reply: dict[str, Any]) -> tuple[Page, tuple[Rejected, ...]]:
     """A page of `search.list` (part snippet), and the rows that are no videos."""
 
@@ -71,11 +66,6 @@ def search_rows(reply: dict[str, Any]) -> tuple[Page, tuple[Rejected, ...]]:
         return _candidate(named.get("videoId"), snippet.get("channelId"), snippet.get("publishedAt"))
 
     return _page(reply, candidate)
-
-
-def uploads_page(reply: dict[str, Any], channel_id: ChannelId | None = None) -> Page:
-    """The candidates on a page of `playlistItems.list`, newest first as YouTube lists uploads."""
-    return uploads_rows(reply, channel_id)[0]
 
 
 def uploads_rows(reply: dict[str, Any], channel_id: ChannelId | None = None) -> tuple[Page, tuple[Rejected, ...]]:
@@ -121,7 +111,7 @@ def unreadable(reply: dict[str, Any], asked: Sequence[VideoId], read: Sequence[C
 
 
 def channels(reply: dict[str, Any]) -> tuple[tuple[ChannelDetails, ...], tuple[Rejected, ...]]:
-    """The channels of a `channels.list` reply with parts snippet and statistics, each at most once."""
+    """The channels of a `channels.list` reply with part statistics, each at most once."""
     good: dict[ChannelId, ChannelDetails] = {}
     bad: list[Rejected] = []
     for row in _items(reply, bad):
@@ -130,23 +120,11 @@ def channels(reply: dict[str, Any]) -> tuple[tuple[ChannelDetails, ...], tuple[R
             if channel_id in good:
                 bad.append(rejected("id came before", row))
                 continue
-            given = part_of(row, "statistics")
-            good[channel_id] = ChannelDetails(
-                channel_id=channel_id,
-                title=clean(part_of(row, "snippet").get("title"), _TITLE_CHARS),
-                videos=count_of(given, "videoCount"),
-                views=count_of(given, "viewCount"),
-                subscribers=None if given.get("hiddenSubscriberCount") is True else count_of(given, "subscriberCount"),
-            )
+            videos = count_of(part_of(row, "statistics"), "videoCount")
+            good[channel_id] = ChannelDetails(channel_id=channel_id, videos=videos)
         except BadRowError as error:
             bad.append(rejected(str(error), row))
     return tuple(good.values()), tuple(bad)
-
-
-def categories(reply: dict[str, Any]) -> dict[int, str]:
-    """Category number to title, from a `videoCategories.list` reply. Rows without a number are left out."""
-    numbered = ((small_number(row.get("id")), row) for row in _items(reply, []))
-    return {number: clean(_snippet_title(row), _TITLE_CHARS) for number, row in numbered if number is not None}
 
 
 def require_list(reply: dict[str, Any]) -> list[Any]:
@@ -159,6 +137,12 @@ def require_list(reply: dict[str, Any]) -> list[Any]:
     if not isinstance(rows, list) or "error" in reply:
         raise BadReply("the reply holds no list of items", status=200)
     return rows
+
+
+def require_some(asked: Collection[str], there: Collection[str]) -> None:
+    """Raises EmptyReply when many ids were asked for and none of them is there: nobody is to conclude that all are gone."""
+    if len(asked) >= _NEVER_ALL_ABSENT and not set(asked) & set(there):
+        raise EmptyReply(f"the reply has none of the {len(asked)} that were asked for", status=200)
 
 
 def _items(reply: dict[str, Any], bad: list[Rejected]) -> Iterator[dict[str, Any]]:
@@ -202,7 +186,14 @@ def _page(reply: dict[str, Any], candidate: Any) -> tuple[Page, tuple[Rejected, 
         else:
             # Search does repeat a video now and then; that is no defect of the row.
             good.setdefault(found.video_id, found)
-    return Page(candidates=tuple(good.values()), next_page_token=_token(reply)), tuple(bad)
+    return Page(candidates=tuple(good.values()), next_page_token=_token(reply), total=_total(reply)), tuple(bad)
+
+
+def _total(reply: dict[str, Any]) -> int | None:
+    info = reply.get("pageInfo")
+    total = info.get("totalResults") if isinstance(info, dict) else None
+    # A count of ours is kept in 32 bits; a bool would be an int to Python.
+    return total if type(total) is int and 0 <= total < 2**31 else None
 
 
 def _token(reply: dict[str, Any]) -> str | None:
@@ -255,8 +246,3 @@ def _counts(video_id: VideoId, row: dict[str, Any]) -> Counts:
         likes=count_of(given, "likeCount"),
         comments=count_of(given, "commentCount"),
     )
-
-
-def _snippet_title(row: dict[str, Any]) -> object:
-    snippet = row.get("snippet")
-    return snippet.get("title") if isinstance(snippet, dict) else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +16,9 @@ import orjson
 from pydantic import SecretStr
 
 from pleiades_core.errors import ConfigurationError
-from pleiades_core.settings import SEVERAL_PROJECTS
-from pleiades_core.youtube.shares import POOL_NAMES, POOLS
+from pleiades_core.models import Pool
+from pleiades_core.settings import SEVERAL_PROJECTS, Settings
+from pleiades_core.youtube.shares import POOLS
 
 #: The project of keys that are given as plain strings.
 DEFAULT_PROJECT = "default"
@@ -35,14 +36,23 @@ class ApiKey:
 
     secret: SecretStr
     project: str
-    #: Words of `POOLS`.
-    pools: frozenset[str]
+    pools: frozenset[Pool]
     #: First 8 hexadecimal digits of the key's SHA-256.
     fingerprint: str = field(init=False)
 
     def __post_init__(self) -> None:
         digest = hashlib.sha256(self.secret.get_secret_value().encode()).hexdigest()
         object.__setattr__(self, "fingerprint", digest[:8])
+
+
+def keys_of(settings: Settings) -> tuple[ApiKey, ...]:
+    """The keys that the settings give. Raises ConfigurationError where there is none, and as `parse_pool` does."""
+    if settings.api_key_pool is None:
+        raise ConfigurationError(
+            f"no API key: {VARIABLE} is not set",
+            cure=f'put {VARIABLE}=["KEY"] into the environment or .env; `pleiades demo` needs none',
+        )
+    return parse_pool(settings.api_key_pool.get_secret_value())
 
 
 def parse_pool(text: str) -> tuple[ApiKey, ...]:
@@ -81,12 +91,17 @@ def choose_keys(keys: Sequence[ApiKey], compliance_mode: str) -> tuple[tuple[Api
     return tuple(key for key in keys if key.project in own), tuple(key for key in keys if key.project not in own)
 
 
-def pools_of(keys: Iterable[ApiKey]) -> dict[str, frozenset[str]]:
+def pools_of(keys: Iterable[ApiKey]) -> dict[str, frozenset[Pool]]:
     """The pools that the keys of each project serve together, by project in the order of the keys."""
-    pools: dict[str, frozenset[str]] = {}
+    pools: dict[str, frozenset[Pool]] = {}
     for key in keys:
         pools[key.project] = pools.get(key.project, frozenset()) | key.pools
     return pools
+
+
+def in_order(pools: Collection[Pool]) -> tuple[Pool, ...]:
+    """Pools in the order that people see them in."""
+    return tuple(pool for pool in Pool if pool in pools)
 
 
 def _parse_key(row: Any, place: int) -> ApiKey:
@@ -100,8 +115,8 @@ def _parse_key(row: Any, place: int) -> ApiKey:
     if not isinstance(project, str) or not _PROJECT.fullmatch(project):
         raise _malformed(f"entry {place} has no usable project name")
     if pools is not None and not (isinstance(pools, list) and pools and all(p in POOLS for p in map(str, pools))):
-        raise _malformed(f"entry {place} has pools other than {', '.join(POOL_NAMES)}")
-    return ApiKey(secret=SecretStr(key), project=project, pools=frozenset(map(str, pools)) if pools else POOLS)
+        raise _malformed(f"entry {place} has pools other than {', '.join(Pool)}")
+    return ApiKey(secret=SecretStr(key), project=project, pools=frozenset(map(Pool, pools)) if pools else POOLS)
 
 
 def _malformed(cause: str) -> ConfigurationError:

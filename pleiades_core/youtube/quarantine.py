@@ -25,8 +25,8 @@ _ROW_CHARS = 500
 #: Takes the name of what was asked, and the rows.
 Quarantine = Callable[[str, Sequence[Rejected]], None]
 
-_SQL = load_queries("ledger")
-_log = logging.getLogger(__name__)
+_SQL = load_queries("quarantine")
+log = logging.getLogger(__name__)
 
 
 def quarantine_table(database: Database, clock: Clock) -> Quarantine:
@@ -38,9 +38,9 @@ def quarantine_table(database: Database, clock: Clock) -> Quarantine:
         try:
             with database.transaction() as connection:
                 with connection.cursor() as cursor:
-                    cursor.executemany(_SQL.quarantine, rows)
-                connection.execute(_SQL.bound_quarantine, {"keep": _ROWS})
+                    cursor.executemany(_SQL.keep, rows)
+                connection.execute(_SQL.bound, {"keep": _ROWS})
         except (psycopg.Error, StorageError) as error:
-            _log.warning("%d rejected rows of %s could not be kept: %s", len(rows), source, type(error).__name__)
+            log.warning("%d rejected rows of %s could not be kept: %s", len(rows), source, type(error).__name__)
 
     return keep

@@ -20,27 +20,24 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from pleiades_core.clock import Clock, pacific_day, quota_resets_at
+from pleiades_core.models import Bucket, Pool
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
-from pleiades_core.youtube.shares import POOL_NAMES, POOLS, Account, Elapsed, free_for, weights
-
-SEARCH = "search"
-STATS = "stats"
-GENERAL = "general"
+from pleiades_core.youtube.shares import POOLS, Account, Elapsed, free_for, weights
 
 #: Units per project and Pacific day. developers.google.com/youtube/v3/determine_quota_cost and the revision history's entries
 #: of 1 and 3 June 2026 (read 2026-11-22).
-DEFAULT_LIMITS: Mapping[str, int] = MappingProxyType({SEARCH: 100, STATS: 10_000, GENERAL: 10_000})
+DEFAULT_LIMITS: Mapping[Bucket, int] = MappingProxyType({Bucket.SEARCH: 100, Bucket.STATS: 10_000, Bucket.GENERAL: 10_000})
 
 #: The bucket that each method draws one unit from, per request, invalid ones included. Same source.
-BUCKET_OF_METHOD: Mapping[str, str] = MappingProxyType(
+BUCKET_OF_METHOD: Mapping[str, Bucket] = MappingProxyType(
     {
-        "search.list": SEARCH,
-        "videos.batchGetStats": STATS,
-        "videos.list": GENERAL,
-        "channels.list": GENERAL,
-        "playlistItems.list": GENERAL,
-        "videoCategories.list": GENERAL,
+        "search.list": Bucket.SEARCH,
+        "videos.batchGetStats": Bucket.STATS,
+        "videos.list": Bucket.GENERAL,
+        "channels.list": Bucket.GENERAL,
+        "playlistItems.list": Bucket.GENERAL,
+        "videoCategories.list": Bucket.GENERAL,
     }
 )
 
@@ -59,7 +56,7 @@ class LedgerRow:
     """What is left in one bucket of one project on one quota day, in units."""
 
     project: str
-    bucket: str
+    bucket: Bucket
     quota_day: date
     #: Reserved units count as spent.
     spent: int
@@ -78,7 +75,7 @@ class LedgerRow:
 class Reservation:
     """Units that were taken from the ledger ahead of the calls that will use them. Safe to share between threads."""
 
-    def __init__(self, project: str, bucket: str, pool: str, quota_day: date, units: int) -> None:
+    def __init__(self, project: str, bucket: Bucket, pool: Pool, quota_day: date, units: int) -> None:
         self.project = project
         self.bucket = bucket
         self.pool = pool
@@ -94,6 +91,14 @@ class Reservation:
             if self._closed or self._used >= self.units:
                 return False
             self._used += 1
+            return True
+
+    def put_back(self) -> bool:
+        """Return one unit that was taken for a call that was never sent. False when the reservation was settled before."""
+        with self._lock:
+            if self._closed:
+                return False
+            self._used -= 1
             return True
 
     def close(self) -> int:
@@ -134,7 +139,7 @@ class Ledger:
         database: Database,
         clock: Clock,
         limits: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
-        pools_of: Mapping[str, frozenset[str]] = MappingProxyType({}),
+        pools_of: Mapping[str, frozenset[Pool]] = MappingProxyType({}),
     ) -> None:
         self._database = database
         self._clock = clock
@@ -145,7 +150,7 @@ class Ledger:
         """A transaction of the ledger's database, for `reserve` and `settle` where nothing else belongs to it."""
         return self._database.transaction()
 
-    def debit(self, project: str, bucket: str, pool: str, units: int = 1, *, now: datetime | None = None) -> bool:
+    def debit(self, project: str, bucket: Bucket, pool: Pool, units: int = 1, *, now: datetime | None = None) -> bool:
         """Take `units` for a pool, all or none, in a transaction of its own. False when that many are not free for it.
 
         Must not be called by a thread that holds a `reserve` of the same bucket in an open transaction: it would wait for
@@ -154,8 +159,14 @@ class Ledger:
         with self._database.transaction() as connection:
             return self._take(connection, project, bucket, pool, units, least=units, now=now or self._clock.now()) is not None
 
+    def give_back(self, project: str, bucket: Bucket, pool: Pool, *, now: datetime) -> None:
+        """Undo a `debit` of one unit at `now`, in a transaction of its own: the call was never sent."""
+        words = {"project": project, "bucket": bucket, "pool": Pool(pool), "day": pacific_day(now), "units": 1}
+        with self._database.transaction() as connection:
+            connection.execute(_SQL.give_back, words)
+
     def reserve(
-        self, connection: psycopg.Connection[TupleRow], project: str, bucket: str, pool: str, units: int
+        self, connection: psycopg.Connection[TupleRow], project: str, bucket: Bucket, pool: Pool, units: int
     ) -> Reservation:
         """Take up to `units` for a pool in the caller's transaction; fewer, down to 0, when fewer are free for it."""
         now = self._clock.now()
@@ -167,52 +178,43 @@ class Ledger:
 
         The reservation takes no more calls afterwards. When the transaction is rolled back, settle again in the next one.
         """
-        unused = reservation.close()
-        if unused:
-            connection.execute(
-                _SQL.give_back,
-                {
-                    "project": reservation.project,
-                    "bucket": reservation.bucket,
-                    "pool": reservation.pool,
-                    "day": reservation.quota_day,
-                    "units": unused,
-                },
-            )
+        words = {"project": reservation.project, "bucket": reservation.bucket, "pool": reservation.pool}
+        if unused := reservation.close():
+            connection.execute(_SQL.give_back, {**words, "day": reservation.quota_day, "units": unused})
 
-    def mark_exhausted(self, project: str, bucket: str, limit: int | None, *, now: datetime | None = None) -> None:
+    def mark_exhausted(self, project: str, bucket: Bucket, limit: int | None, *, now: datetime | None = None) -> None:
         """Note that the API says the bucket is spent, and the limit it named, if any. `now`: when the call was sent."""
         key = {"project": project, "bucket": bucket, "day": pacific_day(now or self._clock.now())}
         with self._database.transaction() as connection:
             connection.execute(_SQL.mark_exhausted, {**key, "told": limit})
 
-    def left(self, project: str, bucket: str, pool: str | None = None) -> int:
+    def left(self, project: str, bucket: Bucket, pool: Pool | None = None) -> int:
         """Units left on the present quota day: of the whole bucket, or those that one pool may take now."""
         now = self._clock.now()
         day = pacific_day(now)
         with self._database.transaction() as connection:
             row = connection.execute(_SQL.one, {"project": project, "bucket": bucket, "day": day}).fetchone()
             limit_of = self._limit_of(connection, [project], day)
-        spent, exhausted, *counts = row or (0, False, *[0] * 2 * len(POOL_NAMES))
+        spent, exhausted, *counts = row or (0, False, *[0] * 2 * len(Pool))
         account = Account(
             limit=limit_of(project, bucket),
             spent=spent,
-            by_pool=dict(zip(POOL_NAMES, counts, strict=False)),
-            lapsed=dict(zip(POOL_NAMES, counts[len(POOL_NAMES) :], strict=True)),
+            by_pool=dict(zip(Pool, counts, strict=False)),
+            lapsed=dict(zip(Pool, counts[len(Pool) :], strict=True)),
             exhausted=exhausted,
         )
         if pool is None:
             return account.left
-        return free_for(_known(pool), account, self._weights(project, bucket), Elapsed.at(now))
+        return free_for(Pool(pool), account, self._weights(project, bucket), Elapsed.at(now))
 
     def rows(self, projects: Iterable[str] = ()) -> list[LedgerRow]:
         """Every bucket of the present quota day that was touched, and all buckets of `projects`, by project and bucket."""
         now = self._clock.now()
         day, resets_at = pacific_day(now), quota_resets_at(now)
         with self._database.transaction() as connection:
-            touched = {(row[0], row[1]): row[2:] for row in connection.execute(_SQL.of_day, {"day": day})}
+            touched = {(row[0], Bucket(row[1])): row[2:] for row in connection.execute(_SQL.of_day, {"day": day})}
             for project in projects:
-                for bucket in DEFAULT_LIMITS:
+                for bucket in Bucket:
                     touched.setdefault((project, bucket), (0, False, 0, 0, 0))
             limit_of = self._limit_of(connection, {project for project, _ in touched}, day)
         rows = []
@@ -227,7 +229,7 @@ class Ledger:
             )  # fmt: skip
         return rows
 
-    def limit(self, project: str, bucket: str) -> int:
+    def limit(self, project: str, bucket: Bucket) -> int:
         """The units of the present quota day, spent or not, as far as is known."""
         with self._database.transaction() as connection:
             return self._limit_of(connection, [project], pacific_day(self._clock.now()))(project, bucket)
@@ -241,30 +243,30 @@ class Ledger:
         with self._database.transaction() as connection:
             return connection.execute(_SQL.prune, {"before": before}).rowcount
 
-    def _weights(self, project: str, bucket: str) -> dict[str, int]:
+    def _weights(self, project: str, bucket: Bucket) -> dict[Pool, int]:
         return weights(bucket, self._pools_of.get(project, POOLS))
 
-    def _granted(self, project: str, bucket: str) -> int | None:
+    def _granted(self, project: str, bucket: Bucket) -> int | None:
         return self._limits.get(project, {}).get(bucket)
 
     def _limit_of(
         self, connection: psycopg.Connection[TupleRow], projects: Collection[str], day: date
-    ) -> Callable[[str, str], int]:
+    ) -> Callable[[str, Bucket], int]:
         """Project and bucket to the limit of a day, by the rule that the statement `take` follows too."""
         asked = {"projects": list(projects), "day": day, "since": _since(day)}
         told = {(project, bucket): said for project, bucket, *said in connection.execute(_SQL.told, asked)}
 
-        def limit_of(project: str, bucket: str) -> int:
+        def limit_of(project: str, bucket: Bucket) -> int:
             granted = self._granted(project, bucket)
             limit, named_on = told.get((project, bucket), (None, None))
             if limit is not None and (granted is None or named_on == day):
                 return int(limit)
-            return DEFAULT_LIMITS.get(bucket, 0) if granted is None else granted
+            return DEFAULT_LIMITS[bucket] if granted is None else granted
 
         return limit_of
 
     def _take(
-        self, connection: psycopg.Connection[TupleRow], project: str, bucket: str, pool: str, units: int, *,
+        self, connection: psycopg.Connection[TupleRow], project: str, bucket: Bucket, pool: Pool, units: int, *,
         least: int, now: datetime,
     ) -> int | None:  # fmt: skip
         """Units granted; None when fewer than `least` are free."""
@@ -273,10 +275,10 @@ class Ledger:
         shares = self._weights(project, bucket)
         elapsed, day = Elapsed.at(now), pacific_day(now)
         values: dict[str, Any] = {
-            "project": project, "bucket": bucket, "day": day, "pool": _known(pool), "least": least, "most": units,
-            "granted": self._granted(project, bucket), "usual": DEFAULT_LIMITS.get(bucket, 0), "since": _since(day),
+            "project": project, "bucket": bucket, "day": day, "pool": Pool(pool), "least": least, "most": units,
+            "granted": self._granted(project, bucket), "usual": DEFAULT_LIMITS[bucket], "since": _since(day),
             "elapsed": elapsed.seconds, "of": elapsed.of,
-            "shares": max(1, sum(shares.values())), **{f"{name}_share": shares.get(name, 0) for name in POOL_NAMES},
+            "shares": max(1, sum(shares.values())), **{f"{name}_share": shares.get(name, 0) for name in Pool},
         }  # fmt: skip
         taken = connection.execute(_SQL.take, values).fetchone()
         if taken is None:
@@ -289,9 +291,3 @@ class Ledger:
 def _since(day: date) -> date:
     """The first day of those whose limits are still believed on `day`."""
     return day - timedelta(days=TOLD_FOR_DAYS - 1)
-
-
-def _known(pool: str) -> str:
-    if pool not in POOLS:
-        raise ValueError(f"no pool {pool!r}: there are {', '.join(POOL_NAMES)}")
-    return pool

@@ -27,6 +27,7 @@ from pleiades_core.errors import (
     BadRequest,
     KeyBlocked,
     KeyInvalid,
+    KeyRefused,
     QuotaExhausted,
     RateLimited,
     ResourceMissing,
@@ -37,7 +38,7 @@ from pleiades_core.errors import (
 class _AboutKey:
     """What a refusal says of the key, in words, and what a person can do about it."""
 
-    error: type[KeyInvalid | KeyBlocked | ApiDisabled]
+    error: type[KeyRefused]
     words: str
     cure: str
 
@@ -142,13 +143,11 @@ def parse_error(  # noqa: PLR0911  one return for each meaning
             return spent
         return RateLimited(text, retry_after=patience, status=status, reason=reason)
     if status == _MISSING or any(word.endswith("NotFound") or word == "notFound" for word in reasons):
-        return ResourceMissing(text, cure="it was removed, made private or never there", status=status, reason=reason)
+        return ResourceMissing(text, status=status, reason=reason)
     if status == _UNAUTHORIZED or (status == _FORBIDDEN and not error):
         # A page of some gateway on the way; the API's own refusals always say why. No reason to retire a key.
         return BadReply(text, cure="check that nothing between here and YouTube answers for it", status=status)
-    return BadRequest(
-        text, cure="this is a defect of Pleiades or of what it was asked: report it", status=status, reason=reason
-    )
+    return BadRequest(text, status=status, reason=reason)
 
 
 def in_words(reason: str) -> str:

@@ -15,7 +15,7 @@ from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 
 _SQL = load_queries("keys")
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class RetiredKeys:
@@ -40,7 +40,7 @@ class RetiredKeys:
             with self._database.transaction() as connection:
                 return connection.execute(_SQL.retire, row).fetchone() is not None
         except (psycopg.Error, StorageError) as error:
-            _log.warning("that key %s is retired could not be kept: %s", fingerprint, type(error).__name__)
+            log.warning("that key %s is retired could not be kept: %s", fingerprint, type(error).__name__)
             return True
 
     def remove(self, fingerprint: str) -> None:

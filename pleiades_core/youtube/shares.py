@@ -1,6 +1,6 @@
 """How the pools share a project's bucket without starving one another. Pure arithmetic on whole units.
 
-Belongs here: the pools' names, their shares, and what a pool may take now. Does not belong here: where the counts are kept, and
+Belongs here: the pools' shares, and what a pool may take now. Does not belong here: where the counts are kept, and
 the statement that takes units by this rule (quota.py and ledger.sql; a property test holds the two together).
 
 Each pool has a share of the day's units set aside. What it should have used by now, at an even pace, and has not, lapses: it is
@@ -22,22 +22,18 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from pleiades_core.clock import aware_utc, pacific_day, pacific_midnight
+from pleiades_core.models import Bucket, Pool
 
-HUNTING = "hunting"
-TRACKING = "tracking"
-ARCHEOLOGY = "archeology"
-
-#: What a key may be used for, in the order of the ledger's columns.
-POOL_NAMES = (HUNTING, TRACKING, ARCHEOLOGY)
-POOLS = frozenset(POOL_NAMES)
+#: Of a key that is given for everything.
+POOLS = frozenset(Pool)
 
 #: Hundredths of each bucket. Our own choice: search serves new videos before old ones, samples have their bucket to themselves,
 #: and the general bucket leaves tracking enough for a tenth of its calls should videos.batchGetStats be refused.
-SHARES: Mapping[str, Mapping[str, int]] = MappingProxyType(
+SHARES: Mapping[Bucket, Mapping[Pool, int]] = MappingProxyType(
     {
-        "search": MappingProxyType({HUNTING: 80, ARCHEOLOGY: 20}),
-        "stats": MappingProxyType({TRACKING: 100}),
-        "general": MappingProxyType({HUNTING: 75, TRACKING: 20, ARCHEOLOGY: 5}),
+        Bucket.SEARCH: MappingProxyType({Pool.HUNTING: 80, Pool.ARCHEOLOGY: 20}),
+        Bucket.STATS: MappingProxyType({Pool.TRACKING: 100}),
+        Bucket.GENERAL: MappingProxyType({Pool.HUNTING: 75, Pool.TRACKING: 20, Pool.ARCHEOLOGY: 5}),
     }
 )
 
@@ -65,9 +61,9 @@ class Account:
     #: By all pools together, and by whoever else was counted.
     spent: int
     #: By each pool; a pool that is not named has spent nothing.
-    by_pool: Mapping[str, int]
+    by_pool: Mapping[Pool, int]
     #: Of each pool's share, what had lapsed when the account was last written.
-    lapsed: Mapping[str, int]
+    lapsed: Mapping[Pool, int]
     #: True: the API said that nothing is left.
     exhausted: bool = False
 
@@ -77,12 +73,12 @@ class Account:
         return 0 if self.exhausted else max(0, self.limit - self.spent)
 
 
-def weights(bucket: str, pools: Collection[str]) -> dict[str, int]:
+def weights(bucket: Bucket, pools: Collection[Pool]) -> dict[Pool, int]:
     """The shares of those of `pools` that have one in the bucket: of the sum of them all, not of 100."""
-    return {pool: share for pool, share in SHARES.get(bucket, {}).items() if pool in pools}
+    return {pool: share for pool, share in SHARES[bucket].items() if pool in pools}
 
 
-def lapses(account: Account, shares: Mapping[str, int], elapsed: Elapsed) -> dict[str, int]:
+def lapses(account: Account, shares: Mapping[Pool, int], elapsed: Elapsed) -> dict[Pool, int]:
     """Of each pool's share, what has lapsed by now."""
     whole = max(1, sum(shares.values()))
     return {
@@ -94,7 +90,7 @@ def lapses(account: Account, shares: Mapping[str, int], elapsed: Elapsed) -> dic
     }
 
 
-def set_aside(account: Account, shares: Mapping[str, int], elapsed: Elapsed) -> dict[str, int]:
+def set_aside(account: Account, shares: Mapping[Pool, int], elapsed: Elapsed) -> dict[Pool, int]:
     """What is still kept for each pool that has a share."""
     whole = max(1, sum(shares.values()))
     return {
@@ -103,7 +99,7 @@ def set_aside(account: Account, shares: Mapping[str, int], elapsed: Elapsed) -> 
     }
 
 
-def free_for(pool: str, account: Account, shares: Mapping[str, int], elapsed: Elapsed) -> int:
+def free_for(pool: Pool, account: Account, shares: Mapping[Pool, int], elapsed: Elapsed) -> int:
     """The units that a pool may take now: what is left, less what is set aside for the others."""
     others = sum(units for other, units in set_aside(account, shares, elapsed).items() if other != pool)
     return max(0, account.left - others)

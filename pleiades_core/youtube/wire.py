@@ -147,13 +147,16 @@ class Line:
         """Send one request once and read the whole answer, all within the deadline.
 
         `target` is path and query. Errors are returned, not raised: a traceback would hold this frame, whose headers hold
-        the key. BackendError: no (whole) answer. BadReply: an answer that is no HTTP, too large or wrongly compressed.
+        the key. BackendError: no (whole) answer. BadReply: an answer that is no HTTP, too large or wrongly compressed. Where
+        no connection came about, TLS included, the error says that nothing was `sent`.
         """
         deadline = time.monotonic() + self._deadline_s
         failure: ApiError
-        cure = f"check the network and {self._origin.setting}; nothing is lost, ask again later"
+        connected = False
+        cure = f"check the network and {self._origin.setting}; nothing is lost: ask again later"
         try:
             self._connect(deadline)
+            connected = True
             self._connection.request(method, target, body=body, headers=dict(headers))
             reply = self._read(self._connection.getresponse())
         except TimeoutError:
@@ -172,6 +175,7 @@ class Line:
         else:
             return reply
         self.close()
+        failure.sent = connected
         return failure
 
     def _connect(self, deadline: float) -> None:

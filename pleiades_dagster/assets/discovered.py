@@ -9,7 +9,7 @@ from pydantic import Field
 from pleiades_core.discover.report import HuntReport
 from pleiades_core.discover.sources.source import ROADS
 from pleiades_core.errors import QuotaExhausted
-from pleiades_core.vault.archive import may_close
+from pleiades_core.vault.archive import closes_at, may_close
 from pleiades_core.vault.layout import REGISTRY
 from pleiades_core.watchlist.closing import finish_day
 from pleiades_dagster.checks import hunt_results, hunt_specs
@@ -78,7 +78,7 @@ def discovered_videos(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition
                 else:
                     raise refusal(
                         f"{key} has only just ended: a hunt may still be writing to it",
-                        cure="try again 25 minutes after midnight",
+                        cure=f"try again from {closes_at(day):%Y-%m-%d %H:%M} UTC on",
                     )
                 context.add_asset_metadata(words, partition_key=key)
             results = hunt_results(opened, report, resets_at)

@@ -9,7 +9,9 @@ from pleiades_core.discover.learning import learn
 from pleiades_core.insights.coverage import coverage as estimate
 from pleiades_core.planner.plan import plan
 from pleiades_core.vault.pulls import export_day
-from pleiades_core.youtube.keyring import pools_of
+from pleiades_dagster.assets.discovered import KEY as DISCOVERED
+from pleiades_dagster.assets.metrics import KEY as METRICS
+from pleiades_dagster.assets.tracking import KEY as TRACKING
 from pleiades_dagster.checks import plan_fits_result, plan_fits_spec
 from pleiades_dagster.failures import RETRY, as_failures, refusal
 from pleiades_dagster.metadata import Materialized, metadata_of
@@ -25,7 +27,7 @@ def road_pulls(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     @dg.asset(
         key=dg.AssetKey("road_pulls"),
         partitions_def=days,
-        deps=[dg.AssetKey("discovered_videos")],
+        deps=[DISCOVERED],
         group_name="discover",
         kinds={"parquet"},
         owners=["team:pleiades"],
@@ -51,7 +53,7 @@ def search_terms() -> dg.AssetsDefinition:
 
     @dg.asset(
         key=dg.AssetKey("search_terms"),
-        deps=[dg.AssetKey("discovered_videos"), dg.AssetKey("daily_metrics")],
+        deps=[DISCOVERED, METRICS],
         group_name="discover",
         kinds={"postgres", "duckdb"},
         owners=["team:pleiades"],
@@ -76,7 +78,7 @@ def coverage() -> dg.AssetsDefinition:
 
     @dg.asset(
         key=dg.AssetKey("coverage"),
-        deps=[dg.AssetKey("discovered_videos")],
+        deps=[DISCOVERED],
         group_name="discover",
         kinds={"duckdb"},
         owners=["team:pleiades"],
@@ -97,7 +99,7 @@ def quota_plan() -> dg.AssetsDefinition:
 
     @dg.asset(
         key=PLAN,
-        deps=[dg.AssetKey("discovered_videos"), dg.AssetKey("tracking")],
+        deps=[DISCOVERED, TRACKING],
         group_name="discover",
         kinds={"postgres"},
         owners=["team:pleiades"],
@@ -109,9 +111,7 @@ def quota_plan() -> dg.AssetsDefinition:
         """Units that today and the next 30 days ask for, by project and bucket, and what would starve."""
         with as_failures(), installation.open() as opened:
             ring = opened.key_ring()
-            report = plan(
-                opened.database, ring.ledger, opened.settings, opened.clock.now(), projects=pools_of(ring.keys)
-            )  # fmt: skip
+            report = plan(opened.database, ring.ledger, opened.settings, opened.clock.now(), projects=ring.living())
         return dg.MaterializeResult(metadata=metadata_of(report), check_results=[plan_fits_result(report)])
 
     return planned

@@ -5,7 +5,7 @@ Does not belong here: how a day is folded (pleiades_core/vault/archive.py), what
 
 import dagster as dg
 
-from pleiades_core.vault.archive import may_close
+from pleiades_core.vault.archive import closes_at, may_close
 from pleiades_core.vault.layout import SAMPLES
 from pleiades_core.watchlist.closing import finish_day
 from pleiades_dagster.assets.discovered import KEY as DISCOVERED
@@ -42,7 +42,7 @@ def daily_metrics(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
             if not may_close(day, now):
                 raise refusal(
                     f"{day} cannot be closed yet: it is {now:%Y-%m-%d %H:%M} UTC for this installation",
-                    cure="a day closes 25 minutes after its end, when no lease of it can be alive",
+                    cure=f"it can be from {closes_at(day):%Y-%m-%d %H:%M} UTC on, when no lease of it can be alive",
                 )
             # Files whose writer died hold samples that were paid for: they belong to the day.
             closed, adopted = finish_day(opened.database, opened.vault, opened.clock, SAMPLES, day)

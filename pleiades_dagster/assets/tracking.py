@@ -7,7 +7,6 @@ import dagster as dg
 
 from pleiades_core.errors import QuotaExhausted
 from pleiades_core.models import Tier
-from pleiades_core.youtube.quota import STATS
 from pleiades_dagster.assets.discovered import KEY as DISCOVERED
 from pleiades_dagster.checks import lateness_result, lateness_spec, units_left_result, units_left_spec
 from pleiades_dagster.failures import RETRY, as_failures, refusal
@@ -58,7 +57,7 @@ def tracking() -> dg.AssetsDefinition:
             metadata=metadata_of(report) | {"status": "partial" if report.resets_at else "complete"},
             check_results=[
                 lateness_result(tier, report.lateness_median_s, report.lateness_max_s),
-                units_left_result({STATS: report.units_left}, report.resets_at),
+                units_left_result(report.units_left, report.resets_at),
             ],
         )
 

@@ -1,16 +1,20 @@
-"""What runs by the clock: hunting every hour, the live ranking after it, maintenance once a day.
+"""What runs by the clock: hunting, the live ranking after it, and once a day learning and maintenance.
 
 Does not belong here: what depends on state, such as due videos (sensors.py).
 """
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import dagster as dg
 
-from pleiades_core.youtube.quota import GENERAL, SEARCH
+from pleiades_core.discover.pace import HUNT_EVERY
+from pleiades_core.models import Bucket, Pool
 from pleiades_dagster.automation.sensors import spent_until
 from pleiades_dagster.failures import as_failures
 from pleiades_dagster.resources import ClockResource, Opener
+
+#: After the registry of the day before is closed, and before people look. UTC.
+LEARN_AT = time(1, 20)
 
 
 def schedules() -> list[dg.ScheduleDefinition]:
@@ -20,7 +24,7 @@ def schedules() -> list[dg.ScheduleDefinition]:
     @dg.schedule(
         name="hunt_hourly",
         job_name="hunt",
-        cron_schedule="7 * * * *",
+        cron_schedule=f"7 */{HUNT_EVERY // timedelta(hours=1)} * * *",
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Hunt for videos of today, whatever day that is for the installation's clock.",
@@ -31,17 +35,16 @@ def schedules() -> list[dg.ScheduleDefinition]:
         with as_failures(), installation.open() as opened:
             now = opened.clock.now()
             # The roads that cost nothing could go on, but what they find could not be described.
-            if spent := spent_until(opened, (SEARCH, GENERAL)):
+            if spent := spent_until(opened, (Bucket.SEARCH, Bucket.GENERAL), Pool.HUNTING, Pool.ARCHEOLOGY):
                 return dg.SkipReason(f"all quota for hunting is spent until {spent:%Y-%m-%d %H:%M} UTC (exit code 42)")
-        # The tick and not the day is the run's key: today is hunted again every hour.
+        # The tick and not the day is the run's key: today is hunted again and again.
         tick = context.scheduled_execution_time
         return dg.RunRequest(run_key=f"hunt:{tick:%Y-%m-%dT%H:%M}", partition_key=now.date().isoformat())
 
-    # After the registry of the day before is closed, and before people look.
     @dg.schedule(
         name="learn_daily",
         job_name="learn",
-        cron_schedule="20 1 * * *",
+        cron_schedule=f"{LEARN_AT.minute} {LEARN_AT.hour} * * *",
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Export yesterday's pulls, score the search terms, estimate the coverage, and plan the quota.",

@@ -1,28 +1,26 @@
-"""What runs by state: a tier when it owes polls and quota is left, a day when it can be closed.
+"""What runs by state: a tier when it owes polls and quota is left, a hunt when notices wait, a day when it can be closed.
 
-A run costs 5 CPU-seconds before any work, so a tier is asked for at most once a tick (about 125 runs a day in all); whatever is
-due by then goes in one run. Does not belong here: what is due (pleiades_core/watchlist), when a day closes (vault/archive.py).
+So far as there is something to do: a tier runs at most once in each of its ticks, the inbox once in each of its own, a day's
+closing once an hour. Does not belong here: what is due and what a tick is (pleiades_core/watchlist), when a day closes
+(vault/archive.py).
 """
 
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from pleiades_core.discover.admission import QUERIES
+from pleiades_core.discover.sources.inbox import waiting
 from pleiades_core.installation import Installation
-from pleiades_core.models import Tier
+from pleiades_core.models import Bucket, Pool, Tier
 from pleiades_core.vault.archive import closable
 from pleiades_core.vault.layout import Dataset
 from pleiades_core.watchlist.cadence import TIERS
 from pleiades_core.watchlist.reaper import reap
 from pleiades_core.watchlist.slices import due_counts
-from pleiades_core.youtube.quota import GENERAL, STATS
 from pleiades_dagster.assets.discovered import HuntConfig
 from pleiades_dagster.failures import as_failures
 from pleiades_dagster.resources import Opener
 
-#: At most one run of the tier in each of these.
-TICK = {Tier.HOURLY: timedelta(minutes=15), Tier.DAILY: timedelta(hours=1), Tier.WEEKLY: timedelta(hours=6)}
 #: Between two hunts for notices. With notices that wait ten minutes at least, an upload is watched within half an hour.
 NOTICE_TICK = timedelta(minutes=20)
 NOTICE_WAITS = timedelta(minutes=10)
@@ -49,9 +47,9 @@ def tier_sensor(tier: Tier) -> dg.SensorDefinition:
                 count = due_counts(connection, TIERS, now)[tier]
             if not count.due:
                 return dg.SkipReason(f"nothing due: {count.watched:,} videos are {tier} at {now:%Y-%m-%d %H:%M} UTC")
-            if spent := spent_until(opened, (STATS, GENERAL)):
+            if spent := spent_until(opened, (Bucket.STATS, Bucket.GENERAL), Pool.TRACKING):
                 return dg.SkipReason(f"{count.due:,} due, all quota spent until {spent:%Y-%m-%d %H:%M} UTC (exit code 42)")
-        tick = floor(now, TICK[tier])
+        tick = floor(now, TIERS.tick(tier))
         return dg.RunRequest(
             run_key=f"{tier}:{tick:%Y-%m-%dT%H:%M}", partition_key=tier.value, tags={"pleiades/due": str(count.due)}
         )
@@ -73,11 +71,11 @@ def inbox_sensor() -> dg.SensorDefinition:
         with as_failures(), installation.open() as opened:
             now = opened.clock.now()
             with opened.database.transaction() as connection:
-                waiting = connection.execute(QUERIES.waiting_since, {"before": now - NOTICE_WAITS}).fetchone()
-            if not waiting or not waiting[0]:
+                count = waiting(connection, now - NOTICE_WAITS)
+            if not count:
                 return dg.SkipReason(f"nothing has waited in the inbox for {NOTICE_WAITS.total_seconds() / 60:.0f} minutes")
-            if spent := spent_until(opened, (GENERAL,)):
-                return dg.SkipReason(f"{waiting[0]:,} wait, quota is spent until {spent:%Y-%m-%d %H:%M} UTC (exit code 42)")
+            if spent := spent_until(opened, (Bucket.GENERAL,), Pool.HUNTING):
+                return dg.SkipReason(f"{count:,} wait, quota is spent until {spent:%Y-%m-%d %H:%M} UTC (exit code 42)")
         return dg.RunRequest(
             run_key=f"inbox:{floor(now, NOTICE_TICK):%Y-%m-%dT%H:%M}",
             partition_key=now.date().isoformat(),
@@ -137,8 +135,12 @@ def floor(instant: datetime, tick: timedelta) -> datetime:
     return instant - (instant - epoch) % tick
 
 
-def spent_until(opened: Installation, buckets: tuple[str, ...]) -> datetime | None:
-    """When quota is new again, if none of these buckets has a unit left in any project; else None."""
+def spent_until(opened: Installation, buckets: tuple[str, ...], *pools: Pool) -> datetime | None:
+    """When quota is new again, if none of these buckets has a unit left in any project whose live keys serve one of `pools`.
+
+    None otherwise, and where no key is live: what runs then says so.
+    """
     ring = opened.key_ring()
-    rows = [row for row in ring.ledger.rows(ring.projects) if row.bucket in buckets and row.project in ring.projects]
+    serving = ring.serving(*pools)
+    rows = [row for row in ring.ledger.rows(serving) if row.bucket in buckets and row.project in serving]
     return min(row.resets_at for row in rows) if rows and not any(row.left for row in rows) else None

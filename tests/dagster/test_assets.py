@@ -216,7 +216,6 @@ def test_an_unknown_road_is_refused(run: Any, clock: ManualClock) -> None:
 def test_a_failing_road_and_a_full_quota_are_warnings(run: Any, pleiades: Installation, clock: ManualClock) -> None:
     """The hunt is good and says what people should look at."""
     pleiades.settings = pleiades.settings.model_copy(update={"when_full": "refuse", "quota_limits": {"demo": {"stats": 1}}})
-    pleiades.youtube().executor._sleep = lambda _: None  # noqa: SLF001
     fault = Fault(method="search.list", status=503, body="{}")
     SimulatorControl(pleiades.settings.youtube_url).set_faults(FaultPlan(faults=(fault,)))
     result = run("hunt", clock.now().date())

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._utils.schedules import cron_string_iterator
+from pydantic import SecretStr
 
 from pleiades_core.clock import ManualClock
+from pleiades_core.discover.pace import HUNT_EVERY
 from pleiades_core.discover.sources.source import ROADS
+from pleiades_core.errors import KeyInvalid
 from pleiades_core.installation import Installation
+from pleiades_core.models import Bucket
+from pleiades_core.settings import SEVERAL_PROJECTS
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.videoid import decode
 from pleiades_dagster.automation.sensors import floor
@@ -103,6 +111,14 @@ def test_the_schedule_hunts_today_by_the_installations_clock(defs: dg.Definition
     assert request.run_key == "hunt:2026-11-22T10:07"
 
 
+def test_hunts_come_as_often_as_the_planner_and_the_pace_of_spending_take_for_granted(defs: dg.Definitions) -> None:
+    cron = defs.get_repository_def().get_schedule_def("hunt_hourly").cron_schedule
+    assert isinstance(cron, str)
+    begin = datetime(2026, 3, 1, tzinfo=UTC).timestamp()
+    ticks = list(itertools.islice(cron_string_iterator(begin, cron, "UTC"), 50))
+    assert {after - before for before, after in itertools.pairwise(ticks)} == {HUNT_EVERY}
+
+
 def test_no_hunt_is_started_before_the_reset_once_all_is_spent(
     defs: dg.Definitions, resources: dict[str, Any], pleiades: Installation
 ) -> None:
@@ -113,6 +129,27 @@ def test_no_hunt_is_started_before_the_reset_once_all_is_spent(
     skipped = _scheduled(defs, resources, "hunt_hourly", tick)
     assert not skipped.run_requests
     assert "until 2026-09-02 07:00 UTC" in skipped.skip_message
+
+
+def test_units_that_only_refused_keys_reach_start_no_hunt(
+    defs: dg.Definitions, resources: dict[str, Any], pleiades: Installation
+) -> None:
+    """A second project has all its units and no live key; a third serves only tracking."""
+    keys = [
+        {"key": "demo-key-1", "project": "demo"}, {"key": "a-key-of-the-dead", "project": "dead"},
+        {"key": "a-key-for-polls", "project": "polls", "pools": ["tracking"]},
+    ]  # fmt: skip
+    changed = {"compliance_mode": SEVERAL_PROJECTS, "api_key_pool": SecretStr(json.dumps(keys))}
+    pleiades.settings = pleiades.settings.model_copy(update=changed)
+    tick = datetime(2026, 11, 22, 10, 7, tzinfo=UTC)
+    ring = pleiades.key_ring()
+    for bucket in Bucket:
+        ring.ledger.mark_exhausted("demo", bucket, None)
+    assert _scheduled(defs, resources, "hunt_hourly", tick).run_requests, "the second project can be asked"
+    ring.retire(ring.keys[1], KeyInvalid("no", reason="keyInvalid"))
+    assert "until 2026-09-02 07:00 UTC" in _scheduled(defs, resources, "hunt_hourly", tick).skip_message
+    ring.retire(ring.keys[0], KeyInvalid("no", reason="keyInvalid"))
+    assert _scheduled(defs, resources, "hunt_hourly", tick).run_requests, "the run says what is wrong with the keys"
 
 
 def test_notices_that_wait_bring_a_hunt_of_the_inbox(ask: Any, run: Any, pleiades: Installation, clock: ManualClock) -> None:

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from pleiades_core.errors import UsageError
 from pleiades_core.settings import load_settings
+from pleiades_dagster.cli import looking_at
 from pleiades_dagster.demo_home import holds_older_demo, is_demo, remove, toml_string, write_settings
+from pleiades_dagster.options import USUAL
 
 
 def _write(home: Path) -> None:
@@ -101,3 +103,8 @@ def test_a_demo_ignores_real_keys_and_databases(tmp_path: Path, monkeypatch: pyt
 def test_a_real_home_is_left_to_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://prod.example/real")
     assert load_settings(tmp_path).database_url == "postgresql://prod.example/real"
+
+
+def test_what_to_type_to_look_at_a_demo_leads_to_that_demo(tmp_path: Path) -> None:
+    assert looking_at(USUAL.home) == "make ui    (or: pleiades ui --home .pleiades/demo)"
+    assert looking_at(tmp_path / "my demo") == f"pleiades ui --home '{tmp_path}/my demo'"

@@ -14,8 +14,9 @@ import pytest
 from pleiades_core import errors
 from pleiades_dagster.assets import maintenance
 from pleiades_dagster.assets.maintenance import reaper
-from pleiades_dagster.failures import RETRY, TRANSIENT, as_failures, failure_of
+from pleiades_dagster.failures import RETRY, as_failures, failure_of
 
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EVERY = [
     cls
     for _, cls in inspect.getmembers(errors, inspect.isclass)
@@ -25,10 +26,24 @@ EVERY = [
 
 @pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
 def test_every_error_carries_its_cure_and_its_exit_code(kind: type[errors.PleiadesError]) -> None:
-    failure = failure_of(kind("it broke", cure="mend it") if kind is not errors.RateLimited else kind("it broke"))
-    assert "it broke" in str(failure.description)
-    assert failure.metadata["exit_code"].value == kind.exit_code
-    assert failure.allow_retries is issubclass(kind, TRANSIENT)
+    failure = failure_of(kind("it broke", cure="mend it"), NOW)
+    assert failure.description == "it broke. mend it"
+    said = {name: entry.value for name, entry in failure.metadata.items()}
+    assert (said["exit_code"], said["cure"], said["retry_helps"]) == (kind.exit_code, "mend it", kind.retry_helps)
+    assert said["retry_at"] == (NOW.timestamp() if kind.retry_helps else "no waiting mends it")
+    assert failure.allow_retries is kind.retry_helps
+
+
+def test_a_reply_that_swells_is_not_asked_for_again() -> None:
+    """The same question would bring it again, whatever other bad replies do."""
+    assert failure_of(errors.BadReply("cut off"), NOW).allow_retries
+    assert not failure_of(errors.ReplyTooLarge("2 GB"), NOW).allow_retries
+
+
+def test_a_person_reads_when_to_come_back() -> None:
+    failure = failure_of(errors.RateLimited("slow down", retry_after=90.0), NOW)
+    assert failure.metadata["retry_at"].value == NOW.timestamp() + 90
+    assert failure.description == f"slow down. {errors.RateLimited.usual_cure}"
 
 
 def test_spent_quota_is_not_made_a_failure() -> None:

@@ -20,7 +20,8 @@ import pytest
 from pleiades_core.errors import ConfigurationError, UsageError
 from pleiades_core.storage.embedded import embedded, embedded_url
 from pleiades_dagster.demo_home import Played
-from pleiades_dagster.play import DemoOptions, Interrupted, Step, play
+from pleiades_dagster.options import DemoOptions
+from pleiades_dagster.play import Interrupted, Step, play
 
 
 def _command(home: Path, *options: str) -> list[str]:

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pleiades_core.videoid import encode
-from pleiades_dagster.play import DemoOptions, play
+from pleiades_dagster.options import DemoOptions
+from pleiades_dagster.play import play
 from pleiades_dagster.summary import DemoSummary
 
 START = date(2026, 3, 1)

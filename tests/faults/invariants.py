@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 
 import pyarrow.compute as pc
+from rows import read_rows
 
 from pleiades_core.installation import Installation
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.storage import parquet
-from pleiades_core.vault import samples
 from pleiades_core.vault.journal import files_of_day
 from pleiades_core.vault.layout import DATASETS, REGISTRY, SAMPLES, DayFooter, day_of_key
 from pleiades_core.vault.verify import verify
@@ -35,7 +35,7 @@ def check_invariants(pleiades: Installation) -> None:
     assert recorded <= on_disk  # I1
     assert on_disk <= recorded | held  # I2: nothing that was written is left uncounted
     assert not unfolded & held  # I2: what a closed day holds is known to be folded
-    rows = samples.read(pleiades.vault, SAMPLES)
+    rows = read_rows(pleiades.vault, SAMPLES)
     keys = list(zip(rows.column("vid").to_pylist(), rows.column("polled_at").to_pylist(), strict=True))
     assert len(set(keys)) == len(keys)  # I2: exactly once
     newest = rows.group_by("vid").aggregate([("polled_at", "max")])
@@ -43,7 +43,7 @@ def check_invariants(pleiades: Installation) -> None:
     assert {vid: at for vid, at in schedule.items() if at is not None} == last_sample  # I3
     assert leases == []  # I5
     assert leased == (0,)
-    described = samples.read(pleiades.vault, REGISTRY)
+    described = read_rows(pleiades.vault, REGISTRY)
     assert len(pc.unique(described.column("video_id"))) == len(pc.unique(described.column("vid")))
     assert set(described.column("vid").to_pylist()) == admitted == set(schedule)
     _ledger_covers_every_call(pleiades)
@@ -54,8 +54,7 @@ def _held(pleiades: Installation) -> set[uuid.UUID]:
     held: set[uuid.UUID] = set()
     for dataset in DATASETS.values():
         for key in pleiades.vault.archive.keys(dataset.archive_folder):
-            metadata, _ = parquet.footer(pleiades.vault.archive.location(key))
-            held |= DayFooter.decode(metadata).batches
+            held |= DayFooter.decode(parquet.footer(pleiades.vault.archive.location(key))).batches
     return held
 
 

@@ -21,13 +21,13 @@ from pydantic import SecretStr
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.errors import ApiError, BackendError, BadReply, BadRequest, ConfigurationError, ReplyTooLarge
-from pleiades_core.models import VideoId
+from pleiades_core.models import Bucket, Pool, VideoId
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import YouTube
 from pleiades_core.youtube.client import Transport
 from pleiades_core.youtube.executor import HydraExecutor
 from pleiades_core.youtube.keyring import ApiKey, KeyRing
-from pleiades_core.youtube.quota import GENERAL, Ledger
+from pleiades_core.youtube.quota import Ledger
 from pleiades_core.youtube.wire import Line, Origin, Reply
 
 PARAMS = {"part": "id,statistics", "id": "dQw4w9WgXcQ"}
@@ -42,11 +42,11 @@ def transport_of() -> Iterator[list[Transport]]:
         transport.close()
 
 
-def executor(database: Database, clock: ManualClock, transport: Transport) -> HydraExecutor:
-    """An executor with one key, which tries twice and does not wait."""
-    ledger = Ledger(database, clock)
-    ring = KeyRing([ApiKey(secret=SecretStr(CANARY), project="p", pools=frozenset({"hunting", "tracking"}))], ledger)
-    return HydraExecutor(ring, ledger, transport, clock, sleep=lambda _: None, attempts=2)
+def executor(database: Database, clock: ManualClock, transport: Transport, *, attempts: int = 2) -> HydraExecutor:
+    """An executor with one key, which does not wait between attempts."""
+    key = ApiKey(secret=SecretStr(CANARY), project="p", pools=frozenset({Pool.HUNTING, Pool.TRACKING}))
+    ring = KeyRing([key], Ledger(database, clock))
+    return HydraExecutor(ring, transport, clock, sleep=lambda _: None, attempts=attempts)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -63,7 +63,7 @@ def test_every_fault_is_one_error_in_time_and_without_the_key(
         with pytest.raises(ApiError) as caught:
             tried.execute("videos.list", PARAMS, pool="tracking")
     assert type(caught.value) is expected
-    arrived, spent = len(server.requests), tried.ledger.rows()[0].spent
+    arrived, spent = len(server.requests), tried.ring.ledger.rows()[0].spent
     assert spent == (1 if expected in {BadRequest, ReplyTooLarge} else 2)
     # On a busy machine a deadline can pass between the debit and the sending: that unit is gone, and nothing arrived.
     assert arrived <= spent if fault in HOLD else arrived == spent
@@ -115,20 +115,35 @@ def test_nobody_listens(transport_of: list[Transport]) -> None:
     with pytest.raises(BackendError, match="ConnectionRefusedError") as caught:
         transport_of[-1].send("videos.list", PARAMS, SecretStr(CANARY))
     assert CANARY not in everything_said(caught.value, but=__file__)
+    assert not caught.value.sent
 
 
 def test_no_such_host(transport_of: list[Transport]) -> None:
     transport_of.append(Transport("http://no-such-host.invalid", 30))
-    with pytest.raises(BackendError, match="gaierror"):
+    with pytest.raises(BackendError, match="gaierror") as caught:
         transport_of[-1].send("videos.list", PARAMS, SecretStr(CANARY))
+    assert not caught.value.sent
+
+
+@pytest.mark.parametrize("fault", ["closed without an answer", "dripping body"])
+def test_what_reached_a_server_was_sent(fault: str, transport_of: list[Transport]) -> None:
+    """Also over a connection that was open before: it may have been billed."""
+    with serve(json_reply(EMPTY), FAULTS[fault][0]) as server:
+        transport_of.append(Transport(server.base_url, 1))
+        transport_of[-1].send("videos.list", PARAMS, SecretStr(CANARY))
+        with pytest.raises(BackendError) as caught:
+            transport_of[-1].send("videos.list", PARAMS, SecretStr(CANARY))
+        assert caught.value.sent
+        assert len(server.requests) == 2
 
 
 def test_plain_http_behind_https(transport_of: list[Transport], caplog: pytest.LogCaptureFixture) -> None:
     """A TLS handshake with a server that speaks none fails in time and sends no key."""
     with serve(json_reply(EMPTY)) as server:
         transport_of.append(Transport(server.base_url.replace("http:", "https:"), 1))
-        with pytest.raises(BackendError):
+        with pytest.raises(BackendError) as caught:
             transport_of[-1].send("videos.list", PARAMS, SecretStr(CANARY))
+        assert not caught.value.sent
         assert not any(CANARY.encode() in request for request in server.requests)
     assert CANARY not in caplog.text
 
@@ -153,16 +168,18 @@ def test_over_tls(certificate: Path, transport_of: list[Transport]) -> None:
     packed = reply(200, PACKED, headers=(("Content-Encoding", "gzip"),))
     with serve(packed, packed, packed, FAULTS["dripping body"][0], packed, tls=server_side) as server:
         transport_of.append(Transport(server.base_url, 30))
-        with pytest.raises(BackendError, match="certificate is not accepted"):
+        with pytest.raises(BackendError, match="certificate is not accepted") as caught:
             transport_of[-1].send("videos.list", PARAMS, SecretStr(CANARY))
+        assert not caught.value.sent
         assert server.requests == []
         transport_of.append(Transport(server.base_url, 4))
         transport_of[-1]._context = ssl.create_default_context(cafile=str(certificate))  # noqa: SLF001
         for _ in range(3):
             assert transport_of[-1].send("videos.list", PARAMS, SecretStr(CANARY)).body == orjson.dumps(EMPTY)
         assert server.connections == 2
-        with pytest.raises(BackendError, match="within 4 s"):
+        with pytest.raises(BackendError, match="within 4 s") as caught:
             transport_of[-1].send("videos.list", PARAMS, SecretStr(CANARY))
+        assert caught.value.sent
         assert transport_of[-1].send("videos.list", PARAMS, SecretStr(CANARY)).status == 200
 
 
@@ -275,8 +292,9 @@ def test_unknown_methods_and_parameters_are_not_sent(transport_of: list[Transpor
             ("search.list", {"part": "id", "q": "\ud800"}),
         )
         for method, params in bad:
-            with pytest.raises(BadRequest):
+            with pytest.raises(BadRequest) as caught:
                 transport_of[-1].send(method, params, SecretStr(CANARY))
+            assert not caught.value.sent
         assert server.requests == []
 
 
@@ -286,10 +304,9 @@ def test_a_call_succeeds_after_faults_and_each_attempt_is_paid(
     good = {"kind": "youtube#videoListResponse", "items": [{"id": "dQw4w9WgXcQ", "statistics": {"viewCount": "7"}}]}
     with serve(reply(503), reset, json_reply(good)) as server:
         transport_of.append(Transport(server.base_url, 30))
-        tried = executor(database, clock, transport_of[-1])
-        tried._attempts = 4  # noqa: SLF001
+        tried = executor(database, clock, transport_of[-1], attempts=4)
         youtube = YouTube(tried, lambda _source, _rows: None)
         youtube._refused_until = clock.now().replace(year=2027)  # noqa: SLF001  videos.list at once
-        (counts,) = youtube.stats([VideoId("dQw4w9WgXcQ")])
+        (counts,), _ = youtube.stats([VideoId("dQw4w9WgXcQ")])
         assert counts.views == 7
-        assert tried.ledger.left("p", GENERAL) == 10_000 - 3 == 10_000 - len(server.requests)
+        assert youtube.ledger.left("p", Bucket.GENERAL) == 10_000 - 3 == 10_000 - len(server.requests)

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import shutil
+from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
+from rows import read_rows
 
-from pleiades_core.errors import CorruptFile, NotFound
+from pleiades_core.discover.learning import learn
+from pleiades_core.errors import CorruptFile, NotFound, VaultError
+from pleiades_core.insights.coverage import coverage
+from pleiades_core.insights.roads import roads
 from pleiades_core.installation import Installation
+from pleiades_core.storage import parquet
+from pleiades_core.storage.objects import sha256_of
 from pleiades_core.vault import samples
 from pleiades_core.vault.archive import closable, close_day
+from pleiades_core.vault.days import footer_of, read_day
+from pleiades_core.vault.inspect import inspect_day
 from pleiades_core.vault.janitor import sweep
-from pleiades_core.vault.layout import REGISTRY, SAMPLES, day_of_key
+from pleiades_core.vault.layout import REGISTRY, SAMPLES, day_of_key, pulls_key
 from pleiades_core.vault.verify import verify
 from pleiades_core.watchlist.closing import finish_day
+from pleiades_core.watchlist.reaper import adopt_orphans
 
 
 @pytest.fixture
@@ -75,7 +86,7 @@ def test_a_damaged_day_is_not_closed_over(closed: Installation) -> None:
 def test_a_lost_day_is_rebuilt_from_the_journal_or_refused(closed: Installation) -> None:
     file = _day_file(closed, "metrics")
     day = day_of_key(file.parent.name)
-    rows = samples.read(closed.vault, SAMPLES).num_rows
+    rows = read_rows(closed.vault, SAMPLES).num_rows
     file.unlink()
     rebuilt = close_day(closed.database, closed.vault, closed.clock, SAMPLES, day)
     assert (rebuilt.rows, rebuilt.generation) == (rows, 2)
@@ -96,3 +107,73 @@ def test_a_sweep_passes_a_damaged_day_by(closed: Installation) -> None:
     assert report.days == 1
     assert closed.vault.journal.keys(f"journal/{SAMPLES.name}")
     assert not closed.vault.journal.keys(f"journal/{REGISTRY.name}")
+
+
+def _without_footer(closed: Installation) -> Path:
+    """The closed day of samples with the same rows, but nothing of ours in its footer; recorded so in SQL."""
+    file = _day_file(closed, "metrics")
+    rows = read_day(closed.vault, SAMPLES, day_of_key(file.parent.name)).rows
+    file.write_bytes(parquet.encode(rows.replace_schema_metadata({"somebody": "else"})))
+    with closed.database.transaction() as connection:
+        connection.execute("update days set sha256 = %s where dataset = 'samples'", [sha256_of(file.read_bytes())])
+    return file
+
+
+def test_a_file_of_somebody_else_is_refused_wherever_a_closed_day_is_read(closed: Installation) -> None:
+    """One error and one cure, whoever reads it; and an orphan's adoption names the file instead of failing."""
+    day = day_of_key(_without_footer(closed).parent.name)
+    database, vault, clock = closed.database, closed.vault, closed.clock
+    readers = {
+        "whole": lambda: read_day(vault, SAMPLES, day),
+        "footer": lambda: footer_of(vault, SAMPLES, day),
+        "query": lambda: samples.query(vault, "select 1"),
+        "inspect": lambda: inspect_day(database, vault, day),
+        "close": lambda: close_day(database, vault, clock, SAMPLES, day),
+    }
+    for name, read in readers.items():
+        with pytest.raises(CorruptFile, match="not a closed day of Pleiades") as raised:
+            read()
+        assert "move it out of the archive" in raised.value.cure, name
+    assert adopt_orphans(database, vault, clock, day).corrupt == (SAMPLES.day_key(day),)
+
+
+def test_a_sweep_keeps_the_batches_of_a_day_whose_file_names_none(closed: Installation) -> None:
+    """Also where its checksum is the recorded one."""
+    day = day_of_key(_without_footer(closed).parent.name)
+    closed.clock.advance(timedelta(days=2))  # type: ignore[attr-defined]
+    assert sweep(closed.database, closed.vault, closed.clock).damaged == (SAMPLES.day_key(day),)
+    assert closed.vault.journal.keys(f"journal/{SAMPLES.name}")
+
+
+def test_a_day_that_was_never_closed_is_not_found(closed: Installation) -> None:
+    before = day_of_key(_day_file(closed, "metrics").parent.name) - timedelta(days=1)
+    for read in (read_day, footer_of):
+        with pytest.raises(NotFound):
+            read(closed.vault, SAMPLES, before)
+
+
+def test_a_damaged_file_of_pulls_is_named_and_no_hindrance_to_the_rest(pleiades: Installation) -> None:
+    """It took `pleiades sql` down, whatever was asked, and gave tracebacks elsewhere."""
+    database, vault, now = pleiades.database, pleiades.vault, pleiades.clock.now()
+    file = Path(vault.archive.location(pulls_key(date(2026, 8, 1))))
+    file.parent.mkdir(parents=True)
+    file.write_text("x")
+    assert samples.query(vault, "select count(*) as videos from videos").to_pylist() == [{"videos": 0}]
+    assert coverage(database, vault, now, days=360).videos == 0
+    for asked in (
+        lambda: samples.query(vault, "select count(*) from Pulls"),
+        lambda: roads(database, vault, now, days=3_600),
+        lambda: learn(database, vault, pleiades.key_ring().ledger, now),
+    ):
+        with pytest.raises(CorruptFile, match="date=2026-08-01"):
+            asked()
+
+
+def test_a_full_vault_costs_no_quota(pleiades: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every hunt asked, paid, and could not keep the answers."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=28_000))
+    for asked in (pleiades.hunter, pleiades.tracker):
+        with pytest.raises(VaultError, match=r"0\.0 MB left") as raised:
+            asked()
+        assert raised.value.exit_code == 6
+        assert "PLEIADES_VAULT" in raised.value.cure

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from rows import read_rows
 
 from pleiades_core.discover import campaigns, hunter
 from pleiades_core.discover.channels import LEAST_RATE
-from pleiades_core.discover.channels import QUERIES as CHANNELS
-from pleiades_core.discover.manual import Wanted, add
+from pleiades_core.discover.manual import add
+from pleiades_core.discover.wanted import Wanted
 from pleiades_core.errors import BackendError
 from pleiades_core.installation import Installation
 from pleiades_core.models import VideoId
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.faults import Fault, FaultPlan
+from pleiades_core.storage.locks import in_turn
 from pleiades_core.storage.postgres import Database
-from pleiades_core.vault import samples
+from pleiades_core.storage.queries import load_queries
 from pleiades_core.vault.layout import REGISTRY
 from pleiades_core.videoid import decode, encode
-from pleiades_core.watchlist.leases import QUERIES as WATCHLIST
 
 _HOUR = timedelta(hours=1)
 #: Where searches go on. What is mentioned meanwhile is no matter.
@@ -33,7 +35,6 @@ def _control(pleiades: Installation) -> SimulatorControl:
 
 
 def _faults(pleiades: Installation, *faults: Fault) -> None:
-    pleiades.youtube().executor._sleep = lambda _: None  # noqa: SLF001  the waits of a real outage
     _control(pleiades).set_faults(FaultPlan(faults=faults))
 
 
@@ -67,9 +68,9 @@ def test_wishes_outlive_the_quota_of_the_day(pleiades: Installation) -> None:
     _advance(pleiades, timedelta(days=1))
     # By a hunt of other roads: the claims themselves must know where they come from.
     pleiades.hunter().hunt(("push",))
-    lost = [encode(id8) for (id8,) in _rows(pleiades, "select id8 from videos where state = 2")]
+    lost = [encode(id8) for (id8,) in _rows(pleiades, "select id8 from videos where state <> 1")]
     assert all(_control(pleiades).truth(video)["state"] != "public" for video in lost)
-    roads = {row["video_id"]: row["road"] for row in samples.read(pleiades.vault, REGISTRY).to_pylist()}
+    roads = {row["video_id"]: row["road"] for row in read_rows(pleiades.vault, REGISTRY).to_pylist()}
     kept = [video for video in old if video not in lost]
     assert {roads[video] for video in kept} == {"manual"}
     assert sum(road.startswith("archeology:") for road in roads.values()) == len(roads) - len(kept) > 0
@@ -89,8 +90,8 @@ def test_what_searches_bring_while_nothing_can_be_described_is_kept(pleiades: In
     assert _rows(pleiades, "select sum(new) from pulls where road = 'search'") == [(claimed,)]
     _advance(pleiades, timedelta(days=1))
     report = pleiades.hunter().hunt(("push",))
-    assert report.admitted + report.gone == claimed
-    roads = {row["road"].split(":")[0] for row in samples.read(pleiades.vault, REGISTRY).to_pylist()}
+    assert report.admitted + report.gone + report.waiting == claimed
+    roads = {row["road"].split(":")[0] for row in read_rows(pleiades.vault, REGISTRY).to_pylist()}
     assert roads == {"search"}, "the arm that found them is not credited"
 
 
@@ -130,6 +131,19 @@ def test_a_road_is_noted_only_when_all_that_it_found_is_durable(
     assert _rows(pleiades, "select 1 from inbox") == []
     known = {row[0] for row in _rows(pleiades, "select id8 from videos")}
     assert {decode(one.video_id) for one in wanted if one.video_id} <= known
+
+
+def test_hunting_without_a_network_spends_nothing(pleiades: Installation) -> None:
+    """Nothing was sent, so nothing was billed; the searches of the day are there when the network is."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        nobody = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    pleiades.settings = pleiades.settings.model_copy(update={"youtube_url": nobody})
+    for _ in range(3):
+        with pytest.raises(BackendError, match="ConnectionRefusedError"):
+            pleiades.hunter().hunt(("search", "charts"))
+        _advance(pleiades, _HOUR)
+    assert [row.spent for row in pleiades.key_ring().ledger.rows()] == [0, 0]
+    assert _rows(pleiades, "select distinct units, error is not null from pulls") == [(0, True)]
 
 
 def test_feeds_that_are_out_fail_no_hunt_in_which_the_inbox_answered(pleiades: Installation) -> None:
@@ -174,7 +188,8 @@ def test_a_channel_that_never_answers_does_not_stop_the_others(database: Databas
         connection.execute("insert into channels (channel_id) values ('UCgone')")
         ((channel,),) = connection.execute("select channel from channels").fetchall()
         for _ in range(200):
-            connection.execute(CHANNELS.note_absent, {"channels": [channel], "least": LEAST_RATE, "now": "2026-09-01"})
+            note_absent = load_queries("channels").note_absent
+            connection.execute(note_absent, {"channels": [channel], "others": True, "least": LEAST_RATE, "now": "2026-09-01"})
         assert connection.execute("select uploads_a_day from channels").fetchone() == (pytest.approx(LEAST_RATE),)
 
 
@@ -190,7 +205,7 @@ def test_adding_waits_for_its_turn(pleiades: Installation) -> None:
 
     thread = threading.Thread(target=adding)
     with pleiades.database.transaction() as connection:
-        connection.execute(WATCHLIST.in_turn)
+        in_turn(connection)
         thread.start()
         assert not done.wait(1.0)
     thread.join()

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import json
+import threading
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from pydantic import SecretStr
+from rows import read_rows
 
-from pleiades_core.discover.manual import Wanted, add
+from pleiades_core.discover.manual import add
 from pleiades_core.discover.sources.source import ROADS
-from pleiades_core.errors import ApiError, QuotaExhausted
+from pleiades_core.discover.wanted import Wanted
+from pleiades_core.errors import ApiError, KeyInvalid, QuotaExhausted
 from pleiades_core.installation import Installation
-from pleiades_core.models import VideoId
+from pleiades_core.models import Bucket, Pool, VideoId
+from pleiades_core.settings import SEVERAL_PROJECTS
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.faults import Fault, FaultPlan
 from pleiades_core.vault import samples
@@ -33,6 +42,12 @@ def _calls(pleiades: Installation) -> Counter[str]:
     return calls
 
 
+def _billed(pleiades: Installation) -> dict[str, int]:
+    with pleiades.database.transaction() as connection:
+        rows = connection.execute("select bucket, sum(units) from pulls where bucket is not null group by bucket")
+        return dict(rows.fetchall())
+
+
 def _column(pleiades: Installation, sql: str) -> list[object]:
     with pleiades.database.transaction() as connection:
         return [row[0] for row in connection.execute(sql).fetchall()]
@@ -50,19 +65,66 @@ def _with(pleiades: Installation, **changed: object) -> Installation:
 def test_every_pull_is_billed_as_youtube_billed_it(pleiades: Installation) -> None:
     """Units in table `pulls` are the simulator's own count, retries included."""
     _control(pleiades).set_faults(FaultPlan(faults=(Fault(method="search.list", every=3, status=503, body="{}"),)))
-    pleiades.youtube().executor._sleep = lambda _: None  # noqa: SLF001  the waits of a real outage
     for _ in range(3):
         report = pleiades.hunter().hunt()
         _advance(pleiades, _HOUR)
     with pleiades.database.transaction() as connection:
-        spent = dict(
-            connection.execute("select bucket, sum(units) from pulls where bucket is not null group by bucket").fetchall()
-        )
         found = dict(connection.execute("select road, sum(new) from pulls group by road").fetchall())
-    assert spent == dict(_calls(pleiades))
+    assert _billed(pleiades) == _calls(pleiades)
     assert set(report.roads) <= {*ROADS, "details"}
-    assert found["details"] == len(samples.read(pleiades.vault, REGISTRY)) > 100
+    assert found["details"] == len(read_rows(pleiades.vault, REGISTRY)) > 100
     assert found["feeds"] + found["search"] + found["uploads"] + found["charts"] >= found["details"]
+
+
+@pytest.mark.parametrize("method", ["search", "chart", "uploads", "videos"])
+def test_an_interrupted_hunt_has_paid_too(pleiades: Installation, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """Ctrl-C in the middle of a road, or of describing: what YouTube billed stands in `pulls`, each unit once."""
+    _with(pleiades, parallel_calls=1)
+    pleiades.hunter().hunt()
+    _advance(pleiades, 13 * _HOUR)
+    with pleiades.database.transaction() as connection:
+        connection.execute("update channels set moved = 50")
+    youtube, turns = pleiades.youtube(), itertools.count()
+    ask = getattr(youtube, method)
+
+    def interrupted(*arguments: Any, **words: Any) -> Any:
+        answer = ask(*arguments, **words)
+        if next(turns) == 3:
+            raise KeyboardInterrupt
+        return answer
+
+    monkeypatch.setattr(youtube, method, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pleiades.hunter().hunt()
+    assert _column(pleiades, "select count(*) from pulls where road = 'interrupted'") != [0]
+    monkeypatch.undo()
+    pleiades.hunter().hunt()
+    assert _billed(pleiades) == _calls(pleiades)
+
+
+def test_hunters_and_a_tracker_in_one_program_count_their_own_calls(pleiades: Installation) -> None:
+    """Each thread asks while the others do; a unit is one hunter's, and polls are nobody's pull."""
+    pleiades.hunter().hunt()
+    errors: list[BaseException] = []
+
+    def working(work: Callable[[], object]) -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001  shown by the assertion below
+            errors.append(error)
+
+    for _ in range(3):
+        _advance(pleiades, _HOUR)
+        works = [pleiades.hunter().hunt, pleiades.hunter().hunt, pleiades.tracker().track]
+        threads = [threading.Thread(target=working, args=[work]) for work in works]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert errors == []
+    calls = _calls(pleiades)
+    assert calls.pop(Bucket.STATS) > 0
+    assert _billed(pleiades) == calls
 
 
 def test_no_list_is_read_whose_count_stands_still(pleiades: Installation) -> None:
@@ -131,7 +193,7 @@ def test_what_a_person_adds_is_watched_whatever_quota_says(pleiades: Installatio
     assert report.admitted == report.unwatched > 0
     assert report.full
     assert _column(pleiades, "select count(*) from watchlist") == [0]
-    rows = samples.read(pleiades.vault, REGISTRY).to_pylist()
+    rows = read_rows(pleiades.vault, REGISTRY).to_pylist()
     assert not any(row["watched"] for row in rows)
     wanted = VideoId(rows[0]["video_id"])
     add(pleiades.database, pleiades.youtube(), pleiades.clock, [Wanted(video_id=wanted)])
@@ -194,7 +256,6 @@ def test_spent_quota_is_told_with_its_reset_and_free_roads_go_on(pleiades: Insta
 
 
 def test_a_road_that_always_fails_stops_no_other(pleiades: Installation) -> None:
-    pleiades.youtube().executor._sleep = lambda _: None  # noqa: SLF001
     _control(pleiades).set_faults(FaultPlan(faults=(Fault(method="search.list", status=500, body="<html>"),)))
     report = pleiades.hunter().hunt()
     assert report.failures.keys() == {"search"}
@@ -202,11 +263,40 @@ def test_a_road_that_always_fails_stops_no_other(pleiades: Installation) -> None
     assert report.roads["search"].error
 
 
-def test_a_campaign_without_a_key_is_told(pleiades: Installation) -> None:
-    """Only the archeologist may lack a key: every other road needs the pool `hunting`."""
-    with pytest.raises((QuotaExhausted, ApiError)):
-        pleiades.key_ring().choose("nonsense", "hunting")
+def test_a_campaign_without_a_unit_is_told(pleiades: Installation) -> None:
+    """Only the archeologist may go without: every other road needs the pool `hunting`."""
+    pleiades.key_ring().ledger.mark_exhausted("demo", Bucket.SEARCH, None)
+    with pytest.raises(QuotaExhausted):
+        pleiades.youtube().require(Bucket.SEARCH, Pool.ARCHEOLOGY)
     assert dataclasses.is_dataclass(pleiades.hunter().hunt(("archeology",)))
+
+
+def test_an_outage_after_the_searches_are_spent_is_an_outage(pleiades: Installation) -> None:
+    """Every evening searches are spent: the hunt must not end as if it had to wait for the reset."""
+    pleiades.hunter().hunt()
+    _advance(pleiades, 13 * _HOUR)
+    pleiades.key_ring().ledger.mark_exhausted("demo", Bucket.SEARCH, None)
+    _control(pleiades).set_faults(FaultPlan(faults=(Fault(method="*", status=503, body="{}"),)))
+    with pytest.raises(ApiError) as caught:
+        pleiades.hunter().hunt()
+    assert caught.value.exit_code == 5
+    assert caught.value.retry_helps
+
+
+@pytest.mark.parametrize(("pools", "watched"), [(None, False), (["hunting"], True)], ids=["one can poll", "none can"])
+def test_no_more_is_watched_than_live_keys_can_poll(pleiades: Installation, pools: list[str] | None, *, watched: bool) -> None:
+    """Of two projects one lost its key: its limit polls nothing. Where none can poll any more, somebody will mend that."""
+    keys = [{"key": "demo-key-1", "project": "demo", "pools": pools}, {"key": "a-key-of-the-dead", "project": "dead"}]
+    _with(
+        pleiades, when_full="refuse", compliance_mode=SEVERAL_PROJECTS, api_key_pool=SecretStr(json.dumps(keys)),
+        quota_limits={"demo": {"stats": 1}},
+    )  # fmt: skip
+    ring = pleiades.youtube().ring
+    ring.retire(ring.keys[1], KeyInvalid("no", reason="keyInvalid"))
+    report = pleiades.hunter().hunt(("charts",))
+    assert report.admitted > 0
+    assert report.unwatched == (0 if watched else report.admitted)
+    assert report.units_left[Bucket.SEARCH] == 100
 
 
 def test_what_feeds_show_is_not_listed_again(pleiades: Installation) -> None:
@@ -239,7 +329,6 @@ def test_an_api_that_is_down_is_an_error_although_feeds_answer(pleiades: Install
     """What the feeds show waits, claimed, until somebody can describe it."""
     pleiades.hunter().hunt()
     _advance(pleiades, timedelta(hours=3))
-    pleiades.youtube().executor._sleep = lambda _: None  # noqa: SLF001
     methods = ("search.list", "videos.list", "channels.list", "playlistItems.list")
     _control(pleiades).set_faults(FaultPlan(faults=tuple(Fault(method=method, status=503, body="{}") for method in methods)))
     with pytest.raises(ApiError):

@@ -13,13 +13,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from rows import read_rows
 
 from pleiades_core.discover.hunter import Hunter
 from pleiades_core.discover.report import Progress
 from pleiades_core.discover.sources.source import Find
 from pleiades_core.discover.tally import Tally
 from pleiades_core.installation import Installation
-from pleiades_core.vault import samples
 from pleiades_core.vault.layout import SAMPLES
 from pleiades_core.watchlist.reaper import reap
 
@@ -118,7 +118,7 @@ def test_a_kill_at_any_step_of_closing_and_sweeping_loses_nothing(
         assert victim.exitcode in {0, -signal.SIGKILL}
         _close(pleiades)
         check_invariants(pleiades)
-        rows = samples.read(pleiades.vault, SAMPLES).to_pylist()
+        rows = read_rows(pleiades.vault, SAMPLES).to_pylist()
         keys = {(row["vid"], row["polled_at"], row["views"]) for row in rows}
         assert keys >= seen, "a sample that was there is gone"
         seen = keys

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from datetime import timedelta
 
+from rows import read_rows
+
 from pleiades_core.insights.ranking import live
 from pleiades_core.installation import Installation
 from pleiades_core.models import Tier
@@ -31,7 +33,7 @@ def test_a_day_from_search_to_ranking(pleiades: Installation) -> None:
     ranked = live(pleiades.vault, pleiades.clock.now())
     assert len(ranked) == 10
     assert all(a.views_per_hour >= b.views_per_hour for a, b in itertools.pairwise(ranked))
-    rows = samples.read(pleiades.vault, SAMPLES)
+    rows = read_rows(pleiades.vault, SAMPLES)
     counted = samples.query(pleiades.vault, "select count(*) as n from samples where video_id is not null").to_pylist()
     assert counted == [{"n": len(rows)}]
     simulated = SimulatorControl(pleiades.settings.youtube_url).ledger()

@@ -34,11 +34,10 @@ import pyarrow.parquet as pq
 import pytest
 from leaks import MARK, Watcher, canary, dump_of, leaks_in, leaks_in_folder, leaks_in_postgres
 from loopback import Loopback, reply, serve
-from pushing import atom, caller_of, video
+from pushing import atom, caller_of, running, video
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.discover.push.callbacks import callbacks_of
-from pleiades_core.discover.push.listening import running
 from pleiades_core.discover.push.subscriptions import renew
 from pleiades_core.errors import PleiadesError
 from pleiades_core.installation import Installation, open_installation
@@ -102,8 +101,7 @@ class Scene:
     def opened(self, **changes: Any) -> Iterator[Installation]:
         """The installation, with settings changed, which does not wait between attempts."""
         settings = self.settings.model_copy(update=changes)
-        with open_installation(settings, clock=self.clock) as pleiades:
-            pleiades.youtube().executor._sleep = lambda _: None  # noqa: SLF001  the waits of real outages
+        with open_installation(settings, clock=self.clock, sleep=lambda _: None) as pleiades:
             yield pleiades
 
     def tell(self, what: str, said: str) -> None:
@@ -175,7 +173,7 @@ def _endpoints(youtube: YouTube, pleiades: Installation) -> dict[str, Callable[[
     return {
         "search.list": lambda: youtube.search("music"),
         "search.list, archeology": lambda: youtube.search(None, category=10, order="viewCount", pool="archeology"),
-        "videos.list": lambda: youtube.videos_and_unreadable([VideoId(video(1))]),
+        "videos.list": lambda: youtube.videos([VideoId(video(1))]),
         "videos.list, chart": lambda: youtube.chart("US", 10),
         "channels.list": lambda: youtube.channels([someone]),
         "playlistItems.list": lambda: youtube.uploads(someone),
@@ -212,7 +210,7 @@ def _every_error_at_every_endpoint(scene: Scene) -> None:
         with scene.opened() as pleiades:
             for endpoint, ask in _endpoints(pleiades.youtube(), pleiades).items():
                 scene.attempt(f"{kind} at {endpoint}", ask)
-            scene.tell("keys", f"{pleiades.key_ring().describe()} {pleiades.settings!r}")
+            scene.tell("keys", f"{pleiades.key_ring().states()} {pleiades.settings!r}")
     scene.control.set_faults(FaultPlan())
 
 

@@ -23,12 +23,11 @@ import orjson
 import psycopg
 import pytest
 from loopback import reply, serve
-from pushing import SECRET, Caller, atom, caller_of, channel, follow, inbox, settings_of, video
+from pushing import SECRET, Caller, atom, caller_of, channel, follow, inbox, running, settings_of, video
 
 from pleiades_core.clock import ManualClock, SystemClock
 from pleiades_core.discover.push import notices, receiver
-from pleiades_core.discover.push.listening import running
-from pleiades_core.discover.push.notices import Inbox
+from pleiades_core.discover.push.notices import NoticeWriter
 from pleiades_core.settings import DemoSettings
 from pleiades_core.storage.embedded import embedded, embedded_url
 from pleiades_core.storage.postgres import Database, ensure_database
@@ -95,7 +94,7 @@ def test_a_restart_of_the_database_is_survived(database: Database, clock: Manual
     assert {row[1] for row in inbox(database)} == {decode(video(number)) for number in range(6)}
 
 
-class _Dying(Inbox):
+class _Dying(NoticeWriter):
     """An inbox whose process is killed just before or just after it commits."""
 
     after = True

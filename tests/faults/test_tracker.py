@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from rows import read_rows
 
 from pleiades_core.errors import LeaseLost
 from pleiades_core.installation import Installation
 from pleiades_core.models import SampleStatus, Tier
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.faults import Fault, FaultPlan
-from pleiades_core.vault import samples
+from pleiades_core.track.tracker import Tracker
 from pleiades_core.vault.journal import write_batch
 from pleiades_core.vault.layout import REGISTRY, SAMPLES
 from pleiades_core.watchlist.cadence import TIERS
@@ -59,7 +60,7 @@ def test_fifty_dead_ids_never_block_a_live_one(pleiades: Installation) -> None:
     assert (report.due, report.samples) == (due, due)
     assert report.misses >= 50
     assert _due(pleiades) == 0
-    rows = samples.read(pleiades.vault, SAMPLES).to_pylist()
+    rows = read_rows(pleiades.vault, SAMPLES).to_pylist()
     dead = [row for row in rows if row["vid"] > 1_000_000]
     assert len(dead) == 50
     assert all(row["status"] == SampleStatus.MISSING and row["views"] is None for row in dead)
@@ -105,9 +106,8 @@ def test_a_call_that_fails_for_good_leaves_its_videos_due_and_keeps_the_others(p
     assert due > 50
     control = SimulatorControl(pleiades.settings.youtube_url)
     control.set_faults(FaultPlan(faults=(Fault(method="videos.batchGetStats", last=4, status=503, body="{}"),)))
-    tracker = pleiades.tracker()
-    tracker._settings = pleiades.settings.model_copy(update={"parallel_calls": 1})  # noqa: SLF001
-    report = tracker.track()
+    pleiades.settings = pleiades.settings.model_copy(update={"parallel_calls": 1})
+    report = pleiades.tracker().track()
     assert (report.failed_calls, report.samples) == (1, due - 50)
     assert _due(pleiades) == 50
     assert _leases(pleiades) == 0
@@ -133,7 +133,7 @@ def test_a_late_owner_commits_nothing_and_its_file_is_adopted(pleiades: Installa
         connection.execute("update leases set expires_at = clock_timestamp()")
     reap(pleiades.database, pleiades.vault, pleiades.clock)
     assert _due(pleiades) == len(taken.videos)
-    rows = samples.read(pleiades.vault, SAMPLES).slice(0, 3)
+    rows = read_rows(pleiades.vault, SAMPLES).slice(0, 3)
     table = pa.Table.from_pylist([{**row, "polled_at": now} for row in rows.to_pylist()], SAMPLES.schema)
     lease = taken.lease
     batch = write_batch(pleiades.vault, SAMPLES, now.date(), table, lease_id=lease.lease_id, epoch=lease.epoch)
@@ -176,8 +176,7 @@ def test_ctrl_c_in_a_tick_leaves_no_lease(pleiades: Installation, calls: int) ->
     pleiades.hunter().hunt()
     pleiades.clock.advance(timedelta(hours=1))  # type: ignore[attr-defined]
     due = _due(pleiades)
-    tracker = pleiades.tracker()
-    tracker._clock = _Impatient(pleiades, calls)  # noqa: SLF001
+    tracker = Tracker(pleiades.database, pleiades.vault, pleiades.youtube(), _Impatient(pleiades, calls), pleiades.settings)
     try:
         tracker.track()
         interrupted = False
@@ -196,7 +195,7 @@ def test_two_hunters_at_once_give_each_video_one_vid(pleiades: Installation, tmp
         thread.start()
     for thread in threads:
         thread.join()
-    rows = samples.read(pleiades.vault, REGISTRY).to_pylist()
+    rows = read_rows(pleiades.vault, REGISTRY).to_pylist()
     assert rows
     assert len({row["video_id"] for row in rows}) == len({row["vid"] for row in rows}) == len(rows)
     with pleiades.database.transaction() as connection:

@@ -12,7 +12,7 @@ from pleiades_core.clock import ManualClock
 from pleiades_core.models import Tier
 from pleiades_core.storage.postgres import Database
 from pleiades_core.watchlist.cadence import TIERS
-from pleiades_core.watchlist.leases import QUERIES
+from pleiades_core.watchlist.leases import lease_ids
 from pleiades_core.watchlist.slices import due_counts, take_slice
 from pleiades_core.youtube.quota import Ledger
 
@@ -80,4 +80,4 @@ def test_nothing_is_claimed_twice(database: Database, clock: ManualClock) -> Non
     assert first.reservation is not None
     assert (first.reservation.units, ledger.left("p", "stats")) == (2, 10_000 - 3)
     with database.transaction() as connection:
-        assert connection.execute(QUERIES.all_leases).rowcount == 2
+        assert len(lease_ids(connection)) == 2

@@ -122,14 +122,41 @@ def test_two_archeologists_move_the_cursor_once(database: Database) -> None:
     assert _one(database).searches == 3
 
 
-@pytest.mark.parametrize(("hours", "page"), [(12, 3), (12.1, 1)])
-def test_an_old_token_starts_its_cell_anew(database: Database, hours: float, page: int) -> None:
+@pytest.mark.parametrize(("hours", "asked", "pages", "cut"), [(12, "2026-02/10 p3", 3, 0), (12.1, "2026-02/20 p1", 1, 1)])
+def test_a_cell_whose_token_has_died_is_left_with_what_it_gave(
+    database: Database, hours: float, asked: str, pages: int, cut: int
+) -> None:
     _add(database)
     past = FakePast(pages=5)
     _dig(database, past, pages=2)
     _dig(database, past, pages=1, now=NOW + timedelta(hours=hours))
-    assert past.asked[-1] == f"2026-02/10 p{page}"
-    assert _one(database).pages == page
+    assert past.asked[-1] == asked
+    after = _one(database)
+    assert (after.pages, after.cut, after.searches) == (pages, cut, 3)
+
+
+def test_the_last_cell_may_be_left_too(database: Database) -> None:
+    _add(database, categories=[10])
+    past = FakePast(pages=5)
+    _dig(database, past, pages=6)
+    later = NOW + timedelta(hours=13)
+    assert _dig(database, past, now=later) == []
+    assert (_one(database).cut, _one(database).finished_at) == (1, later)
+
+
+def test_a_refused_token_starts_its_cell_anew_within_its_ten_calls(database: Database) -> None:
+    """What the most viewed of a cell are is not given up for one token, nor is a token asked for for ever."""
+    _add(database, categories=[10])
+    refused = [BadRequest("invalidPageToken")]
+    past = FakePast(pages=3, answer=lambda cell: refused.pop() if refused and cell.endswith("p2") else None)
+    finds = _dig(database, past, pages=5)
+    assert past.asked == [f"2026-02/10 p{page}" for page in (1, 2, 1, 2, 3)]
+    assert [find.error for find in finds] == ["", "invalidPageToken", "", "", ""]
+    assert _one(database).cell == "2026-01/10"
+    past = FakePast(pages=3, answer=lambda cell: BadRequest("invalidPageToken") if cell.endswith("p2") else None)
+    _dig(database, past)
+    assert past.asked == [f"2026-01/10 p{page}" for page in (1, 2)] * 5
+    assert _one(database).finished_at is not None
 
 
 def test_spent_quota_ends_the_dig_without_complaint(database: Database) -> None:
@@ -165,12 +192,12 @@ def test_an_outage_leaves_the_cursor_and_lets_other_campaigns_go_first(database:
         assert campaigns.campaigns(connection)[0].name == "b"
 
 
-def test_campaigns_take_turns(database: Database) -> None:
+def test_campaigns_take_turns_cell_by_cell(database: Database) -> None:
     _add(database, "a", [10])
     _add(database, "b", [20])
     past = FakePast(pages=2)
     _dig(database, past, pages=4)
-    assert past.asked == ["2026-02/10 p1", "2026-02/20 p1", "2026-02/10 p2", "2026-02/20 p2"]
+    assert past.asked == ["2026-02/10 p1", "2026-02/10 p2", "2026-02/20 p1", "2026-02/20 p2"]
 
 
 def test_no_page_is_asked_for_when_there_is_no_budget(database: Database) -> None:

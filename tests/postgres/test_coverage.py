@@ -89,4 +89,4 @@ def test_bias_is_found_in_languages_and_not_in_categories(database: Database, va
 
 def test_a_young_installation_has_a_report_that_says_nothing(database: Database, vault: Vault) -> None:
     found = coverage(database, vault, NOW, days=30)
-    assert (found.videos, found.roads, found.by_road, found.described) == (0, (), None, 0)
+    assert (found.videos, found.roads, found.by_group, found.described) == (0, (), None, 0)

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from pleiades_core.cli import discovery, look
+from pleiades_core.cli import discovery, look, terms
 from pleiades_core.cli.app import app
 from pleiades_core.storage.postgres import Database
 
 #: Importing them registers their commands.
 assert discovery
 assert look
+assert terms
 
 CANARY = "canary-key-of-the-first-project"
 
@@ -67,7 +68,7 @@ def test_the_plan_is_a_table_and_a_verdict_for_each_bucket(run: Any) -> None:
 
 @pytest.mark.usefixtures("_lived_in")
 def test_what_starves_is_said_and_the_command_still_ends_well(run: Any) -> None:
-    done = run("plan", "--new-per-day", "150000")
+    done = run("plan", "--found-a-day", "150000")
     assert done.exit_code == 0
     flat = " ".join(done.output.split())
     assert "tracking goes without from 20" in flat
@@ -118,3 +119,23 @@ def test_quota_names_keys_by_fingerprint_and_what_is_ignored_and_shared(run: Any
 def test_an_empty_installation_has_an_answer(run: Any, command: str) -> None:
     assert run(command).exit_code == 0
     assert isinstance(json.loads(run(command, "--json").stdout), dict)
+
+
+@pytest.mark.parametrize(
+    ("words", "next_step"),
+    [
+        (["top"], "pleiades hunt"),
+        (["terms", "list"], "pleiades terms add"),
+        (["quota"], "YOUTUBE_API_KEY_POOL_JSON"),
+        (["plan"], "YOUTUBE_API_KEY_POOL_JSON"),
+    ],
+)
+def test_an_empty_home_says_what_to_do_next(
+    run: Any, monkeypatch: pytest.MonkeyPatch, words: list[str], next_step: str
+) -> None:
+    """On stderr, and with --json too: the answer is the same."""
+    monkeypatch.delenv("YOUTUBE_API_KEY_POOL_JSON")
+    for more in ([], ["--json"]):
+        done = run(*words, *more)
+        assert (next_step in done.stderr, next_step in done.stdout) == (True, False)
+    assert json.loads(done.stdout)

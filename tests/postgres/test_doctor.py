@@ -9,6 +9,7 @@ import pytest
 from loopback import Answer, json_reply, serve
 from pydantic import SecretStr
 
+from pleiades_core.cli import doctor
 from pleiades_core.cli.doctor import Finding, examine
 from pleiades_core.settings import SEVERAL_PROJECTS, DemoSettings
 
@@ -63,6 +64,30 @@ def test_ignored_keys_and_shared_projects_are_named(tmp_path: Path, database_url
     assert of("sharing", said).found == "project one is shared by the pools hunting, tracking, archeology"
 
 
+def test_a_database_that_outgrows_its_promise_is_a_warning(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is wrong yet, and there is something to see to."""
+    small = of("database", findings(tmp_path, database_url))
+    assert (small.word, small.cure) == ("ok", "")
+    monkeypatch.setattr(doctor, "MOST_SQL_BYTES", 1_000_000)
+    large = of("database", findings(tmp_path, database_url))
+    assert (large.ok, large.word, large.exit_code) == (True, "warning", 0)
+    assert large.found.startswith(small.found.split(" MB")[0].rsplit(" ", 1)[0])
+    assert "more than 80 % of the 0.5 GB" in large.found
+    assert "docs/deploy.md" in large.cure
+
+
+def test_quota_that_no_key_reaches_is_told(tmp_path: Path, database_url: str) -> None:
+    """A second key of the project reaches it still."""
+    findings(tmp_path, database_url, refusal(400, "keyInvalid"), WORKS, call=True)
+    refused = [finding for finding in findings(tmp_path, database_url) if not finding.ok]
+    assert ["no other key reaches" in finding.found for finding in refused] == [False]
+    findings(tmp_path, database_url, refusal(400, "keyInvalid"), call=True)
+    refused = [finding for finding in findings(tmp_path, database_url) if not finding.ok]
+    assert ["no other key reaches" in finding.found for finding in refused] == [True, True]
+
+
 def test_several_projects_and_one(tmp_path: Path, database_url: str) -> None:
     said = findings(tmp_path, database_url, mode=SEVERAL_PROJECTS)
     assert "2 projects are used" in of("compliance", said).found
@@ -94,6 +119,13 @@ def test_every_key_is_tried_and_its_cure_said(tmp_path: Path, database_url: str)
     assert all(finding.ok for finding in findings(tmp_path, database_url))
 
 
+def test_keys_that_are_not_tried_are_named(tmp_path: Path, database_url: str) -> None:
+    """Whoever asks for every key may otherwise believe that the ignored one works."""
+    said = of("not tried", findings(tmp_path, database_url, call=True))
+    assert (said.ok, "(two): compliance mode" in said.found) == (True, True)
+    assert "not tried" not in [found.part for found in findings(tmp_path, database_url, mode=SEVERAL_PROJECTS, call=True)]
+
+
 @pytest.mark.parametrize("mode", ["on", SEVERAL_PROJECTS])
 def test_limits_of_a_project_without_a_key_are_named(tmp_path: Path, database_url: str, mode: str) -> None:
     """A misspelt name would be no limit at all. Compliance mode's ignored keys have their projects all the same."""
@@ -110,3 +142,17 @@ def test_a_server_that_is_down_is_no_key_s_fault(tmp_path: Path, database_url: s
     said = findings(tmp_path, database_url, json_reply({}, 503), call=True)
     assert [finding.exit_code for finding in said if not finding.ok] == [5, 5]
     assert all(finding.ok for finding in findings(tmp_path, database_url))
+
+
+def test_the_disk_of_the_vault_is_looked_at_where_it_is_another(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full one was "ok": the home's disk had room."""
+    vault = tmp_path / "vault"
+    monkeypatch.setattr("pleiades_core.cli.doctor.free_bytes", lambda folder: 28_000 if folder == vault else 10**12)
+    (shared,) = [found for found in findings(tmp_path, database_url) if found.part == "disk"]
+    assert (shared.ok, shared.found) == (True, f"1000.0 GB free at {tmp_path}")
+    monkeypatch.setattr("pleiades_core.cli.doctor.device_of", lambda folder: folder)
+    full, home = [found for found in findings(tmp_path, database_url) if found.part == "disk"]
+    assert (full.ok, full.found, full.exit_code) == (False, f"0.0 GB free at {vault}", 6)
+    assert home.ok

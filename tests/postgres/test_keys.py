@@ -16,14 +16,14 @@ from pydantic import SecretStr
 from pleiades_core.clock import ManualClock
 from pleiades_core.errors import ConfigurationError, KeyInvalid
 from pleiades_core.insights.quota import quota
-from pleiades_core.models import VideoId
+from pleiades_core.models import Bucket, Pool, VideoId
+from pleiades_core.planner.plan import plan
 from pleiades_core.settings import SEVERAL_PROJECTS, Settings
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import YouTube, open_youtube
 from pleiades_core.youtube.keyring import KeyRing, open_keyring, parse_pool
-from pleiades_core.youtube.quota import GENERAL, SEARCH, Ledger
+from pleiades_core.youtube.quota import Ledger
 from pleiades_core.youtube.retired import RetiredKeys
-from pleiades_core.youtube.shares import POOL_NAMES
 
 A = VideoId("dQw4w9WgXcQ")
 EMPTY = json_reply({"kind": "youtube#videoListResponse", "items": []})
@@ -62,7 +62,7 @@ def opened(
 
 def states(youtube: YouTube) -> list[str]:
     """What the ring says of each key."""
-    return [row["state"] for row in youtube.executor.ring.describe()]
+    return [key.words for key in youtube.ring.states()]
 
 
 def test_ignored_keys_are_named_and_never_sent(
@@ -71,14 +71,15 @@ def test_ignored_keys_are_named_and_never_sent(
     """By fingerprint and project, as a warning, when YouTube is opened; their project's quota is not counted on."""
     caplog.set_level(logging.INFO)
     with opened(database, clock, tmp_path, INVALID) as (youtube, requests):
+        assert youtube.units_left(Bucket.SEARCH) == 100
         with pytest.raises(KeyInvalid):
             youtube.videos([A])
         assert not any(b"CANARY-of-two" in request for request in requests)
         assert len(requests) == 2
         assert states(youtube)[2] == "ignored: compliance mode"
-        assert youtube.executor.ring.projects == ("one",)
-        assert youtube.units_left(SEARCH) == 100
-        (ignored,) = youtube.executor.ring.ignored
+        assert youtube.ring.projects == ("one",)
+        assert youtube.units_left(Bucket.SEARCH) == 0, "its own keys were refused, and those of the other are not used"
+        (ignored,) = youtube.ring.ignored
     said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert f"key {ignored.fingerprint} of project two is ignored" in said[0]
     assert "project one is shared by the pools hunting, tracking, archeology" in caplog.text
@@ -87,10 +88,42 @@ def test_ignored_keys_are_named_and_never_sent(
 
 def test_several_projects_are_used_where_that_is_stated(database: Database, clock: ManualClock, tmp_path: Path) -> None:
     with opened(database, clock, tmp_path, EMPTY, mode=SEVERAL_PROJECTS) as (youtube, _):
-        ring = youtube.executor.ring
+        ring = youtube.ring
         assert ring.projects == ("one", "two")
-        assert ring.shared() == {"one": POOL_NAMES}
-        assert (youtube.units_left(SEARCH), youtube.units_left(GENERAL, "tracking")) == (200, 10_000 + 3_333)
+        assert ring.shared() == {"one": tuple(Pool)}
+        assert (youtube.units_left(Bucket.SEARCH), youtube.units_left(Bucket.GENERAL, Pool.TRACKING)) == (200, 10_000 + 3_333)
+
+
+def test_units_of_a_pool_are_those_of_projects_whose_keys_serve_it(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    """At noon most of a share has lapsed, and the ledger would lend it to whoever asks."""
+    with opened(database, clock, tmp_path, EMPTY, mode=SEVERAL_PROJECTS) as (youtube, _):
+        clock.advance(timedelta(hours=12))
+        assert youtube.ledger.left("two", Bucket.GENERAL, Pool.HUNTING) > 0
+        assert youtube.units_left(Bucket.GENERAL, Pool.HUNTING) == youtube.ledger.left("one", Bucket.GENERAL, Pool.HUNTING)
+        assert youtube.ring.serving() == youtube.ring.serving(Pool.TRACKING) == ("one", "two")
+        assert youtube.ring.serving(Pool.HUNTING, Pool.ARCHEOLOGY) == ("one",)
+
+
+def test_units_that_only_refused_keys_reach_are_nobodys(database: Database, clock: ManualClock, tmp_path: Path) -> None:
+    """Neither what is left nor the plan counts on them, and `quota` says that no pool may take them."""
+    pool = orjson.dumps([{"key": f"CANARY-of-{name}", "project": name} for name in ("a", "b")]).decode()
+    with opened(database, clock, tmp_path, EMPTY, pool=pool, mode=SEVERAL_PROJECTS) as (youtube, _):
+        ring, settings = youtube.ring, Settings(home=tmp_path)
+        assert (youtube.units_left(Bucket.GENERAL), youtube.units_left(Bucket.STATS, Pool.TRACKING)) == (20_000, 20_000)
+        ring.retire(ring.keys[0], KeyInvalid("no", reason="keyInvalid"))
+        assert ring.living() == {"a": frozenset(), "b": frozenset(Pool)}
+        assert (youtube.units_left(Bucket.GENERAL), youtube.units_left(Bucket.STATS, Pool.TRACKING)) == (10_000, 10_000)
+        made = plan(database, ring.ledger, settings, clock.now(), projects=ring.living(), days=1)
+        assert made.projects == ("b",)
+        free = {(row.project, row.bucket): sum(row.free_for.values()) for row in quota(ring).ledger}
+        assert [free["a", bucket] for bucket in Bucket] == [0, 0, 0]
+        assert min(free["b", bucket] for bucket in Bucket) > 0
+        ring.retire(ring.keys[1], KeyInvalid("no", reason="keyInvalid"))
+        made = plan(database, ring.ledger, settings, clock.now(), projects=ring.living(), days=1)
+        assert {row.supply for row in made.rows} == {0}
+        assert {one.why for one in made.starved} == {"YouTube refused every key"}
 
 
 def test_a_wrong_compliance_mode_opens_nothing(database: Database, clock: ManualClock, tmp_path: Path) -> None:
@@ -140,7 +173,7 @@ def test_a_live_test_brings_back_what_works_and_retires_what_does_not(
         assert "YOUTUBE_API_KEY_POOL_JSON" in second.cure
         assert [b"/youtube/v3/videoCategories?" in request for request in requests] == [True, True]
         assert states(youtube)[:2] == ["live", NO_KEY]
-        assert youtube.units_left(GENERAL) == 10_000 - 1 - 2
+        assert youtube.units_left(Bucket.GENERAL) == 10_000 - 1 - 2
     with opened(database, clock, tmp_path, EMPTY) as (youtube, requests):
         youtube.videos([A])
         assert b"CANARY-first-of-one" in requests[0]
@@ -155,7 +188,7 @@ def test_a_live_test_of_a_failing_server_retires_nothing(database: Database, clo
 
 def test_a_live_test_is_not_sent_unpaid(database: Database, clock: ManualClock, tmp_path: Path) -> None:
     with opened(database, clock, tmp_path, EMPTY) as (youtube, requests):
-        youtube.executor.ledger.mark_exhausted("one", GENERAL, None)
+        youtube.ledger.mark_exhausted("one", Bucket.GENERAL, None)
         assert [check.exit_code for check in youtube.check_keys()] == [42, 42]
         assert requests == []
 
@@ -166,7 +199,7 @@ def test_a_live_test_that_hears_spent_tells_the_ledger(database: Database, clock
         assert [check.exit_code for check in youtube.check_keys()] == [42, 42]
         assert len(requests) == 1
         assert states(youtube)[:2] == ["live", "live"]
-        (row,) = (row for row in quota(youtube.executor.ring).ledger if row.bucket == GENERAL)
+        (row,) = (row for row in quota(youtube.ring).ledger if row.bucket == Bucket.GENERAL)
         assert (row.spent, row.left, row.exhausted) == (1, 0, True)
 
 
@@ -182,14 +215,14 @@ def test_a_gateway_that_wants_a_password_retires_no_key(database: Database, cloc
 def test_an_empty_ring_shows_what_a_quota_command_needs(database: Database, clock: ManualClock, tmp_path: Path) -> None:
     """Without any key: no project, no row, no error."""
     ring = open_keyring(Settings(home=tmp_path, api_key_pool=None), database, clock)
-    assert (ring.projects, ring.shared(), ring.describe(), ring.ledger.rows()) == ((), {}, [], [])
+    assert (ring.projects, ring.shared(), ring.states(), ring.ledger.rows()) == ((), {}, (), [])
 
 
 def test_granted_limits_are_those_of_the_settings(database: Database, clock: ManualClock, tmp_path: Path) -> None:
     granted = {"one": {"general": 50_000, "search": 0}}
     settings = Settings(home=tmp_path, api_key_pool=SecretStr(TWO_PROJECTS), quota_limits=granted)
     ledger = open_keyring(settings, database, clock).ledger
-    assert [ledger.left("one", bucket) for bucket in ("general", "search", "stats")] == [50_000, 0, 10_000]
+    assert [ledger.left("one", bucket) for bucket in Bucket] == [0, 10_000, 50_000]
 
 
 def test_a_table_that_cannot_be_written_costs_no_call(
@@ -200,7 +233,7 @@ def test_a_table_that_cannot_be_written_costs_no_call(
     with database.transaction() as connection:
         connection.execute("drop table retired_keys")
     ring.retire(ring.keys[0], KeyInvalid("no", reason="keyInvalid"))
-    assert ring.describe()[0]["state"] == NO_KEY
+    assert ring.states()[0].words == NO_KEY
     assert "could not be kept: UndefinedTable" in caplog.text
 
 

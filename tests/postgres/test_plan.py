@@ -83,6 +83,7 @@ def test_the_forecast_is_what_the_cadence_does(database: Database) -> None:
     when = forecast.horizon(NOW, 9)
     stands = survey(database, SETTINGS, NOW, when.first)
     assert stands.videos == 2_000
+    assert {one.tick for one in stands.watched if one.tier is Tier.HOURLY} == {2}, "polled at half past: the third quarter"
     asked = forecast.of_watched(stands.watched, when.hours)
     truth = ticked(rows, when.hours)
     total = sum(asked.values(), start=forecast.nothing(when.hours))
@@ -117,10 +118,10 @@ def test_what_was_found_lately_is_what_will_be_found(database: Database, ledger:
     assert made.watched_a_day == pytest.approx(140, rel=0.01)
     assert made.fits
     assert len({row.day for row in made.rows}) == 31
-    more = plan(database, ledger, SETTINGS, NOW, new_a_day=200_000)
+    more = plan(database, ledger, SETTINGS, NOW, found_a_day=200_000)
     assert {one.consumer for one in more.starved} == {"tracking"}
     assert more.found_a_day == 200_000
-    assert plan(database, ledger, SETTINGS, NOW, new_a_day=200_000, suppose=20).projects[-1] == "supposed 20"
+    assert plan(database, ledger, SETTINGS, NOW, found_a_day=200_000, suppose=20).projects[-1] == "supposed 20"
 
 
 def test_limits_and_what_is_spent_come_from_the_ledger(database: Database, ledger: Ledger) -> None:

@@ -14,13 +14,13 @@ from pathlib import Path
 import orjson
 import pytest
 from loopback import Loopback, reply, serve
-from pushing import PUBLISHED, SECRET, Caller, atom, caller_of, channel, follow, inbox, settings_of, video
+from pushing import PUBLISHED, SECRET, Caller, atom, caller_of, channel, follow, inbox, running, settings_of, video
 from pydantic import SecretStr
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.discover.push.callbacks import callbacks_of
-from pleiades_core.discover.push.listening import listening, running
-from pleiades_core.discover.push.notices import Inbox
+from pleiades_core.discover.push.listening import listening
+from pleiades_core.discover.push.notices import NoticeWriter
 from pleiades_core.discover.push.subscriptions import LEASE, RENEW_BEFORE_END, due, renew
 from pleiades_core.errors import ConfigurationError
 from pleiades_core.models import ChannelId
@@ -197,7 +197,7 @@ def test_a_full_inbox_is_said_and_empties_again(
     database: Database, clock: ManualClock, settings: DemoSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
     follow(database, ONE)
-    with listening(database, clock, settings, inbox=Inbox(database, clock, most_rows=3)) as listener:
+    with listening(database, clock, settings, inbox=NoticeWriter(database, clock, most_rows=3)) as listener:
         caller = caller_of(listener.base_url, settings)
         with caplog.at_level(logging.WARNING):
             answers = [caller.notify(ONE, atom((video(n), ONE))) for n in range(5)]

@@ -15,8 +15,8 @@ from pushing import channel, follow, settings_of
 from pleiades_core.clock import ManualClock
 from pleiades_core.discover.push.subscriptions import renew
 from pleiades_core.models import ChannelId
+from pleiades_core.storage.locks import in_turn
 from pleiades_core.storage.postgres import Database
-from pleiades_core.watchlist.leases import QUERIES as WATCHLIST
 from pleiades_core.youtube.hub import Hub
 
 _TOUCH = "update channels set feed_failures = feed_failures + 1 where channel_id = %s"
@@ -50,7 +50,7 @@ def test_a_renewal_and_a_hunter_never_deadlock(tmp_path: Path, database: Databas
         assert asked.wait(20)
         try:
             with database.transaction() as transaction:
-                transaction.execute(WATCHLIST.in_turn)
+                in_turn(transaction)
                 transaction.execute(_TOUCH, [first[0]])
                 held.set()
                 deadline = time.monotonic() + 20

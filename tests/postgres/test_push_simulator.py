@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from pushing import SECRET
+from pushing import SECRET, running
 from pydantic import SecretStr
+from rows import read_rows
 
 from pleiades_core.clock import ManualClock
-from pleiades_core.discover.push.listening import running
 from pleiades_core.discover.push.subscriptions import renew
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.settings import DemoSettings
@@ -22,7 +22,6 @@ from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.hub import HubBehaviour
 from pleiades_core.simulator.quota import DEMO_KEYS
 from pleiades_core.simulator.server import start_subprocess
-from pleiades_core.vault import samples
 from pleiades_core.vault.layout import REGISTRY
 from pleiades_core.youtube.hub import Hub
 
@@ -70,7 +69,7 @@ def _renewed(following: tuple[Installation, SimulatorControl]) -> int:
 
 
 def _in_registry(pleiades: Installation) -> dict[str, str]:
-    return {row["video_id"]: row["road"] for row in samples.read(pleiades.vault, REGISTRY).to_pylist()}
+    return {row["video_id"]: row["road"] for row in read_rows(pleiades.vault, REGISTRY).to_pylist()}
 
 
 def test_what_is_published_is_announced_and_hunted_without_a_search(following: tuple[Installation, SimulatorControl]) -> None:

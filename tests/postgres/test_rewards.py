@@ -14,13 +14,13 @@ import pytest
 
 from pleiades_core.discover import bandit, rewards, terms
 from pleiades_core.discover.rewards import Rescored, rescore
+from pleiades_core.storage.locks import in_turn
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault import samples
 from pleiades_core.vault.journal import write_batch
 from pleiades_core.vault.layout import REGISTRY, SAMPLES, Dataset
 from pleiades_core.vault.pulls import export_day, forget_pulls
 from pleiades_core.vault.vault import Vault, open_vault
-from pleiades_core.watchlist.leases import QUERIES as WATCHLIST
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -232,7 +232,7 @@ def test_a_rescore_waits_for_the_hunter_whose_turn_it_is(database: Database, vau
     _pull(database, "u", 50)
     with ThreadPoolExecutor(1) as pool:
         with database.transaction() as hunter:
-            hunter.execute(WATCHLIST.in_turn)
+            in_turn(hunter)
             rescoring = pool.submit(rescore, database, vault, NOW)
             with pytest.raises(TimeoutError):
                 rescoring.result(timeout=1.5)

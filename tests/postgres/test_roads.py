@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from pleiades_core.insights.roads import channels_state, roads
+from pleiades_core.planner.survey import survey
+from pleiades_core.settings import DemoSettings
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.pulls import export_day, forget_pulls
 from pleiades_core.vault.vault import Vault, open_vault
@@ -50,7 +52,7 @@ def test_roads_are_added_up_over_their_arms(pulled: Database, vault: Vault) -> N
     feeds, search, uploads = report.roads
     assert (search.new_per_unit, feeds.new_per_unit, uploads.new_per_unit) == (25, None, 0)
     assert (feeds.last_error, feeds.failed_at) == ("feeds are out", NOW - timedelta(hours=2))
-    assert feeds.last_pulled == NOW - timedelta(hours=1)
+    assert feeds.last_pulled_at == NOW - timedelta(hours=1)
     assert search.last_error == ""
 
 
@@ -66,6 +68,16 @@ def test_days_that_sql_forgot_are_read_from_the_vault(pulled: Database, vault: V
     assert forget_pulls(pulled, vault, NOW - timedelta(days=7)).rows == 1
     assert roads(pulled, vault, NOW, days=30) == before
     assert next(one.new for one in before.roads if one.road == "search") == 115
+
+
+def test_what_waits_to_be_described_is_told(pulled: Database, vault: Vault) -> None:
+    """After a day with little quota it is what most of the found is; the plan wants the calls for it."""
+    with pulled.transaction() as connection:
+        connection.execute(
+            "insert into videos (id8, vid, state, claimed_at) select n, n, mod(n, 3), %s from generate_series(1, 900) n", [NOW]
+        )
+    assert roads(pulled, vault, NOW).to_describe == 300
+    assert survey(pulled, DemoSettings(), NOW, NOW).discovery.to_describe == 300
 
 
 def test_no_pulls_no_roads(database: Database, vault: Vault) -> None:

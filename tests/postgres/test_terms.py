@@ -19,8 +19,8 @@ from pleiades_core.discover.sources.source import Find
 from pleiades_core.discover.terms import take_turns
 from pleiades_core.errors import BackendError, BadRequest, QuotaExhausted, UsageError
 from pleiades_core.models import Candidate, ChannelId, Counts, Page, VideoDetails, VideoId
+from pleiades_core.storage.locks import in_turn
 from pleiades_core.storage.postgres import Database
-from pleiades_core.watchlist.leases import QUERIES as WATCHLIST
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WINDOW = timedelta(days=7)
@@ -107,6 +107,15 @@ def test_a_round_goes_on_page_by_page_and_the_next_ends_where_it_began(database:
         ("lofi", NOW - terms.OVERLAP, None),
     ]
     assert _row(database, "lofi")["found"] == 65
+
+
+def test_a_round_looks_back_for_what_search_learnt_late(database: Database) -> None:
+    """A video may come into the results an hour after it was published, when the round that it belonged to is over."""
+    _seed(database, "lofi")
+    fake = FakeSearch({"lofi": [_page(0, 1), _page(1, 1)]})
+    _acknowledge(database, _search(database, fake, NOW), NOW)
+    _search(database, fake, NOW + timedelta(hours=24))
+    assert fake.asked[1][1] <= NOW - HOUR
 
 
 def test_a_page_that_was_never_durable_is_asked_again(database: Database) -> None:
@@ -226,7 +235,7 @@ def test_whoever_writes_the_queue_waits_for_his_turn(database: Database, what: s
 
     with ThreadPoolExecutor(1) as pool:
         with database.transaction() as hunter:
-            hunter.execute(WATCHLIST.in_turn)
+            in_turn(hunter)
             writing = pool.submit(write)
             with pytest.raises(TimeoutError):
                 writing.result(timeout=0.5)
@@ -245,7 +254,7 @@ def test_many_hunters_at_once_leave_a_queue_that_adds_up(database: Database) -> 
             with database.transaction() as connection:
                 turns = take_turns(connection, limit=4, now=now, window=WINDOW, rng=rng)
             with database.transaction() as connection:
-                connection.execute(WATCHLIST.in_turn)
+                in_turn(connection)
                 for one in turns:
                     terms.acknowledge(connection, one, next_page_token=str(turn), finished=False, found=1, now=now)
                     terms.pulled(connection, one.term, new=1, now=now)

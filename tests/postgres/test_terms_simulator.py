@@ -79,15 +79,15 @@ def _run(home: Path, *arguments: str) -> str:
 
 
 def test_terms_are_listed_and_added(home: Path) -> None:
-    assert json.loads(_run(home, "terms", "--json")) == {"terms": 0, "queue": []}
-    added = json.loads(_run(home, "terms", "--add", "lofi", "--priority", "7", "--json"))
-    assert [(one["term"], one["priority"]) for one in added["queue"]] == [("lofi", 7)]
-    _run(home, "terms", "--add", "jazz")
-    listed = json.loads(_run(home, "terms", "--limit", "1", "--json"))
-    assert (listed["terms"], [one["term"] for one in listed["queue"]]) == (2, ["lofi"])
-    assert "lofi" in _run(home, "terms")
+    assert json.loads(_run(home, "terms", "list", "--json")) == {"total": 0, "terms": []}
+    added = json.loads(_run(home, "terms", "add", "lofi", "--priority", "7", "--json"))
+    assert (added["term"], added["priority"]) == ("lofi", 7)
+    _run(home, "terms", "add", "jazz")
+    listed = json.loads(_run(home, "terms", "list", "--limit", "1", "--json"))
+    assert (listed["total"], [one["term"] for one in listed["terms"]]) == (2, ["lofi"])
+    assert "lofi" in _run(home, "terms", "list")
     with pytest.raises(UsageError):
-        _run(home, "terms", "--add", " ")
+        _run(home, "terms", "add", " ")
 
 
 def test_campaigns_are_added_listed_and_removed(home: Path) -> None:
@@ -95,11 +95,12 @@ def test_campaigns_are_added_listed_and_removed(home: Path) -> None:
         _run(home, "campaign", "add", "old", "--from", "2019-01", "--to", "2019-12", "--category", "10", "--json")
     )
     assert said == {"name": "old", "cells": 12, "searches_at_most": 120}
-    (listed,) = json.loads(_run(home, "campaign", "list", "--json"))
-    assert (listed["at"], listed["cells_left"], listed["finished_at"]) == ("2019-12/10", 12, None)
+    (listed,) = json.loads(_run(home, "campaign", "list", "--json"))["campaigns"]
+    assert (listed["first_month"], listed["last_month"]) == ("2019-01", "2019-12")
+    assert (listed["cell"], listed["cells_left"], listed["finished_at"]) == ("2019-12/10", 12, None)
     assert "2019-12/10" in _run(home, "campaign", "list")
     _run(home, "campaign", "remove", "old")
-    assert json.loads(_run(home, "campaign", "list", "--json")) == []
+    assert json.loads(_run(home, "campaign", "list", "--json")) == {"campaigns": []}
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import CHART_CATEGORIES, YouTube, open_youtube
 from pleiades_core.youtube.feeds import Feeds
 from pleiades_core.youtube.hub import Hub
+from pleiades_core.youtube.keyring import State
 from pleiades_core.youtube.quota import BUCKET_OF_METHOD
 
 POOL = '[{"key": "no-such-key", "project": "p"}, {"key": "small-key", "project": "p"}]'
@@ -43,8 +44,8 @@ def youtube(
     """YouTube with a wrong key before the right one, and its clock."""
     settings = Settings(home=tmp_path, api_key_pool=SecretStr(POOL), youtube_url=world.base_url, call_deadline_s=1.0)
     clock = ManualClock(world_start)
-    with open_youtube(settings, database, clock) as opened:
-        opened.executor._sleep = lambda _: None  # noqa: SLF001  back-off is tested elsewhere
+    # Back-off is tested elsewhere.
+    with open_youtube(settings, database, clock, sleep=lambda _: None) as opened:
         yield opened, clock
 
 
@@ -62,9 +63,9 @@ def test_every_question_is_answered_with_the_truth(
     asked, _ = youtube
     ids = found(asked, world, world_start)
     assert ids
-    details = asked.videos(ids)
+    details, _ = asked.videos(ids)
     nowhere = VideoId("AAAAAAAAAAA")
-    counts = {one.video_id: one for one in asked.stats([*ids[:49], nowhere])}
+    counts = {one.video_id: one for one in asked.stats([*ids[:49], nowhere])[0]}
     assert nowhere not in counts
     for one in details[:10]:
         truth = world.truth(one.video_id)
@@ -73,7 +74,6 @@ def test_every_question_is_answered_with_the_truth(
         assert counts[one.video_id] == one.counts
         assert one.video_id in {candidate.video_id for candidate in asked.uploads(one.channel_id).candidates}
     assert {one.channel_id for one in asked.channels([one.channel_id for one in details])} == {o.channel_id for o in details}
-    assert 10 in asked.categories("US")
 
 
 def test_charts_handles_and_dates_are_those_of_the_world(
@@ -82,7 +82,7 @@ def test_charts_handles_and_dates_are_those_of_the_world(
     """Search and uploads say when a video was published, and videos.list says the same."""
     asked, _ = youtube
     page = asked.search(world.world()["terms"][0], published_after=world_start - timedelta(days=300))
-    details = {one.video_id: one for one in asked.videos([candidate.video_id for candidate in page.candidates])}
+    details = {one.video_id: one for one in asked.videos([each.video_id for each in page.candidates])[0]}
     for candidate in page.candidates:
         if candidate.video_id in details:
             assert candidate.published_at == details[candidate.video_id].published_at
@@ -100,7 +100,7 @@ def test_charts_handles_and_dates_are_those_of_the_world(
 def test_feeds_and_hub_stand_at_the_same_address(
     world: SimulatorControl, youtube: tuple[YouTube, ManualClock], world_start: datetime
 ) -> None:
-    """For no quota and without a key: the newest uploads with the views they have, and a subscription accepted."""
+    """For no quota and without a key: the newest uploads, and a subscription accepted."""
     asked, _ = youtube
     channel_id = ChannelId(world.channels()[0])
     units = sum(row["units"] for row in world.ledger()["calls"])
@@ -109,7 +109,8 @@ def test_feeds_and_hub_stand_at_the_same_address(
         assert 1 <= len(feed.entries) <= 15
         assert feed.rejected == ()
         for entry in feed.entries:
-            assert (entry.channel_id, entry.views) == (channel_id, world.truth(entry.video_id, world_start)["views"])
+            assert entry.channel_id == channel_id
+            assert entry.published_at <= world_start
         with pytest.raises(ResourceMissing):
             feeds.read(ChannelId("UCooVYzDxdwTtGYAkcPmOgOw"))
     with contextlib.closing(Hub(world.base_url, 5)) as hub:
@@ -149,7 +150,7 @@ def test_our_ledger_is_never_below_what_the_server_counted(
             lambda: found(asked, world, world_start),
             lambda: asked.stats(ids[:50]),
             lambda: asked.videos(ids[:3]),
-            lambda: asked.uploads(asked.videos(ids[:1])[0].channel_id),
+            lambda: asked.uploads(asked.videos(ids[:1])[0][0].channel_id),
         ):
             try:
                 question()
@@ -160,8 +161,8 @@ def test_our_ledger_is_never_below_what_the_server_counted(
     counted = {(row["bucket"], row["pacific_day"]): row["calls"] for row in world.ledger()["calls"]}
     assert len(counted) == 2 * len(set(BUCKET_OF_METHOD.values()))
     today = str(pacific_day(clock.now()))
-    for row in asked.executor.ledger.rows():
+    for row in asked.ledger.rows():
         assert row.spent >= counted[row.bucket, today]
         # One more than was counted only where a wrong key, which costs nothing, was tried first.
         assert row.spent <= counted[row.bucket, today] + 1
-    assert asked.executor.ring.describe()[0]["state"].startswith("refused")
+    assert asked.ring.states()[0].state is State.REFUSED

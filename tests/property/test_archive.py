@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rows import read_rows
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.storage.postgres import Database
@@ -60,9 +61,9 @@ def test_a_closed_day_is_a_function_of_its_batches(
                     assert record_batch(connection, batch, now=clock.now())
                 if step + 1 == cut:
                     archive.close_day(database, vault, clock, SAMPLES, DAY)
-            before = {_key(row) for row in samples.read(vault, SAMPLES).to_pylist()}
+            before = {_key(row) for row in read_rows(vault, SAMPLES).to_pylist()}
             closed = archive.close_day(database, vault, clock, SAMPLES, DAY)
-            rows = samples.read(vault, SAMPLES).to_pylist()
+            rows = read_rows(vault, SAMPLES).to_pylist()
             assert archive.closable(database, clock.now()) == []
             assert closed.batches == len(batches)
             assert before == every_key == {_key(row) for row in rows}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pleiades_core.discover import campaigns
-from pleiades_core.discover.campaigns import Campaign, advanced, next_month, previous_month, resumed
+from pleiades_core.discover.campaigns import Campaign, advanced, next_month, next_turn, previous_month, resumed
+from pleiades_core.discover.pace import allowance
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 JANUARY, FEBRUARY = date(2026, 1, 1), date(2026, 2, 1)
@@ -54,3 +55,36 @@ def test_a_fresh_token_is_kept_and_one_without_an_instant_is_not() -> None:
     )  # fmt: skip
     assert resumed(one, NOW) == one
     assert resumed(replace(one, token_at=None), NOW).page_token is None
+
+
+@given(st.integers(1, 12), st.integers(1, 24))
+def test_some_cell_is_always_finished(many: int, a_day: int) -> None:
+    """However many campaigns share however few searches a day, hour by hour: no call is wasted and nobody is left out."""
+    cells = campaigns.PAGES_A_CELL
+    known = {
+        str(number): Campaign(
+            name=str(number),
+            first_month=date(2006, 1, 1),
+            last_month=FEBRUARY,
+            categories=(10, 20),
+            month=FEBRUARY,
+            category=10,
+        )
+        for number in range(many)
+    }
+    now, calls, left = NOW, 0, 0
+    for hour in range(24 * 7):
+        left = a_day if hour % 24 == 0 else left
+        pages = allowance(left, timedelta(hours=24 - hour % 24))
+        left -= pages
+        for _ in range(pages):
+            known = {name: resumed(one, now) for name, one in known.items()}
+            one = next_turn(known.values())
+            known[one.name] = advanced(one, "T", now)
+            calls += 1
+        now += timedelta(hours=1)
+    finished = sum(one.cells - one.cells_left for one in known.values())
+    assert calls == 7 * a_day
+    assert finished * cells + sum(one.pages for one in known.values()) >= calls, "a page was asked for twice"
+    searches = [one.searches for one in known.values()]
+    assert max(searches) - min(searches) <= cells

@@ -18,16 +18,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from pleiades_core.clock import ManualClock, pacific_day, quota_resets_at
 from pleiades_core.errors import QuotaExhausted
+from pleiades_core.models import Bucket, Pool
 from pleiades_core.simulator.error_bodies import Refusal
 from pleiades_core.simulator.quota import ApiKey, QuotaBook
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.parse import parse_error
-from pleiades_core.youtube.quota import DEFAULT_LIMITS, GENERAL, SEARCH, TOLD_FOR_DAYS, Ledger, Reservation
-from pleiades_core.youtube.shares import HUNTING, POOL_NAMES, POOLS, Account, Elapsed, free_for, lapses, set_aside, weights
+from pleiades_core.youtube.quota import DEFAULT_LIMITS, TOLD_FOR_DAYS, Ledger, Reservation
+from pleiades_core.youtube.shares import POOLS, Account, Elapsed, free_for, lapses, set_aside, weights
 
 #: What the ledger believes until it is told otherwise, where the settings name limits; else DEFAULT_LIMITS.
-LIMITS = {SEARCH: 20, GENERAL: 40}
-METHODS = {SEARCH: "search.list", GENERAL: "videos.list"}
+LIMITS = {Bucket.SEARCH: 20, Bucket.GENERAL: 40}
+METHODS = {Bucket.SEARCH: "search.list", Bucket.GENERAL: "videos.list"}
 RUNS = 1_000
 #: The evening before a day of 23 hours, before one of 25, and before an ordinary one.
 EVENINGS = [datetime(2026, 3, 8, 7, tzinfo=UTC), datetime(2026, 11, 1, 6, tzinfo=UTC), datetime(2026, 6, 1, 6, tzinfo=UTC)]
@@ -48,7 +49,7 @@ def test_the_ledger_follows_its_rule_and_the_simulator_never_counts_more(databas
             runs += 1
             number = next(_machines)
             # One project for every pool, one whose keys only hunt.
-            self.pools_of = {f"all{number}": POOLS, f"hunt{number}": frozenset({HUNTING})}
+            self.pools_of = {f"all{number}": POOLS, f"hunt{number}": frozenset({Pool.HUNTING})}
             self.projects = list(self.pools_of)
             self.accounts: dict[Key, Account] = {}
             self.held: list[Reservation] = []
@@ -69,9 +70,8 @@ def test_the_ledger_follows_its_rule_and_the_simulator_never_counts_more(databas
             """The true limits are the API's affair: they may be fewer than believed, or none."""
             self.clock = ManualClock(evening)
             self.limits = dict.fromkeys(self.projects, LIMITS) if granted else {}
-            keys = [ApiKey(key=name, project=name, limits={SEARCH: search, GENERAL: general}) for name in self.projects]
-            self.truth = {SEARCH: search, GENERAL: general}
-            self.book = QuotaBook(keys)
+            self.truth = {Bucket.SEARCH: search, Bucket.GENERAL: general}
+            self.book = QuotaBook([ApiKey(key=name, project=name, limits=dict(self.truth)) for name in self.projects])
             self.restart()
 
         @rule()
@@ -81,8 +81,8 @@ def test_the_ledger_follows_its_rule_and_the_simulator_never_counts_more(databas
 
         @rule(
             place=st.integers(0, 1),
-            bucket=st.sampled_from([SEARCH, GENERAL]),
-            pool=st.sampled_from(POOL_NAMES),
+            bucket=st.sampled_from([Bucket.SEARCH, Bucket.GENERAL]),
+            pool=st.sampled_from(Pool),
             units=st.integers(0, MOST_WANTED),
         )
         def debit(self, place: int, bucket: str, pool: str, units: int) -> None:
@@ -94,8 +94,8 @@ def test_the_ledger_follows_its_rule_and_the_simulator_never_counts_more(databas
 
         @rule(
             place=st.integers(0, 1),
-            bucket=st.sampled_from([SEARCH, GENERAL]),
-            pool=st.sampled_from(POOL_NAMES),
+            bucket=st.sampled_from([Bucket.SEARCH, Bucket.GENERAL]),
+            pool=st.sampled_from(Pool),
             units=st.integers(0, MOST_WANTED),
         )
         def reserve(self, place: int, bucket: str, pool: str, units: int) -> None:
@@ -107,25 +107,34 @@ def test_the_ledger_follows_its_rule_and_the_simulator_never_counts_more(databas
             self.write(key, pool, possible)
             self.held.append(reservation)
 
+        @rule(place=st.integers(0, 1), bucket=st.sampled_from([Bucket.SEARCH, Bucket.GENERAL]), pool=st.sampled_from(Pool))
+        def connection_refused(self, place: int, bucket: str, pool: str) -> None:
+            """A call that was paid for never left: its unit can be had again, and nothing else can."""
+            key = self.key(place, bucket)
+            possible = self.free(key, pool) > 0
+            assert self.ledger.debit(*key[:2], pool) == possible
+            self.write(key, pool, 1 if possible else None)
+            if possible:
+                self.ledger.give_back(*key[:2], pool, now=self.clock.now())
+                self.unwrite(key, pool, 1)
+
         @precondition(lambda self: self.held)
-        @rule(uses=st.integers(0, MOST_WANTED))
-        def use_and_settle(self, uses: int) -> None:
+        @rule(uses=st.integers(0, MOST_WANTED), unsent=st.integers(0, 3))
+        def use_and_settle(self, uses: int, unsent: int) -> None:
             """Calls of the day it was reserved on use it; the rest goes back to the pool and the day it came from."""
             reservation = self.held.pop(0)
             key = (reservation.project, reservation.bucket, reservation.quota_day)
             uses = uses if reservation.quota_day == self.day and not self.accounts[key].exhausted else 0
             used = sum(reservation.take() for _ in range(uses))
+            used -= sum(reservation.put_back() for _ in range(min(unsent, used)))
             self.send(key, used)
             with database.transaction() as connection:
                 self.ledger.settle(connection, reservation)
             assert not reservation.take()
-            unused = reservation.units - used
-            account = self.accounts[key]
-            by_pool = {**account.by_pool, reservation.pool: account.by_pool.get(reservation.pool, 0) - unused}
-            self.accounts[key] = replace(account, spent=account.spent - unused, by_pool=by_pool)
-            self.given_back[key] += unused
+            assert not reservation.put_back()
+            self.unwrite(key, reservation.pool, reservation.units - used)
 
-        @rule(place=st.integers(0, 1), bucket=st.sampled_from([SEARCH, GENERAL]))
+        @rule(place=st.integers(0, 1), bucket=st.sampled_from([Bucket.SEARCH, Bucket.GENERAL]))
         def somebody_else_calls(self, place: int, bucket: str) -> None:
             """With a key of the same project, unseen by the ledger."""
             key = self.key(place, bucket)
@@ -144,7 +153,7 @@ def test_the_ledger_follows_its_rule_and_the_simulator_never_counts_more(databas
                 account, shares = self.account(key), weights(bucket, self.pools_of[project])
                 kept = set_aside(account, shares, Elapsed.at(self.clock.now()))
                 assert sum(kept.values()) <= account.left or account.exhausted
-                for pool in POOL_NAMES:
+                for pool in Pool:
                     free = self.ledger.left(project, bucket, pool)
                     assert free == self.free(key, pool)
                     assert free >= min(kept.get(pool, 0), account.left)
@@ -166,9 +175,9 @@ def test_the_ledger_follows_its_rule_and_the_simulator_never_counts_more(databas
             # After the first refusal nothing was sent, so whatever the truth was, it was run into once a day at most.
             assert all(refused <= 1 for refused in self.refused.values())
             # No quota at all is heard of once a week, unless a person says otherwise.
-            if not self.limits and not self.truth[SEARCH]:
+            if not self.limits and not self.truth[Bucket.SEARCH]:
                 for project in self.projects:
-                    heard = sorted(day for name, bucket, day in self.refused if (name, bucket) == (project, SEARCH))
+                    heard = sorted(day for name, bucket, day in self.refused if (name, bucket) == (project, Bucket.SEARCH))
                     assert all((later - earlier).days >= TOLD_FOR_DAYS for earlier, later in itertools.pairwise(heard))
             counted = self.book.ledger()["calls"]
             assert all(row["units"] <= self.truth[row["bucket"]] for row in counted)
@@ -210,6 +219,13 @@ def test_the_ledger_follows_its_rule_and_the_simulator_never_counts_more(databas
                 )
                 self.granted[key] += units
             self.accounts[key] = account
+
+        def unwrite(self, key: Key, pool: str, units: int) -> None:
+            """Units given back to the pool and the day they came from."""
+            account = self.accounts[key]
+            by_pool = {**account.by_pool, pool: account.by_pool.get(pool, 0) - units}
+            self.accounts[key] = replace(account, spent=account.spent - units, by_pool=by_pool)
+            self.given_back[key] += units
 
         def send(self, key: Key, calls: int) -> None:
             """Calls that were paid for; a caller stops at the first verdict."""

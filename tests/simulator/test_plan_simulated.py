@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from pleiades_core.clock import ManualClock
+from pleiades_core.discover.pace import HUNT_EVERY
 from pleiades_core.installation import Installation
-from pleiades_core.models import Tier
+from pleiades_core.models import Bucket, Tier
 from pleiades_core.planner.plan import plan
-from pleiades_core.youtube.pool import pools_of
-from pleiades_core.youtube.quota import GENERAL, SEARCH, STATS
+from pleiades_core.simulator.server import SimulatorConfig, SimulatorProcess, start_subprocess
+from pleiades_core.watchlist.cadence import TIERS
 
 #: Hours after which tomorrow is forecast: in the evening of the second quota day.
 _PLAN_AFTER = 42
+#: Uploads a day: of a small world no call is full, and fewer than 50 videos are HOURLY whatever is found.
+_MANY, _FEW = 700, 35
 
 
-def run(pleiades: Installation, hours: int) -> None:
-    """A hunt and a tick of each tier at the same minute of every hour, as the schedules have it."""
+@pytest.fixture
+def simulator(tmp_path: Path, world_start: datetime, uploads_a_day: int) -> Iterator[SimulatorProcess]:
+    """As the common one, of another size."""
+    config = SimulatorConfig(
+        videos=round(4_000 * uploads_a_day / _MANY), seed=7, start=world_start, days_ahead=4, uploads_per_day=uploads_a_day
+    )
+    with start_subprocess(config, log_path=tmp_path / "simulator.log") as running:
+        yield running
+
+
+def run(pleiades: Installation, hours: int, *, moving: bool) -> None:
+    """Ticks of each tier and hunts as they are shipped. `moving`: each hunt in another quarter of its hour than the last."""
     assert isinstance(pleiades.clock, ManualClock)
-    for _ in range(hours):
-        pleiades.hunter().hunt()
+    step = TIERS.tick(Tier.HOURLY)
+    for tick in range(hours * timedelta(hours=1) // step):
+        since = tick * step
+        hunts, into = divmod(since, HUNT_EVERY)
+        if into == hunts * step * moving % HUNT_EVERY:
+            pleiades.hunter().hunt()
         for tier in Tier:
-            pleiades.tracker().track(tier)
-        pleiades.clock.advance(timedelta(hours=1))
+            if since % TIERS.tick(tier) == timedelta(0):
+                pleiades.tracker().track(tier)
+        pleiades.clock.advance(step)
 
 
-def test_tomorrow_costs_what_the_plan_said(pleiades: Installation) -> None:
+@pytest.mark.parametrize(("uploads_a_day", "moving"), [(_MANY, False), (_FEW, False), (_FEW, True)])
+def test_tomorrow_costs_what_the_plan_said(pleiades: Installation, *, moving: bool) -> None:
     """Units of videos.batchGetStats within 10 %; of the general bucket no fewer than are spent, and at most twice as many.
 
     Lists are expected to take what they took lately, and a small world runs out of channels whose first list is to be read.
@@ -35,16 +56,36 @@ def test_tomorrow_costs_what_the_plan_said(pleiades: Installation) -> None:
     assert isinstance(pleiades.clock, ManualClock)
     ring = pleiades.key_ring()
     pleiades.clock.advance(timedelta(minutes=7))
-    run(pleiades, _PLAN_AFTER)
-    made = plan(pleiades.database, ring.ledger, pleiades.settings, pleiades.clock.now(), projects=pools_of(ring.keys), days=1)
+    run(pleiades, _PLAN_AFTER, moving=moving)
+    made = plan(pleiades.database, ring.ledger, pleiades.settings, pleiades.clock.now(), projects=ring.living(), days=1)
     assert made.fits
     tomorrow = {row.bucket: sum(row.gets.values()) for row in made.rows if row.day > made.rows[0].day}
-    run(pleiades, 48 - _PLAN_AFTER)
+    run(pleiades, 48 - _PLAN_AFTER, moving=moving)
     assert not any(row.spent for row in ring.ledger.rows(ring.projects)), "a new quota day"
-    run(pleiades, 24)
+    run(pleiades, 24, moving=moving)
     # Back into the day that has just ended, whose ledger it is.
     pleiades.clock.advance(-timedelta(minutes=30))
     spent = {row.bucket: row.spent for row in ring.ledger.rows(ring.projects)}
-    assert tomorrow[STATS] == pytest.approx(spent[STATS], rel=0.1)
-    assert 0.9 * spent[GENERAL] <= tomorrow[GENERAL] <= 2 * spent[GENERAL]
-    assert tomorrow[SEARCH] == pytest.approx(spent[SEARCH], abs=2)
+    assert tomorrow[Bucket.STATS] == pytest.approx(spent[Bucket.STATS], rel=0.1)
+    assert 0.9 * spent[Bucket.GENERAL] <= tomorrow[Bucket.GENERAL] <= 2 * spent[Bucket.GENERAL]
+    assert tomorrow[Bucket.SEARCH] == pytest.approx(spent[Bucket.SEARCH], abs=2)
+
+
+@pytest.mark.parametrize("uploads_a_day", [_MANY])
+def test_polls_that_stats_units_do_not_pay_for_cost_the_general_units_that_the_plan_said(pleiades: Installation) -> None:
+    """20 stats units a day, and everything that is found is watched all the same."""
+    assert isinstance(pleiades.clock, ManualClock)
+    few = {"when_full": "admit", "quota_limits": {"demo": {"stats": 20}}}
+    pleiades.settings = pleiades.settings.model_copy(update=few)
+    ring = pleiades.key_ring()
+    pleiades.clock.advance(timedelta(minutes=7))
+    run(pleiades, _PLAN_AFTER, moving=False)
+    made = plan(pleiades.database, ring.ledger, pleiades.settings, pleiades.clock.now(), projects=ring.living(), days=1)
+    assert made.fits
+    (tomorrow,) = (row for row in made.rows if row.bucket == Bucket.GENERAL and row.day > made.rows[0].day)
+    run(pleiades, 48 - _PLAN_AFTER + 24, moving=False)
+    pleiades.clock.advance(-timedelta(minutes=30))
+    spent = {row.bucket: row for row in ring.ledger.rows(ring.projects)}
+    assert spent[Bucket.STATS].tracking == 20
+    assert spent[Bucket.GENERAL].tracking > 100
+    assert tomorrow.gets["tracking"] == pytest.approx(spent[Bucket.GENERAL].tracking, rel=0.15)

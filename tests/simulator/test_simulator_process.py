@@ -70,6 +70,18 @@ def test_in_the_foreground_it_says_where_it_is_and_stops_at_once(number: signal.
         assert process.stderr.read() == b""
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_the_command_ends_with_the_code_of_its_signal(number: signal.Signals, code: int) -> None:
+    command = [sys.executable, "-m", "pleiades_dagster.cli", "simulator", "--videos", "50"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["pid"] == process.pid
+        process.send_signal(number)
+        assert process.wait(60) == code
+        assert process.stderr is not None
+        assert b"Traceback" not in process.stderr.read()
+
+
 def test_a_taken_port_is_named_with_its_cure(tmp_path: Path) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))

@@ -50,3 +50,10 @@ def test_a_video_that_is_missing_again_and_again_is_polled_weekly() -> None:
 @given(age=st.timedeltas(timedelta(0), timedelta(days=4000)), older=st.timedeltas(timedelta(0), timedelta(days=400)))
 def test_an_older_video_is_never_polled_more_often(age: timedelta, older: timedelta) -> None:
     assert TIERS.interval(TIERS.tier(age)) <= TIERS.interval(TIERS.tier(age + older))
+
+
+def test_ticks_fit_into_a_day_and_into_the_interval_of_their_tier() -> None:
+    """And HOURLY's into an hour: the forecast takes a video to be polled at the same tick of every hour."""
+    for tier in Tier:
+        assert timedelta(days=1) % TIERS.tick(tier) == TIERS.interval(tier) % TIERS.tick(tier) == timedelta(0)
+    assert TIERS.ticks_a_day == 96 + 24 + 4

@@ -36,8 +36,12 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
     ("arguments", "code", "words"),
     [
         (["nonsense"], 2, "nonsense"),
-        (["top", "--day", "yesterday"], 2, "2026-03-01"),
+        (["top", "yesterday"], 2, "2026-03-01"),
+        (["top", "2999-01-01"], 2, "has not begun"),
+        (["top", "9999-12-31"], 2, "out of range"),
         (["show", "not a video"], 2, "youtu.be"),
+        (["show", "dQw4w9WgXcQ"], 3, "pleiades add -- dQw4w9WgXcQ"),
+        (["sql", " "], 2, "select * from videos"),
         (["sql", "select nothing from nowhere"], 2, "videos, samples, metrics"),
         (["hunt"], 10, "YOUTUBE_API_KEY_POOL_JSON"),
         (["simulator", "--world", "/no/such/world"], 10, "/no/such/world"),
@@ -80,7 +84,7 @@ def test_a_malformed_database_url_is_a_matter_of_configuration(run: Run, monkeyp
 
 def test_the_first_init_db_says_what_it_applied_and_the_second_that_nothing_was_left(run: Run) -> None:
     first, second = (run("init-db", "--json") for _ in range(2))
-    assert json.loads(first.stdout)["applied"] == ["0001 base", "0002 discovery"]
+    assert json.loads(first.stdout)["applied"] == ["0001 base", "0002 discovery", "0003 patience"]
     assert json.loads(second.stdout)["applied"] == []
 
 
@@ -88,16 +92,52 @@ def test_columns_of_one_name_are_kept_apart(run: Run) -> None:
     query = "select 1 as x, 2 as x, 3 as y"
     plain, as_json = (run("sql", query, *more) for more in ([], ["--json"]))
     assert plain.returncode == 0
-    assert json.loads(as_json.stdout) == [{"x": 1, "x_1": 2, "y": 3}]
+    assert json.loads(as_json.stdout) == {"rows": [{"x": 1, "x_1": 2, "y": 3}]}
+
+
+def test_home_may_stand_before_the_command_and_after_it(commands: Commands, tmp_path: Path) -> None:
+    """After it wins: it was said later."""
+    for before, after in ((["--home", "a"], []), ([], ["--home", "a"]), (["--home", "b"], ["--home", "a"])):
+        done = commands.run(*before, "sql", "select 1", *after, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        done = commands.run(*before, "campaign", "list", *after, "--help", cwd=tmp_path)
+        assert (done.returncode, "--home" in done.stdout) == (0, True), done.stderr
+    (tmp_path / "a").mkdir(exist_ok=True)
+    (tmp_path / "a" / "pleiades.toml").write_text("lease_s = 5000")
+    for words in (
+        ["sql", "select 1", "--home", "a"],
+        ["campaign", "list", "--home", "a"],
+        ["add", "dQw4w9WgXcQ", "--home", "a"],
+    ):
+        done = commands.run(*words, cwd=tmp_path)
+        assert (done.returncode, "lease_s" in done.stderr.lower()) == (10, True), done.stderr
 
 
 def test_an_empty_vault_answers_with_nothing(run: Run) -> None:
     top, counted = (run(*command, "--json") for command in (["top"], ["sql", "select count(*) n from samples"]))
     assert (top.returncode, json.loads(top.stdout)["top"]) == (0, [])
-    assert json.loads(counted.stdout) == [{"n": 0}]
+    assert json.loads(counted.stdout) == {"rows": [{"n": 0}]}
 
 
 def test_an_id_that_begins_with_a_dash_is_no_option(run: Run) -> None:
     done = run("show", "--2t6p3oFpU")
     assert done.returncode == 3, done.stderr
     assert "--2t6p3oFpU" in done.stderr
+
+
+@pytest.mark.parametrize("command", [["init-db"], ["quota"], ["ui"], ["add", "dQw4w9WgXcQ"]])
+def test_a_home_that_cannot_be_made_is_named(commands: Commands, tmp_path: Path, command: list[str]) -> None:
+    done = commands.run("--home", "/proc/nope", *command, cwd=tmp_path)
+    assert (done.returncode, "cure:" in done.stderr, "Traceback" in done.stderr) == (10, True, False), done.stderr
+    assert "/proc/nope cannot be made" in done.stderr
+
+
+def test_the_doctor_goes_on_without_a_home(commands: Commands, tmp_path: Path) -> None:
+    done = commands.run("--home", "/proc/nope", "doctor", "--json", cwd=tmp_path)
+    assert done.returncode == 10, done.stderr
+    assert "/proc/nope cannot be made" in done.stdout
+
+
+def test_an_overlong_term_is_not_repeated_whole(run: Run) -> None:
+    done = run("terms", "add", "x" * 3_000)
+    assert (done.returncode, len(done.stderr) < 400) == (2, True), done.stderr

@@ -8,7 +8,7 @@ import pytest
 
 from pleiades_core.discover.sources.source import ROADS
 from pleiades_core.insights.capture import chao, chapman, odds_ratio
-from pleiades_core.insights.coverage import report
+from pleiades_core.insights.coverage import Described, report
 
 SINCE, UNTIL = datetime(2026, 2, 22, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -77,10 +77,10 @@ def test_a_report_of_nothing_says_nothing() -> None:
 def test_a_report_of_three_roads() -> None:
     search, feeds, manual = ROADS["search"], ROADS["feeds"], ROADS["manual"]
     described = [
-        ("en", "10", search, 400),
-        ("en", "20", feeds, 100),
-        ("hi", "20", feeds, 300),
-        ("hi", "10", search | feeds, 100),
+        Described(language="en", category="10", roads=search, videos=400),
+        Described(language="en", category="20", roads=feeds, videos=100),
+        Described(language="hi", category="20", roads=feeds, videos=300),
+        Described(language="hi", category="10", roads=search | feeds, videos=100),
     ]
     found = report({search: 400, feeds: 400, search | feeds: 100, manual: 5}, described, since=SINCE, until=UNTIL)
     assert found.videos == 905
@@ -101,3 +101,13 @@ def test_a_report_of_three_roads() -> None:
     assert hindi.odds is not None
     assert hindi.odds.low > 100
     assert not [one for one in found.bias if one.road == "manual"]
+
+
+def test_roads_of_the_same_channels_say_nothing_of_what_is_unseen() -> None:
+    """Push loses 2 % and lists are read only where it did: all is seen, and the pair would claim half as much again unseen."""
+    push, uploads, charts = ROADS["push"], ROADS["uploads"], ROADS["charts"]
+    masks = {push: 56_000, push | uploads: 2_500, uploads: 1_200, push | charts: 290, uploads | charts: 10}
+    found = report(masks, [], since=SINCE, until=UNTIL)
+    assert {(pair.first, pair.second) for pair in found.pairs} == {("uploads", "charts"), ("charts", "push")}
+    assert found.by_group is not None
+    assert found.by_group.total == pytest.approx(60_000, rel=1e-3)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pleiades_core.errors import ConfigurationError, DatabaseUnreachable
 from pleiades_core.settings import DemoSettings
-from pleiades_core.storage.postgres import dagster_url, open_database, without_password
+from pleiades_core.storage.postgres import dagster_urls, open_database, without_password
 
 _SECRET = "cAnArY"  # noqa: S105
 
@@ -68,5 +68,18 @@ def test_settings_show_no_password() -> None:
 def test_the_url_of_dagster_is_held_to_the_same() -> None:
     settings = DemoSettings(home=Path("unused"), dagster_pg_url=f"postgresql://u:{_SECRET}@{_SECRET}@h/x")
     with pytest.raises(ConfigurationError, match="DAGSTER_PG_URL") as raised:
-        dagster_url(settings, "postgresql://h/x")
+        dagster_urls(settings, "postgresql://h/x")
     assert _SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("named", "plain"),
+    [
+        (None, "postgresql://u:p@h:5433/x_dagster?sslmode=require"),
+        ("postgres://v@other/dagster", "postgresql://v@other/dagster"),
+    ],
+)
+def test_dagster_gets_its_own_database_and_a_named_driver(named: str | None, plain: str) -> None:
+    settings = DemoSettings(home=Path("unused"), dagster_pg_url=named)
+    urls = dagster_urls(settings, "postgresql://u:p@h:5433/x?sslmode=require")
+    assert urls == (plain, plain.replace("postgresql://", "postgresql+psycopg2://"))

@@ -8,14 +8,14 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from pleiades_core.insights.roads import ChannelsState
-from pleiades_core.models import Tier
+from pleiades_core.models import Pool, Tier
 from pleiades_core.planner import budget, forecast
 from pleiades_core.planner.budget import Backlog, Discovery, Purse, Wish
 from pleiades_core.planner.forecast import Arrival, Watched, horizon
 from pleiades_core.planner.plan import make_plan, supposing
 from pleiades_core.planner.report import Plan
 from pleiades_core.planner.survey import Survey, looking_back
-from pleiades_core.youtube.shares import ARCHEOLOGY, HUNTING, POOLS, TRACKING
+from pleiades_core.youtube.shares import POOLS
 
 #: One hour into a Pacific day.
 NOW = datetime(2026, 3, 1, 9, 20, tzinfo=UTC)
@@ -83,7 +83,23 @@ def test_units_are_full_calls_and_one_that_is_not() -> None:
     asked = {tier: forecast.nothing(12) for tier in Tier}
     asked[Tier.HOURLY][:] = [101, 50, 1, 0.25, *[0] * 8]
     asked[Tier.WEEKLY][:] = [10] * 12
-    assert forecast.units(asked).sum() == pytest.approx(3 + 1 + 1 + 0.25 + 2 + 2)
+    assert forecast.units(asked, [1.0]).sum() == pytest.approx(3 + 1 + 1 + 0.25 + 2 + 2)
+
+
+@pytest.mark.parametrize(
+    ("ticks", "units"), [((0, 0, 0, 0), 24), ((0, 1, 2, 3), 96), ((0, 0, 0, 3), 48)], ids=["one hunt", "all quarters", "two"]
+)
+def test_a_small_watchlist_costs_a_call_for_each_tick_that_its_videos_are_polled_in(ticks: tuple[int, ...], units: int) -> None:
+    """48 videos are one call an hour when they are due together, and four when they are not."""
+    watched = [replace(fresh(12), tick=tick) for tick in ticks]
+    asked = {tier: forecast.nothing(24) for tier in Tier}
+    asked[Tier.HOURLY][:] = 48
+    assert forecast.units(asked, forecast.spread(watched)).sum() == pytest.approx(units)
+
+
+def test_where_nothing_is_polled_hourly_one_hunt_an_hour_brings_what_will_be() -> None:
+    assert forecast.spread([]) == [1.0]
+    assert forecast.spread([Watched(age_h=50, tier=Tier.DAILY, due_h=5, missing=False, videos=3)]) == [1.0]
 
 
 def test_a_small_watchlist_fits_and_says_so() -> None:
@@ -153,7 +169,8 @@ def test_a_campaign_ends() -> None:
 
 
 def test_a_told_limit_of_nothing_starves_and_is_named() -> None:
-    plan = make_plan(stands(fresh(10)), horizon(NOW, 2), {"new": POOLS}, {("new", "stats"): (0, 0)}, "sample")
+    found = stands(arrivals=(Arrival(age_h=0, a_day=10),))
+    plan = make_plan(found, horizon(NOW, 2), {"new": POOLS}, {("new", "stats"): (0, 0)}, "sample")
     assert [one.consumer for one in plan.starved] == ["tracking"]
     assert plan.starved[0].why == "the limit of the bucket stats is 0 where a key serves the pool tracking"
     assert "ask Google" in plan.starved[0].help
@@ -161,11 +178,11 @@ def test_a_told_limit_of_nothing_starves_and_is_named() -> None:
 
 def test_keys_that_only_track_starve_discovery_and_the_plan_says_which_pool_is_missing() -> None:
     wanting = replace(QUIET, found_a_day=1_000, chart_regions=5, terms=10, campaign_pages=50)
-    plan = make_plan(stands(fresh(10), discovery=wanting), horizon(NOW, 2), {"p": frozenset({TRACKING})}, {}, "sample")
+    plan = make_plan(stands(fresh(10), discovery=wanting), horizon(NOW, 2), {"p": frozenset({Pool.TRACKING})}, {}, "sample")
     starved = {one.consumer: one for one in plan.starved}
     assert set(starved) == {"details", "charts", "searches", "archeology"}
     for one in starved.values():
-        pool = ARCHEOLOGY if one.consumer == "archeology" else HUNTING
+        pool = Pool.ARCHEOLOGY if one.consumer == "archeology" else Pool.HUNTING
         assert one.why == f"no key in use serves the pool {pool}"
         assert one.help == f"add {pool!r} to the pools of a key in YOUTUBE_API_KEY_POOL_JSON"
         assert (one.gets, one.needs > 0) == (0, True)
@@ -187,7 +204,8 @@ def test_searches_starve_where_a_day_has_none_and_wait_where_todays_are_spent() 
 def test_todays_spent_units_are_one_reason_and_a_crowd_another() -> None:
     """Both are said where both hold; the help for one is not that for the other."""
     spent = {("p", "stats"): (10_000, 100)}
-    today = make_plan(stands(fresh(10_000)), horizon(NOW, 2), {"p": POOLS}, spent, "sample")
+    nothing_else = {("p", "general"): (10_000, 100)}
+    today = make_plan(stands(fresh(10_000)), horizon(NOW, 2), {"p": POOLS}, spent | nothing_else, "sample")
     (first,) = today.starved
     assert (first.day, first.why) == (date(2026, 3, 1), "9,900 of today's 10,000 units are spent")
     assert "midnight" in first.help
@@ -197,6 +215,66 @@ def test_todays_spent_units_are_one_reason_and_a_crowd_another() -> None:
         (4, "there are 10,000 units in all"),
     ]
     assert "PLEIADES_WHEN_FULL" in crowded.starved[1].help
+
+
+def test_what_is_watched_is_polled_with_general_units_where_stats_units_run_out() -> None:
+    """As YouTube.stats does; what is new is polled so only where all of it is admitted."""
+    small = {("p", "stats"): (20, 20)}
+    new = (Arrival(age_h=0, a_day=500),)
+
+    def made(survey: Survey, when_full: str) -> tuple[Plan, dict[str, float], float]:
+        plan = make_plan(survey, horizon(NOW, 1), {"p": POOLS}, small, when_full)
+        (_, stats), (_, general) = ([row for row in plan.rows if row.bucket == bucket] for bucket in ("stats", "general"))
+        return plan, stats.gets | stats.shortfall, general.gets.get("tracking", 0)
+
+    for when_full in ("sample", "admit"):
+        plan, stats, general = made(stands(fresh(2_000)), when_full)
+        assert (plan.fits, stats) == (True, {"tracking": 20})
+        # 40 calls for the last of the first day's polls, 40 for the first of the daily ones.
+        assert general == pytest.approx(60)
+    plan, stats, general = made(stands(arrivals=new), "admit")
+    assert (plan.fits, stats["tracking"], general > 100) == (True, 20, True)
+    plan, stats, general = made(stands(arrivals=new), "sample")
+    assert [(one.consumer, one.bucket) for one in plan.starved] == [("tracking", "stats")]
+    assert (stats["tracking"] > 100, general) == (True, 0)
+
+
+def test_tracking_starves_where_general_units_do_not_do_either() -> None:
+    none = {("p", bucket): (20, 20) for bucket in ("stats", "general")}
+    (starved,) = make_plan(stands(fresh(10_000)), horizon(NOW, 1), {"p": POOLS}, none, "sample").starved
+    assert (starved.consumer, starved.bucket, starved.gets) == ("tracking", "general", 20)
+    assert starved.needs > 1_000
+
+
+def test_what_youtube_says_and_what_was_counted_are_two_things() -> None:
+    """It says that the day is spent at 152 units; the plan does not make 10,000 of them."""
+    wanting = stands(discovery=replace(QUIET, found_a_day=1_000))
+    general = ("p", "general")
+    names = {"p": POOLS}
+    (one,) = make_plan(wanting, horizon(NOW, 1), names, {general: (10_000, 0)}, "sample", refused={general: 152}).starved
+    assert one.why == "YouTube says that today's units are spent (152 of 10,000 counted here)"
+    assert "midnight" in one.help
+    limits = {general: (10_000, 0), ("q", "general"): (10_000, 5)}
+    (one,) = make_plan(
+        wanting, horizon(NOW, 1), {**names, "q": POOLS}, limits, "sample", refused={general: 152}
+    ).starved  # fmt: skip
+    assert one.why == "YouTube says that today's units of p are spent (10,147 of 20,000 counted here)"
+
+
+def test_what_waits_to_be_described_is_wanted_until_it_is() -> None:
+    """5,000 that a day without quota left behind: 100 calls, of which a day with little quota makes 60."""
+    left = stands(discovery=replace(QUIET, to_describe=5_000))
+    rows = make_plan(left, horizon(NOW, 3), {"p": POOLS}, {("p", "general"): (60, 60)}, "sample").rows
+    assert [row.gets["details"] for row in rows if row.bucket == "general"] == [60, 40, 0, 0]
+    assert [row.demand["details"] for row in rows if row.bucket == "general"] == [100, 40, 0, 0]
+
+
+def test_refused_keys_are_the_reason_where_none_is_left() -> None:
+    """What they could not spend is no supply either."""
+    wanting = stands(discovery=replace(QUIET, found_a_day=1_000))
+    plan = make_plan(wanting, horizon(NOW, 1), {"p": frozenset()}, {}, "sample")
+    assert [(one.why, "doctor --call" in one.help) for one in plan.starved] == [("YouTube refused every key", True)]
+    assert {row.supply for row in plan.rows} == {0}
 
 
 def test_the_reason_of_a_shortfall_follows_from_the_numbers() -> None:
@@ -223,16 +301,20 @@ def test_pools_keep_their_share_and_lend_what_they_do_not_use() -> None:
         return Wish(consumer=consumer, bucket="search", pool=pool, wants=wants, needs=0)
 
     purse = Purse(project="p", bucket="search", units=100, limit=100, pools=POOLS)
-    both = budget.grant([wish("now", HUNTING, 500), wish("past", ARCHEOLOGY, 500)], [purse])
+
+    def granted(purses: list[Purse]) -> dict[str, float]:
+        return budget.grant([wish("now", Pool.HUNTING, 30), wish("past", Pool.ARCHEOLOGY, 500)], purses).gets
+
+    both = budget.grant([wish("now", Pool.HUNTING, 500), wish("past", Pool.ARCHEOLOGY, 500)], [purse])
     assert both.gets == {"now": 80, "past": 20}
-    assert budget.grant([wish("now", HUNTING, 30), wish("past", ARCHEOLOGY, 500)], [purse]).gets == {"now": 30, "past": 70}
-    alone = replace(purse, pools=frozenset({ARCHEOLOGY, TRACKING}))
-    assert budget.grant([wish("now", HUNTING, 30), wish("past", ARCHEOLOGY, 500)], [alone]).gets == {"now": 0, "past": 100}
+    assert granted([purse]) == {"now": 30, "past": 70}
+    alone = replace(purse, pools=frozenset({Pool.ARCHEOLOGY, Pool.TRACKING}))
+    assert granted([alone]) == {"now": 0, "past": 100}
 
 
 def test_a_backlog_is_worked_off_by_what_a_day_gives_beyond_its_needs() -> None:
     backlog = Backlog(list_pages=30, campaign_pages=10)
-    lists = Wish(consumer="lists", bucket="general", pool=HUNTING, wants=40, needs=10)
+    lists = Wish(consumer="lists", bucket="general", pool=Pool.HUNTING, wants=40, needs=10)
     backlog.work_off([lists], {"lists": 25})
     assert backlog.list_pages == 15
     backlog.work_off([lists], {"lists": 5})

@@ -14,8 +14,10 @@ import pytest
 from pleiades_core.insights.published import compute
 from pleiades_core.insights.ranking import RankedVideo, live, rank_day
 from pleiades_core.insights.velocity import velocity_day
+from pleiades_core.insights.video import description, history
+from pleiades_core.models import Counts, Sample, SampleStatus, Vid, VideoId
 from pleiades_core.vault.journal import write_batch
-from pleiades_core.vault.layout import REGISTRY, SAMPLES
+from pleiades_core.vault.layout import REGISTRY, SAMPLES, samples_by_day
 from pleiades_core.vault.samples import query
 from pleiades_core.vault.vault import Vault, open_vault
 
@@ -135,3 +137,45 @@ def test_a_day_is_published_the_same_however_often(vault: Vault, tmp_path: Path)
 
 def test_a_day_without_samples_has_an_empty_ranking(vault: Vault) -> None:
     assert (rank_day(vault, DAY).rows, velocity_day(vault, DAY).fastest) == (0, None)
+
+
+def test_of_two_descriptions_every_reader_takes_the_same(vault: Vault) -> None:
+    """Both were written at the same instant: the title decides."""
+    _write(vault, [(0, 24, 10_000, 3), (0, 0, 14_000, 3)])
+    first = query(vault, "select * from raw_videos").to_pylist()[0]
+    table = pa.Table.from_pylist([{**first, "title": "another"}], REGISTRY.schema)
+    write_batch(vault, REGISTRY, DAY, table, lease_id=uuid.uuid4(), epoch=uuid.uuid4())
+    assert query(vault, "select title from videos").to_pylist() == [{"title": "another"}]
+    assert _only(vault).title == "another"
+    found = description(vault, VideoId(_IDS[0]))
+    assert found is not None
+    assert list(found) == REGISTRY.schema.names
+    assert found["title"] == "another"
+    assert description(vault, VideoId(_IDS[1])) is None
+
+
+def test_samples_are_cut_at_midnight_and_say_why_they_have_no_counts(vault: Vault) -> None:
+    """To the second, in the order of the columns, each day a table."""
+    last = datetime(2026, 8, 24, 23, 59, 59, 999_999, tzinfo=UTC)
+    counts = Counts(video_id=VideoId(_IDS[0]), views=7, likes=None, comments=0)
+    days = samples_by_day(
+        [
+            Sample.of(Vid(0), last + timedelta(seconds=1), SampleStatus.MISSING),
+            Sample.of(Vid(0), last, counts),
+            Sample.of(Vid(0), last - timedelta(hours=1), SampleStatus.UNREADABLE),
+        ]
+    )
+    assert list(days) == [DAY, DAY + timedelta(days=1)]
+    for day, table in days.items():
+        assert table.schema == SAMPLES.schema
+        write_batch(vault, SAMPLES, day, table, lease_id=uuid.uuid4(), epoch=uuid.uuid4())
+    nothing = {"views": None, "likes": None, "comments": None}
+    second = last.replace(microsecond=0)
+    assert history(vault, 0) == [
+        {"polled_at": second - timedelta(hours=1), "status": "unreadable", **nothing},
+        {"polled_at": second, "status": "ok", "views": 7, "likes": None, "comments": 0},
+        {"polled_at": second + timedelta(seconds=1), "status": "missing", **nothing},
+    ]
+    assert query(vault, "select status from samples order by polled_at").column("status").to_pylist() == [
+        "unreadable", "ok", "missing"
+    ]  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pleiades_core.errors import AlreadyExists, NotFound, PublishConflict, VaultError
-from pleiades_core.storage.objects import LocalObjects, sha256_of
+from pleiades_core.storage.objects import LocalObjects, publish, sha256_of
 
 
 @pytest.fixture
@@ -34,6 +34,15 @@ def test_replacing_needs_the_version_that_was_read(store: LocalObjects) -> None:
     with pytest.raises(PublishConflict):
         store.replace("d/day.parquet", b"3", expected=sha256_of(b"1"))
     assert store.read("d/day.parquet") == b"2"
+
+
+def test_publishing_writes_what_is_new_and_nothing_else(store: LocalObjects) -> None:
+    assert publish(store, "m/day.json", b"1")
+    written = (store.root / "m/day.json").stat()
+    assert not publish(store, "m/day.json", b"1")
+    assert (store.root / "m/day.json").stat() == written
+    assert publish(store, "m/day.json", b"2")
+    assert store.read("m/day.json") == b"2"
 
 
 def test_a_missing_file_is_not_found(store: LocalObjects) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from pleiades_core.errors import ConfigurationError
-from pleiades_core.settings import QUOTA_BUCKETS, load_settings
-from pleiades_core.youtube.quota import DEFAULT_LIMITS
+from pleiades_core.models import Bucket
+from pleiades_core.settings import load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -86,10 +89,9 @@ def test_limits_that_cannot_be_are_refused(monkeypatch: pytest.MonkeyPatch, valu
 
 
 def test_limits_may_be_given_for_the_buckets_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    limits = dict.fromkeys(DEFAULT_LIMITS, 0)
+    limits = {str(bucket): 0 for bucket in Bucket}
     monkeypatch.setenv("PLEIADES_QUOTA_LIMITS", json.dumps({"mine": limits}))
     assert load_settings().quota_limits == {"mine": limits}
-    assert set(QUOTA_BUCKETS) == set(DEFAULT_LIMITS)
 
 
 def test_a_broken_home_file_is_named(tmp_path: Path) -> None:
@@ -101,3 +103,33 @@ def test_a_broken_home_file_is_named(tmp_path: Path) -> None:
 def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("YOUTUBE_API_KEY_POOL_JSON", '["canary-key-1"]')
     assert "canary" not in repr(load_settings())
+
+
+def test_a_dotenv_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_bytes(b"PLEIADES_VAULT=/canary/caf\xe9\n")
+    with pytest.raises(ConfigurationError, match=r"^\.env cannot be read") as caught:
+        load_settings()
+    assert "canary" not in str(caught.value)
+    assert str(tmp_path / ".env") in caught.value.cure
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        # Root, who runs these tests, may read everything.
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), ".env")
+
+    monkeypatch.setattr("pydantic_settings.sources.DotEnvSettingsSource._read_env_file", refuse)
+    with pytest.raises(ConfigurationError, match="Permission denied"):
+        load_settings()
+
+
+def test_what_is_empty_is_unset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where `.env` says something: whoever writes `DATABASE_URL= pleiades ...` wants the embedded server."""
+    (tmp_path / ".env").write_text("DATABASE_URL=postgresql://somebody/real\n")
+    plain = ("DATABASE_URL", "DAGSTER_PG_URL", "YOUTUBE_API_KEY_POOL_JSON")
+    names = ("HOME", "VAULT", "FEEDS_URL", "HUB_URL", "PUSH_CALLBACK_URL", "PUSH_SECRET", "SIMULATOR_STOPPED_AT", "LEASE_S")
+    for name in (*plain, *(f"PLEIADES_{name}" for name in names)):
+        monkeypatch.setenv(name, "")
+    settings = load_settings()
+    words = settings.model_dump(include={"database_url", "dagster_pg_url", "api_key_pool", "feeds_url", "hub_url", "vault"})
+    words |= settings.model_dump(include={"push_callback_url", "push_secret", "simulator_stopped_at"})
+    assert set(words.values()) == {None}
+    assert (settings.home, settings.lease_s) == (tmp_path / ".pleiades", 600)

@@ -51,8 +51,32 @@ def test_masks_leave_what_they_name(mask: str, left: object) -> None:
     assert masks.applied(BODY, masks.parse(mask)) == left
 
 
+#: Masks as they may be spelled: names with what is wanted below them, by a slash or in brackets.
+MASKS = st.recursive(
+    st.sampled_from(["a", "b", "*"]),
+    lambda inner: st.one_of(
+        st.builds("{}/{}".format, st.sampled_from("ab"), inner.filter(lambda text: "," not in text)),
+        st.builds("{}({})".format, st.sampled_from("ab"), inner),
+        st.builds("{},{}".format, inner, inner),
+    ),
+    max_leaves=6,
+)
+
+
+@given(MASKS)
+def test_every_mask_of_the_grammar_is_understood(text: str) -> None:
+    masks.applied(BODY, masks.parse(text))
+
+
+@given(MASKS, st.sampled_from(["{},", ",{}", "({})", "{})", "a({}", "{}/", "/{}", "{}()", "{}a(", "{}!", "a(,{})"]))
+def test_masks_that_are_none_are_refused_in_the_api_s_words(text: str, spoiled: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        masks.parse(spoiled.format(text))
+    assert (caught.value.status, caught.value.reason) == (400, "badRequest")
+
+
 @given(st.text(alphabet="ab(),/*", max_size=40))
-def test_masks_that_are_none_are_refused_in_the_api_s_words(text: str) -> None:
+def test_any_text_is_a_mask_or_refused_and_raises_nothing_else(text: str) -> None:
     with contextlib.suppress(Refusal):
         masks.applied(BODY, masks.parse(text))
 

@@ -11,6 +11,7 @@ import pytest
 from pleiades_core.errors import BadReply
 from pleiades_core.models import Candidate, ChannelId, Counts, VideoId
 from pleiades_core.youtube import parse
+from pleiades_core.youtube.parse import ChannelDetails
 
 A, B, C = VideoId("dQw4w9WgXcQ"), VideoId("AAAAAAAAAAA"), VideoId("f_________8")
 CHANNEL = ChannelId("UCooVYzDxdwTtGYAkcPmOgOw")
@@ -175,12 +176,12 @@ def test_a_search_page() -> None:
     assert page.candidates == (Candidate(video_id=A, channel_id=CHANNEL),)
     assert page.next_page_token == "CDIQAA"  # noqa: S105  a place in a list, no secret
     assert len(rejected) == 2
-    assert parse.search_page(listing(*rows)).next_page_token is None
+    assert parse.search_rows(listing(*rows))[0].next_page_token is None
 
 
 @pytest.mark.parametrize("token", [None, "", 3, "a\nb", "é", {}])
 def test_a_token_that_cannot_be_sent_back_is_none(token: object) -> None:
-    assert parse.search_page(listing(nextPageToken=token)).next_page_token is None
+    assert parse.search_rows(listing(nextPageToken=token))[0].next_page_token is None
 
 
 def test_uploads_by_either_part() -> None:
@@ -190,29 +191,39 @@ def test_uploads_by_either_part() -> None:
     page, rejected = parse.uploads_rows(listing(by_details, by_snippet, {"snippet": {}}), CHANNEL)
     assert [(one.video_id, one.channel_id) for one in page.candidates] == [(A, CHANNEL), (B, CHANNEL)]
     assert len(rejected) == 1
-    assert parse.uploads_page(listing(by_details)).candidates == ()
+    assert parse.uploads_rows(listing(by_details))[0].candidates == ()
 
 
-def test_channels_and_categories() -> None:
-    row = {"id": CHANNEL, "snippet": {"title": "n"}, "statistics": {"videoCount": "3", "hiddenSubscriberCount": True}}
+def test_channels() -> None:
+    row = {"id": CHANNEL, "statistics": {"videoCount": "3", "hiddenSubscriberCount": True}}
     (one,), rejected = parse.channels(listing(row, row, {"id": "x"}))
-    assert (one.title, one.videos, one.views, one.subscribers) == ("n", 3, None, None)
+    assert one == ChannelDetails(channel_id=CHANNEL, videos=3)
     assert len(rejected) == 2
-    rows = [{"id": "10", "snippet": {"title": "Music"}}, {"id": "x"}, {"id": 20, "snippet": 3}]
-    assert parse.categories(listing(*rows)) == {10: "Music", 20: ""}
+
+
+def test_a_field_that_nobody_reads_throws_no_channel_away() -> None:
+    """The uploads road would lose its detector; a count that is missing is None, and one that is none is no zero."""
+    odd: list[dict[str, Any]] = [
+        {"id": CHANNEL, "snippet": 3, "statistics": {"videoCount": "12", "subscriberCount": "1.2K", "viewCount": -1}},
+        {"id": "UC" + "A" * 22, "statistics": {"subscriberCount": "5"}},
+        {"id": "UC" + "B" * 21 + "A", "statistics": {"videoCount": "1.2K"}},
+    ]
+    good, rejected = parse.channels(listing(*odd))
+    assert [one.videos for one in good] == [12, None]
+    assert [one.reason for one in rejected] == ["videoCount is no count"]
 
 
 def test_when_candidates_were_published() -> None:
     """As far as the page says; a video is not lost for a date that cannot be read."""
     snippets = [{"channelId": CHANNEL, "publishedAt": given} for given in ("2026-02-01T10:00:00Z", "soon", None)]
-    page = parse.search_page(
+    page, _ = parse.search_rows(
         listing(*({"id": {"videoId": one}, "snippet": snippet} for one, snippet in zip((A, B, C), snippets, strict=True)))
     )
     assert [one.published_at for one in page.candidates] == [datetime(2026, 2, 1, 10, tzinfo=UTC), None, None]
     added = {"publishedAt": "2026-02-02T00:00:00Z"}
     row = {"contentDetails": {"videoId": A, "videoPublishedAt": "2026-02-01T10:00:00Z"}, "snippet": added}
     private = {"contentDetails": {"videoId": B}, "snippet": added}
-    uploads = parse.uploads_page(listing(row, private), CHANNEL)
+    uploads, _ = parse.uploads_rows(listing(row, private), CHANNEL)
     assert [one.published_at for one in uploads.candidates] == [datetime(2026, 2, 1, 10, tzinfo=UTC), None]
 
 

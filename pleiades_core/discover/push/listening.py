@@ -14,7 +14,7 @@ import uvicorn
 
 from pleiades_core.clock import Clock
 from pleiades_core.discover.push.callbacks import callbacks_of
-from pleiades_core.discover.push.notices import Inbox
+from pleiades_core.discover.push.notices import NoticeWriter
 from pleiades_core.discover.push.receiver import Receiver
 from pleiades_core.errors import ConfigurationError
 from pleiades_core.settings import Settings
@@ -40,12 +40,12 @@ class Listener:
 
 
 @contextlib.contextmanager
-def listening(database: Database, clock: Clock, settings: Settings, *, inbox: Inbox | None = None) -> Iterator[Listener]:
+def listening(database: Database, clock: Clock, settings: Settings, *, inbox: NoticeWriter | None = None) -> Iterator[Listener]:
     """Serve the receiver at `push_host`:`push_port` (0: any free one) for the length of a block.
 
     Raises ConfigurationError when push is not set up or the port is taken. At the end, calls in flight get their answer.
     """
-    receiver = Receiver(database, clock, callbacks_of(settings), inbox or Inbox(database, clock))
+    receiver = Receiver(database, clock, callbacks_of(settings), inbox or NoticeWriter(database, clock))
     ended = threading.Event()
     with contextlib.closing(receiver), _bound(settings.push_host, settings.push_port) as bound:
         server = uvicorn.Server(
@@ -81,13 +81,6 @@ def listening(database: Database, clock: Clock, settings: Settings, *, inbox: In
         finally:
             server.should_exit = True
             thread.join()
-
-
-@contextlib.contextmanager
-def running(database: Database, clock: Clock, settings: Settings) -> Iterator[str]:
-    """`listening`, for those who only want the address."""
-    with listening(database, clock, settings) as listener:
-        yield listener.base_url
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -25,7 +25,7 @@ from pleiades_core.models import ChannelId
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 
-QUERIES = load_queries("push")
+_SQL = load_queries("inbox")
 
 #: Rows; three days of 100,000 without a single hunt, 40 MB of SQL. More is refused, and the hub repeats it later.
 MOST_ROWS = 300_000
@@ -36,11 +36,13 @@ PATIENCE_S = 8.0
 #: A full inbox is counted again after so long: hunts empty it.
 _COUNT_AGAIN_S = 1.0
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class NotKept(StorageError):
     """The notice is not durable; whoever sent it should send it again."""
+
+    usual_cure = "nothing to do: the hub sends it again; `pleiades doctor` looks at the database"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Notice:
     published_at: datetime | None
 
 
-class Inbox:
+class NoticeWriter:
     """Writes notices into the table `inbox`. Used from one event loop; the writing is done in a thread of its own."""
 
     def __init__(self, database: Database, clock: Clock, *, most_rows: int = MOST_ROWS) -> None:
@@ -95,10 +97,10 @@ class Inbox:
             failure: NotKept | None = None
             try:
                 self.kept += await loop.run_in_executor(self._thread, self._write, notices)
-            except Exception as error:  # noqa: BLE001  whatever it is, nobody may wait for ever: the hub sends again
+            except Exception as error:  # whatever it is, nobody may wait for ever: the hub sends again
                 failure = error if isinstance(error, NotKept) else NotKept(f"{type(error).__name__}: {error}")
                 if not isinstance(error, psycopg.Error | PleiadesError):
-                    _log.exception("a defect kept notices from being written")
+                    log.exception("a defect kept notices from being written")
             self._note(failure)
             for _, written in taken:
                 if written.done():
@@ -119,19 +121,19 @@ class Inbox:
         }
         if self._room < len(notices) and time.monotonic() - self._counted_at >= _COUNT_AGAIN_S:
             with self._database.transaction(within_s=PATIENCE_S) as connection:
-                row = connection.execute(QUERIES.room, {"most": self._most_rows}).fetchone()
+                row = connection.execute(_SQL.room, {"most": self._most_rows}).fetchone()
             self._room, self._counted_at = int(row[0]) if row else 0, time.monotonic()
         if self._room < len(notices):
             raise NotKept(f"the inbox is full ({self._most_rows:,} rows)", cure="run `pleiades hunt`, which empties it")
         with self._database.transaction(within_s=PATIENCE_S) as connection:
-            new = connection.execute(QUERIES.keep_notices, given).rowcount
+            new = connection.execute(_SQL.keep_notices, given).rowcount
         self._room -= new
         return new
 
     def _note(self, failure: NotKept | None) -> None:
         """Warn when trouble begins and say when it is over: a hub sends thousands in between."""
         if failure and str(failure) != self.trouble:
-            _log.warning("notices are refused, the hub will send them again: %s", failure)
+            log.warning("notices are refused, the hub will send them again: %s", failure)
         elif self.trouble and not failure:
-            _log.warning("notices are kept again")
+            log.warning("notices are kept again")
         self.trouble = str(failure) if failure else None

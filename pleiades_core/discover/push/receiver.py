@@ -26,14 +26,17 @@ from starlette.types import Receive, Scope, Send
 
 from pleiades_core.clock import Clock
 from pleiades_core.discover.push.callbacks import Callbacks
-from pleiades_core.discover.push.notices import PATIENCE_S, Inbox, Notice, NotKept
-from pleiades_core.discover.push.subscriptions import LEASE, QUERIES
+from pleiades_core.discover.push.notices import PATIENCE_S, Notice, NoticeWriter, NotKept
+from pleiades_core.discover.push.subscriptions import LEASE
 from pleiades_core.errors import ApiError, PleiadesError
 from pleiades_core.models import ChannelId
 from pleiades_core.storage.postgres import Database
+from pleiades_core.storage.queries import load_queries
 from pleiades_core.videoid import decode
 from pleiades_core.youtube.atom import parse_feed
 from pleiades_core.youtube.hub import channel_of_topic, signature_is_valid
+
+_SQL = load_queries("push")
 
 #: A notice is one entry, about 1 kB; a hub may put several into one.
 _MOST_BODY_BYTES = 256 * 1024
@@ -47,7 +50,7 @@ _MOST_CHALLENGE = 2_048
 _MOST_FIELDS = 20
 
 
-class Reply(NamedTuple):
+class HttpReply(NamedTuple):
     """What a call is answered with."""
 
     status: int
@@ -56,17 +59,17 @@ class Reply(NamedTuple):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-_NOT_FOUND = Reply(404, b"not found\n")
-_DONE = Reply(204)
-_LATER = Reply(503, b"try again\n", headers=((b"retry-after", b"60"),))
+_NOT_FOUND = HttpReply(404, b"not found\n")
+_DONE = HttpReply(204)
+_LATER = HttpReply(503, b"try again\n", headers=((b"retry-after", b"60"),))
 #: The rest of the body is not read, so the connection is of no further use.
-_TOO_LARGE = Reply(413, b"too large\n", headers=((b"connection", b"close"),))
-_TOO_SLOW = Reply(408, b"too slow\n", headers=((b"connection", b"close"),))
-_WRONG_METHOD = Reply(405, b"GET or POST\n", headers=((b"allow", b"GET, POST"),))
+_TOO_LARGE = HttpReply(413, b"too large\n", headers=((b"connection", b"close"),))
+_TOO_SLOW = HttpReply(408, b"too slow\n", headers=((b"connection", b"close"),))
+_WRONG_METHOD = HttpReply(405, b"GET or POST\n", headers=((b"allow", b"GET, POST"),))
 
 
 @dataclass(slots=True)
-class Tally:
+class ReceiverCounts:
     """Calls since the start, by what became of them."""
 
     verified: int = 0
@@ -87,14 +90,14 @@ class Tally:
 class Receiver:
     """The receiver as an ASGI application; `close` it afterwards."""
 
-    def __init__(self, database: Database, clock: Clock, callbacks: Callbacks, inbox: Inbox) -> None:
+    def __init__(self, database: Database, clock: Clock, callbacks: Callbacks, inbox: NoticeWriter) -> None:
         self._database = database
         self._clock = clock
         self._callbacks = callbacks
         self._inbox = inbox
         # Verifications come in bursts after a round of asking; two connections answer hundreds a second.
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="verify")
-        self.tally = Tally()
+        self.counts = ReceiverCounts()
 
     def close(self) -> None:
         """End the threads, once what they hold is done."""
@@ -115,7 +118,7 @@ class Receiver:
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Reply | None:
+    async def _answer(self, scope: Scope, receive: Receive) -> HttpReply | None:
         verb, path = scope["method"], scope["path"]
         if verb not in {"GET", "POST"}:
             return _WRONG_METHOD
@@ -127,16 +130,16 @@ class Receiver:
         if verb == "POST":
             return await self._notice(channel_id, scope, receive)
         if not token_is_right:
-            self.tally.unasked += 1
+            self.counts.unasked += 1
             return _NOT_FOUND
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._verification, channel_id, scope["query_string"])
 
-    def _health(self) -> Reply:
-        counts = {**asdict(self.tally), "kept": self._inbox.kept, "trouble": self._inbox.trouble is not None}
-        return Reply(503 if self._inbox.trouble else 200, orjson.dumps(counts), b"application/json")
+    def _health(self) -> HttpReply:
+        counts = {**asdict(self.counts), "kept": self._inbox.kept, "trouble": self._inbox.trouble is not None}
+        return HttpReply(503 if self._inbox.trouble else 200, orjson.dumps(counts), b"application/json")
 
-    def _verification(self, channel_id: ChannelId, query: bytes) -> Reply:
+    def _verification(self, channel_id: ChannelId, query: bytes) -> HttpReply:
         """In a thread: what the hub is answered that asks whether it was us."""
         question = _question(channel_id, query)
         if question is None:
@@ -144,45 +147,45 @@ class Receiver:
         try:
             now = self._clock.now()
             given = {"channel_id": channel_id, "asked_after": now - _VERIFIED_WITHIN, "until": now + question.lease}
-            # Not in turn with hunters (watchlist.sql): whoever holds one lock and waits for no other blocks nobody for good.
+            # Not in turn with hunters (storage/locks.py): whoever holds one lock and waits for no other blocks nobody for good.
             with self._database.transaction(within_s=PATIENCE_S) as connection:
-                statement = QUERIES.confirm if question.mode == "subscribe" else QUERIES.end_lease
+                statement = _SQL.confirm if question.mode == "subscribe" else _SQL.end_lease
                 known = connection.execute(statement, given).rowcount
         except (psycopg.Error, PleiadesError):
             return _LATER
         if not known:
-            self.tally.unasked += 1
+            self.counts.unasked += 1
             return _NOT_FOUND
         if question.mode == "denied":
-            self.tally.denied += 1
+            self.counts.denied += 1
             return _DONE
-        self.tally.verified += 1
-        return Reply(200, question.challenge.encode())
+        self.counts.verified += 1
+        return HttpReply(200, question.challenge.encode())
 
-    async def _notice(self, channel_id: ChannelId, scope: Scope, receive: Receive) -> Reply | None:
-        self.tally.notices += 1
+    async def _notice(self, channel_id: ChannelId, scope: Scope, receive: Receive) -> HttpReply | None:
+        self.counts.notices += 1
         headers = dict(scope["headers"])
         body = await _body(headers, receive)
         if not isinstance(body, bytes):
-            self.tally.too_large += body is _TOO_LARGE
+            self.counts.too_large += body is _TOO_LARGE
             return body
         signature = headers.get(b"x-hub-signature", b"").decode("latin-1")
         if not signature_is_valid(signature, body, self._callbacks.secret(channel_id).encode()):
-            self.tally.forged += 1
+            self.counts.forged += 1
             return _DONE
         try:
             feed = parse_feed(body)
         except ApiError:
-            self.tally.unreadable += 1
+            self.counts.unreadable += 1
             return _DONE
         own = [entry for entry in feed.entries if entry.channel_id == channel_id]
-        self.tally.foreign += len(feed.entries) - len(own)
-        self.tally.unreadable += len(feed.rejected)
+        self.counts.foreign += len(feed.entries) - len(own)
+        self.counts.unreadable += len(feed.rejected)
         if own:
             try:
                 await self._inbox.keep([Notice(decode(entry.video_id), channel_id, entry.published_at) for entry in own])
             except NotKept:
-                self.tally.refused += 1
+                self.counts.refused += 1
                 return _LATER
         return _DONE
 
@@ -212,7 +215,7 @@ def _question(channel_id: ChannelId, query: bytes) -> _Question | None:
     return _Question(mode, challenge, min(max(lease, timedelta()), _LONGEST_LEASE))
 
 
-async def _body(headers: dict[bytes, bytes], receive: Receive) -> bytes | Reply | None:
+async def _body(headers: dict[bytes, bytes], receive: Receive) -> bytes | HttpReply | None:
     """The body of a request; or the reply to one that is too large or too slow; or None when the sender hung up."""
     length = headers.get(b"content-length", b"0")
     if not length.isdigit() or int(length) > _MOST_BODY_BYTES:

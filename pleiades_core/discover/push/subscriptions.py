@@ -17,16 +17,16 @@ import psycopg
 
 from pleiades_core.clock import Clock
 from pleiades_core.discover.push.callbacks import callbacks_of
-from pleiades_core.errors import BackendError, BadReply, RateLimited
+from pleiades_core.errors import ApiError, BadRequest, ResourceMissing
 from pleiades_core.models import ChannelId
 from pleiades_core.settings import Settings
+from pleiades_core.storage.locks import in_turn
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
-from pleiades_core.watchlist.leases import QUERIES as WATCHLIST
 from pleiades_core.youtube.hub import Hub
 from pleiades_core.youtube.parallel import ask_all
 
-QUERIES = load_queries("push")
+_SQL = load_queries("push")
 
 #: Asked for; what counts is what the hub says when it verifies. YouTube's has no documented figure, five days are what
 #: subscribers report.
@@ -61,7 +61,7 @@ def due(connection: psycopg.Connection, now: datetime, limit: int) -> list[tuple
         "now": now, "renew_before": now + RENEW_BEFORE_END, "limit": limit,
         "shortest_wait": _SHORTEST_WAIT, "longest_wait": _LONGEST_WAIT,
     }  # fmt: skip
-    return [(channel, ChannelId(channel_id)) for channel, channel_id in connection.execute(QUERIES.due_for_push, given)]
+    return [(channel, ChannelId(channel_id)) for channel, channel_id in connection.execute(_SQL.due_for_push, given)]
 
 
 def renew(database: Database, hub: Hub, clock: Clock, settings: Settings, *, limit: int) -> RenewReport:
@@ -72,9 +72,9 @@ def renew(database: Database, hub: Hub, clock: Clock, settings: Settings, *, lim
     callbacks = callbacks_of(settings)
     now = clock.now()
     with database.transaction() as connection:
-        connection.execute(WATCHLIST.in_turn)
+        in_turn(connection)
         wanted = due(connection, now, limit)
-        connection.execute(QUERIES.asking, {"now": now, "channels": [channel for channel, _ in wanted]})
+        connection.execute(_SQL.asking, {"now": now, "channels": [channel for channel, _ in wanted]})
     left = dict(wanted)
     unanswered: list[int] = []
 
@@ -83,7 +83,10 @@ def renew(database: Database, hub: Hub, clock: Clock, settings: Settings, *, lim
         del left[channel]
         try:
             hub.subscribe(channel_id, callbacks.address(channel_id), callbacks.secret(channel_id), int(LEASE.total_seconds()))
-        except (BackendError, BadReply, RateLimited):
+        except (BadRequest, ResourceMissing):
+            # The hub's answer about this channel. Anything else says something of the hub alone.
+            raise
+        except ApiError:
             unanswered.append(channel)
             raise
 
@@ -91,10 +94,10 @@ def renew(database: Database, hub: Hub, clock: Clock, settings: Settings, *, lim
         _, errors = ask_all(ask, wanted, threads=settings.parallel_calls, within_s=_ROUND_S)
     finally:
         with database.transaction() as connection:
-            connection.execute(WATCHLIST.in_turn)
-            connection.execute(QUERIES.not_asked, {"now": now, "channels": list(left)})
-            connection.execute(QUERIES.unanswered, {"now": now, "channels": unanswered})
-            state = connection.execute(QUERIES.push_state, {"now": now}).fetchone()
+            in_turn(connection)
+            connection.execute(_SQL.not_asked, {"now": now, "channels": list(left)})
+            connection.execute(_SQL.unanswered, {"now": now, "channels": unanswered})
+            state = connection.execute(_SQL.push_state, {"now": now}).fetchone()
     live, followed = state or (0, 0)
     return RenewReport(
         asked=len(wanted) - len(left), refused=len(errors), live=live, followed=followed,

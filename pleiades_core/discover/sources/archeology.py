@@ -10,70 +10,65 @@ import logging
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
-from typing import Protocol
 
 import psycopg
 
-from pleiades_core.discover.campaigns import Campaign, acknowledge, advanced, campaigns, open_ones, resumed
-from pleiades_core.discover.sources.source import Find
-from pleiades_core.errors import BackendError, BadReply, BadRequest, QuotaExhausted, RateLimited, ReplyTooLarge
-from pleiades_core.models import Page
+from pleiades_core.discover.campaigns import Campaign, acknowledge, advanced, next_turn, resume
+from pleiades_core.discover.sources.source import Fault, Find, fault_of
+from pleiades_core.errors import ApiError, QuotaExhausted
+from pleiades_core.models import Page, Pool
 from pleiades_core.storage.postgres import Database
+from pleiades_core.youtube.api import YouTube
 
 log = logging.getLogger(__name__)
 
 
-class Searching(Protocol):
-    """What this road needs of YouTube."""
-
-    def search(
-        self, term: None, /, *, published_after: datetime, published_before: datetime, category: int, order: str,
-        page_token: str | None, pool: str,
-    ) -> Page:  # fmt: skip
-        """Up to 50 videos of a category that were published between two aware instants."""
-        ...
-
-
-def archeology(database: Database, youtube: Searching, *, now: datetime, pages: int) -> Iterator[Find]:
-    """Up to `pages` pages of the campaigns that are open, of each in turn.
+def archeology(database: Database, youtube: YouTube, *, now: datetime, pages: int) -> Iterator[Find]:
+    """Up to `pages` pages of the campaigns that are open, cell by cell, and a cell of each in turn.
 
     Ends when the pool's quota is spent: the past can wait. Raises what else `YouTube.search` raises.
     """
+    if pages <= 0:
+        return
     with database.transaction() as connection:
-        waiting = open_ones(campaigns(connection))
+        waiting = resume(connection, now)
     for _ in range(pages):
         if not waiting:
             return
-        held = waiting.pop(0)
-        campaign = resumed(held, now)
+        campaign = next_turn(waiting)
+        waiting.remove(campaign)
+        anew = False
         try:
             page = youtube.search(
                 None, published_after=campaign.since, published_before=campaign.until, category=campaign.category,
-                order="viewCount", page_token=campaign.page_token, pool="archeology",
+                order="viewCount", page_token=campaign.page_token, pool=Pool.ARCHEOLOGY,
             )  # fmt: skip
         except QuotaExhausted as error:
             log.info("archeology ends for today: %s", error)
             return
-        except (BadRequest, ReplyTooLarge) as error:
-            # It would be refused again: a token that is no longer understood, a category that search does not know.
-            log.warning("cell %s of campaign %s is passed over: %s", campaign.cell, campaign.name, error)
+        except ApiError as error:
+            if fault_of(error) is Fault.ACCESS:
+                raise
             page, said = Page(candidates=(), next_page_token=None), str(error)
-        except (BackendError, BadReply, RateLimited) as error:
-            # An outage: the cursor stays. The call counts, so that another campaign comes first the next time.
-            yield _find(campaign, Page(candidates=(), next_page_token=None), held, held, error=str(error))
-            raise
+            if fault_of(error) is Fault.OUTAGE:
+                # The cursor stays. The call counts: another campaign comes first the next time, or when the token has died.
+                yield _find(campaign, page, campaign, error=said)
+                raise
+            # A token that is no longer understood says nothing of its cell, unlike a category that search does not know.
+            anew = campaign.page_token is not None
+            log.warning("cell %s of campaign %s: %s", campaign.cell, campaign.name, error)
         else:
             said = ""
-        after = advanced(campaign, page.next_page_token, now)
-        yield _find(campaign, page, held, after, error=said)
+        after = advanced(campaign, page.next_page_token, now, anew=anew)
+        yield _find(campaign, page, after, error=said)
         if after.finished_at is None:
             waiting.append(after)
 
 
-def _find(asked: Campaign, page: Page, held: Campaign, after: Campaign, *, error: str) -> Find:
+def _find(asked: Campaign, page: Page, after: Campaign, *, error: str) -> Find:
     return Find(
         road="archeology", arm=asked.cell, candidates=page.candidates, error=error,
-        acknowledge=partial(_note, held, after, len(page.candidates)),
+        acknowledge=partial(_note, asked, after, len(page.candidates)),
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 Belongs here: which charts are read when. Since 21 July 2025 there are three: music, movies and gaming; the page of trending
 videos is gone, and with it the chart of everything (youtube/api.py has the source). What is on a chart has risen already:
-charts find what searches missed, not what will rise.
+charts find what searches missed, not what will rise. Does not belong here: the reply (youtube/parse.py).
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from datetime import datetime, timedelta
 import psycopg
 
 from pleiades_core.clock import Clock
-from pleiades_core.discover.admission import QUERIES
-from pleiades_core.discover.sources.source import Find, Found
-from pleiades_core.errors import ApiError, BadReply, BadRequest, ResourceMissing
+from pleiades_core.discover.sources.source import Fault, Find, Found, fault_of
+from pleiades_core.errors import ApiError
 from pleiades_core.models import Candidate
 from pleiades_core.storage.postgres import Database
+from pleiades_core.storage.queries import load_queries
 from pleiades_core.youtube.api import CHART_CATEGORIES, YouTube
 
 log = logging.getLogger(__name__)
+
+_SQL = load_queries("pulls")
 
 #: A chart changes slowly.
 READ_AGAIN = timedelta(hours=12)
@@ -33,9 +35,12 @@ def charts(database: Database, youtube: YouTube, clock: Clock, *, regions: Seque
     """The charts that were not read for a while, for at most `units` general units. Raises what `YouTube.chart` raises."""
     now = clock.now()
     with database.transaction() as connection:
-        read = dict(connection.execute(QUERIES.last_pulls, {"road": "charts", "since": now - READ_AGAIN}).fetchall())
+        pulls = connection.execute(_SQL.last_pulls, {"road": "charts", "since": now - READ_AGAIN}).fetchall()
+    asked = {arm: asked_at for arm, asked_at, _ in pulls}
+    read = {arm for arm, _, answered_at in pulls if answered_at is not None}
     due = [(region, category) for region in regions for category in CHART_CATEGORIES if _arm(region, category) not in read]
-    for region, category in due:
+    # What an outage met is due, after all others: it may be what brings the service down.
+    for region, category in sorted(due, key=lambda one: (_arm(*one) in asked, asked.get(_arm(*one), now))):
         if units < A_CHART:
             return
         units -= A_CHART
@@ -60,6 +65,8 @@ def _chart(youtube: YouTube, clock: Clock, region: str, category: int) -> Iterat
             if token is None:
                 break
     except ApiError as error:
+        if not found and fault_of(error) is Fault.ACCESS:
+            raise
         log.info("chart %s: %s", _arm(region, category), error)
         failure = error
     yield Find(
@@ -70,7 +77,7 @@ def _chart(youtube: YouTube, clock: Clock, region: str, category: int) -> Iterat
         acknowledge=_nothing,
     )  # fmt: skip
     # Not every region has every chart.
-    if failure is not None and not isinstance(failure, ResourceMissing | BadRequest | BadReply):
+    if failure is not None and fault_of(failure) is not Fault.QUESTION:
         raise failure
 
 

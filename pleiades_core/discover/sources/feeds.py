@@ -2,7 +2,8 @@
 
 Belongs here: whose feed is read next, and telling a channel's failure from an outage. Does not belong here: HTTP and XML
 (youtube/feeds.py, youtube/atom.py). Feeds answered 404 or 500 for days in 2024 and 2026, so a failure says nothing of a
-channel: it is asked again, less often, and its count answers for it meanwhile (uploads.py).
+channel: it is asked again, less often, and its count answers for it meanwhile (uploads.py). An empty feed of a channel that has
+uploads is such a failure.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ from functools import partial
 
 import psycopg
 
-from pleiades_core.discover.channels import LEAST_RATE, QUERIES, uploads_a_day
-from pleiades_core.discover.sources.source import Find
+from pleiades_core.discover.channels import LEAST_RATE, uploads_a_day
+from pleiades_core.discover.sources.source import Fault, Find, fault_of
 from pleiades_core.errors import ApiError, BackendError, ResourceMissing
 from pleiades_core.models import Candidate, ChannelId
 from pleiades_core.storage.postgres import Database
+from pleiades_core.storage.queries import load_queries
 from pleiades_core.youtube.atom import Feed
 from pleiades_core.youtube.feeds import Feeds
 from pleiades_core.youtube.parallel import ask_all
 
 log = logging.getLogger(__name__)
+
+_SQL = load_queries("channels")
 
 #: Entries of a whole feed.
 ENTRIES = 15
@@ -39,12 +43,15 @@ _ROAD_S = 300.0
 #: So large a share of a portion failing is an outage, and reading on would be of no use to anybody.
 _OUTAGE = 0.8
 
+#: Ordinal, id, and whether it is known to have uploads.
+_Row = tuple[int, ChannelId, bool]
+
 
 def feeds(database: Database, atom: Feeds, *, now: datetime, limit: int, parallel: int) -> Iterator[Find]:
     """The feeds of up to `limit` channels, those that promise most unseen uploads. Raises BackendError in an outage."""
-    words = {"now": now, "again": READ_AGAIN, "lost": LOST_BY_PUSH, "limit": limit}
+    words = {"now": now, "again": READ_AGAIN, "lost": LOST_BY_PUSH, "least": LEAST_RATE, "limit": limit}
     with database.transaction() as connection:
-        rows = connection.execute(QUERIES.feeds_due, words).fetchall()
+        rows = connection.execute(_SQL.feeds_due, words).fetchall()
     until = time.monotonic() + _ROAD_S
     for start in range(0, len(rows), _PORTION):
         portion = rows[start : start + _PORTION]
@@ -55,9 +62,7 @@ def feeds(database: Database, atom: Feeds, *, now: datetime, limit: int, paralle
         failed, said = list(failures), next((str(error) for error in failures.values()), "")
         in_time = time.monotonic() < until
         broken_off = (
-            in_time
-            and any(not isinstance(error, ResourceMissing) for error in errors)
-            and len(read) + len(failed) < len(portion)
+            in_time and any(fault_of(error) is Fault.OUTAGE for error in errors) and len(read) + len(failed) < len(portion)
         )
         yield Find(
             road="feeds", error=f"{len(failed)} of {len(portion)} feeds failed: {said}" if failed else "",
@@ -74,26 +79,28 @@ def feeds(database: Database, atom: Feeds, *, now: datetime, limit: int, paralle
             return
 
 
-def _read(atom: Feeds, failures: dict[int, ApiError], row: tuple[int, ChannelId]) -> tuple[tuple[int, ChannelId], Feed]:
+def _read(atom: Feeds, failures: dict[int, ApiError], row: _Row) -> tuple[_Row, Feed]:
+    channel, channel_id, has_uploads = row
     try:
-        return row, atom.read(row[1])
+        feed = atom.read(channel_id)
+        if has_uploads and not feed.entries:
+            raise ResourceMissing("the feed is empty, and the channel has uploads")
     except ApiError as error:
-        failures[row[0]] = error
+        failures[channel] = error
         raise
+    return row, feed
 
 
-def _note(
-    read: Sequence[tuple[tuple[int, ChannelId], Feed]], failed: list[int], connection: psycopg.Connection, now: datetime
-) -> None:
+def _note(read: Sequence[tuple[_Row, Feed]], failed: list[int], connection: psycopg.Connection, now: datetime) -> None:
     published = [[entry.published_at for entry in feed.entries] for _, feed in read]
     rates = [uploads_a_day(instants, ENTRIES, now) or LEAST_RATE for instants in published]
     # Only a full feed can hide what is older than its oldest entry.
     oldest = [min(instants) if len(instants) >= ENTRIES else None for instants in published]
     connection.execute(
-        QUERIES.note_feeds,
+        _SQL.note_feeds,
         {
-            "channels": [channel for (channel, _), _ in read], "rates": rates, "oldest": oldest,
+            "channels": [row[0] for row, _ in read], "rates": rates, "oldest": oldest,
             "entries": [len(instants) for instants in published], "now": now,
         },
     )  # fmt: skip
-    connection.execute(QUERIES.note_feed_failures, {"channels": failed, "now": now})
+    connection.execute(_SQL.note_feed_failures, {"channels": failed, "now": now})

@@ -11,11 +11,13 @@ from functools import partial
 
 import psycopg
 
-from pleiades_core.discover.admission import QUERIES
 from pleiades_core.discover.sources.source import Find
 from pleiades_core.models import Candidate
 from pleiades_core.storage.postgres import Database
+from pleiades_core.storage.queries import load_queries
 from pleiades_core.videoid import encode
+
+_SQL = load_queries("inbox")
 
 #: Taken in one hunt: describing them costs 400 units.
 _MOST = 20_000
@@ -24,7 +26,7 @@ _MOST = 20_000
 def inbox(database: Database, road: str) -> Iterator[Find]:
     """Everything that waits on one of the roads `push` and `manual`. It leaves the inbox once it is claimed."""
     with database.transaction() as connection:
-        rows = connection.execute(QUERIES.waiting, {"road": road, "limit": _MOST}).fetchall()
+        rows = connection.execute(_SQL.waiting, {"road": road, "limit": _MOST}).fetchall()
     if rows:
         yield Find(
             road=road,
@@ -36,5 +38,11 @@ def inbox(database: Database, road: str) -> Iterator[Find]:
         )
 
 
+def waiting(connection: psycopg.Connection, before: datetime) -> int:
+    """How many came in before an instant, on either road, and wait."""
+    row = connection.execute(_SQL.waiting_since, {"before": before}).fetchone()
+    return row[0] if row else 0
+
+
 def _taken(road: str, id8s: list[int], connection: psycopg.Connection, _now: datetime) -> None:
-    connection.execute(QUERIES.taken, {"road": road, "id8s": id8s})
+    connection.execute(_SQL.taken, {"road": road, "id8s": id8s})

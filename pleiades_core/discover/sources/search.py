@@ -12,29 +12,21 @@ import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol
 
 import psycopg
 
-from pleiades_core.discover.sources.source import Find
+from pleiades_core.discover.sources.source import Fault, Find, fault_of
 from pleiades_core.discover.terms import SearchTurn, acknowledge, take_turns
-from pleiades_core.errors import BackendError, BadReply, BadRequest, RateLimited
+from pleiades_core.errors import ApiError
 from pleiades_core.models import Page
 from pleiades_core.storage.postgres import Database
+from pleiades_core.youtube.api import YouTube
 
 log = logging.getLogger(__name__)
 
 
-class Searching(Protocol):
-    """What this road needs of YouTube."""
-
-    def search(self, term: str, /, *, published_after: datetime, page_token: str | None) -> Page:
-        """Up to 50 videos about `term`, published after an aware instant, newest first."""
-        ...
-
-
 def search(
-    database: Database, youtube: Searching, *, now: datetime, pages: int, window: timedelta, rng: random.Random
+    database: Database, youtube: YouTube, *, now: datetime, pages: int, window: timedelta, rng: random.Random
 ) -> Iterator[Find]:
     """A page of each of `pages` terms. Raises what `YouTube.search` raises."""
     with database.transaction() as connection:
@@ -42,15 +34,15 @@ def search(
     for turn in turns:
         try:
             page = youtube.search(turn.term, published_after=turn.published_after, page_token=turn.page_token)
-        except (BadRequest, BadReply) as error:
-            # A token that is no longer understood, a term that never was, a page that swells: one term must not stop the
-            # others. It waits for its next turn, from the first page.
+        except ApiError as error:
+            if fault_of(error) is Fault.ACCESS:
+                raise
+            # A token that is no longer understood, a term that never was, a page that swells: the term waits for its next turn,
+            # from the first page. In an outage as well: next time another term is first.
             log.warning("search for %r: %s", turn.term, error)
             yield Find(road="search", arm=turn.term, acknowledge=partial(_note, turn, None), error=str(error))
-        except (BackendError, RateLimited) as error:
-            # An outage, or a term that brings YouTube down: the search ends for now, and next time another term is first.
-            yield Find(road="search", arm=turn.term, acknowledge=partial(_note, turn, None), error=str(error))
-            raise
+            if fault_of(error) is Fault.OUTAGE:
+                raise
         else:
             yield Find(road="search", arm=turn.term, candidates=page.candidates, acknowledge=partial(_note, turn, page))
 

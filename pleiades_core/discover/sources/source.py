@@ -1,6 +1,7 @@
 """What every road has in common.
 
-Belongs here: `Find`, the roads' names and their bits. Does not belong here: any single road.
+Belongs here: `Find`, the roads' names and their bits, what a failed question means for its road. Does not belong here: any
+single road.
 """
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from types import MappingProxyType
 
 import psycopg
 
+from pleiades_core.errors import KeyRefused, PleiadesError, QuotaExhausted
 from pleiades_core.models import Candidate, VideoDetails
 
 #: Every road, and its bit in `videos.roads`: which roads came upon a video. Bits are never given to another road.
@@ -42,3 +45,22 @@ class Find:
     def name(self) -> str:
         """Where a video was found, as it is kept with it: `search:lofi`, `uploads`."""
         return f"{self.road}:{self.arm}" if self.arm else self.road
+
+
+class Fault(Enum):
+    """Whose fault it is that a question failed, and so what its road does."""
+
+    #: The question's own, and it would fail again: it is passed over and noted, the others are asked.
+    QUESTION = "question"
+    #: YouTube's, as far as one can see: the road stops for now and says so, and the question is asked again. Where roads take
+    #: turns another one comes first the next time, since a question that brings YouTube down looks the same.
+    OUTAGE = "outage"
+    #: Nobody's: quota is spent, or no key is taken. The road ends, and nothing is noted of the question.
+    ACCESS = "access"
+
+
+def fault_of(error: PleiadesError) -> Fault:
+    """What an error, after all its retries, says about the question that met it. Pure."""
+    if isinstance(error, QuotaExhausted | KeyRefused):
+        return Fault.ACCESS
+    return Fault.OUTAGE if error.retry_helps else Fault.QUESTION

@@ -4,7 +4,8 @@ Belongs here: `channels.list` as the detector of change, 50 channels for one uni
 moved. Does not belong here: which lists are worth it (channels.py), how many units there are (roads.py).
 
 A list costs as much as checking 50 channels, so no channel is listed whose count stands still. Where units are short the
-richest lists come first; what is not listed adds up, until it is worth a unit.
+richest lists come first; what is not listed adds up, until it is worth a unit. A reply that is less than the count promised is
+no reading: what moved stays, and is asked for again, a few times and ever later.
 """
 
 from __future__ import annotations
@@ -18,17 +19,20 @@ from typing import TypeVar
 
 import psycopg
 
-from pleiades_core.discover.channels import LEAST_RATE, QUERIES, ToList, affordable, uploads_a_day
-from pleiades_core.discover.sources.source import Find
-from pleiades_core.errors import ApiError, BadReply, BadRequest, ResourceMissing
-from pleiades_core.models import Candidate, ChannelId
+from pleiades_core.discover.channels import LEAST_RATE, ToList, affordable, uploads_a_day
+from pleiades_core.discover.sources.source import Acknowledge, Fault, Find, fault_of
+from pleiades_core.errors import ApiError, BadRequest, EmptyReply
+from pleiades_core.models import Bucket, Candidate, ChannelId, Pool, VideoId
 from pleiades_core.storage.postgres import Database
+from pleiades_core.storage.queries import load_queries
 from pleiades_core.youtube.api import IDS_PER_CALL, YouTube
 from pleiades_core.youtube.parallel import ask_all
 from pleiades_core.youtube.parse import ChannelDetails
-from pleiades_core.youtube.quota import GENERAL, Reservation
+from pleiades_core.youtube.quota import Reservation
 
 log = logging.getLogger(__name__)
+
+_SQL = load_queries("channels")
 
 #: A channel that something looked at within this is not checked again.
 CHECK_AGAIN = timedelta(hours=1)
@@ -41,11 +45,18 @@ _MOST_CHECKS = 0.5
 FIRST_LIST = 10
 #: Lists looked at in one hunt: more than any budget pays for.
 _MOST_LISTS = 5_000
+#: A list that showed nothing, or broke off, though its count moved, is asked again after this, then after twice as long, and so
+#: on; after so many times in a row, two and a half days, it is believed. That is what one lasting oddity may cost: 6 units.
+LIST_AGAIN = timedelta(hours=2)
+MOST_LIST_FAILURES = 6
+#: So many lists of a lot, and most of it, are an outage: the others would be paid for in vain.
+_OUTAGE = 3
 
 #: Units of the questions that are asked before what they brought is settled.
 _LOT = 50
 
 _Row = tuple[int, ChannelId]
+_Checked = tuple[Sequence[_Row], tuple[ChannelDetails, ...], str]
 _Asked = TypeVar("_Asked")
 
 
@@ -58,8 +69,8 @@ def uploads(database: Database, youtube: YouTube, *, now: datetime, units: int, 
     """
     with database.transaction() as connection:
         words = {"now": now, "again": CHECK_AGAIN, "limit": max(0, units) * IDS_PER_CALL}
-        due = connection.execute(QUERIES.checks_due, words).fetchall()
-        followed = connection.execute(QUERIES.followed).fetchone()
+        due = connection.execute(_SQL.checks_due, words).fetchall()
+        followed = connection.execute(_SQL.followed).fetchone()
     sweep = math.ceil((followed[0] if followed else 0) / IDS_PER_CALL / SWEEP_HUNTS)
     asking = _Asking(database, youtube, now, parallel)
     left = float(units)
@@ -86,30 +97,35 @@ class _Asking:
 
     def check(self, rows: Sequence[_Row]) -> Iterator[Find]:
         """Ask for the counts of channels; a find without candidates for every 50. Raises the first error, after the finds."""
-        for lot in _lots([rows[start : start + IDS_PER_CALL] for start in range(0, len(rows), IDS_PER_CALL)], lambda _: 1):
-            with self._youtube.reserved(GENERAL, "hunting", len(lot)) as reservation:
-                checked, errors = ask_all(partial(_check, self._youtube, reservation), lot, threads=self._parallel)
-            rows_of_lot = [row for portion, _ in checked for row in portion]
-            self._moved |= _moved(self._database, rows_of_lot, [one for _, details in checked for one in details])
-            for portion, details in checked:
-                yield Find(road="uploads", acknowledge=partial(_note_checks, portion, details))
+        calls = math.ceil(len(rows) / IDS_PER_CALL)
+        # Mixed: those that upload least come last, those that are gone among them, and a call for these alone has no answer.
+        for lot in _lots([rows[start::calls] for start in range(calls)], lambda _: 1):
+            empty: list[_Checked] = []
+            with self._youtube.reserved(Bucket.GENERAL, Pool.HUNTING, len(lot)) as reservation:
+                checked, errors = ask_all(partial(_check, self._youtube, reservation, empty), lot, threads=self._parallel)
+            rows_of_lot = [row for portion, *_ in checked for row in portion]
+            self._moved |= _moved(self._database, self._now, rows_of_lot, [one for _, details, _ in checked for one in details])
+            for portion, details, said in [*checked, *empty]:
+                yield Find(road="uploads", acknowledge=partial(_note_checks, portion, details), error=said)
             if errors:
                 raise errors[0]
 
     def list(self, units: float) -> Generator[Find, None, float]:
         """List what `units` pay for; what was spent, describing included. Raises the first error, after the finds."""
         with self._database.transaction() as connection:
-            known = connection.execute(QUERIES.lists_due, {"limit": _MOST_LISTS}).fetchall()
+            words = {"now": self._now, "again": LIST_AGAIN, "limit": _MOST_LISTS}
+            known = connection.execute(_SQL.lists_due, words).fetchall()
         waiting = {row[0]: ToList(channel=row[0], channel_id=row[1], moved=row[2]) for row in known} | self._moved
         chosen = affordable([one for one in waiting.values() if one.moved and one.channel not in self._listed], units)
         self._listed |= {one.channel for one in chosen}
         for lot in _lots(chosen, lambda one: one.pages):
-            with self._youtube.reserved(GENERAL, "hunting", sum(one.pages for one in lot)) as reservation:
+            with self._youtube.reserved(Bucket.GENERAL, Pool.HUNTING, sum(one.pages for one in lot)) as reservation:
                 ask = partial(_list, self._youtube, reservation, self._now)
-                finds, errors = ask_all(ask, lot, threads=self._parallel)
-            yield from finds
-            if errors:
-                raise errors[0]
+                answers, errors = ask_all(ask, lot, threads=self._parallel)
+            yield from (find for find, _ in answers)
+            broken = [error for _, error in answers if error is not None and fault_of(error) is Fault.OUTAGE]
+            if errors or (len(broken) >= _OUTAGE and len(broken) > len(lot) / 2):
+                raise [*errors, *broken][0]
         return sum(one.cost for one in chosen)
 
 
@@ -125,10 +141,19 @@ def _lots(wanted: Sequence[_Asked], cost: Callable[[_Asked], int]) -> Iterator[l
         yield lot
 
 
-def _check(
-    youtube: YouTube, reservation: Reservation | None, rows: Sequence[_Row]
-) -> tuple[Sequence[_Row], tuple[ChannelDetails, ...]]:
-    return rows, youtube.channels([channel_id for _, channel_id in rows], reservation=reservation)
+def _check(youtube: YouTube, reservation: Reservation | None, empty: list[_Checked], rows: Sequence[_Row]) -> _Checked:
+    try:
+        return rows, youtube.channels([channel_id for _, channel_id in rows], reservation=reservation), ""
+    except EmptyReply as error:
+        # Not believed, and not the first thing that the next hunt asks either: counts add up, so a late check misses nothing.
+        empty.append((rows, (), str(error)))
+        raise
+    except ApiError as error:
+        if fault_of(error) is not Fault.QUESTION:
+            raise
+        # The sweep goes on with others.
+        log.warning("a check of %d channels is passed over: %s", len(rows), error)
+        return rows, (), str(error)
 
 
 def _note_checks(
@@ -137,17 +162,19 @@ def _note_checks(
     channels = {channel_id: channel for channel, channel_id in rows}
     counted = {channels[one.channel_id]: one.videos for one in details if one.videos is not None}
     words = {"channels": list(counted), "videos": [min(videos, 2**31 - 1) for videos in counted.values()]}
-    connection.execute(QUERIES.note_checks, {**words, "first": FIRST_LIST, "least": LEAST_RATE, "now": now})
+    connection.execute(_SQL.note_checks, {**words, "first": FIRST_LIST, "least": LEAST_RATE, "now": now})
     absent = [channel for channel in channels.values() if channel not in counted]
-    connection.execute(QUERIES.note_absent, {"channels": absent, "least": LEAST_RATE, "now": now})
+    # A reply without any of them says nothing of each: a gateway's looks the same.
+    connection.execute(_SQL.note_absent, {"channels": absent, "others": bool(counted), "least": LEAST_RATE, "now": now})
 
 
-def _moved(database: Database, checked: Sequence[_Row], fresh: Sequence[ChannelDetails]) -> dict[int, ToList]:
+def _moved(database: Database, now: datetime, checked: Sequence[_Row], fresh: Sequence[ChannelDetails]) -> dict[int, ToList]:
     """What the counts of these channels say together with what was known: unseen uploads by channel, 0 included."""
     counts = {one.channel_id: one.videos for one in fresh if one.videos is not None}
     ids = dict(checked)
     with database.transaction() as connection:
-        before = connection.execute(QUERIES.counts_moved, {"channels": list(ids)}).fetchall()
+        words = {"channels": list(ids), "now": now, "again": LIST_AGAIN}
+        before = connection.execute(_SQL.counts_moved, words).fetchall()
     moved: dict[int, ToList] = {}
     for channel, videos, known, was_listed in before:
         count = counts.get(ids[channel])
@@ -157,34 +184,51 @@ def _moved(database: Database, checked: Sequence[_Row], fresh: Sequence[ChannelD
     return moved
 
 
-def _list(youtube: YouTube, reservation: Reservation | None, now: datetime, wanted: ToList) -> Find:
-    candidates: list[Candidate] = []
-    failure: ApiError | None = None
-    try:
-        token = None
-        for _ in range(wanted.pages):
+def _list(youtube: YouTube, reservation: Reservation | None, now: datetime, wanted: ToList) -> tuple[Find, ApiError | None]:
+    """What a list shows, and what kept it from showing all. Raises what came instead of it."""
+    shown, failure = _pages(youtube, reservation, wanted)
+    fault = failure and fault_of(failure)
+    if fault is None or (fault is Fault.QUESTION and not shown):
+        # Where it is refused altogether the channel is gone, or hides its uploads: it waits until its count moves again.
+        rate = uploads_a_day((one.published_at for one in shown), IDS_PER_CALL, now)
+        noting: Acknowledge = partial(_note_list, {"channel": wanted.channel, "rate": rate})
+    elif fault is Fault.ACCESS:
+        # What came is paid for; the rest is asked for when there is quota again.
+        noting = _nothing
+    else:
+        noting = partial(_note_list_failure, wanted.channel)
+    return Find(road="uploads", candidates=shown, error=str(failure or ""), acknowledge=noting), failure
+
+
+def _pages(youtube: YouTube, reservation: Reservation | None, wanted: ToList) -> tuple[tuple[Candidate, ...], ApiError | None]:
+    shown: dict[VideoId, Candidate] = {}
+    token, pages, anew = None, wanted.pages, False
+    while pages:
+        try:
             page = youtube.uploads(wanted.channel_id, token, reservation=reservation)
-            candidates += page.candidates
-            token = page.next_page_token
-            if token is None:
-                break
-    except (ResourceMissing, BadRequest, BadReply) as error:
-        # The channel is gone, hides its uploads, or answers nonsense: it waits until its count moves again.
-        log.info("uploads of %s: %s", wanted.channel_id, error)
-        failure = error
-    except ApiError as error:
-        if not candidates:
-            raise
-        # What came is paid for; the channel is listed again by the next hunt.
-        return Find(road="uploads", candidates=tuple(candidates), error=str(error), acknowledge=_nothing)
-    rate = uploads_a_day((one.published_at for one in candidates), IDS_PER_CALL, now)
-    noting = partial(_note_list, {"channel": wanted.channel, "rate": rate})
-    return Find(road="uploads", candidates=tuple(candidates), error=str(failure or ""), acknowledge=noting)
+        except ApiError as error:
+            if isinstance(error, BadRequest) and token is not None and not anew:
+                # The token is refused, and not the list: it is begun once again.
+                token, pages, anew = None, wanted.pages, True
+                continue
+            if not shown and fault_of(error) is not Fault.QUESTION:
+                raise
+            log.info("uploads of %s: %s", wanted.channel_id, error)
+            return tuple(shown.values()), error
+        shown |= {one.video_id: one for one in page.candidates}
+        token = page.next_page_token
+        pages = pages - 1 if token else 0
+    empty = None if shown else EmptyReply(f"the uploads list is empty, and {wanted.moved} were expected")
+    return tuple(shown.values()), empty
 
 
 def _note_list(words: dict[str, object], connection: psycopg.Connection, now: datetime) -> None:
-    connection.execute(QUERIES.note_list, {**words, "now": now})
+    connection.execute(_SQL.note_list, {**words, "now": now})
+
+
+def _note_list_failure(channel: int, connection: psycopg.Connection, now: datetime) -> None:
+    connection.execute(_SQL.note_list_failure, {"channel": channel, "most": MOST_LIST_FAILURES, "now": now})
 
 
 def _nothing(_connection: psycopg.Connection, _now: datetime) -> None:
-    """The list was not read to its end: what is noted of the channel stays."""
+    """What is noted of the channel stays."""

@@ -8,7 +8,7 @@ returning batch_id
 select batch_id, sha256, rows from batches where dataset = %(dataset)s and day = %(day)s
 
 -- unfolded_days: days with committed batches that no closed day holds yet
-select dataset, day, count(*) from batches where not folded group by dataset, day order by day, dataset
+select distinct dataset, day from batches where not folded order by day, dataset
 
 -- mark_folded: the day's file holds these batches
 update batches set folded = true
@@ -24,7 +24,7 @@ on conflict (dataset, day) do update set
 where days.generation <= excluded.generation
 
 -- day: a closed day
-select generation, sha256, rows, bytes, batches, closed_at from days where dataset = %(dataset)s and day = %(day)s
+select generation, sha256, rows, batches from days where dataset = %(dataset)s and day = %(day)s
 
 -- sweepable_days: closed days whose file has held its batches for long enough
 select dataset, day, sha256 from days where closed_at < %(before)s order by day, dataset
@@ -33,7 +33,7 @@ select dataset, day, sha256 from days where closed_at < %(before)s order by day,
 delete from batches where dataset = %(dataset)s and day = %(day)s and folded and batch_id = any(%(batch_ids)s)
 
 -- all_batches: the whole manifest
-select dataset, day, batch_id, sha256, rows, bytes, adopted, folded from batches order by dataset, day, batch_id
+select dataset, day, batch_id, sha256 from batches order by dataset, day, batch_id
 
 -- all_days: every closed day
-select dataset, day, generation, sha256, rows, bytes, batches, closed_at from days order by dataset, day
+select dataset, day, sha256 from days order by dataset, day

@@ -9,9 +9,21 @@ on conflict (name) do nothing
 delete from campaigns where name = %(name)s
 
 -- campaigns: all of them, those first that were asked least
-select name, first_month, last_month, categories, month, category, pages, page_token, token_at, searches, found, finished_at
+select name, first_month, last_month, categories, month, category, pages, page_token, token_at, searches, found, cut, finished_at
 from campaigns
 order by searches, name
+
+-- leave_cell: the token of its next page has died; nobody has asked for it meanwhile
+update campaigns c
+set month = %(month)s, category = %(category)s, pages = 0, page_token = null, token_at = %(now)s, cut = c.cut + 1,
+    finished_at = case when %(finished)s then %(now)s end
+from (
+    select name from campaigns
+    where name = %(name)s and finished_at is null and month = %(held_month)s and category = %(held_category)s
+      and page_token = %(held_token)s
+    for no key update skip locked
+) as present
+where c.name = present.name
 
 -- ack_page: a page is durable; the cursor moves only from where the page was asked for, what was found counts in any case
 update campaigns c

@@ -1,11 +1,11 @@
--- Followed channels: whose feed to read, whose count to check, whose uploads to list. A few hundred thousand rows, scanned
--- whole: no index on anything that changes, so that every update stays in its page.
+-- Table channels: whose feed to read, whose count to check, whose uploads to list. A few hundred thousand rows, which are
+-- scanned; there is no index on anything that changes, so that every update stays in its page.
 
--- feeds_due: channels whose feeds promise most unseen uploads; a live subscription leaves only what the hub loses, and its feed
--- is read once a day at most
-select channel, channel_id from channels
+-- feeds_due: channels whose feeds promise most unseen uploads, and whether an empty feed would be a lie; a live subscription
+-- leaves only what the hub loses, and its feed is read once a day at most
+select channel, channel_id, coalesce(videos > 0, uploads_a_day > %(least)s) from channels
 where (feed_at is null or feed_at <= %(now)s - %(again)s::interval * case when push_until > %(now)s then 72 else 1 end)
-  and (feed_failures = 0 or feed_at <= %(now)s - %(again)s::interval * power(2, least(feed_failures, 6)))
+  and (feed_failures = 0 or feed_failed_at <= %(now)s - %(again)s::interval * power(2, least(feed_failures, 6)))
 order by uploads_a_day * case when push_until > %(now)s then %(lost)s else 1 end
     * extract(epoch from %(now)s - coalesce(greatest(feed_at, listed_at), %(now)s - interval '7 days')) desc, channel
 limit %(limit)s
@@ -19,7 +19,7 @@ from unnest(%(channels)s::int[], %(rates)s::real[], %(oldest)s::timestamptz[], %
 where c.channel = given.channel
 
 -- note_feed_failures: these feeds did not answer; after a while they are asked again, and the counts answer for them meanwhile
-update channels set feed_at = %(now)s, feed_failures = least(feed_failures + 1, 100) where channel = any(%(channels)s)
+update channels set feed_failed_at = %(now)s, feed_failures = least(feed_failures + 1, 100) where channel = any(%(channels)s)
 
 -- checks_due: channels that nothing else has looked at lately, the longest first
 select channel, channel_id from channels
@@ -43,24 +43,35 @@ set moved = least(32000, c.moved + case
 from unnest(%(channels)s::int[], %(videos)s::int[]) as given (channel, videos)
 where c.channel = given.channel
 
--- note_absent: asked for and not in the reply; not inferred to be gone, but looked at less and less
-update channels set checked_at = %(now)s, uploads_a_day = greatest(%(least)s, uploads_a_day / 2) where channel = any(%(channels)s)
+-- note_absent: asked for and not in the reply; not inferred to be gone, but looked at less and less, if others were in it
+update channels
+set checked_at = %(now)s, uploads_a_day = case when %(others)s then greatest(%(least)s, uploads_a_day / 2) else uploads_a_day end
+where channel = any(%(channels)s)
 
--- lists_due: channels whose count moved, the richest first
+-- lists_due: channels whose count moved, the richest first, but for those whose lists failed lately
 select channel, channel_id, moved from channels
-where moved > 0
+where moved > 0 and (list_failures = 0 or list_failed_at <= %(now)s - %(again)s::interval * power(2, list_failures - 1))
 order by moved desc, listed_at nulls first, channel
 limit %(limit)s
 
--- counts_moved: of these channels, what their counts said before
-select channel, videos, moved, listed_at is not null from channels where channel = any(%(channels)s)
+-- counts_moved: of these channels, what their counts said before; those whose lists failed lately wait
+select channel, videos, moved, listed_at is not null from channels
+where channel = any(%(channels)s)
+  and (list_failures = 0 or list_failed_at <= %(now)s - %(again)s::interval * power(2, list_failures - 1))
 
 -- note_list: these uploads were listed
 update channels
-set listed_at = %(now)s, moved = 0, uploads_a_day = coalesce(%(rate)s, uploads_a_day)
+set listed_at = %(now)s, moved = 0, uploads_a_day = coalesce(%(rate)s, uploads_a_day), list_failures = 0
 where channel = %(channel)s
 
--- account: what was admitted need not be listed. A video that is younger than the channel's last check will be part of the next
+-- note_list_failure: this list showed nothing, or broke off; what moved is asked for again, later and later, and in the end no
+-- more until the count moves again
+update channels
+set list_failed_at = %(now)s, moved = case when list_failures + 1 < %(most)s then moved else 0 end,
+    list_failures = (list_failures + 1) %% %(most)s
+where channel = %(channel)s
+
+-- take_off: what was admitted need not be listed. A video that is younger than the channel's last check will be part of the next
 -- count; one that the last count held, and no list has shown, is part of what moved
 with found as (
     select * from unnest(%(channel_ids)s::text[], %(published)s::timestamptz[]) as one (channel_id, published)
@@ -73,15 +84,30 @@ with found as (
 update channels c set videos = c.videos + later, moved = greatest(0, c.moved - earlier)
 from counted where c.channel = counted.channel and later + earlier > 0
 
--- follow: a channel that a person named is listed first of all
-insert into channels (channel_id, moved) values (%(channel_id)s, %(moved)s)
-on conflict (channel_id) do update set moved = greatest(channels.moved, excluded.moved)
+-- follow: a channel that a person named is never forgotten. Its newest uploads were read a moment ago, with their number in all:
+-- what of its count they do not show is its past, unless it was announced since the channel was last checked
+insert into channels as c (channel_id, videos, checked_at, listed_at, uploads_a_day, pinned)
+values (%(channel_id)s, %(total)s, case when %(total)s::int is not null then %(now)s::timestamptz end, %(now)s,
+        coalesce(%(rate)s, 0.5), true)
+on conflict (channel_id) do update
+set moved = greatest(0, c.moved + greatest(0, coalesce(excluded.videos - c.videos, 0)) - %(shown)s),
+    videos = coalesce(excluded.videos, c.videos), checked_at = coalesce(excluded.checked_at, c.checked_at),
+    listed_at = excluded.listed_at, uploads_a_day = coalesce(%(rate)s, c.uploads_a_day), list_failures = 0, pinned = true
 
--- forget_channels: those that upload least, beyond what is followed
+-- named_and_read: channels that a person named and whose uploads were read
+select channel_id from channels where pinned and listed_at is not null
+
+-- forget_channels: those that upload least, beyond what is followed; those that a person named stay, and count
 delete from channels where channel in (
-    select channel from channels order by uploads_a_day, channel desc
+    select channel from channels where not pinned order by uploads_a_day, channel desc
     limit greatest(0, (select count(*) from channels) - %(most)s)
 )
 
 -- followed: how many there are
 select count(*) from channels
+
+-- make_channels: ordinals for channels that have none yet
+insert into channels (channel_id) select distinct unnest(%(channel_ids)s::text[]) order by 1 on conflict (channel_id) do nothing
+
+-- known_channels: ordinals of channels; a statement of its own, so that it sees what another hunter has just committed
+select channel, channel_id from channels where channel_id = any(%(channel_ids)s)

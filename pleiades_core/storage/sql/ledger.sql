@@ -52,7 +52,7 @@ returning granted;
 insert into quota_ledger (project, bucket, quota_day) values (%(project)s, %(bucket)s, %(day)s)
 on conflict do nothing;
 
--- give_back: reserved units that no call used
+-- give_back: units that no call used, reserved ones or of a call that was never sent
 update quota_ledger
 set spent = greatest(0, spent - %(units)s),
     hunting = greatest(0, hunting - case when %(pool)s = 'hunting' then %(units)s else 0 end),
@@ -86,9 +86,5 @@ order by project, bucket, quota_day desc;
 -- prune: forget the days before one
 delete from quota_ledger where quota_day < %(before)s;
 
--- quarantine: keep a row that could not be understood
-insert into quarantine (noticed_at, source, reason, content) values (%s, %s, %s, %s);
-
--- bound_quarantine: drop what is older than the newest rows
-delete from quarantine
-where noticed_at < (select noticed_at from quarantine order by noticed_at desc offset %(keep)s limit 1);
+-- debited: units that were ever taken, by bucket
+select bucket, sum(spent)::bigint from quota_ledger group by 1 order by 1;

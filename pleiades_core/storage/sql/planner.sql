@@ -1,6 +1,7 @@
 -- What the planner reads: planner/survey.py. Whole tables are scanned, once a plan; a few hundred thousand rows each.
 
--- watched: what is watched, by age, tier and the hour in which its next poll is due. The tiers are those of watchlist.sql
+-- watched: what is watched, by age, tier, the hour in which its next poll is due and, of HOURLY ones, the tick of the hour in which
+-- the last one was. The tiers are those of watchlist.sql
 with age as (
     select published_at, polled_at, misses >= %(misses_until_weekly)s as missing,
         case when misses >= %(misses_until_weekly)s or coalesce(polled_at, %(now)s) - published_at >= %(daily_below)s then 'WEEKLY'
@@ -11,8 +12,11 @@ with age as (
 select least(greatest(floor(extract(epoch from %(now)s - published_at) / 3600), 0), %(oldest_h)s)::int as age_h, tier,
     case when polled_at is null then 0 else greatest(0, floor(extract(epoch from polled_at
         + case tier when 'HOURLY' then %(hourly)s when 'DAILY' then %(daily)s else %(weekly)s end - %(first)s) / 3600)) end::int as due_h,
-    missing, count(*)
-from age group by 1, 2, 3, 4
+    missing,
+    case tier when 'HOURLY' then floor(extract(epoch from coalesce(polled_at, %(now)s)))::bigint %% 3600
+        / extract(epoch from %(tick)s)::int else 0 end::int as tick,
+    count(*)
+from age group by 1, 2, 3, 4, 5
 
 -- found: what came through the door since an instant, by its age when it did: described, and of these watched
 select least(greatest(floor(extract(epoch from v.claimed_at - v.published_at) / 3600), 0), %(oldest_h)s)::int as age_h,

@@ -1,4 +1,21 @@
--- Pulls of the roads on their way to the vault: vault/pulls.py.
+-- Table pulls: what the roads asked, on its way to the vault.
+
+-- record_pulls: what each question cost and brought
+insert into pulls (pulled_at, road, arm, bucket, units, candidates, new, error)
+select %(now)s, given.* from unnest(
+    %(roads)s::text[], %(arms)s::text[], %(buckets)s::text[], %(units)s::int[], %(candidates)s::int[], %(new)s::int[], %(errors)s::text[]
+) as given
+
+-- last_pulls: when each arm of a road was last asked, and when it last answered, if only by a refusal of its own. What ended the
+-- whole road stands with no arm too, and is no answer: as discover/tally.py counts
+select arm, max(pulled_at) as asked_at, max(pulled_at) filter (where error is null or not exists (
+        select 1 from pulls o
+        where o.road = p.road and o.arm = '' and o.error = p.error
+          and o.pulled_at between p.pulled_at and p.pulled_at + interval '10 minutes'
+    )) as answered_at
+from pulls p
+where road = %(road)s and arm <> '' and pulled_at > %(since)s
+group by arm
 
 -- pulls_of_day: every pull between two instants, as the vault keeps them
 select pulled_at, pull, road, arm, bucket, units, candidates, new, error from pulls

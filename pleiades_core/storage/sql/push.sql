@@ -1,13 +1,4 @@
--- keep_notices: what the hub announced of channels that are followed; ordered, so that two receivers cannot block each other
-insert into inbox (road, id8, channel_id, published_at, received_at)
-select 'push', n.id8, n.channel_id, n.published_at, %(now)s
-from unnest(%(id8s)s::bigint[], %(channel_ids)s::text[], %(published)s::timestamptz[]) as n (id8, channel_id, published_at)
-where exists (select from channels c where c.channel_id = n.channel_id)
-order by n.id8
-on conflict (road, id8) do nothing;
-
--- room: how many rows the inbox still takes
-select %(most)s - count(*) from (select from inbox limit %(most)s) as held;
+-- The columns push_* of table channels: discover/push/.
 
 -- due_for_push: channels without a live lease that were not asked for just now, the busiest first; what somebody else asks for is his
 select channel, channel_id from channels
@@ -16,25 +7,25 @@ where (push_until is null or push_until < %(renew_before)s)
        or push_asked_at <= %(now)s - least(%(longest_wait)s, %(shortest_wait)s * power(2, least(push_refusals, 20))))
 order by uploads_a_day desc, channel
 limit %(limit)s
-for update skip locked;
+for update skip locked
 
 -- asking: noted before the hub is asked, since it may come back before it answers; a refusal until it confirms
-update channels set push_asked_at = %(now)s, push_refusals = least(push_refusals + 1, 20) where channel = any(%(channels)s);
+update channels set push_asked_at = %(now)s, push_refusals = least(push_refusals + 1, 20) where channel = any(%(channels)s)
 
 -- not_asked: the round ended before it was their turn
 update channels set push_asked_at = null, push_refusals = greatest(push_refusals - 1, 0)
-where channel = any(%(channels)s) and push_asked_at = %(now)s;
+where channel = any(%(channels)s) and push_asked_at = %(now)s
 
 -- unanswered: the hub failed, which says nothing of the channel
 update channels set push_refusals = greatest(push_refusals - 1, 0)
-where channel = any(%(channels)s) and push_asked_at = %(now)s;
+where channel = any(%(channels)s) and push_asked_at = %(now)s
 
 -- confirm: the hub says that the subscription lives; only one that we asked for lately
 update channels set push_until = %(until)s, push_refusals = 0
-where channel_id = %(channel_id)s and push_asked_at > %(asked_after)s;
+where channel_id = %(channel_id)s and push_asked_at > %(asked_after)s
 
 -- end_lease: the hub says that the subscription is denied
-update channels set push_until = null where channel_id = %(channel_id)s and push_asked_at > %(asked_after)s;
+update channels set push_until = null where channel_id = %(channel_id)s and push_asked_at > %(asked_after)s
 
 -- push_state: subscriptions that live, and channels that are followed
-select count(*) filter (where push_until > %(now)s), count(*) from channels;
+select count(*) filter (where push_until > %(now)s), count(*) from channels

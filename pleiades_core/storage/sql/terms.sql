@@ -1,4 +1,4 @@
--- The search queue: discover/terms.py, snowball.py and rewards.py. Whoever writes it does so in turn (in_turn of watchlist.sql): a
+-- The search queue: discover/terms.py, snowball.py and rewards.py. Whoever writes it does so in turn (storage/locks.py): a
 -- transaction that admits videos holds other rows already, and two that wait for each other's are a deadlock. Mentions and culls pass
 -- over rows that are held all the same: they come again. Pages and where a round goes on do not.
 

@@ -1,22 +1,4 @@
--- take_lease: the right to write one batch per day until it expires, by the database's clock
-insert into leases (lease_id, kind, epoch, expires_at, taken_at)
-select %(lease_id)s, %(kind)s, epoch, clock_timestamp() + %(lease)s, %(now)s from installation
-returning epoch
-
--- hold_lease: lock the lease for the length of the transaction; no row when it has expired or is of another epoch
-select lease_id from leases
-where lease_id = %(lease_id)s and expires_at > clock_timestamp() and epoch = (select epoch from installation)
-for update
-
--- in_turn: who writes channels and videos, many and in any order, does so one after the other: two hunters that noted the same
--- channels in another order each waited for the other
-select pg_advisory_xact_lock(7236022)
-
--- end_lease: the work is done or given up; a row when it was still there
-delete from leases where lease_id = %(lease_id)s returning lease_id
-
--- expired_leases: leases whose owner is late, locked so that two reapers do not meet
-select lease_id, kind, taken_at from leases where expires_at <= clock_timestamp() for update skip locked
+-- Table watchlist, the hot overlay: modules of watchlist/.
 
 -- lease_due: claim up to %(limit)s due videos, the longest overdue first, skipping rows that others hold
 with age as (
@@ -39,7 +21,7 @@ with age as (
 )
 update watchlist w set lease_id = %(lease_id)s
 from chosen where w.vid = chosen.vid
-returning w.vid, w.id8, w.published_at, w.polled_at, chosen.due_at
+returning w.vid, w.id8, chosen.due_at
 
 -- due_counts: how many videos of each tier are due now, and how many there are
 with age as (
@@ -66,26 +48,8 @@ set polled_at = polled.at, misses = case when polled.missing then least(w.misses
 from polled
 where w.vid = polled.vid and (w.polled_at is null or w.polled_at < polled.at)
 
--- all_leases: every lease, alive or not yet reaped
-select lease_id from leases
-
 -- release: nobody holds these any longer
 update watchlist set lease_id = null where lease_id = %(lease_id)s
-
--- entry: one video's row
-select vid, published_at, polled_at, misses from watchlist where id8 = %(id8)s
-
--- make_channels: ordinals for channels that have none yet
-insert into channels (channel_id) select distinct unnest(%(channel_ids)s::text[]) order by 1 on conflict (channel_id) do nothing
-
--- known_channels: ordinals of channels; a statement of its own, so that it sees what another hunter has just committed
-select channel, channel_id from channels where channel_id = any(%(channel_ids)s)
-
--- admit: described videos are known from now on
-update videos v
-set state = 1, channel = given.channel, published_at = given.published_at, lease_id = null, found_by = null
-from unnest(%(vids)s::int[], %(channels)s::int[], %(published)s::timestamptz[]) as given (vid, channel, published_at)
-where v.vid = given.vid and v.state <> 1
 
 -- watch: new rows of the hot overlay, due now, for those that are to be watched
 insert into watchlist (vid, id8, published_at)
@@ -98,3 +62,9 @@ on conflict (vid) do nothing
 -- schedules: where these videos stand, but for those polled since
 select vid, polled_at, misses from watchlist
 where vid = any(%(vids)s) and (polled_at is null or polled_at < %(until)s)
+
+-- entry: one video's row
+select published_at, polled_at, misses from watchlist where id8 = %(id8)s
+
+-- missing: of the videos that were polled, how many were missing at their last poll; and how many were polled
+select count(*) filter (where misses > 0), count(*) from watchlist where polled_at is not null

@@ -1,0 +1,52 @@
+"""Advisory locks: which there are, what each guards, and in which order they are taken.
+
+Belongs here: every number by which one transaction of ours waits for another. Does not belong here: locks on rows, which
+queries take.
+
+    MIGRATING       the schema, while it is brought up to the program; alone in its transaction
+    IN_TURN         channels, videos and search_queue, of which a transaction writes many rows, in any order: two hunters that
+                    noted the same channels in another order each waited for the other. Before any row of these is locked
+    ADDING_TERMS    the terms that enter the queue, after IN_TURN or alone; tried and never waited for (terms.sql)
+    ASKING          with a road's bit: the questions of one road, from its first to its last find; tried and never waited for
+
+Each is held until its transaction ends, ASKING until its block does. The numbers are part of the database: two releases that
+share one must agree on them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import psycopg
+
+MIGRATING = 7_236_021
+IN_TURN = 7_236_022
+#: The letters of "snow".
+ADDING_TERMS = 0x736E6F77
+#: A first key of two, which PostgreSQL keeps apart from those of one.
+ASKING = 7_236_023
+
+
+def hold(connection: psycopg.Connection, lock: int) -> None:
+    """Wait for a lock, and hold it until the caller's transaction ends."""
+    connection.execute("select pg_advisory_xact_lock(%s)", [lock])
+
+
+def in_turn(connection: psycopg.Connection) -> None:
+    """Write channels, videos and the search queue after all others who do, and before whoever comes later."""
+    hold(connection, IN_TURN)
+
+
+@contextlib.contextmanager
+def asking(session: psycopg.Connection, road: int) -> Iterator[bool]:
+    """Whether nobody else asks what a road would, and nobody else will within the block. `session`: see `Database.session`."""
+    row = session.execute("select pg_try_advisory_lock(%s, %s)", [ASKING, road]).fetchone()
+    ours = row is not None and bool(row[0])
+    try:
+        yield ours
+    finally:
+        if ours:
+            # A connection that broke has let go of it.
+            with contextlib.suppress(psycopg.OperationalError):
+                session.execute("select pg_advisory_unlock(%s, %s)", [ASKING, road])
