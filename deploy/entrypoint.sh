@@ -3,12 +3,16 @@
 # becomes 0. Docker's `restart: on-failure` cannot except a code, and would start a program again and again that can do nothing
 # until midnight Pacific. The reset time stands in the log.
 
+# Before there is a child: a stop that comes while it starts must not end this shell alone.
+child=
+stopped=
+trap 'stopped=yes; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM INT HUP
 # 3: a shell gives what runs in the background nothing to read, and `add --file -` reads.
 exec 3<&0
 pleiades "$@" <&3 3<&- &
 child=$!
 exec 3<&-
-trap 'kill -TERM "$child" 2>/dev/null' TERM INT HUP
+[ -z "$stopped" ] || kill -TERM "$child" 2>/dev/null
 while :; do
     wait "$child"
     code=$?

@@ -84,6 +84,7 @@ def test_a_malformed_database_url_is_a_matter_of_configuration(run: Run, monkeyp
 
 def test_the_first_init_db_says_what_it_applied_and_the_second_that_nothing_was_left(run: Run) -> None:
     first, second = (run("init-db", "--json") for _ in range(2))
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert json.loads(first.stdout)["applied"] == ["0001 base", "0002 discovery", "0003 patience"]
     assert json.loads(second.stdout)["applied"] == []
 
