@@ -19,7 +19,7 @@ from pleiades_core.clock import Clock
 from pleiades_core.discover.admission import Claim
 from pleiades_core.discover.patience import Fate, absent, failed
 from pleiades_core.discover.sources.source import Fault, Found, fault_of
-from pleiades_core.errors import ApiError, RateLimited, ReplyTooLarge
+from pleiades_core.errors import ApiError, ConfigurationError, EmptyReply, RateLimited, ReplyTooLarge
 from pleiades_core.models import Bucket, Pool, VideoDetails, VideoId
 from pleiades_core.settings import Settings
 from pleiades_core.youtube.api import IDS_PER_CALL, YouTube
@@ -116,6 +116,9 @@ def _details(
 ) -> tuple[tuple[VideoDetails, ...], frozenset[VideoId]]:
     try:
         return youtube.videos(ids, reservation=reservation)
+    except EmptyReply as doubt:
+        _require_absent(youtube, ids, doubt)
+        return (), frozenset()
     except ReplyTooLarge as error:
         if len(ids) == 1:
             log.warning("video %s cannot be described: %s", ids[0], error)
@@ -123,3 +126,17 @@ def _details(
     half = len(ids) // 2
     first, second = (_details(youtube, part, reservation) for part in (ids[:half], ids[half:]))
     return first[0] + second[0], first[1] | second[1]
+
+
+def _require_absent(youtube: YouTube, ids: Sequence[VideoId], doubt: EmptyReply) -> None:
+    """Believe that all of many are absent when a second method has none of them either: a person may add a list of dead ids.
+
+    One unit of the stats bucket. Raises the doubt when that method has some, or cannot be asked.
+    """
+    try:
+        youtube.stats(ids)
+    except EmptyReply:
+        return
+    except (ApiError, ConfigurationError) as error:
+        log.info("%s, and the other method cannot say more: %s", doubt, error)
+    raise doubt

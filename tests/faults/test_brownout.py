@@ -180,17 +180,6 @@ def test_a_reply_that_has_none_of_many_is_not_believed(pleiades: Installation) -
     assert set(alive) <= admitted
 
 
-def test_many_that_are_really_gone_are_given_up_all_the_same(pleiades: Installation) -> None:
-    """Their company gets smaller at every failure, until a reply without any of them can be believed."""
-    dead = [Wanted(video_id=encode(decode(_DEAD) + n)) for n in range(40)]
-    add(pleiades.database, pleiades.youtube(), pleiades.clock, dead)
-    for _ in range(24):
-        pleiades.hunter().hunt(("manual", "search"))
-        _advance(pleiades, 4 * _HOUR)
-    ids = [decode(one.video_id) for one in dead if one.video_id]
-    assert _rows(pleiades, "select count(*) from videos where state = 2 and id8 = any(%s)", ids) == [(40,)]
-
-
 def test_a_video_is_new_once_however_long_it_waits(pleiades: Installation) -> None:
     """Feeds show it in every hunt while nothing can be described."""
     pleiades.hunter().hunt()
@@ -240,3 +229,17 @@ def test_an_empty_reply_that_nobody_can_check_is_not_believed(pleiades: Installa
     with pytest.raises(BadReply, match="none of"):
         pleiades.tracker().track()
     assert _rows(pleiades, "select count(*) from watchlist where misses > 0") == [(0,)]
+
+
+def test_a_list_of_dead_videos_is_absent_and_no_outage(pleiades: Installation) -> None:
+    """All of 20 are missing, says videos.list, and so says the other method: nobody is told that YouTube is down."""
+    dead = [Wanted(video_id=encode(4_611_686_018_427_387_904 + number)) for number in range(20)]
+    add(pleiades.database, pleiades.youtube(), pleiades.clock, dead)
+    report = pleiades.hunter().hunt(("manual",))
+    assert not report.failures
+    assert report.calls == {"general": 1, "stats": 1}
+    assert _rows(pleiades, "select distinct state, attempts, absences from videos") == [(0, 0, 1)]
+    for wait in ABSENT_WAITS:
+        _advance(pleiades, wait)
+        report = pleiades.hunter().hunt(("manual",))
+    assert report.gone == len(dead)
