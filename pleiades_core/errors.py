@@ -211,6 +211,9 @@ class ReplyTooLarge(BadReply):
 class EmptyReply(BadReply):
     """Many things were asked for, and the reply, which is well-formed, has none of them: more likely a fault than true."""
 
+    #: Which method answered so: only another one may confirm it.
+    method: str = ""
+
 
 class KeyRefused(ApiError):
     """YouTube does not take the key, now or later."""

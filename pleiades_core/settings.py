@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import AliasChoices, AwareDatetime, Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from pleiades_core.errors import ConfigurationError
 from pleiades_core.models import Bucket
@@ -34,6 +42,21 @@ _MOST_UNITS = 2**31 - 1
 SETTINGS_FILE = "pleiades.toml"
 #: The file in the working directory that holds what else would stand in the environment.
 ENV_FILE = ".env"
+
+
+class _EmptyStays(PydanticBaseSettingsSource):
+    """JSON is decoded here before any validator runs; an empty value is none, and `Settings` knows what that means."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        return value if value == "" else super().decode_complex_value(field_name, field, value)
+
+
+class _Environment(_EmptyStays, EnvSettingsSource):
+    """The environment."""
+
+
+class _EnvFile(_EmptyStays, DotEnvSettingsSource):
+    """The file `.env`."""
 
 
 class Settings(BaseSettings):
@@ -137,14 +160,14 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003  the library's signature
+        settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the library's signature
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment over `.env` over what the home's file says, which is passed to the constructor."""
-        return env_settings, dotenv_settings, init_settings
+        return _Environment(settings_cls), _EnvFile(settings_cls), init_settings
 
     @property
     def feeds_root(self) -> str:

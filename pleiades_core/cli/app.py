@@ -10,26 +10,50 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 from typer.models import CommandFunctionType
 
 from pleiades_core.cli import output
 from pleiades_core.settings import Settings, load_settings
 
 
+def _home_option(ctx: Any) -> list[Any]:
+    """`--home` with the meaning that it has before the command."""
+    before = [] if ctx.parent is None else ctx.find_root().command.params
+    return [option for option in before if option.name == "home"]
+
+
+def _keep_home(ctx: Any) -> None:
+    """What was said last holds."""
+    if home := ctx.params.pop("home", None):
+        ctx.find_root().obj = home
+
+
 class Command(TyperCommand):
-    """A command that takes `--home` too, with the meaning that it has before the command."""
+    """A command that takes `--home` too."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Its own options, and `--home`."""
-        before = [] if ctx.parent is None else ctx.find_root().command.params
-        return [*super().get_params(ctx), *(option for option in before if option.name == "home")]
+        return [*super().get_params(ctx), *_home_option(ctx)]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """What was said after the command holds."""
+        """Its own arguments; `--home` is for all."""
         rest = super().parse_args(ctx, args)
-        if home := ctx.params.pop("home", None):
-            ctx.find_root().obj = home
+        _keep_home(ctx)
+        return rest
+
+
+class Group(TyperGroup):
+    """A group of commands, such as `terms`, that takes `--home` too."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Its own options, and `--home`."""
+        return [*super().get_params(ctx), *_home_option(ctx)]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Its own arguments; `--home` is for all."""
+        rest = super().parse_args(ctx, args)
+        _keep_home(ctx)
         return rest
 
 
@@ -39,6 +63,10 @@ class App(typer.Typer):
     def command(self, *args: Any, **kwargs: Any) -> Callable[[CommandFunctionType], CommandFunctionType]:
         """Register a command."""
         return super().command(*args, **{"cls": Command, **kwargs})
+
+    def add_typer(self, *args: Any, **kwargs: Any) -> None:
+        """Register a group."""
+        super().add_typer(*args, **{"cls": Group, **kwargs})
 
 
 app = App(

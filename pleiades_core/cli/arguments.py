@@ -16,18 +16,23 @@ def day_of(text: str) -> date:
         day = date.fromisoformat(text)
     except ValueError:
         raise UsageError(f"{text!r} is not a day", cure="write it as 2026-03-01") from None
-    # The days around it are looked at too, and the calendar ends.
-    if not date.min.year < day.year < date.max.year:
-        raise UsageError(f"{text} is out of range", cure="write a day of our time, as 2026-03-01")
-    return day
+    return _within_the_calendar(day, text, "day of our time, as 2026-03-01")
 
 
 def month_of(text: str) -> date:
     """The first day of a month. Raises UsageError."""
     try:
-        return date.fromisoformat(f"{text}-01")
+        month = date.fromisoformat(f"{text}-01")
     except ValueError:
         raise UsageError(f"{text!r} is not a month", cure="write it as 2019-03") from None
+    return _within_the_calendar(month, text, "month of our time, as 2019-03")
+
+
+def _within_the_calendar(day: date, text: str, wanted: str) -> date:
+    # What is around it is looked at too, and the calendar ends.
+    if not date.min.year < day.year < date.max.year:
+        raise UsageError(f"{text} is out of range", cure=f"write a {wanted}")
+    return day
 
 
 def instant_of(text: str) -> datetime:

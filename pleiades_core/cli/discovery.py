@@ -27,7 +27,7 @@ def plan(
     days: Annotated[int, typer.Option(min=1, max=366, help="Days after today.")] = 30,
     found_a_day: Annotated[
         float | None,
-        typer.Option(min=0, help="What if so many new videos a day were found and all watched?  [default: as lately]"),
+        typer.Option(min=0, max=1e9, help="What if so many new videos a day were found and all watched?  [default: as lately]"),
     ] = None,
     projects: Annotated[
         int | None,

@@ -18,7 +18,7 @@ from pleiades_core.discover.manual import add as add_wanted
 from pleiades_core.discover.manual import outcome
 from pleiades_core.discover.sources.source import ROADS
 from pleiades_core.discover.wanted import meant_by_lines, meant_by_words
-from pleiades_core.errors import NotFound, PleiadesError, QuotaExhausted, StorageError, UsageError
+from pleiades_core.errors import ApiError, NotFound, PleiadesError, QuotaExhausted, StorageError, UsageError
 from pleiades_core.installation import open_installation
 from pleiades_core.models import Tier
 from pleiades_core.storage.postgres import dagster_urls, ensure_database, open_database, without_password
@@ -87,8 +87,12 @@ def add(
         hunter = pleiades.hunter()
         added = add_wanted(pleiades.database, pleiades.youtube(), pleiades.clock, wanted)
         # Where YouTube failed, what was added waits in the inbox for the next hunt.
-        failed = added.stopped is not None and not isinstance(added.stopped, QuotaExhausted)
-        report = None if failed else hunter.hunt(("manual",))
+        failed = added.stopped if not isinstance(added.stopped, QuotaExhausted) else None
+        report = None
+        try:
+            report = None if failed else hunter.hunt(("manual",))
+        except ApiError as error:
+            failed = error
         became = outcome(pleiades.database, added)
     answer = {
         "videos": len(added.videos), "channel_ids": list(added.channels), **plain(became),
@@ -101,6 +105,8 @@ def add(
         done = f"{added.asked - added.not_asked} of {added.asked} are added or unknown"
         stderr.print(f"{done}; run it again for the others: a channel that was added costs nothing again", soft_wrap=True)
         raise added.stopped
+    if failed is not None:
+        raise failed
     if report is not None and report.resets_at and became.waiting:
         _quota_spent(report.quota_error, did_something=bool(report.admitted or became.gone))
     if wrong:

@@ -135,6 +135,7 @@ def admit(
                 "vids": [claimed.vids[video_id] for video_id in fates], "attempts": [fate.attempts for fate in fates.values()],
                 "absences": [fate.absences for fate in fates.values()], "retry_at": [fate.retry_at for fate in fates.values()],
                 "given_up": [fate.given_up for fate in fates.values()],
+                "found_by": [claimed.found_by[video_id] for video_id in fates],
             },
         )  # fmt: skip
         for acknowledged in acknowledge:

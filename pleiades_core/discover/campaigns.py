@@ -8,7 +8,8 @@ in the transaction that makes a page durable, and only from where the page was a
 on where it was, and two hunters move it once.
 
 A page token dies within hours. A cell whose token died is left with what it gave, its most viewed: begun anew it would cost its
-first pages again, and where searches are few it would never end. So a campaign whose token lives comes first.
+first pages again, and where searches are few it would never end. So a campaign whose token lives comes first, unless that page
+failed. A cell that fails time and again while other searches are answered is left as well.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ _SQL = load_queries("campaigns")
 CATEGORIES = (10, 20, 24, 28, 27)
 #: Search ends near 500 results whatever it says it has (developers.google.com/youtube/v3/docs/search/list, read 2026-11-22).
 PAGES_A_CELL = 10
+#: A cell that failed in so many hunts in a row, while other searches were answered, is left.
+MOST_FAILURES = 3
 #: The month of the first video on YouTube.
 FIRST_MONTH = date(2005, 4, 1)
 #: Characters of a campaign's name.
@@ -56,6 +59,8 @@ class Campaign:
     found: int = 0
     #: Cells that were left before their last page.
     cut: int = 0
+    #: Hunts in a row in which the cell failed while other searches were answered.
+    failures: int = 0
     finished_at: datetime | None = None
 
     @property
@@ -102,12 +107,15 @@ def resumed(campaign: Campaign, now: datetime) -> Campaign:
     """The campaign as it goes on now: a cell whose page token has died is left. Pure."""
     if campaign.page_token is None or (campaign.token_at is not None and now - campaign.token_at <= TOKEN_LIVES):
         return campaign
-    return replace(_next_cell(campaign, now), cut=campaign.cut + 1)
+    return beyond(campaign, now)
 
 
 def next_turn(waiting: Iterable[Campaign]) -> Campaign:
-    """Whose page is asked for now, of campaigns that are `resumed`: whose token lives, then who was asked least. Pure."""
-    return min(waiting, key=lambda one: (one.page_token is None, one.searches, one.name))
+    """Whose page is asked for now, of campaigns that are `resumed`: whose token lives, then who was asked least. Pure.
+
+    A token whose page failed gives no precedence: it would come first until it dies.
+    """
+    return min(waiting, key=lambda one: (one.page_token is None or one.failures > 0, one.searches, one.name))
 
 
 def advanced(campaign: Campaign, next_page_token: str | None, now: datetime, *, anew: bool = False) -> Campaign:
@@ -116,15 +124,27 @@ def advanced(campaign: Campaign, next_page_token: str | None, now: datetime, *, 
     The last page of a cell leads to the next category, that of a month to the month before; after the oldest it is finished.
     `anew`: the token was refused, and the cell starts again with what is left of its calls.
     """
-    asked = replace(campaign, pages=campaign.pages + 1, searches=campaign.searches + 1)
+    asked = replace(campaign, pages=campaign.pages + 1, searches=campaign.searches + 1, failures=0)
     if (next_page_token is not None or anew) and asked.pages < PAGES_A_CELL:
         return replace(asked, page_token=next_page_token, token_at=now)
     return _next_cell(asked, now)
 
 
+def failed(campaign: Campaign, now: datetime) -> Campaign:
+    """The campaign after a call that was not answered although others were: in the end its cell is left. Pure."""
+    if campaign.failures + 1 < MOST_FAILURES:
+        return replace(campaign, failures=campaign.failures + 1)
+    return beyond(campaign, now)
+
+
+def beyond(campaign: Campaign, now: datetime) -> Campaign:
+    """The campaign with its cell left before the last page. Pure."""
+    return replace(_next_cell(campaign, now), cut=campaign.cut + 1)
+
+
 def _next_cell(campaign: Campaign, now: datetime) -> Campaign:
     place = campaign.categories.index(campaign.category) + 1
-    ended = replace(campaign, pages=0, page_token=None, token_at=now)
+    ended = replace(campaign, pages=0, page_token=None, token_at=now, failures=0)
     if place < len(campaign.categories):
         return replace(ended, category=campaign.categories[place])
     if campaign.month <= campaign.first_month:
@@ -184,11 +204,18 @@ def acknowledge(connection: psycopg.Connection, held: Campaign, after: Campaign,
     connection.execute(_SQL.ack_page, {**_moving(held, after, now), "found": found})
 
 
+def searches_answered(connection: psycopg.Connection, now: datetime) -> bool:
+    """Whether any search was answered within the last minutes, by the pulls."""
+    row = connection.execute(_SQL.searches_answered, {"now": now}).fetchone()
+    return bool(row and row[0])
+
+
 def _moving(held: Campaign, after: Campaign, now: datetime) -> dict[str, object]:
     return {
         "name": held.name, "held_month": held.month, "held_category": held.category, "held_token": held.page_token,
         "month": after.month, "category": after.category, "pages": after.pages, "page_token": after.page_token,
-        "token_at": after.token_at, "finished": after.finished_at is not None, "now": now,
+        "token_at": after.token_at, "cut": after.cut, "failures": after.failures,
+        "finished": after.finished_at is not None, "now": now,
     }  # fmt: skip
 
 

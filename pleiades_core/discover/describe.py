@@ -131,12 +131,13 @@ def _details(
 def _require_absent(youtube: YouTube, ids: Sequence[VideoId], doubt: EmptyReply) -> None:
     """Believe that all of many are absent when a second method has none of them either: a person may add a list of dead ids.
 
-    One unit of the stats bucket. Raises the doubt when that method has some, or cannot be asked.
+    One unit of the stats bucket. Raises the doubt when that method has some, or there is none to ask.
     """
     try:
         youtube.stats(ids)
-    except EmptyReply:
-        return
+    except EmptyReply as second:
+        if second.method != doubt.method:
+            return
     except (ApiError, ConfigurationError) as error:
         log.info("%s, and the other method cannot say more: %s", doubt, error)
     raise doubt

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from pleiades_core.clock import Clock
 from pleiades_core.discover.channels import uploads_a_day
+from pleiades_core.discover.sources.source import Fault, fault_of
 from pleiades_core.discover.tally import Tally
 from pleiades_core.discover.wanted import Wanted
 from pleiades_core.errors import ApiError, NotFound, ResourceMissing
@@ -60,7 +61,8 @@ def add(database: Database, youtube: YouTube, clock: Clock, wanted: Sequence[Wan
     """Put videos into the inbox; follow channels, and put their newest 50 uploads there.
 
     A video costs nothing here, a channel one unit if nobody named it before, a handle one more. It is kept every 50 units. An
-    error of YouTube's ends it early and is part of the answer. Raises NotFound when YouTube knows nothing of what was named.
+    outage or spent quota ends it early and is part of the answer; what is refused by itself is unknown. Raises NotFound when
+    YouTube knows nothing of what was named.
     """
     distinct = list(dict.fromkeys(wanted))
     adding = _Adding(database, youtube, clock)
@@ -72,6 +74,9 @@ def add(database: Database, youtube: YouTube, clock: Clock, wanted: Sequence[Wan
             try:
                 adding.ask(one)
             except ApiError as error:
+                if fault_of(error) is Fault.QUESTION:
+                    adding.unknown.append(f"{one.handle or one.channel_id} ({error})")
+                    continue
                 not_asked, stopped = len(to_ask) - place, error
                 break
     finally:

@@ -28,6 +28,8 @@ DETAILS = "details"
 #: So are the calls of a hunt that ended before what they brought was durable; by bucket.
 INTERRUPTED = "interrupted"
 _ERROR_CHARS = 300
+#: Roads that show a removed video for hours at most; a search shows it for weeks.
+_SHOWING = ROADS["uploads"] | ROADS["charts"] | ROADS["feeds"] | ROADS["push"]
 
 
 @dataclass(slots=True)
@@ -79,7 +81,7 @@ class Tally:
             self._of(INTERRUPTED, bucket).units[bucket] += count
 
     def admitted(self, count: int) -> None:
-        """Videos that were described and came through the door."""
+        """Videos that these calls described, and that came through the door."""
         if count:
             self._of(DETAILS, "").new += count
 
@@ -127,6 +129,8 @@ class Tally:
         )  # fmt: skip
         bits = {decode(video_id): bit for video_id, bit in self._bits.items()}
         connection.execute(_VIDEOS.mark_roads, {"id8s": list(bits), "bits": list(bits.values())})
+        shown = [id8 for id8, bit in bits.items() if bit & _SHOWING]
+        connection.execute(_VIDEOS.shown, {"id8s": shown, "now": now})
 
     def _of(self, road: str, arm: str) -> Pull:
         return self.pulls.setdefault((road, arm), Pull())

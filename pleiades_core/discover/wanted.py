@@ -28,6 +28,7 @@ _HOSTS = frozenset({f"{name}youtube.com" for name in ("", "www.", "m.", "music."
 #: A channel's own lists: all its uploads, or those that are long, short or live.
 _OWN_LIST = re.compile(r"UU(?:LF|SH|LV)?([A-Za-z0-9_-]{22})")
 _IFRAME = re.compile(r"<iframe\b[^<>]*?\ssrc=[\"']?([^\"'\s<>]+)", re.IGNORECASE)
+_ENTITY = re.compile(r"&#?\w+;")
 #: Words without digits or signs: what stands above a column.
 _HEADING = re.compile(r"[^\W\d_]+(?:[ _-][^\W\d_]+)*")
 
@@ -73,8 +74,9 @@ def meant(text: str) -> Wanted:
 
 
 def meant_by_words(words: Iterable[str]) -> Meant:
-    """What each argument of a command means."""
-    return _meant("argument", words, with_heading=False)
+    """What each argument of a command means; several may stand in one, with commas between them."""
+    parts = [(number, part.strip().strip('"')) for number, word in enumerate(words, start=1) for part in _between_commas(word)]
+    return _meant("argument", parts, with_heading=False)
 
 
 def meant_by_lines(lines: Iterable[str]) -> Meant:
@@ -83,14 +85,13 @@ def meant_by_lines(lines: Iterable[str]) -> Meant:
     The first column counts where there are several; blank lines and what follows a `#` do not, nor does a first line of words
     alone that means nothing, where others mean something.
     """
-    return _meant("line", lines, with_heading=True)
+    return _meant("line", [(number, _first_column(line)) for number, line in enumerate(lines, start=1)], with_heading=True)
 
 
-def _meant(name: str, texts: Iterable[str], *, with_heading: bool) -> Meant:
+def _meant(name: str, words: Iterable[tuple[int, str]], *, with_heading: bool) -> Meant:
     wanted: list[Wanted] = []
     wrong: list[str] = []
     headed = ""
-    words = [(number, _first_column(text)) for number, text in enumerate(texts, start=1)]
     for place, (number, word) in enumerate((number, word) for number, word in words if word):
         try:
             wanted.append(meant(word))
@@ -105,20 +106,31 @@ def _meant(name: str, texts: Iterable[str], *, with_heading: bool) -> Meant:
     return Meant(wanted, wrong, headed)
 
 
+def _between_commas(argument: str) -> list[str]:
+    """No id, @handle or address of a video or channel has a comma; the text around an embedded player does."""
+    return [argument] if _IFRAME.search(argument) else argument.split(",")
+
+
 def _first_column(line: str) -> str:
     framed = _IFRAME.search(line)
-    text = html.unescape(framed[1]) if framed else line.split("#", 1)[0].strip().lstrip("\ufeff")
+    # First of all: an address that was copied out of a page's source has `&amp;` in it, which is no end of a column.
+    text = _unescaped(framed[1]) if framed else _unescaped(line).split("#", 1)[0].strip().lstrip("\ufeff")
     return re.split(r"[,;\t]", text, maxsplit=1)[0].strip().strip('"')
 
 
 def _unwrapped(given: str) -> str:
     """The address in what YouTube offers for embedding, and in the links that its e-mails and older buttons made."""
-    if framed := _IFRAME.search(given):
-        given = html.unescape(framed[1])
+    framed = _IFRAME.search(given)
+    given = _unescaped(framed[1] if framed else given)
     if "/attribution_link?" in given:
         inner = parse_qs(given.partition("?")[2]).get("u", [""])[0]
         return f"https://www.youtube.com{inner}" if inner.startswith("/") else given
     return given
+
+
+def _unescaped(text: str) -> str:
+    """Only what ends with a semicolon: `html.unescape` makes `®ion=` of the `&region=` of an address."""
+    return _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
 
 
 def _is_handle(text: str) -> bool:

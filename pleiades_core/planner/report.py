@@ -162,6 +162,8 @@ def help_for(lack: str, wish: Wish, *, most: int | None, a_day: float, when_full
     if lack in whatever_it_is:
         return whatever_it_is[lack]
     match wish.consumer:
+        case budget.TRACK if most is not None and most >= a_day:
+            return "the days after it have room for what is overdue then: it is polled late, and nothing is lost"
         case budget.TRACK:
             fits = (
                 f"at most {most:,} of {a_day:,.0f} new videos a day can be watched"

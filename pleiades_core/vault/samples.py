@@ -10,8 +10,9 @@ every instant: while a day is being closed the batches are in the journal, after
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -110,16 +111,45 @@ def query(
 
 
 def _interruptible(connection: duckdb.DuckDBPyConnection, ask: Callable[[duckdb.DuckDBPyConnection], pa.Table]) -> pa.Table:
-    """What `ask` says, in a thread of its own, so that a signal may end it: DuckDB would not return for one, or hide it."""
-    with ThreadPoolExecutor(1, thread_name_prefix="duckdb") as thread:
-        asked = thread.submit(ask, connection)
-        try:
-            return asked.result()
-        finally:
-            # Again and again: between the steps of a query the word is forgotten.
-            while not asked.done():
-                connection.interrupt()
-                wait([asked], timeout=_INTERRUPT_EVERY_S)
+    """What `ask` says, in a thread of its own, so that a signal may end it: DuckDB would not return for one, or hide it.
+
+    No executor: a signal while that starts its thread leaves a thread which nobody stops.
+    """
+    asked: Future[pa.Table] = Future()
+    ready = threading.Event()
+
+    def run() -> None:
+        ready.wait()
+        if asked.set_running_or_notify_cancel():
+            try:
+                asked.set_result(ask(connection))
+            except BaseException as error:  # noqa: BLE001  it is raised where the answer is waited for
+                asked.set_exception(error)
+
+    thread = threading.Thread(target=run, name="duckdb", daemon=True)
+    try:
+        thread.start()
+        ready.set()
+        return asked.result()
+    finally:
+        # If it has not begun it never will.
+        asked.cancel()
+        ready.set()
+        _end(connection, asked)
+        if thread.ident is not None:
+            thread.join()
+
+
+def _end(connection: duckdb.DuckDBPyConnection, asked: Future[pa.Table]) -> None:
+    """Stop the query if it is not over. Raises what further signals raise, but only then: else its thread would not end."""
+    try:
+        # Again and again: between the steps of a query the word is forgotten.
+        while not asked.done():
+            connection.interrupt()
+            wait([asked], timeout=_INTERRUPT_EVERY_S)
+    finally:
+        if not asked.done():
+            _end(connection, asked)
 
 
 def _ask(

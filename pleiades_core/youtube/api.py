@@ -128,7 +128,7 @@ class YouTube:
         details, rejected = parse.video_details(reply, ids)
         self._keep("videos.list", rejected)
         unreadable = parse.unreadable(reply, ids, details)
-        parse.require_some(ids, {one.video_id for one in details} | unreadable)
+        parse.require_some("videos.list", ids, {one.video_id for one in details} | unreadable)
         return details, unreadable
 
     def chart(self, region: str, category: int, page_token: str | None = None) -> ChartPage:
@@ -186,7 +186,7 @@ class YouTube:
         self._keep(method, rejected)
         unreadable = parse.unreadable(reply, ids, counts)
         if not again:
-            parse.require_some(ids, {one.video_id for one in counts} | unreadable)
+            parse.require_some(method, ids, {one.video_id for one in counts} | unreadable)
         return counts, unreadable
 
     def channels(self, ids: Sequence[ChannelId], *, reservation: Reservation | None = None) -> tuple[ChannelDetails, ...]:
@@ -254,7 +254,7 @@ class YouTube:
         reply = self.executor.execute("channels.list", params, pool=Pool.HUNTING, reservation=reservation)
         details, rejected = parse.channels(reply)
         self._keep("channels.list", rejected)
-        parse.require_some(asked, {one.channel_id for one in details})
+        parse.require_some("channels.list", asked, {one.channel_id for one in details})
         return details
 
     def _is_refused(self) -> bool:

@@ -139,10 +139,12 @@ def require_list(reply: dict[str, Any]) -> list[Any]:
     return rows
 
 
-def require_some(asked: Collection[str], there: Collection[str]) -> None:
-    """Raises EmptyReply when many ids were asked for and none of them is there: nobody is to conclude that all are gone."""
+def require_some(method: str, asked: Collection[str], there: Collection[str]) -> None:
+    """Raises EmptyReply when a method was asked for many ids and has none: nobody is to conclude that all are gone."""
     if len(asked) >= _NEVER_ALL_ABSENT and not set(asked) & set(there):
-        raise EmptyReply(f"the reply has none of the {len(asked)} that were asked for", status=200)
+        error = EmptyReply(f"the reply has none of the {len(asked)} that were asked for", status=200)
+        error.method = method
+        raise error
 
 
 def _items(reply: dict[str, Any], bad: list[Rejected]) -> Iterator[dict[str, Any]]:

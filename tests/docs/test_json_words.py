@@ -107,6 +107,13 @@ def test_what_every_command_prints_keeps_the_rules(said: dict[str, Any]) -> None
     assert {where: found for where, found in kinds.items() if len(found) > 1} == {}
 
 
+def test_a_list_stands_in_an_object_and_total_counts_what_a_limit_cuts(said: dict[str, Any]) -> None:
+    assert said["terms list"]["total"] > len(said["terms list"]["terms"]) == 40
+    assert "total" not in said["top"]
+    inside = [one for answer in said.values() for _, value in walk(answer) if isinstance(value, list) for one in value]
+    assert [one for one in inside if isinstance(one, list)] == []
+
+
 def test_every_command_that_answers_is_looked_at(said: dict[str, Any]) -> None:
     """And shows something: a rule that is held by an empty list is not held."""
 

@@ -96,6 +96,17 @@ def test_what_was_asked_before_an_outage_is_kept(pleiades: Installation) -> None
     assert "503" in _one(pleiades, "select error from pulls where road = 'manual'")
 
 
+def test_what_is_refused_by_itself_does_not_hold_up_what_comes_after_it(pleiades: Installation) -> None:
+    _control(pleiades).set_faults(
+        FaultPlan(faults=(Fault(method="playlistItems.list", first=3, last=3, status=400, body='{"error": {"code": 400}}'),))
+    )
+    wanted = _channels(pleiades, 10)
+    added = _add(pleiades, wanted)
+    assert (added.stopped, added.not_asked, len(added.channels)) == (None, 0, 9)
+    assert str(wanted[2].channel_id) in added.unknown[0]
+    _require_kept(pleiades, 9)
+
+
 def test_what_was_asked_before_an_interruption_is_kept(pleiades: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted, youtube = _channels(pleiades, 30), pleiades.youtube()
     asking = iter(range(30))
@@ -202,6 +213,16 @@ def test_an_outage_leaves_what_was_added_for_the_next_hunt(pleiades: Installatio
     assert (len(answer["channel_ids"]), answer["not_asked"], answer["waiting"]) == (2, 3, answer["videos"])
     _control(pleiades).set_faults(FaultPlan())
     assert pleiades.hunter().hunt(("manual",)).admitted > 0
+
+
+def test_videos_that_an_outage_keeps_from_being_described_are_in_the_answer(pleiades: Installation, run: Any) -> None:
+    now = pleiades.clock.now()
+    video = next(video for video, _, _ in _control(pleiades).uploads(now - _DAY, now))
+    _control(pleiades).set_faults(FaultPlan(faults=(Fault(method="videos.list", status=503, body="{}"),)))
+    done = run("!", lines=[video])
+    assert isinstance(done.exception, BackendError)
+    answer = json.loads(done.stdout)
+    assert (answer["videos"], answer["waiting"], len(answer["not_understood"])) == (1, 1, 1)
 
 
 def test_a_heading_and_numbers_of_lines(pleiades: Installation, run: Any) -> None:

@@ -85,16 +85,16 @@ def test_lists_that_are_out_for_one_hunt_lose_nothing(pleiades: Installation, ki
 
 
 @pytest.mark.parametrize("kind", ["503", "html"])
-def test_searches_that_are_out_cost_one_question_a_hunt(pleiades: Installation, kind: str) -> None:
+def test_searches_that_are_out_cost_two_questions_a_hunt(pleiades: Installation, kind: str) -> None:
     _hunt(pleiades, "search", "charts")
     _fault(pleiades, "search.list", kind)
-    assert [_hunt(pleiades, "search")[Bucket.SEARCH] for _ in range(3)] == [4, 4, 4]
+    assert [_hunt(pleiades, "search")[Bucket.SEARCH] for _ in range(3)] == [8, 8, 8]
 
 
 @pytest.mark.parametrize("kind", ["503", "html"])
 def test_charts_that_were_out_are_read_by_the_next_hunt(pleiades: Installation, kind: str) -> None:
     _fault(pleiades, "videos.list", kind)
-    assert _hunt(pleiades, "charts")[Bucket.GENERAL] == 4
+    assert _hunt(pleiades, "charts")[Bucket.GENERAL] == 8
     _fault(pleiades)
     report = pleiades.hunter().hunt(("charts",))
     assert report.roads["charts"].arms == 3 * len(pleiades.settings.chart_regions)
@@ -122,7 +122,7 @@ def test_a_road_that_another_hunt_is_on_is_passed_over(pleiades: Installation, c
     with pleiades.database.session() as session, asking(session, ROADS["search"]) as ours:
         assert ours
         report = pleiades.hunter().hunt(("search", "charts"))
-        assert (set(report.roads), report.failures) == ({"charts", "details"}, {})
+        assert (set(report.roads), report.failures) == ({"charts"}, {})
         assert "road search: another hunt is on it" in caplog.text
         session.close()
     assert pleiades.hunter().hunt(("search",)).roads["search"].candidates > 0

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from pleiades_core.discover.admission import admit, claim
 from pleiades_core.discover.manual import Wanted, add, outcome
-from pleiades_core.discover.patience import ABSENT_WAITS, GIVEN_UP_FOR, MOST_ATTEMPTS
+from pleiades_core.discover.patience import ABSENT_WAITS, GIVEN_UP_FOR, MOST_ATTEMPTS, Tries, absent
 from pleiades_core.errors import BadReply
 from pleiades_core.installation import Installation
 from pleiades_core.models import Tier, VideoId
@@ -203,14 +205,20 @@ def _tiers(pleiades: Installation) -> dict[Tier, int]:
         return {tier: count.watched for tier, count in due_counts(connection, TIERS, pleiades.clock.now()).items()}
 
 
-def test_replies_without_counts_make_nothing_weekly(pleiades: Installation) -> None:
-    """The reply of batchGetStats has no items for four hours; videos.list, asked again, has all, and the report says so."""
+def _hunted(pleiades: Installation) -> int:
+    """Hunt for two hours, and say how many videos are HOURLY then."""
     for _ in range(2):
         pleiades.hunter().hunt()
         pleiades.tracker().track()
         _advance(pleiades, _HOUR)
     hourly = _tiers(pleiades)[Tier.HOURLY]
     assert hourly >= 10
+    return hourly
+
+
+def test_replies_without_counts_make_nothing_weekly(pleiades: Installation) -> None:
+    """The reply of batchGetStats has no items for four hours; videos.list, asked again, has all, and the report says so."""
+    hourly = _hunted(pleiades)
     _faults(pleiades, Fault(method="videos.batchGetStats", empty=True))
     for _ in range(4):
         report = pleiades.tracker().track(Tier.HOURLY)
@@ -219,6 +227,63 @@ def test_replies_without_counts_make_nothing_weekly(pleiades: Installation) -> N
         assert report.failed_calls == report.calls["general"] == report.calls["stats"] > 0
         _advance(pleiades, _HOUR)
     assert _rows(pleiades, "select count(*) from watchlist where misses >= 3")[0][0] < 3
+
+
+def test_a_tick_in_which_everything_answers_empty_makes_nothing_weekly(pleiades: Installation) -> None:
+    """Both methods, for three hours: the polls failed, says the report, and nobody was missing."""
+    _notices(pleiades, 600)
+    hourly = _hunted(pleiades)
+    _faults(pleiades, Fault(method="videos.batchGetStats", empty=True), Fault(method="videos.list", empty=True))
+    for _ in range(3):
+        report = pleiades.tracker().track(Tier.HOURLY)
+        assert report.slices == 1
+        assert (report.misses, report.samples) == (0, report.due)
+        assert report.failed_calls == 1
+        _advance(pleiades, _HOUR)
+    assert _rows(pleiades, "select count(*) from watchlist where misses > 0") == [(0,)]
+    _faults(pleiades)
+    assert _tiers(pleiades)[Tier.HOURLY] >= hourly - 10, "some are older than two days by now"
+
+
+def test_a_method_does_not_confirm_itself(pleiades: Installation) -> None:
+    """Where batchGetStats is refused, videos.list answers for it, and its empty reply is only doubted."""
+    _hunted(pleiades)
+    _faults(pleiades, Fault(method="videos.batchGetStats", error="not_found"), Fault(method="videos.list", empty=True))
+    with pytest.raises(BadReply, match="none of"):
+        pleiades.tracker().track(Tier.HOURLY)
+    assert _rows(pleiades, "select count(*) from watchlist where misses > 0") == [(0,)]
+    _notices(pleiades, 600)
+    _rows(pleiades, "delete from videos where state = 1")
+    with pytest.raises(BadReply, match="none of"):
+        pleiades.hunter().hunt(("push",))
+    assert _rows(pleiades, "select count(*) from videos where absences > 0")[0][0] < 10
+
+
+def test_what_a_feed_shows_is_asked_for_again_before_its_time(pleiades: Installation) -> None:
+    """After seven hours of replies without any video the wait would be 41 h; a search is no such evidence."""
+    alive = set(_notices(pleiades, 30))
+    _faults(pleiades, Fault(method="videos.list", empty=True), Fault(method="videos.batchGetStats", empty=True))
+    for wait in ABSENT_WAITS[:2]:
+        pleiades.hunter().hunt(("push",))
+        _advance(pleiades, wait)
+    pleiades.hunter().hunt(("push",))
+    _faults(pleiades)
+    _advance(pleiades, _HOUR)
+    assert pleiades.hunter().hunt(("push",)).calls == {}
+    _notices(pleiades, 30)
+    pleiades.hunter().hunt(("push",))
+    assert alive <= {encode(id8) for (id8,) in _rows(pleiades, "select id8 from videos where state = 1")}
+
+
+def test_what_a_person_names_while_a_hunt_asks_for_it_is_not_given_up(pleiades: Installation) -> None:
+    lease = uuid.uuid4()
+    claimed = claim(pleiades.database, lease, {decode(_DEAD): "push"}, now=pleiades.clock.now(), lasting=_HOUR)
+    assert claimed is not None
+    add(pleiades.database, pleiades.youtube(), pleiades.clock, [Wanted(video_id=_DEAD)])
+    fates = {_DEAD: absent(Tries(absences=len(ABSENT_WAITS)), pleiades.clock.now())}
+    admit(pleiades.database, claimed, [], fates=fates, acknowledge=[], now=pleiades.clock.now())
+    assert _rows(pleiades, "select state, found_by, retry_at from videos") == [(0, "manual", None)]
+    assert pleiades.hunter().hunt(("manual",)).calls == {"general": 1}
 
 
 def test_an_empty_reply_that_nobody_can_check_is_not_believed(pleiades: Installation) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
@@ -11,7 +12,7 @@ from pleiades_core.discover import campaigns
 from pleiades_core.discover.campaigns import Campaign, next_month
 from pleiades_core.discover.sources.archeology import archeology
 from pleiades_core.discover.sources.source import Find
-from pleiades_core.errors import BackendError, BadReply, BadRequest, NotFound, QuotaExhausted, UsageError
+from pleiades_core.errors import BackendError, BadReply, BadRequest, EmptyReply, NotFound, QuotaExhausted, UsageError
 from pleiades_core.models import Candidate, Page, VideoId
 from pleiades_core.storage.postgres import Database
 
@@ -176,20 +177,83 @@ def test_a_refused_cell_is_passed_over_with_its_reason(database: Database) -> No
     assert _one(database).finished_at is not None
 
 
-@pytest.mark.parametrize("error", [BackendError("503"), BadReply("HTML")])
-def test_an_outage_leaves_the_cursor_and_lets_other_campaigns_go_first(database: Database, error: Exception) -> None:
+OUTAGES = [BackendError("503"), BadReply("HTML"), EmptyReply("none")]
+
+
+@pytest.mark.parametrize("error", OUTAGES)
+def test_an_outage_leaves_the_cursors_and_lets_other_campaigns_go_first(database: Database, error: Exception) -> None:
+    for name in ("a", "b", "c"):
+        _add(database, name)
+    for _ in range(campaigns.MOST_FAILURES + 1):
+        road, finds = archeology(database, FakePast(answer=lambda _: error), now=NOW, pages=5), []
+        with pytest.raises(type(error)):
+            finds.extend(road)
+        with database.transaction() as connection:
+            for find in finds:
+                find.acknowledge(connection, NOW)
+    with database.transaction() as connection:
+        known = campaigns.campaigns(connection)
+    assert {(one.cell, one.cut, one.failures) for one in known} == {("2026-02/10", 0, 0)}
+    assert sum(one.searches for one in known) >= campaigns.MOST_FAILURES + 1
+    assert max(one.searches for one in known) - min(one.searches for one in known) <= 1, "one campaign is asked again and again"
+
+
+@pytest.mark.parametrize("error", OUTAGES)
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_cell_that_fails_for_ever_is_left_after_three_hunts(database: Database, error: Exception, alone: bool) -> None:
+    """Where it is the only campaign, its next cell tells that searches are answered otherwise."""
     _add(database, "a")
-    _add(database, "b")
-    road = archeology(database, FakePast(answer=lambda _: error), now=NOW, pages=5)
-    find = next(road)
-    with pytest.raises(type(error)):
-        next(road)
-    assert (find.arm, find.error) == ("2026-02/10", str(error))
-    with database.transaction() as connection:
-        find.acknowledge(connection, NOW)
-    assert (_one(database, "a").cell, _one(database, "a").searches) == ("2026-02/10", 1)
-    with database.transaction() as connection:
-        assert campaigns.campaigns(connection)[0].name == "b"
+    if not alone:
+        _add(database, "b", [20])
+    past = FakePast(answer=lambda cell: error if cell.startswith("2026-02/10") else None)
+    for hours in range(6):
+        _dig(database, past, pages=2, now=NOW + timedelta(hours=hours))
+    assert past.asked.count("2026-02/10 p1") == campaigns.MOST_FAILURES
+    assert {"2026-02/20 p1", "2026-01/10 p1", "2026-01/20 p1"} <= set(past.asked)
+    assert (_one(database, "a").cut, _one(database, "a").failures) == (1, 0)
+    assert _one(database, "a").finished_at is not None
+
+
+def test_a_cell_that_is_answered_again_begins_to_count_anew(database: Database) -> None:
+    _add(database, categories=[10])
+    sick = True
+    past = FakePast(pages=2, answer=lambda cell: BackendError("503") if sick and cell == "2026-02/10 p1" else None)
+    for _ in range(campaigns.MOST_FAILURES - 1):
+        _dig(database, past, pages=2)
+    assert _one(database).failures == campaigns.MOST_FAILURES - 1
+    sick = False
+    _dig(database, past, pages=1)
+    assert (_one(database).failures, _one(database).pages, _one(database).cut) == (0, 1, 0)
+
+
+def test_other_searches_tell_too(database: Database) -> None:
+    """Asked for one page a hunt, the archeologist has no second question; the Hunter's searches were answered a moment ago."""
+    _add(database, categories=[10])
+    past = FakePast(answer=lambda cell: BackendError("503") if cell.startswith("2026-02") else None)
+    for minutes in range(5):
+        now = NOW + timedelta(minutes=minutes)
+        road, finds = archeology(database, past, now=now, pages=1), []
+        with contextlib.suppress(BackendError):
+            finds.extend(road)
+        with database.transaction() as connection:
+            connection.execute(
+                "insert into pulls (pulled_at, road, arm, bucket, units, candidates, new)"
+                " values (%s, 'search', 'x', 'search', 1, 0, 0)",
+                [now],
+            )
+            for find in finds:
+                find.acknowledge(connection, now)
+    assert past.asked == ["2026-02/10 p1"] * campaigns.MOST_FAILURES + ["2026-01/10 p1"]
+
+
+def test_a_page_that_fails_gives_its_token_no_precedence(database: Database) -> None:
+    for name, category in (("a", 10), ("b", 20)):
+        _add(database, name, [category])
+    past = FakePast(pages=3, answer=lambda cell: BackendError("503") if cell == "2026-02/10 p2" else None)
+    _dig(database, past, pages=4)
+    assert past.asked == ["2026-02/10 p1", "2026-02/10 p2", "2026-02/20 p1", "2026-02/20 p2"]
+    _dig(database, past, pages=1)
+    assert past.asked[-1] == "2026-02/20 p3"
 
 
 def test_campaigns_take_turns_cell_by_cell(database: Database) -> None:

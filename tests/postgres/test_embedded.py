@@ -107,6 +107,24 @@ def test_after_a_start_that_failed_the_next_one_begins_anew(folder: Path, monkey
     assert _answers(folder)
 
 
+def test_a_first_start_that_breaks_off_leaves_no_server_and_the_next_has_our_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(tempfile.mkdtemp(prefix="ple"))
+
+    def refuse(_: object) -> None:
+        raise OSError("no")
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr("pleiades_core.storage.embedded._configure", refuse)
+            with pytest.raises(PleiadesError, match="did not start"):
+                _answers(root / "postgres")
+        assert not _is_up(root / "postgres")
+        with embedded(root / "postgres") as server, psycopg.connect(embedded_url(server, "postgres")) as connection:
+            assert connection.execute("show max_wal_size").fetchone() == ("128MB",)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
 def test_a_home_that_cannot_be_made_is_a_matter_of_configuration() -> None:
     with pytest.raises(ConfigurationError, match="/proc/nope cannot be made") as raised, embedded(Path("/proc/nope/postgres")):
         pass

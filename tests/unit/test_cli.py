@@ -39,6 +39,9 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
         (["top", "yesterday"], 2, "2026-03-01"),
         (["top", "2999-01-01"], 2, "has not begun"),
         (["top", "9999-12-31"], 2, "out of range"),
+        (["campaign", "add", "a", "--from", "9999-12", "--to", "9999-12"], 2, "out of range"),
+        (["plan", "--found-a-day", "inf"], 2, "--found-a-day"),
+        (["plan", "--found-a-day", "nan"], 2, "--found-a-day"),
         (["show", "not a video"], 2, "youtu.be"),
         (["show", "dQw4w9WgXcQ"], 3, "pleiades add -- dQw4w9WgXcQ"),
         (["sql", " "], 2, "select * from videos"),
@@ -108,6 +111,8 @@ def test_home_may_stand_before_the_command_and_after_it(commands: Commands, tmp_
     for words in (
         ["sql", "select 1", "--home", "a"],
         ["campaign", "list", "--home", "a"],
+        ["campaign", "--home", "a", "list"],
+        ["campaign", "--home", "b", "list", "--home", "a"],
         ["add", "dQw4w9WgXcQ", "--home", "a"],
     ):
         done = commands.run(*words, cwd=tmp_path)

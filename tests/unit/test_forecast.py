@@ -136,6 +136,15 @@ def test_help_names_the_setting(when_full: str) -> None:
     assert f"PLEIADES_WHEN_FULL={when_full}" in plan.starved[0].help
 
 
+def test_what_is_overdue_on_the_first_day_alone_asks_for_no_setting() -> None:
+    """600,000 weekly videos that are all due now take a day more than there is; from the next on there is room."""
+    overdue = Watched(age_h=300, tier=Tier.WEEKLY, due_h=0, missing=False, videos=600_000)
+    plan = planned(supposing(stands(overdue), 1_000), days=3, when_full="refuse")
+    assert [one.consumer for one in plan.starved] == ["tracking"]
+    assert "polled late" in plan.starved[0].help
+    assert "PLEIADES_WHEN_FULL" not in plan.starved[0].help
+
+
 def test_lists_starve_where_no_feed_answers() -> None:
     many = replace(NOBODY, followed=50_000, unanswered=50_000, lists_a_day=19_673.0)
     plan = planned(stands(discovery=replace(QUIET, channels=many, found_a_day=40_000, chart_regions=5)))

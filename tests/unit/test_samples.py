@@ -42,6 +42,22 @@ def test_a_signal_ends_a_query(tmp_path: Path, after_s: float) -> None:
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("duckdb")] == []
 
 
+def test_a_query_ends_under_many_signals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever presses Ctrl-C twice is not made to wait for the answer."""
+    further = iter(range(3))
+
+    def stopped(*_: object, **__: object) -> None:
+        if next(further, None) is not None:
+            raise _Stopped
+
+    monkeypatch.setattr(samples, "wait", stopped)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    with pytest.raises(_Stopped):
+        samples.query(open_vault(tmp_path), _ENDLESS)
+    assert next(further, None) is None
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("duckdb")] == []
+
+
 def test_an_answer_and_a_mistake_come_through_as_they_are(tmp_path: Path) -> None:
     vault = open_vault(tmp_path)
     assert samples.query(vault, "select 1 as x").to_pylist() == [{"x": 1}]

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from pydantic import AliasChoices
 
 from pleiades_core.errors import ConfigurationError
 from pleiades_core.models import Bucket
-from pleiades_core.settings import load_settings
+from pleiades_core.settings import Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -121,15 +122,25 @@ def test_a_dotenv_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pyte
         load_settings()
 
 
-def test_what_is_empty_is_unset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("in_file", [False, True])
+def test_what_is_empty_is_unset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, in_file: bool) -> None:
     """Also where `.env` says something: whoever writes `DATABASE_URL= pleiades ...` wants the embedded server."""
-    (tmp_path / ".env").write_text("DATABASE_URL=postgresql://somebody/real\n")
-    plain = ("DATABASE_URL", "DAGSTER_PG_URL", "YOUTUBE_API_KEY_POOL_JSON")
-    names = ("HOME", "VAULT", "FEEDS_URL", "HUB_URL", "PUSH_CALLBACK_URL", "PUSH_SECRET", "SIMULATOR_STOPPED_AT", "LEASE_S")
-    for name in (*plain, *(f"PLEIADES_{name}" for name in names)):
-        monkeypatch.setenv(name, "")
-    settings = load_settings()
-    words = settings.model_dump(include={"database_url", "dagster_pg_url", "api_key_pool", "feeds_url", "hub_url", "vault"})
-    words |= settings.model_dump(include={"push_callback_url", "push_secret", "simulator_stopped_at"})
-    assert set(words.values()) == {None}
-    assert (settings.home, settings.lease_s) == (tmp_path / ".pleiades", 600)
+    names = {field: _name(field) for field in Settings.model_fields}
+    for name in names.values():
+        monkeypatch.delenv(name, raising=False)
+    plain = load_settings()
+    said = {"database_url": "postgresql://somebody/real", "seed_terms": '["lofi"]', "quota_limits": '{"mine": {"general": 5}}'}
+    (tmp_path / ".env").write_text("".join(f"{names[field]}={value}\n" for field, value in said.items()))
+    assert load_settings().seed_terms == ("lofi",)
+    if in_file:
+        (tmp_path / ".env").write_text("".join(f"{name}=\n" for name in names.values()))
+    else:
+        for name in names.values():
+            monkeypatch.setenv(name, "")
+    assert load_settings() == plain
+
+
+def _name(field: str) -> str:
+    """In the environment."""
+    alias = Settings.model_fields[field].validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"PLEIADES_{field.upper()}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pleiades_core.discover.wanted import Wanted, meant, meant_by_lines, meant_by_words
+from pleiades_core.discover.wanted import Meant, Wanted, meant, meant_by_lines, meant_by_words
 from pleiades_core.errors import UsageError
 from pleiades_core.models import ChannelId, VideoId
 
@@ -44,6 +46,8 @@ _VIDEO, _CHANNEL = VideoId("dQw4w9WgXcQ"), ChannelId("UCuAXFkgsw1L7xaCfnd5JJOw")
         (f"https://www.youtube.com/playlist?list=UU{_CHANNEL[2:]}", Wanted(channel_id=_CHANNEL)),
         (f"https://www.youtube.com/playlist?list=UULF{_CHANNEL[2:]}", Wanted(channel_id=_CHANNEL)),
         (f"https://www.youtube.com/watch?v=dQw4w9WgXcQ&list=UU{_CHANNEL[2:]}", Wanted(video_id=_VIDEO)),
+        ("https://www.youtube.com/watch?list=PLx&amp;v=dQw4w9WgXcQ", Wanted(video_id=_VIDEO)),
+        ("https://www.youtube.com/watch?list=PLx&region=US&#38;v=dQw4w9WgXcQ&copy=1", Wanted(video_id=_VIDEO)),
         (f"UU{_CHANNEL[2:]}", Wanted(channel_id=_CHANNEL)),
         (_IFRAME, Wanted(video_id=_VIDEO)),
         ("http://www.youtube.com/attribution_link?a=x&u=/watch%3Fv%3DdQw4w9WgXcQ%26feature%3Dshare", Wanted(video_id=_VIDEO)),
@@ -130,3 +134,22 @@ def test_an_embedded_player_is_a_line_of_its_own() -> None:
 
 def test_arguments_are_counted_apart() -> None:
     assert [word.split(":")[0] for word in meant_by_words(["dQw4w9WgXcQ", "nonsense"]).wrong] == ["argument 2"]
+
+
+def test_several_may_stand_in_one_argument() -> None:
+    understood = meant_by_words(["dQw4w9WgXcQ,@RickAstleyYT, nonsense,", _CHANNEL, _IFRAME])
+    assert understood.wanted == [
+        Wanted(video_id=_VIDEO), Wanted(handle="@RickAstleyYT"), Wanted(channel_id=_CHANNEL), Wanted(video_id=_VIDEO),
+    ]  # fmt: skip
+    assert [word.split(":")[0] for word in understood.wrong] == ["argument 1"]
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_an_argument_has_no_columns(mark: str) -> None:
+    """What stands after the mark would be lost without a word."""
+    assert meant_by_words([f"dQw4w9WgXcQ{mark}@RickAstleyYT"]).wrong
+
+
+@pytest.mark.parametrize("understood", [meant_by_words, meant_by_lines])
+def test_an_address_out_of_a_page_s_source_is_whole(understood: Callable[[list[str]], Meant]) -> None:
+    assert understood(["https://www.youtube.com/watch?list=PLx&amp;v=dQw4w9WgXcQ"]) == Meant([Wanted(video_id=_VIDEO)], [])

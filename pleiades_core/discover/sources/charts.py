@@ -8,7 +8,7 @@ charts find what searches missed, not what will rise. Does not belong here: the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime, timedelta
 
 import psycopg
@@ -32,27 +32,41 @@ A_CHART = 4
 
 
 def charts(database: Database, youtube: YouTube, clock: Clock, *, regions: Sequence[str], units: int) -> Iterator[Find]:
-    """The charts that were not read for a while, for at most `units` general units. Raises what `YouTube.chart` raises."""
+    """The charts that were not read for a while, for at most `units` general units.
+
+    One that does not answer may be what brings the service down, so another is asked; where that answers, the first has been
+    read, such as it is. Raises what `YouTube.chart` raises when that did not answer either, or none did.
+    """
     now = clock.now()
     with database.transaction() as connection:
         pulls = connection.execute(_SQL.last_pulls, {"road": "charts", "since": now - READ_AGAIN}).fetchall()
     asked = {arm: asked_at for arm, asked_at, _ in pulls}
     read = {arm for arm, _, answered_at in pulls if answered_at is not None}
     due = [(region, category) for region in regions for category in CHART_CATEGORIES if _arm(region, category) not in read]
+    answered, outage = False, None
     # What an outage met is due, after all others: it may be what brings the service down.
     for region, category in sorted(due, key=lambda one: (_arm(*one) in asked, asked.get(_arm(*one), now))):
         if units < A_CHART:
-            return
+            break
         units -= A_CHART
-        yield from _chart(youtube, clock, region, category)
+        failure = yield from _chart(youtube, clock, region, category)
+        if failure is None or fault_of(failure) is Fault.QUESTION:
+            # Not every region has every chart.
+            answered, outage = answered or failure is None, None
+        elif outage is not None or fault_of(failure) is Fault.ACCESS:
+            raise failure
+        else:
+            outage = failure
+    if outage is not None and not answered:
+        raise outage
 
 
 def _arm(region: str, category: int) -> str:
     return f"{region}/{category}"
 
 
-def _chart(youtube: YouTube, clock: Clock, region: str, category: int) -> Iterator[Find]:
-    """One chart; of one that breaks off, the pages that came, and then the error unless it is the chart's own."""
+def _chart(youtube: YouTube, clock: Clock, region: str, category: int) -> Generator[Find, None, ApiError | None]:
+    """One chart; of one that breaks off, the pages that came, and the error."""
     found: list[Found] = []
     failure: ApiError | None = None
     token = None
@@ -76,9 +90,7 @@ def _chart(youtube: YouTube, clock: Clock, region: str, category: int) -> Iterat
         ),
         acknowledge=_nothing,
     )  # fmt: skip
-    # Not every region has every chart.
-    if failure is not None and fault_of(failure) is not Fault.QUESTION:
-        raise failure
+    return failure
 
 
 def _nothing(_connection: psycopg.Connection, _now: datetime) -> None:

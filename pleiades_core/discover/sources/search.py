@@ -28,23 +28,34 @@ log = logging.getLogger(__name__)
 def search(
     database: Database, youtube: YouTube, *, now: datetime, pages: int, window: timedelta, rng: random.Random
 ) -> Iterator[Find]:
-    """A page of each of `pages` terms. Raises what `YouTube.search` raises."""
+    """A page of each of `pages` terms.
+
+    One that does not answer may be what brings search down, so another is asked. Raises what `YouTube.search` raises when that
+    did not answer either, or none did.
+    """
     with database.transaction() as connection:
         turns = take_turns(connection, limit=pages, now=now, window=window, rng=rng)
+    answered, outage = False, None
     for turn in turns:
         try:
             page = youtube.search(turn.term, published_after=turn.published_after, page_token=turn.page_token)
         except ApiError as error:
             if fault_of(error) is Fault.ACCESS:
                 raise
-            # A token that is no longer understood, a term that never was, a page that swells: the term waits for its next turn,
-            # from the first page. In an outage as well: next time another term is first.
+            # A token that is no longer understood, a term that never was, a page that swells: the term rests, and waits for its
+            # next turn, from the first page. In an outage as well: next time another term is first.
             log.warning("search for %r: %s", turn.term, error)
             yield Find(road="search", arm=turn.term, acknowledge=partial(_note, turn, None), error=str(error))
-            if fault_of(error) is Fault.OUTAGE:
+            if fault_of(error) is not Fault.OUTAGE:
+                continue
+            if outage is not None:
                 raise
+            outage = error
         else:
+            answered, outage = True, None
             yield Find(road="search", arm=turn.term, candidates=page.candidates, acknowledge=partial(_note, turn, page))
+    if outage is not None and not answered:
+        raise outage
 
 
 def _note(turn: SearchTurn, page: Page | None, connection: psycopg.Connection, now: datetime) -> None:

@@ -52,8 +52,8 @@ class Fault(Enum):
 
     #: The question's own, and it would fail again: it is passed over and noted, the others are asked.
     QUESTION = "question"
-    #: YouTube's, as far as one can see: the road stops for now and says so, and the question is asked again. Where roads take
-    #: turns another one comes first the next time, since a question that brings YouTube down looks the same.
+    #: YouTube's, as far as one can see: the question is asked again. A question that brings YouTube down looks the same, so the
+    #: road asks another, and stops for now and says so when that fails as well; the next time others come first.
     OUTAGE = "outage"
     #: Nobody's: quota is spent, or no key is taken. The road ends, and nothing is noted of the question.
     ACCESS = "access"

@@ -1,7 +1,8 @@
 """Uploads lists: what the channels we follow have published, 50 videos for one unit.
 
 Belongs here: `channels.list` as the detector of change, 50 channels for one unit, and then `playlistItems.list` where the count
-moved. Does not belong here: which lists are worth it (channels.py), how many units there are (roads.py).
+moved. Does not belong here: what a count says (counts.py), which lists are worth it (channels.py), how many units there are
+(roads.py).
 
 A list costs as much as checking 50 channels, so no channel is listed whose count stands still. Where units are short the
 richest lists come first; what is not listed adds up, until it is worth a unit. A reply that is less than the count promised is
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import math
+import random
 from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,10 +21,11 @@ from typing import TypeVar
 
 import psycopg
 
-from pleiades_core.discover.channels import LEAST_RATE, ToList, affordable, uploads_a_day
+from pleiades_core.discover.channels import ToList, affordable, uploads_a_day
+from pleiades_core.discover.sources.counts import FIRST_LIST, WITNESSES, Due, Row, check, note_checks, note_unchecked, portions
 from pleiades_core.discover.sources.source import Acknowledge, Fault, Find, fault_of
 from pleiades_core.errors import ApiError, BadRequest, EmptyReply
-from pleiades_core.models import Bucket, Candidate, ChannelId, Pool, VideoId
+from pleiades_core.models import Bucket, Candidate, Pool, VideoId
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.youtube.api import IDS_PER_CALL, YouTube
@@ -41,8 +44,6 @@ CHECK_AGAIN = timedelta(hours=1)
 SWEEP_HUNTS = 20
 #: Unless that took more than this share of the units.
 _MOST_CHECKS = 0.5
-#: What a channel's first list is worth beside others: its back catalogue is not what may rise today.
-FIRST_LIST = 10
 #: Lists looked at in one hunt: more than any budget pays for.
 _MOST_LISTS = 5_000
 #: A list that showed nothing, or broke off, though its count moved, is asked again after this, then after twice as long, and so
@@ -55,8 +56,6 @@ _OUTAGE = 3
 #: Units of the questions that are asked before what they brought is settled.
 _LOT = 50
 
-_Row = tuple[int, ChannelId]
-_Checked = tuple[Sequence[_Row], tuple[ChannelDetails, ...], str]
 _Asked = TypeVar("_Asked")
 
 
@@ -65,53 +64,88 @@ def uploads(database: Database, youtube: YouTube, *, now: datetime, units: int, 
 
     First the checks that keep the sweep going, then the lists that they and older ones call for; what is left goes into further
     checks and their lists. Questions are asked in lots of 50 units, so that the hunter can settle what they brought before the
-    next lot is paid for. Raises the first error, after the finds.
+    next lot is paid for.
+
+    Lists are asked for whatever becomes of the checks. Raises at once what quota and keys say, and after the finds the first
+    error if most checks failed, or most of a lot of lists.
     """
     with database.transaction() as connection:
         words = {"now": now, "again": CHECK_AGAIN, "limit": max(0, units) * IDS_PER_CALL}
         due = connection.execute(_SQL.checks_due, words).fetchall()
         followed = connection.execute(_SQL.followed).fetchone()
+        there = connection.execute(_SQL.witnesses, {"limit": WITNESSES}).fetchall()
     sweep = math.ceil((followed[0] if followed else 0) / IDS_PER_CALL / SWEEP_HUNTS)
-    asking = _Asking(database, youtube, now, parallel)
+    asking = _Asking(database, youtube, now, parallel, there)
     left = float(units)
     for checks in (min(sweep, int(units * _MOST_CHECKS)), None):
         # Half of what is left for further checks: a list, if the count moved, costs as much as the check of 50.
         most = int(left * _MOST_CHECKS) if checks is None else checks
-        rows, due = due[: most * IDS_PER_CALL], due[most * IDS_PER_CALL :]
-        left -= math.ceil(len(rows) / IDS_PER_CALL)
-        yield from asking.check(rows)
+        left -= yield from asking.check(due[: most * IDS_PER_CALL], most)
+        due = [row for row in due if row[0] not in asking.checked]
         left -= yield from asking.list(left)
+    if (outage := asking.outage) is not None:
+        raise outage
 
 
 class _Asking:
-    """The two questions of this road, and which channels were listed in this hunt."""
+    """The two questions of this road, and which channels were checked and listed in this hunt."""
 
-    def __init__(self, database: Database, youtube: YouTube, now: datetime, parallel: int) -> None:
+    def __init__(self, database: Database, youtube: YouTube, now: datetime, parallel: int, there: Sequence[Row]) -> None:
         self._database = database
         self._youtube = youtube
         self._now = now
         self._parallel = parallel
+        self._there = there
+        self._rng = random.Random(now.isoformat())  # noqa: S311  mixes questions, no secrets; the same instant mixes the same
         #: What this hunt's counts say of channels, until they are in the database: by ordinal.
         self._moved: dict[int, ToList] = {}
+        self.checked: set[int] = set()
         self._listed: set[int] = set()
+        #: Portions that were answered, what others met, and whether there is any use in further checks.
+        self._answered = 0
+        self._unchecked: list[ApiError] = []
+        self._checking = True
+        self._unlisted: ApiError | None = None
 
-    def check(self, rows: Sequence[_Row]) -> Iterator[Find]:
-        """Ask for the counts of channels; a find without candidates for every 50. Raises the first error, after the finds."""
-        calls = math.ceil(len(rows) / IDS_PER_CALL)
-        # Mixed: those that upload least come last, those that are gone among them, and a call for these alone has no answer.
-        for lot in _lots([rows[start::calls] for start in range(calls)], lambda _: 1):
-            empty: list[_Checked] = []
+    @property
+    def outage(self) -> ApiError | None:
+        """What this hunt's failures come to."""
+        broken = [error for error in self._unchecked if fault_of(error) is Fault.OUTAGE]
+        return broken[0] if len(broken) > self._answered else self._unlisted
+
+    def check(self, rows: Sequence[Due], most: int) -> Generator[Find, None, int]:
+        """Ask for the counts of channels, by `most` calls; a find without candidates for every 50. How many calls it took."""
+        calls = 0
+        for lot in _lots(portions(rows, self._there, most, self._rng) if self._checking else [], lambda _: 1):
+            failed: list[tuple[Sequence[Row], ApiError]] = []
             with self._youtube.reserved(Bucket.GENERAL, Pool.HUNTING, len(lot)) as reservation:
-                checked, errors = ask_all(partial(_check, self._youtube, reservation, empty), lot, threads=self._parallel)
-            rows_of_lot = [row for portion, *_ in checked for row in portion]
-            self._moved |= _moved(self._database, self._now, rows_of_lot, [one for _, details, _ in checked for one in details])
-            for portion, details, said in [*checked, *empty]:
-                yield Find(road="uploads", acknowledge=partial(_note_checks, portion, details), error=said)
-            if errors:
-                raise errors[0]
+                checked, errors = ask_all(partial(check, self._youtube, reservation, failed), lot, threads=self._parallel)
+            self.checked |= {row[0] for portion in lot for row in portion}
+            rows_of_lot = [row for portion, _ in checked for row in portion]
+            self._moved |= _moved(self._database, self._now, rows_of_lot, [one for _, details in checked for one in details])
+            self._answered += len(checked)
+            self._unchecked += [error for _, error in failed]
+            for portion, details in checked:
+                yield Find(road="uploads", acknowledge=partial(note_checks, portion, details))
+            for portion, error in failed:
+                # Neither believed nor the first thing that the next hunt asks: counts add up, so a late check misses nothing.
+                yield Find(road="uploads", acknowledge=partial(self._note_failed, portion), error=str(error))
+            _raise_access(errors)
+            asked = len(checked) + len(failed)
+            calls += asked
+            if asked < len(lot):
+                self._checking = False
+                break
+        return calls
+
+    def _note_failed(self, rows: Sequence[Row], connection: psycopg.Connection, now: datetime) -> None:
+        # Whether others were answered is known by now, after the last check perhaps.
+        note_unchecked([row[0] for row in rows], connection, now, others=self._answered > 0, absent=False)
 
     def list(self, units: float) -> Generator[Find, None, float]:
-        """List what `units` pay for; what was spent, describing included. Raises the first error, after the finds."""
+        """List what `units` pay for; what was spent, describing included."""
+        if self._unlisted is not None:
+            return 0
         with self._database.transaction() as connection:
             words = {"now": self._now, "again": LIST_AGAIN, "limit": _MOST_LISTS}
             known = connection.execute(_SQL.lists_due, words).fetchall()
@@ -119,14 +153,31 @@ class _Asking:
         chosen = affordable([one for one in waiting.values() if one.moved and one.channel not in self._listed], units)
         self._listed |= {one.channel for one in chosen}
         for lot in _lots(chosen, lambda one: one.pages):
+            # In no order: a few that fail for ever would be the first of each lot, and look like an outage.
+            self._rng.shuffle(lot)
+            failed: list[tuple[ToList, ApiError]] = []
             with self._youtube.reserved(Bucket.GENERAL, Pool.HUNTING, sum(one.pages for one in lot)) as reservation:
-                ask = partial(_list, self._youtube, reservation, self._now)
+                ask = partial(_list, self._youtube, reservation, self._now, failed)
                 answers, errors = ask_all(ask, lot, threads=self._parallel)
             yield from (find for find, _ in answers)
             broken = [error for _, error in answers if error is not None and fault_of(error) is Fault.OUTAGE]
-            if errors or (len(broken) >= _OUTAGE and len(broken) > len(lot) / 2):
-                raise [*errors, *broken][0]
+            broken += [error for _, error in failed]
+            most = len(broken) >= _OUTAGE and len(broken) > (len(answers) + len(failed)) / 2
+            out = most or (bool(failed) and not answers and not self._answered)
+            for wanted, error in [] if out else failed:
+                noting = partial(_note_list_failure, wanted.channel, answered=False)
+                yield Find(road="uploads", acknowledge=noting, error=str(error))
+            _raise_access(errors)
+            if out:
+                self._unlisted = broken[0]
+                break
         return sum(one.cost for one in chosen)
+
+
+def _raise_access(errors: Sequence[ApiError]) -> None:
+    for error in errors:
+        if fault_of(error) is Fault.ACCESS:
+            raise error
 
 
 def _lots(wanted: Sequence[_Asked], cost: Callable[[_Asked], int]) -> Iterator[list[_Asked]]:
@@ -141,34 +192,7 @@ def _lots(wanted: Sequence[_Asked], cost: Callable[[_Asked], int]) -> Iterator[l
         yield lot
 
 
-def _check(youtube: YouTube, reservation: Reservation | None, empty: list[_Checked], rows: Sequence[_Row]) -> _Checked:
-    try:
-        return rows, youtube.channels([channel_id for _, channel_id in rows], reservation=reservation), ""
-    except EmptyReply as error:
-        # Not believed, and not the first thing that the next hunt asks either: counts add up, so a late check misses nothing.
-        empty.append((rows, (), str(error)))
-        raise
-    except ApiError as error:
-        if fault_of(error) is not Fault.QUESTION:
-            raise
-        # The sweep goes on with others.
-        log.warning("a check of %d channels is passed over: %s", len(rows), error)
-        return rows, (), str(error)
-
-
-def _note_checks(
-    rows: Sequence[_Row], details: Sequence[ChannelDetails], connection: psycopg.Connection, now: datetime
-) -> None:
-    channels = {channel_id: channel for channel, channel_id in rows}
-    counted = {channels[one.channel_id]: one.videos for one in details if one.videos is not None}
-    words = {"channels": list(counted), "videos": [min(videos, 2**31 - 1) for videos in counted.values()]}
-    connection.execute(_SQL.note_checks, {**words, "first": FIRST_LIST, "least": LEAST_RATE, "now": now})
-    absent = [channel for channel in channels.values() if channel not in counted]
-    # A reply without any of them says nothing of each: a gateway's looks the same.
-    connection.execute(_SQL.note_absent, {"channels": absent, "others": bool(counted), "least": LEAST_RATE, "now": now})
-
-
-def _moved(database: Database, now: datetime, checked: Sequence[_Row], fresh: Sequence[ChannelDetails]) -> dict[int, ToList]:
+def _moved(database: Database, now: datetime, checked: Sequence[Row], fresh: Sequence[ChannelDetails]) -> dict[int, ToList]:
     """What the counts of these channels say together with what was known: unseen uploads by channel, 0 included."""
     counts = {one.channel_id: one.videos for one in fresh if one.videos is not None}
     ids = dict(checked)
@@ -184,9 +208,16 @@ def _moved(database: Database, now: datetime, checked: Sequence[_Row], fresh: Se
     return moved
 
 
-def _list(youtube: YouTube, reservation: Reservation | None, now: datetime, wanted: ToList) -> tuple[Find, ApiError | None]:
+def _list(
+    youtube: YouTube, reservation: Reservation | None, now: datetime, failed: list[tuple[ToList, ApiError]], wanted: ToList
+) -> tuple[Find, ApiError | None]:
     """What a list shows, and what kept it from showing all. Raises what came instead of it."""
-    shown, failure = _pages(youtube, reservation, wanted)
+    try:
+        shown, failure = _pages(youtube, reservation, wanted)
+    except ApiError as error:
+        if fault_of(error) is Fault.OUTAGE:
+            failed.append((wanted, error))
+        raise
     fault = failure and fault_of(failure)
     if fault is None or (fault is Fault.QUESTION and not shown):
         # Where it is refused altogether the channel is gone, or hides its uploads: it waits until its count moves again.
@@ -196,7 +227,7 @@ def _list(youtube: YouTube, reservation: Reservation | None, now: datetime, want
         # What came is paid for; the rest is asked for when there is quota again.
         noting = _nothing
     else:
-        noting = partial(_note_list_failure, wanted.channel)
+        noting = partial(_note_list_failure, wanted.channel, answered=True)
     return Find(road="uploads", candidates=shown, error=str(failure or ""), acknowledge=noting), failure
 
 
@@ -226,8 +257,9 @@ def _note_list(words: dict[str, object], connection: psycopg.Connection, now: da
     connection.execute(_SQL.note_list, {**words, "now": now})
 
 
-def _note_list_failure(channel: int, connection: psycopg.Connection, now: datetime) -> None:
-    connection.execute(_SQL.note_list_failure, {"channel": channel, "most": MOST_LIST_FAILURES, "now": now})
+def _note_list_failure(channel: int, connection: psycopg.Connection, now: datetime, *, answered: bool) -> None:
+    words = {"channel": channel, "answered": answered, "most": MOST_LIST_FAILURES, "now": now}
+    connection.execute(_SQL.note_list_failure, words)
 
 
 def _nothing(_connection: psycopg.Connection, _now: datetime) -> None:

@@ -9,13 +9,14 @@ on conflict (name) do nothing
 delete from campaigns where name = %(name)s
 
 -- campaigns: all of them, those first that were asked least
-select name, first_month, last_month, categories, month, category, pages, page_token, token_at, searches, found, cut, finished_at
+select name, first_month, last_month, categories, month, category, pages, page_token, token_at, searches, found, cut, failures,
+       finished_at
 from campaigns
 order by searches, name
 
 -- leave_cell: the token of its next page has died; nobody has asked for it meanwhile
 update campaigns c
-set month = %(month)s, category = %(category)s, pages = 0, page_token = null, token_at = %(now)s, cut = c.cut + 1,
+set month = %(month)s, category = %(category)s, pages = 0, page_token = null, token_at = %(now)s, cut = %(cut)s, failures = 0,
     finished_at = case when %(finished)s then %(now)s end
 from (
     select name from campaigns
@@ -32,6 +33,7 @@ set month = case when here then %(month)s else c.month end, category = case when
     page_token = case when here then %(page_token)s else c.page_token end,
     token_at = case when here then %(token_at)s else c.token_at end,
     finished_at = case when here and %(finished)s then %(now)s else c.finished_at end,
+    cut = case when here then %(cut)s else c.cut end, failures = case when here then %(failures)s else c.failures end,
     searches = c.searches + 1, found = c.found + %(found)s
 from (
     select name, finished_at is null and month = %(held_month)s and category = %(held_category)s
@@ -40,3 +42,9 @@ from (
     for no key update skip locked
 ) as present
 where c.name = present.name
+
+-- searches_answered: whether any search was answered within the last minutes, so that one that was not is to blame itself
+select exists (
+    select 1 from pulls
+    where pulled_at > %(now)s - interval '10 minutes' and bucket = 'search' and units > 0 and error is null
+)

@@ -21,12 +21,22 @@ where c.channel = given.channel
 -- note_feed_failures: these feeds did not answer; after a while they are asked again, and the counts answer for them meanwhile
 update channels set feed_failed_at = %(now)s, feed_failures = least(feed_failures + 1, 100) where channel = any(%(channels)s)
 
--- checks_due: channels that nothing else has looked at lately, the longest first
+-- checks_due: channels that nothing else has looked at lately, the longest first, and whether their last check said nothing of them;
+-- those of which checks say nothing time and again are looked at less and less, every third day in the end
+select channel, channel_id, check_failed_at is not null
+from channels, lateral (
+    select greatest(checked_at, check_failed_at, listed_at, case when feed_failures = 0 then feed_at end) as looked_at
+) as looks
+where (looked_at is null
+       or looked_at <= %(now)s - case when push_until > %(now)s then interval '1 day' else %(again)s::interval end)
+  and (check_failures = 0 or check_failed_at <= %(now)s - %(again)s::interval * power(2, least(check_failures - 1, 6)))
+order by looked_at nulls first, uploads_a_day desc, channel
+limit %(limit)s
+
+-- witnesses: channels that are there, as sure as can be: where a reply has them, what it does not have is absent
 select channel, channel_id from channels
-where greatest(checked_at, listed_at, case when feed_failures = 0 then feed_at end)
-        <= %(now)s - case when push_until > %(now)s then interval '1 day' else %(again)s::interval end
-   or (checked_at is null and listed_at is null and (feed_at is null or feed_failures > 0))
-order by greatest(checked_at, listed_at, case when feed_failures = 0 then feed_at end) nulls first, uploads_a_day desc, channel
+where videos is not null and check_failed_at is null
+order by greatest(checked_at, case when feed_failures = 0 then feed_at end) desc nulls last, channel
 limit %(limit)s
 
 -- note_checks: what the counts say; of a channel that was never listed its count is no news, and %(first)s stands for it
@@ -39,13 +49,16 @@ set moved = least(32000, c.moved + case
         when c.videos is null or c.checked_at is null then c.uploads_a_day
         else greatest(%(least)s, (c.uploads_a_day * 7 + greatest(0, given.videos - c.videos))
              / (7 + extract(epoch from %(now)s - c.checked_at) / 86400)) end,
-    videos = given.videos, checked_at = %(now)s
+    videos = given.videos, checked_at = %(now)s, check_failed_at = null, check_failures = 0
 from unnest(%(channels)s::int[], %(videos)s::int[]) as given (channel, videos)
 where c.channel = given.channel
 
--- note_absent: asked for and not in the reply; not inferred to be gone, but looked at less and less, if others were in it
+-- note_unchecked: asked for and not counted. Where others were answered for it waits ever longer; if it was absent from a reply that
+-- had others it is not inferred to be gone, but expected to upload less and less
 update channels
-set checked_at = %(now)s, uploads_a_day = case when %(others)s then greatest(%(least)s, uploads_a_day / 2) else uploads_a_day end
+set check_failed_at = %(now)s,
+    check_failures = case when %(others)s then least(check_failures + 1, 100) else check_failures end,
+    uploads_a_day = case when %(others)s and %(absent)s then greatest(%(least)s, uploads_a_day / 2) else uploads_a_day end
 where channel = any(%(channels)s)
 
 -- lists_due: channels whose count moved, the richest first, but for those whose lists failed lately
@@ -64,11 +77,11 @@ update channels
 set listed_at = %(now)s, moved = 0, uploads_a_day = coalesce(%(rate)s, uploads_a_day), list_failures = 0
 where channel = %(channel)s
 
--- note_list_failure: this list showed nothing, or broke off; what moved is asked for again, later and later, and in the end no
--- more until the count moves again
+-- note_list_failure: this list showed nothing, or broke off, or did not answer where others did; what moved is asked for again, later
+-- and later, and in the end no more until the count moves again, unless there was no answer that could be believed
 update channels
-set list_failed_at = %(now)s, moved = case when list_failures + 1 < %(most)s then moved else 0 end,
-    list_failures = (list_failures + 1) %% %(most)s
+set list_failed_at = %(now)s, moved = case when %(answered)s and list_failures + 1 >= %(most)s then 0 else moved end,
+    list_failures = case when %(answered)s then (list_failures + 1) %% %(most)s else least(list_failures + 1, %(most)s - 1) end
 where channel = %(channel)s
 
 -- take_off: what was admitted need not be listed. A video that is younger than the channel's last check will be part of the next
@@ -92,7 +105,8 @@ values (%(channel_id)s, %(total)s, case when %(total)s::int is not null then %(n
 on conflict (channel_id) do update
 set moved = greatest(0, c.moved + greatest(0, coalesce(excluded.videos - c.videos, 0)) - %(shown)s),
     videos = coalesce(excluded.videos, c.videos), checked_at = coalesce(excluded.checked_at, c.checked_at),
-    listed_at = excluded.listed_at, uploads_a_day = coalesce(%(rate)s, c.uploads_a_day), list_failures = 0, pinned = true
+    listed_at = excluded.listed_at, uploads_a_day = coalesce(%(rate)s, c.uploads_a_day), list_failures = 0,
+    check_failed_at = null, check_failures = 0, pinned = true
 
 -- named_and_read: channels that a person named and whose uploads were read
 select channel_id from channels where pinned and listed_at is not null

@@ -43,18 +43,24 @@ from unnest(%(vids)s::int[], %(channels)s::int[], %(published)s::timestamptz[]) 
 where v.vid = given.vid and v.state <> 1
 
 -- put_off: claims that were asked for in vain wait for their next turn, or are given up; what is given up is remembered, so that
--- the same search does not find it new every day
+-- the same search does not find it new every day; what a person named while it was asked for is left to the next hunt
 update videos v
 set attempts = given.attempts, absences = given.absences, retry_at = given.retry_at, lease_id = null,
     state = case when given.given_up then 2 else 0 end, found_by = case when given.given_up then null else v.found_by end
-from unnest(%(vids)s::int[], %(attempts)s::smallint[], %(absences)s::smallint[], %(retry_at)s::timestamptz[], %(given_up)s::bool[])
-    as given (vid, attempts, absences, retry_at, given_up)
-where v.vid = given.vid and v.state = 0
+from unnest(%(vids)s::int[], %(attempts)s::smallint[], %(absences)s::smallint[], %(retry_at)s::timestamptz[], %(given_up)s::bool[],
+            %(found_by)s::text[])
+    as given (vid, attempts, absences, retry_at, given_up, found_by)
+where v.vid = given.vid and v.state = 0 and coalesce(v.found_by, '') = given.found_by
 
 -- mark_roads: which roads came upon these videos, also upon those that were known
 update videos v set roads = v.roads | given.bits
 from (select id8, bit_or(bit) as bits from unnest(%(id8s)s::bigint[], %(bits)s::smallint[]) as one (id8, bit) group by id8) as given
 where v.id8 = given.id8 and v.roads | given.bits <> v.roads
+
+-- shown: what a road shows that shows no removed videos for long is asked for again, though replies did not have it; not what
+-- this hunt has just asked for
+update videos set retry_at = null, absences = 1
+where id8 = any(%(id8s)s) and state = 0 and absences > 0 and retry_at > %(now)s and claimed_at <= %(now)s - interval '30 minutes'
 
 -- young_since: videos that were admitted since an instant and were less than a day old then
 select count(*) from videos where state = 1 and claimed_at > %(since)s and published_at > claimed_at - interval '1 day'
