@@ -16,7 +16,7 @@ import itertools
 import logging
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Protocol
@@ -214,7 +214,7 @@ class Hunter:
             if claimed is None:
                 return False
             described = self._describe(claimed, given, tally, hunt) if describing else NOTHING
-            return self._admit(claimed, described, given, acknowledge, tally, hunt)
+            return self._admit(claimed, described, acknowledge, tally, hunt)
         except BaseException:
             # Ctrl-C at any moment included: the next hunt takes the claims over.
             give_up(self._database, lease_id)
@@ -230,9 +230,8 @@ class Hunter:
         return described
 
     def _admit(
-        self, claimed: Claim, described: Described, given: Container[VideoId], acknowledge: Sequence[Acknowledge], tally: Tally,
-        hunt: Progress,
-    ) -> bool:  # fmt: skip
+        self, claimed: Claim, described: Described, acknowledge: Sequence[Acknowledge], tally: Tally, hunt: Progress
+    ) -> bool:
         wanted = [(one, at) for one, at in described.found if self._is_admissible(one, at, claimed)]
         ring, now = self._youtube.ring, self._clock.now()
         fates = fates_of(claimed, described, now, up=bool(hunt.answered & OF_THE_API))
@@ -240,7 +239,7 @@ class Hunter:
             if not self._is_admissible(one, at, claimed):
                 fates[one.video_id] = refused(claimed.tries[one.video_id])
         unwatched, decision = left_out(self._database, ring, self._settings, claimed, wanted, now)
-        tally.admitted(sum(one.video_id not in given for one, _ in wanted))
+        tally.admitted(len(wanted))
         written = self._write(claimed, wanted, unwatched)
 
         def feed(connection: psycopg.Connection, now: datetime) -> None:

@@ -81,7 +81,7 @@ class Tally:
             self._of(INTERRUPTED, bucket).units[bucket] += count
 
     def admitted(self, count: int) -> None:
-        """Videos that these calls described, and that came through the door."""
+        """Videos that were described, by calls or by what showed them, and came through the door."""
         if count:
             self._of(DETAILS, "").new += count
 
