@@ -29,32 +29,26 @@ def _keep_home(ctx: Any) -> None:
         ctx.find_root().obj = home
 
 
-class Command(TyperCommand):
+class _TakesHome:
+    """What takes `--home` too. A part of the two kinds below, whose bases have what it calls."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Its own options, and `--home`."""
+        return [*super().get_params(ctx), *_home_option(ctx)]  # type: ignore[misc]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Its own arguments; `--home` is for all."""
+        rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
+        _keep_home(ctx)
+        return rest
+
+
+class Command(_TakesHome, TyperCommand):
     """A command that takes `--home` too."""
 
-    def get_params(self, ctx: Any) -> list[Any]:
-        """Its own options, and `--home`."""
-        return [*super().get_params(ctx), *_home_option(ctx)]
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Its own arguments; `--home` is for all."""
-        rest = super().parse_args(ctx, args)
-        _keep_home(ctx)
-        return rest
-
-
-class Group(TyperGroup):
+class Group(_TakesHome, TyperGroup):
     """A group of commands, such as `terms`, that takes `--home` too."""
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        """Its own options, and `--home`."""
-        return [*super().get_params(ctx), *_home_option(ctx)]
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Its own arguments; `--home` is for all."""
-        rest = super().parse_args(ctx, args)
-        _keep_home(ctx)
-        return rest
 
 
 class App(typer.Typer):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
-from typing import Any
 
 import pytest
+from driving import advance, control, rows, set_faults
 
 from pleiades_core.discover.admission import admit, claim
 from pleiades_core.discover.manual import Wanted, add, outcome
@@ -14,8 +14,7 @@ from pleiades_core.discover.patience import ABSENT_WAITS, GIVEN_UP_FOR, MOST_ATT
 from pleiades_core.errors import BadReply
 from pleiades_core.installation import Installation
 from pleiades_core.models import Tier, VideoId
-from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.faults import Fault, FaultPlan
+from pleiades_core.simulator.faults import Fault
 from pleiades_core.videoid import decode, encode
 from pleiades_core.watchlist.cadence import TIERS
 from pleiades_core.watchlist.slices import due_counts
@@ -25,35 +24,17 @@ _STATES = "select state, count(*) from videos group by state"
 _DEAD = encode(4_611_686_018_427_387_904)
 
 
-def _control(pleiades: Installation) -> SimulatorControl:
-    return SimulatorControl(pleiades.settings.youtube_url)
-
-
-def _faults(pleiades: Installation, *faults: Fault) -> None:
-    _control(pleiades).set_faults(FaultPlan(faults=faults))
-
-
-def _advance(pleiades: Installation, by: timedelta) -> None:
-    pleiades.clock.advance(by)  # type: ignore[attr-defined]
-
-
-def _rows(pleiades: Installation, sql: str, *words: object) -> list[tuple[Any, ...]]:
-    with pleiades.database.transaction() as connection:
-        cursor = connection.execute(sql, words)
-        return cursor.fetchall() if cursor.description else []
-
-
 def _notices(pleiades: Installation, most: int) -> list[VideoId]:
     """Put notices of uploads into the inbox; distinct ones that YouTube shows now."""
     now = pleiades.clock.now()
-    uploads = _control(pleiades).uploads(now - 400 * _DAY, now)[:most]
+    uploads = control(pleiades).uploads(now - 400 * _DAY, now)[:most]
     post = (
         "insert into inbox (road, id8, channel_id, received_at)"
         " select 'push', id8, channel, %s from unnest(%s::bigint[], %s::text[]) one (id8, channel) on conflict do nothing"
     )
-    _rows(pleiades, post, now, [decode(VideoId(video)) for video, *_ in uploads], [channel for _, channel, _ in uploads])
+    rows(pleiades, post, now, [decode(VideoId(video)) for video, *_ in uploads], [channel for _, channel, _ in uploads])
     asked = dict.fromkeys(VideoId(video) for video, *_ in uploads)
-    return [video for video in asked if _control(pleiades).truth(video)["state"] == "public"]
+    return [video for video in asked if control(pleiades).truth(video)["state"] == "public"]
 
 
 @pytest.mark.parametrize(
@@ -67,52 +48,52 @@ def _notices(pleiades: Installation, most: int) -> list[VideoId]:
 def test_a_brownout_of_one_hunt_gives_nothing_up(pleiades: Installation, fault: Fault) -> None:
     """Nine calls of ten fail; once they don't, all that waits comes in, for little more than it would have cost."""
     alive = _notices(pleiades, 600)
-    _faults(pleiades, fault)
+    set_faults(pleiades, fault)
     report = pleiades.hunter().hunt(("push",))
     assert report.admitted < len(alive)
     assert report.gone == 0
-    assert dict(_rows(pleiades, _STATES)).get(2) is None
-    assert _rows(pleiades, "select max(attempts) from videos")[0][0] <= 1, "one claim was tried twice in one hunt"
+    assert dict(rows(pleiades, _STATES)).get(2) is None
+    assert rows(pleiades, "select max(attempts) from videos")[0][0] <= 1, "one claim was tried twice in one hunt"
     assert report.calls["general"] <= 4 * len(alive) // 50 + 12
-    _faults(pleiades)
-    _advance(pleiades, _HOUR)
+    set_faults(pleiades)
+    advance(pleiades, _HOUR)
     pleiades.hunter().hunt(("push",))
-    admitted = {encode(id8) for (id8,) in _rows(pleiades, "select id8 from videos where state = 1")}
+    admitted = {encode(id8) for (id8,) in rows(pleiades, "select id8 from videos where state = 1")}
     assert set(alive) <= admitted
 
 
 def test_nobody_is_blamed_for_calls_that_came_too_fast(pleiades: Installation) -> None:
     _notices(pleiades, 300)
-    _faults(pleiades, Fault(method="videos.list", error="user_rate_limit", first=3))
+    set_faults(pleiades, Fault(method="videos.list", error="user_rate_limit", first=3))
     pleiades.settings = pleiades.settings.model_copy(update={"parallel_calls": 1})
     assert pleiades.hunter().hunt(("push",)).admitted > 0
-    assert _rows(pleiades, "select max(attempts) from videos") == [(0,)]
+    assert rows(pleiades, "select max(attempts) from videos") == [(0,)]
 
 
 def test_what_was_never_asked_for_is_not_blamed(pleiades: Installation) -> None:
     """After three failures in a row no more is asked: of 12 calls' worth of claims, three calls' worth failed."""
     _notices(pleiades, 600)
-    _faults(pleiades, Fault(method="videos.list", status=503, body="{}", first=2))
+    set_faults(pleiades, Fault(method="videos.list", status=503, body="{}", first=2))
     pleiades.settings = pleiades.settings.model_copy(update={"parallel_calls": 1})
     report = pleiades.hunter().hunt(("push",))
     assert report.admitted > 40
     # In the settling of the road, and then three more in the taking over, which got nowhere.
-    assert _rows(pleiades, "select sum(attempts) from videos")[0][0] <= 2 * 3 * 50
+    assert rows(pleiades, "select sum(attempts) from videos")[0][0] <= 2 * 3 * 50
 
 
 def test_a_long_outage_of_details_alone_gives_nothing_up(pleiades: Installation) -> None:
     """Searches go on for days while nothing can be described: the oldest claims fail once more than would be their end."""
     pleiades.settings = pleiades.settings.model_copy(update={"chart_regions": ()})
-    _faults(pleiades, Fault(method="videos.list", status=503, body="{}"))
+    set_faults(pleiades, Fault(method="videos.list", status=503, body="{}"))
     for attempts in (0, MOST_ATTEMPTS - 1, MOST_ATTEMPTS):
         # Days in which it went on like that.
-        _rows(pleiades, "update videos set attempts = %s, retry_at = null", attempts)
+        rows(pleiades, "update videos set attempts = %s, retry_at = null", attempts)
         assert pleiades.hunter().hunt(("search",)).gone == 0
-        _advance(pleiades, _HOUR)
-        assert _rows(pleiades, "select max(attempts) from videos") == [(attempts + 1,)]
-    assert set(dict(_rows(pleiades, _STATES))) == {0}
-    _faults(pleiades)
-    _rows(pleiades, "update videos set retry_at = null")
+        advance(pleiades, _HOUR)
+        assert rows(pleiades, "select max(attempts) from videos") == [(attempts + 1,)]
+    assert set(dict(rows(pleiades, _STATES))) == {0}
+    set_faults(pleiades)
+    rows(pleiades, "update videos set retry_at = null")
     report = pleiades.hunter().hunt(("search",))
     assert report.admitted > 20
     assert report.gone == 0
@@ -121,19 +102,19 @@ def test_a_long_outage_of_details_alone_gives_nothing_up(pleiades: Installation)
 def test_one_absence_is_not_the_end(pleiades: Installation) -> None:
     """A replica that lags leaves three videos out, once."""
     now = pleiades.clock.now()
-    shown = [VideoId(video) for video, *_ in _control(pleiades).uploads(now - 3 * _DAY, now)]
-    shown = [video for video in shown if _control(pleiades).truth(video)["state"] == "public"][:3]
+    shown = [VideoId(video) for video, *_ in control(pleiades).uploads(now - 3 * _DAY, now)]
+    shown = [video for video in shown if control(pleiades).truth(video)["state"] == "public"][:3]
     added = add(pleiades.database, pleiades.youtube(), pleiades.clock, [Wanted(video_id=video) for video in shown])
-    _faults(pleiades, Fault(method="videos.list", empty=True))
+    set_faults(pleiades, Fault(method="videos.list", empty=True))
     report = pleiades.hunter().hunt(("manual",))
     assert (report.admitted, report.gone, report.waiting) == (0, 0, 3)
     assert outcome(pleiades.database, added).gone == 3, "a person is told what YouTube shows now"
-    _faults(pleiades)
+    set_faults(pleiades)
     assert pleiades.hunter().hunt(("manual",)).calls == {}, "it was asked for again at once"
-    _advance(pleiades, _HOUR)
+    advance(pleiades, _HOUR)
     report = pleiades.hunter().hunt(("manual",))
     assert (report.admitted, report.waiting) == (3, 0)
-    assert _rows(pleiades, "select retry_at, found_by, lease_id from videos") == [(None, None, None)] * 3
+    assert rows(pleiades, "select retry_at, found_by, lease_id from videos") == [(None, None, None)] * 3
 
 
 def test_what_stays_away_is_given_up_and_found_again_it_keeps_its_vid(pleiades: Installation) -> None:
@@ -141,63 +122,63 @@ def test_what_stays_away_is_given_up_and_found_again_it_keeps_its_vid(pleiades: 
 
     def notice() -> None:
         now = pleiades.clock.now()
-        _rows(pleiades, "insert into inbox (road, id8, received_at) values ('push', %s, %s)", decode(_DEAD), now)
+        rows(pleiades, "insert into inbox (road, id8, received_at) values ('push', %s, %s)", decode(_DEAD), now)
 
     notice()
     for wait in (*ABSENT_WAITS, timedelta()):
         report = pleiades.hunter().hunt(("push",))
         assert (report.candidates, report.calls) in [(1, {"general": 1}), (0, {"general": 1})]
         assert report.gone == (wait == timedelta())
-        _advance(pleiades, wait)
-    ((vid, state),) = _rows(pleiades, "select vid, state from videos")
+        advance(pleiades, wait)
+    ((vid, state),) = rows(pleiades, "select vid, state from videos")
     assert state == 2
     notice()
     report = pleiades.hunter().hunt(("push",))
     assert (report.candidates, report.new, report.calls) == (1, 0, {})
-    assert _rows(pleiades, "select count(*) from inbox") == [(0,)]
-    _rows(pleiades, "update videos set retry_at = retry_at - %s::interval", GIVEN_UP_FOR)
+    assert rows(pleiades, "select count(*) from inbox") == [(0,)]
+    rows(pleiades, "update videos set retry_at = retry_at - %s::interval", GIVEN_UP_FOR)
     notice()
     report = pleiades.hunter().hunt(("push",))
     assert (report.candidates, report.new, report.waiting, report.calls) == (1, 0, 1, {"general": 1})
-    assert _rows(pleiades, "select vid, state, absences, found_by from videos") == [(vid, 0, 1, "push")]
+    assert rows(pleiades, "select vid, state, absences, found_by from videos") == [(vid, 0, 1, "push")]
     # A person need not wait.
-    _rows(pleiades, "update videos set state = 2, retry_at = retry_at + interval '5 days'")
+    rows(pleiades, "update videos set state = 2, retry_at = retry_at + interval '5 days'")
     add(pleiades.database, pleiades.youtube(), pleiades.clock, [Wanted(video_id=_DEAD)])
     assert pleiades.hunter().hunt(("manual",)).calls == {"general": 1}
-    assert _rows(pleiades, "select vid, state, absences, found_by from videos") == [(vid, 0, 1, "manual")]
+    assert rows(pleiades, "select vid, state, absences, found_by from videos") == [(vid, 0, 1, "manual")]
 
 
 def test_a_reply_that_has_none_of_many_is_not_believed(pleiades: Installation) -> None:
     """Not an absence of each: the hunt says that it failed, and the next one describes them."""
     alive = _notices(pleiades, 60)
-    _faults(pleiades, Fault(method="videos.list", empty=True))
+    set_faults(pleiades, Fault(method="videos.list", empty=True))
     with pytest.raises(BadReply, match="none of"):
         pleiades.hunter().hunt(("push",))
     # What does not fill a call may be fewer than nobody believes to be gone together.
-    assert _rows(pleiades, "select count(*) from videos where absences > 0")[0][0] < 10
-    _faults(pleiades)
-    _advance(pleiades, _HOUR)
+    assert rows(pleiades, "select count(*) from videos where absences > 0")[0][0] < 10
+    set_faults(pleiades)
+    advance(pleiades, _HOUR)
     pleiades.hunter().hunt(("push",))
-    admitted = {encode(id8) for (id8,) in _rows(pleiades, "select id8 from videos where state = 1")}
+    admitted = {encode(id8) for (id8,) in rows(pleiades, "select id8 from videos where state = 1")}
     assert set(alive) <= admitted
 
 
 def test_a_video_is_new_once_however_long_it_waits(pleiades: Installation) -> None:
     """Feeds show it in every hunt while nothing can be described."""
     pleiades.hunter().hunt()
-    ((known,),) = _rows(pleiades, "select count(*) from videos")
-    ((before,),) = _rows(pleiades, "select sum(new) from pulls where road <> 'details'")
+    ((known,),) = rows(pleiades, "select count(*) from videos")
+    ((before,),) = rows(pleiades, "select sum(new) from pulls where road <> 'details'")
     pleiades.key_ring().ledger.mark_exhausted("demo", "general", None)
     new = 0
     for _ in range(6):
-        _advance(pleiades, _HOUR)
+        advance(pleiades, _HOUR)
         report = pleiades.hunter().hunt()
         new += report.new
         assert sum(road.new for name, road in report.roads.items() if name != "details") == report.new
-    ((found,),) = _rows(pleiades, "select count(*) from videos")
+    ((found,),) = rows(pleiades, "select count(*) from videos")
     assert found - known == new > 20
-    assert _rows(pleiades, "select sum(new) from pulls where road <> 'details'") == [(before + new,)]
-    assert report.waiting == _rows(pleiades, "select count(*) from videos where state = 0")[0][0] >= new
+    assert rows(pleiades, "select sum(new) from pulls where road <> 'details'") == [(before + new,)]
+    assert report.waiting == rows(pleiades, "select count(*) from videos where state = 0")[0][0] >= new
 
 
 def _tiers(pleiades: Installation) -> dict[Tier, int]:
@@ -210,7 +191,7 @@ def _hunted(pleiades: Installation) -> int:
     for _ in range(2):
         pleiades.hunter().hunt()
         pleiades.tracker().track()
-        _advance(pleiades, _HOUR)
+        advance(pleiades, _HOUR)
     hourly = _tiers(pleiades)[Tier.HOURLY]
     assert hourly >= 10
     return hourly
@@ -219,60 +200,60 @@ def _hunted(pleiades: Installation) -> int:
 def test_replies_without_counts_make_nothing_weekly(pleiades: Installation) -> None:
     """The reply of batchGetStats has no items for four hours; videos.list, asked again, has all, and the report says so."""
     hourly = _hunted(pleiades)
-    _faults(pleiades, Fault(method="videos.batchGetStats", empty=True))
+    set_faults(pleiades, Fault(method="videos.batchGetStats", empty=True))
     for _ in range(4):
         report = pleiades.tracker().track(Tier.HOURLY)
         assert report.misses < 3
         assert report.samples == report.due >= hourly // 2
         assert report.failed_calls == report.calls["general"] == report.calls["stats"] > 0
-        _advance(pleiades, _HOUR)
-    assert _rows(pleiades, "select count(*) from watchlist where misses >= 3")[0][0] < 3
+        advance(pleiades, _HOUR)
+    assert rows(pleiades, "select count(*) from watchlist where misses >= 3")[0][0] < 3
 
 
 def test_a_tick_in_which_everything_answers_empty_makes_nothing_weekly(pleiades: Installation) -> None:
     """Both methods, for three hours: the polls failed, says the report, and nobody was missing."""
     _notices(pleiades, 600)
     hourly = _hunted(pleiades)
-    _faults(pleiades, Fault(method="videos.batchGetStats", empty=True), Fault(method="videos.list", empty=True))
+    set_faults(pleiades, Fault(method="videos.batchGetStats", empty=True), Fault(method="videos.list", empty=True))
     for _ in range(3):
         report = pleiades.tracker().track(Tier.HOURLY)
         assert report.slices == 1
         assert (report.misses, report.samples) == (0, report.due)
         assert report.failed_calls == 1
-        _advance(pleiades, _HOUR)
-    assert _rows(pleiades, "select count(*) from watchlist where misses > 0") == [(0,)]
-    _faults(pleiades)
+        advance(pleiades, _HOUR)
+    assert rows(pleiades, "select count(*) from watchlist where misses > 0") == [(0,)]
+    set_faults(pleiades)
     assert _tiers(pleiades)[Tier.HOURLY] >= hourly - 10, "some are older than two days by now"
 
 
 def test_a_method_does_not_confirm_itself(pleiades: Installation) -> None:
     """Where batchGetStats is refused, videos.list answers for it, and its empty reply is only doubted."""
     _hunted(pleiades)
-    _faults(pleiades, Fault(method="videos.batchGetStats", error="not_found"), Fault(method="videos.list", empty=True))
+    set_faults(pleiades, Fault(method="videos.batchGetStats", error="not_found"), Fault(method="videos.list", empty=True))
     with pytest.raises(BadReply, match="none of"):
         pleiades.tracker().track(Tier.HOURLY)
-    assert _rows(pleiades, "select count(*) from watchlist where misses > 0") == [(0,)]
+    assert rows(pleiades, "select count(*) from watchlist where misses > 0") == [(0,)]
     _notices(pleiades, 600)
-    _rows(pleiades, "delete from videos where state = 1")
+    rows(pleiades, "delete from videos where state = 1")
     with pytest.raises(BadReply, match="none of"):
         pleiades.hunter().hunt(("push",))
-    assert _rows(pleiades, "select count(*) from videos where absences > 0")[0][0] < 10
+    assert rows(pleiades, "select count(*) from videos where absences > 0")[0][0] < 10
 
 
 def test_what_a_feed_shows_is_asked_for_again_before_its_time(pleiades: Installation) -> None:
     """After seven hours of replies without any video the wait would be 41 h; a search is no such evidence."""
     alive = set(_notices(pleiades, 30))
-    _faults(pleiades, Fault(method="videos.list", empty=True), Fault(method="videos.batchGetStats", empty=True))
+    set_faults(pleiades, Fault(method="videos.list", empty=True), Fault(method="videos.batchGetStats", empty=True))
     for wait in ABSENT_WAITS[:2]:
         pleiades.hunter().hunt(("push",))
-        _advance(pleiades, wait)
+        advance(pleiades, wait)
     pleiades.hunter().hunt(("push",))
-    _faults(pleiades)
-    _advance(pleiades, _HOUR)
+    set_faults(pleiades)
+    advance(pleiades, _HOUR)
     assert pleiades.hunter().hunt(("push",)).calls == {}
     _notices(pleiades, 30)
     pleiades.hunter().hunt(("push",))
-    assert alive <= {encode(id8) for (id8,) in _rows(pleiades, "select id8 from videos where state = 1")}
+    assert alive <= {encode(id8) for (id8,) in rows(pleiades, "select id8 from videos where state = 1")}
 
 
 def test_what_a_person_names_while_a_hunt_asks_for_it_is_not_given_up(pleiades: Installation) -> None:
@@ -282,18 +263,18 @@ def test_what_a_person_names_while_a_hunt_asks_for_it_is_not_given_up(pleiades: 
     add(pleiades.database, pleiades.youtube(), pleiades.clock, [Wanted(video_id=_DEAD)])
     fates = {_DEAD: absent(Tries(absences=len(ABSENT_WAITS)), pleiades.clock.now())}
     admit(pleiades.database, claimed, [], fates=fates, acknowledge=[], now=pleiades.clock.now())
-    assert _rows(pleiades, "select state, found_by, retry_at from videos") == [(0, "manual", None)]
+    assert rows(pleiades, "select state, found_by, retry_at from videos") == [(0, "manual", None)]
     assert pleiades.hunter().hunt(("manual",)).calls == {"general": 1}
 
 
 def test_an_empty_reply_that_nobody_can_check_is_not_believed(pleiades: Installation) -> None:
     pleiades.hunter().hunt()
-    _advance(pleiades, _HOUR)
+    advance(pleiades, _HOUR)
     pleiades.key_ring().ledger.mark_exhausted("demo", "general", None)
-    _faults(pleiades, Fault(method="videos.batchGetStats", empty=True))
+    set_faults(pleiades, Fault(method="videos.batchGetStats", empty=True))
     with pytest.raises(BadReply, match="none of"):
         pleiades.tracker().track()
-    assert _rows(pleiades, "select count(*) from watchlist where misses > 0") == [(0,)]
+    assert rows(pleiades, "select count(*) from watchlist where misses > 0") == [(0,)]
 
 
 def test_a_list_of_dead_videos_is_absent_and_no_outage(pleiades: Installation) -> None:
@@ -303,8 +284,8 @@ def test_a_list_of_dead_videos_is_absent_and_no_outage(pleiades: Installation) -
     report = pleiades.hunter().hunt(("manual",))
     assert not report.failures
     assert report.calls == {"general": 1, "stats": 1}
-    assert _rows(pleiades, "select distinct state, attempts, absences from videos") == [(0, 0, 1)]
+    assert rows(pleiades, "select distinct state, attempts, absences from videos") == [(0, 0, 1)]
     for wait in ABSENT_WAITS:
-        _advance(pleiades, wait)
+        advance(pleiades, wait)
         report = pleiades.hunter().hunt(("manual",))
     assert report.gone == len(dead)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from driving import advance, control, rows, set_faults
 from rows import read_rows
 
 from pleiades_core.discover import campaigns, hunter
@@ -17,8 +18,7 @@ from pleiades_core.discover.wanted import Wanted
 from pleiades_core.errors import BackendError
 from pleiades_core.installation import Installation
 from pleiades_core.models import VideoId
-from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.faults import Fault, FaultPlan
+from pleiades_core.simulator.faults import Fault
 from pleiades_core.storage.locks import in_turn
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
@@ -30,23 +30,6 @@ _HOUR = timedelta(hours=1)
 _PLACES = "select term, next_page_token, last_searched_at, searched_until, found from search_queue order by term"
 
 
-def _control(pleiades: Installation) -> SimulatorControl:
-    return SimulatorControl(pleiades.settings.youtube_url)
-
-
-def _faults(pleiades: Installation, *faults: Fault) -> None:
-    _control(pleiades).set_faults(FaultPlan(faults=faults))
-
-
-def _advance(pleiades: Installation, by: timedelta) -> None:
-    pleiades.clock.advance(by)  # type: ignore[attr-defined]
-
-
-def _rows(pleiades: Installation, sql: str) -> list[tuple[Any, ...]]:
-    with pleiades.database.transaction() as connection:
-        return connection.execute(sql).fetchall()
-
-
 def _spend(pleiades: Installation, *buckets: str) -> None:
     for bucket in buckets:
         pleiades.key_ring().ledger.mark_exhausted("demo", bucket, None)
@@ -56,7 +39,7 @@ def test_wishes_outlive_the_quota_of_the_day(pleiades: Installation) -> None:
     """Claimed one day and described the next, they are still a person's wish: neither age nor the sample keeps them out."""
     pleiades.settings = pleiades.settings.model_copy(update={"admission_max_age_days": 1, "when_full": "refuse"})
     now = pleiades.clock.now()
-    old = [VideoId(video) for video, _, _ in _control(pleiades).uploads(now - timedelta(days=20), now - timedelta(days=5))[:5]]
+    old = [VideoId(video) for video, _, _ in control(pleiades).uploads(now - timedelta(days=20), now - timedelta(days=5))[:5]]
     with pleiades.database.transaction() as connection:
         month = (now - timedelta(days=40)).date()
         campaigns.add(connection, "past", month, month, [10], now=now)
@@ -65,16 +48,16 @@ def test_wishes_outlive_the_quota_of_the_day(pleiades: Installation) -> None:
     report = pleiades.hunter().hunt(("manual", "archeology"))
     assert (report.admitted, report.gone) == (0, 0)
     assert report.new > len(old)
-    _advance(pleiades, timedelta(days=1))
+    advance(pleiades, timedelta(days=1))
     # By a hunt of other roads: the claims themselves must know where they come from.
     pleiades.hunter().hunt(("push",))
-    lost = [encode(id8) for (id8,) in _rows(pleiades, "select id8 from videos where state <> 1")]
-    assert all(_control(pleiades).truth(video)["state"] != "public" for video in lost)
+    lost = [encode(id8) for (id8,) in rows(pleiades, "select id8 from videos where state <> 1")]
+    assert all(control(pleiades).truth(video)["state"] != "public" for video in lost)
     roads = {row["video_id"]: row["road"] for row in read_rows(pleiades.vault, REGISTRY).to_pylist()}
     kept = [video for video in old if video not in lost]
     assert {roads[video] for video in kept} == {"manual"}
     assert sum(road.startswith("archeology:") for road in roads.values()) == len(roads) - len(kept) > 0
-    watched = {row[0] for row in _rows(pleiades, "select id8 from watchlist")}
+    watched = {row[0] for row in rows(pleiades, "select id8 from watchlist")}
     assert {decode(video) for video in kept} <= watched
 
 
@@ -84,11 +67,11 @@ def test_what_searches_bring_while_nothing_can_be_described_is_kept(pleiades: In
     new = []
     for _ in range(4):
         new.append(pleiades.hunter().hunt(("search",)).new)
-        _advance(pleiades, _HOUR)
-    ((claimed,),) = _rows(pleiades, "select count(*) from videos where state = 0")
+        advance(pleiades, _HOUR)
+    ((claimed,),) = rows(pleiades, "select count(*) from videos where state = 0")
     assert sum(new) == claimed > 0
-    assert _rows(pleiades, "select sum(new) from pulls where road = 'search'") == [(claimed,)]
-    _advance(pleiades, timedelta(days=1))
+    assert rows(pleiades, "select sum(new) from pulls where road = 'search'") == [(claimed,)]
+    advance(pleiades, timedelta(days=1))
     report = pleiades.hunter().hunt(("push",))
     assert report.admitted + report.gone + report.waiting == claimed
     roads = {row["road"].split(":")[0] for row in read_rows(pleiades.vault, REGISTRY).to_pylist()}
@@ -110,26 +93,26 @@ def test_a_road_is_noted_only_when_all_that_it_found_is_durable(
         return claim(*args, **words)
 
     monkeypatch.setattr(hunter, "claim", dying)
-    uploaded = _control(pleiades).uploads(pleiades.clock.now() - timedelta(days=3), pleiades.clock.now())[:45]
+    uploaded = control(pleiades).uploads(pleiades.clock.now() - timedelta(days=3), pleiades.clock.now())[:45]
     wanted = [Wanted(video_id=VideoId(video)) for video, _, _ in uploaded]
     add(pleiades.database, pleiades.youtube(), pleiades.clock, wanted)
     for road in ("manual", "search"):
         claims.clear()
         before = (
-            _rows(pleiades, _PLACES),
-            _rows(pleiades, "select * from inbox order by id8"),
+            rows(pleiades, _PLACES),
+            rows(pleiades, "select * from inbox order by id8"),
         )
         with pytest.raises(RuntimeError):
             pleiades.hunter().hunt((road,))
-        after = _rows(pleiades, _PLACES), _rows(pleiades, "select * from inbox order by id8")
+        after = rows(pleiades, _PLACES), rows(pleiades, "select * from inbox order by id8")
         if road == "manual":
             assert after[1] == before[1] != []
         assert set(before[0]) <= set(after[0]), "a token moved past what nobody claimed"
         monkeypatch.setattr(hunter, "claim", claim)
         pleiades.hunter().hunt((road,))
         monkeypatch.setattr(hunter, "claim", dying)
-    assert _rows(pleiades, "select 1 from inbox") == []
-    known = {row[0] for row in _rows(pleiades, "select id8 from videos")}
+    assert rows(pleiades, "select 1 from inbox") == []
+    known = {row[0] for row in rows(pleiades, "select id8 from videos")}
     assert {decode(one.video_id) for one in wanted if one.video_id} <= known
 
 
@@ -141,20 +124,20 @@ def test_hunting_without_a_network_spends_nothing(pleiades: Installation) -> Non
     for _ in range(3):
         with pytest.raises(BackendError, match="ConnectionRefusedError"):
             pleiades.hunter().hunt(("search", "charts"))
-        _advance(pleiades, _HOUR)
+        advance(pleiades, _HOUR)
     assert [row.spent for row in pleiades.key_ring().ledger.rows()] == [0, 0]
-    assert _rows(pleiades, "select distinct units, error is not null from pulls") == [(0, True)]
+    assert rows(pleiades, "select distinct units, error is not null from pulls") == [(0, True)]
 
 
 def test_feeds_that_are_out_fail_no_hunt_in_which_the_inbox_answered(pleiades: Installation) -> None:
     pleiades.hunter().hunt(("charts",))
-    ((id8,),) = _rows(pleiades, "select id8 from videos where state = 1 limit 1")
+    ((id8,),) = rows(pleiades, "select id8 from videos where state = 1 limit 1")
     with pleiades.database.transaction() as connection:
         connection.execute("insert into inbox (road, id8, received_at) values ('push', %s, now())", [id8])
-    _faults(pleiades, Fault(method="feeds", status=404, body=""))
+    set_faults(pleiades, Fault(method="feeds", status=404, body=""))
     report = pleiades.hunter().hunt(("manual", "push", "feeds"))
     assert report.failures.keys() == {"feeds"}
-    _advance(pleiades, timedelta(hours=6))
+    advance(pleiades, timedelta(hours=6))
     with pytest.raises(BackendError, match="feeds are out"):
         pleiades.hunter().hunt(("feeds",))
 
@@ -162,12 +145,12 @@ def test_feeds_that_are_out_fail_no_hunt_in_which_the_inbox_answered(pleiades: I
 def test_a_feed_host_that_hangs_costs_a_few_deadlines_and_not_one_a_channel(pleiades: Installation) -> None:
     pleiades.settings = pleiades.settings.model_copy(update={"call_deadline_s": 0.3, "parallel_calls": 2})
     pleiades.hunter().hunt(("charts",))
-    ((channels,),) = _rows(pleiades, "select count(*) from channels")
-    _faults(pleiades, Fault(method="feeds", delay_s=5.0))
-    before = _control(pleiades).ledger()["feeds"]["calls"]
+    ((channels,),) = rows(pleiades, "select count(*) from channels")
+    set_faults(pleiades, Fault(method="feeds", delay_s=5.0))
+    before = control(pleiades).ledger()["feeds"]["calls"]
     report = pleiades.hunter().hunt(("feeds", "search"))
     assert "feeds are out" in report.failures["feeds"]
-    asked = _rows(pleiades, "select count(*) from channels where feed_failures > 0")[0][0]
+    asked = rows(pleiades, "select count(*) from channels where feed_failures > 0")[0][0]
     assert asked < 8 < channels
     assert before == 0
 
@@ -176,7 +159,7 @@ def test_pages_that_came_before_an_error_are_kept(pleiades: Installation) -> Non
     """They are paid for. A chart's second page fails: the 50 videos of the first are watched."""
     pleiades.settings = pleiades.settings.model_copy(update={"chart_regions": ("US",)})
     whole = pleiades.youtube().chart("US", 10)
-    _faults(pleiades, Fault(method="videos.list", first=2, status=503, body="{}"))
+    set_faults(pleiades, Fault(method="videos.list", first=2, status=503, body="{}"))
     report = pleiades.hunter().hunt(("charts",))
     assert report.admitted == len(whole.details) > 0
     assert "503" in report.failures["charts"]
@@ -195,7 +178,7 @@ def test_a_channel_that_never_answers_does_not_stop_the_others(database: Databas
 
 def test_adding_waits_for_its_turn(pleiades: Installation) -> None:
     """It writes channels and videos as a hunt does; both at once waited for each other."""
-    channel = _control(pleiades).uploads(pleiades.clock.now() - timedelta(days=9), pleiades.clock.now())[0][1]
+    channel = control(pleiades).uploads(pleiades.clock.now() - timedelta(days=9), pleiades.clock.now())[0][1]
     details = pleiades.youtube().channels([channel])  # type: ignore[list-item]
     done = threading.Event()
 
@@ -210,4 +193,4 @@ def test_adding_waits_for_its_turn(pleiades: Installation) -> None:
         assert not done.wait(1.0)
     thread.join()
     assert done.is_set()
-    assert _rows(pleiades, "select units from pulls where road = 'manual'") == [(1,)]
+    assert rows(pleiades, "select units from pulls where road = 'manual'") == [(1,)]
