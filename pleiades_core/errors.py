@@ -10,8 +10,12 @@
     │   └── VaultError
     │       ├── AlreadyExists                        create-only write met other content under its name
     │       ├── PublishConflict                      another generation was published meanwhile
-    │       └── CorruptFile                          bytes do not match their SHA-256, or are not Parquet
+    │       ├── CorruptFile                          bytes do not match their SHA-256, or are not Parquet
+    │       │   └── DamagedAnswer                    an answer that lacks the rows of damaged files
+    │       ├── ForeignFile                          a whole file of another installation, or in a place that is not its own
+    │       └── OlderDatabase                        the vault was used by a newer copy of the database
     ├── ConfigurationError                     10    a setting is missing or malformed
+    │   └── ForeignVault                             the vault belongs to another installation
     └── ApiError                                5    YouTube's answer, or the lack of one
         ├── QuotaExhausted                     42    retry at `resets_at`, not before
         ├── RateLimited                              retry after `retry_after` seconds
@@ -116,11 +120,31 @@ class CorruptFile(VaultError):
     usual_cure = "restore the file from a copy"
 
 
+class DamagedAnswer(CorruptFile):
+    """An answer lacks the rows of files that are damaged; the answer itself was given."""
+
+
+class ForeignFile(VaultError):
+    """The file is whole and does not belong where it lies: another installation, day or name stands in its footer."""
+
+    usual_cure = "move the file out of the vault; nothing of it was read"
+
+
+class OlderDatabase(VaultError):
+    """The vault was used by a newer copy of this database: its numbers would be given out twice."""
+
+    usual_cure = "connect the newest copy of the database"
+
+
 class ConfigurationError(PleiadesError):
     """A setting is missing or malformed."""
 
     exit_code = 10
     usual_cure = "`pleiades doctor` looks at the settings, .env.example explains them"
+
+
+class ForeignVault(ConfigurationError):
+    """The vault belongs to another installation than the database."""
 
 
 class ApiError(PleiadesError):

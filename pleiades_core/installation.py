@@ -16,6 +16,7 @@ from pleiades_core.errors import ConfigurationError
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database, open_database
 from pleiades_core.track.tracker import Tracker
+from pleiades_core.vault.owner import mark_vault, require_owned
 from pleiades_core.vault.vault import Vault, open_vault, require_room
 from pleiades_core.youtube.api import YouTube, open_youtube
 from pleiades_core.youtube.feeds import Feeds
@@ -57,11 +58,13 @@ class Installation:
     def hunter(self) -> Hunter:
         """The Hunter of this installation. Raises VaultError when there is no room for what it would find."""
         require_room(self.settings.vault_root)
+        mark_vault(self.database, self.vault)
         return Hunter(self.database, self.vault, self.youtube(), self.feeds(), self.clock, self.settings)
 
     def tracker(self) -> Tracker:
         """The Tracker of this installation. Raises VaultError when there is no room for what it would measure."""
         require_room(self.settings.vault_root)
+        mark_vault(self.database, self.vault)
         return Tracker(self.database, self.vault, self.youtube(), self.clock, self.settings)
 
     def key_ring(self) -> KeyRing:
@@ -93,9 +96,11 @@ def open_installation(
 ) -> Iterator[Installation]:
     """Everything but YouTube, open for the length of a block. `create`: make the database and its schema where missing.
 
-    `sleep` is how a failed call waits for its next attempt.
+    `sleep` is how a failed call waits for its next attempt. Raises ForeignVault or OlderDatabase when database and vault do not
+    belong together.
     """
     with contextlib.ExitStack() as stack:
         database = stack.enter_context(open_database(settings, create=create))
         vault = open_vault(settings.vault_root)
+        require_owned(database, vault)
         yield Installation(settings, clock or clock_of(settings), database, vault, stack, sleep)

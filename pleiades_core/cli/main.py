@@ -17,7 +17,7 @@ import typer
 from rich.markup import escape
 
 # The commands register themselves with `app` when they are imported.
-from pleiades_core.cli import discovery, look, operate, output, push, simulate, terms  # noqa: F401
+from pleiades_core.cli import discovery, look, operate, output, push, repair, simulate, terms  # noqa: F401
 from pleiades_core.cli.app import app
 from pleiades_core.errors import PleiadesError
 

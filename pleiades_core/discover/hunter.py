@@ -52,6 +52,7 @@ from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.journal import WrittenBatch, write_batch
 from pleiades_core.vault.layout import REGISTRY, SAMPLES, samples_by_day
+from pleiades_core.vault.owner import mark_vault
 from pleiades_core.vault.vault import Vault
 from pleiades_core.watchlist.reaper import adopt_own, reap
 from pleiades_core.youtube.api import IDS_PER_CALL, YouTube
@@ -277,6 +278,8 @@ class Hunter:
         tables = [(REGISTRY, day, registry_rows(rows, claimed, unwatched)) for day, rows in sorted(days.items())]
         tables += [(SAMPLES, day, table) for day, table in samples_by_day(first_samples(found, claimed.vids)).items()]
         lease = claimed.lease
+        # New vids come into the vault: an older copy of the database must not give them out again.
+        mark_vault(self._database, self._vault)
         return [
             (write_batch(self._vault, dataset, day, table, lease_id=lease.lease_id, epoch=lease.epoch), table)
             for dataset, day, table in tables

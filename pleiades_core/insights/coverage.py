@@ -124,7 +124,7 @@ def coverage(database: Database, vault: Vault, until: datetime, *, days: float =
         masks = {int(mask): int(count) for mask, count in connection.execute(_SQL.masks, words).fetchall()}
         drawn = connection.execute(_SQL.sample, words).fetchall()
     sampled = pa.table(
-        {"vid": pa.array([vid for vid, _ in drawn], pa.int32()), "roads": pa.array([mask for _, mask in drawn], pa.int16())}
+        {"vid": pa.array([vid for vid, _ in drawn], pa.int64()), "roads": pa.array([mask for _, mask in drawn], pa.int16())}
     )
     last = until.date()
     table = samples.query(vault, _DESCRIBED, first=last, last=last, tables={"sampled": sampled})

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pleiades_core.clock import utc_midnight
 from pleiades_core.storage import objects, parquet
 from pleiades_core.vault import samples
+from pleiades_core.vault.layout import insight_key
 from pleiades_core.vault.vault import Vault
 
 #: Macros over the vault's views, for `pleiades sql` too.
@@ -21,15 +22,10 @@ INSIGHT_VIEWS = resources.files("pleiades_core.insights").joinpath("views.sql").
 WINDOW = timedelta(hours=24)
 
 
-def key_of(name: str, day: date) -> str:
-    """Where an insight of a day lies."""
-    return f"insights/{name}/date={day.isoformat()}/day.parquet"
-
-
 def publish(vault: Vault, name: str, day: date, table: pa.Table) -> int:
     """Replace the day's file; its bytes. The same table leaves the file as it is. Raises PublishConflict."""
     content = parquet.encode(table.replace_schema_metadata(None), level=parquet.ARCHIVE_LEVEL)
-    objects.publish(vault.archive, key_of(name, day), content)
+    objects.publish(vault.archive, insight_key(name, day), content)
     return len(content)
 
 

@@ -13,7 +13,7 @@ import hashlib
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -41,6 +41,10 @@ class Objects(Protocol):
 
     def read(self, key: str) -> bytes:
         """The content of `key`. Raises NotFound."""
+        ...
+
+    def version(self, key: str) -> Hashable:
+        """A token that changes whenever the content of `key` does; cheap, nothing is read. Raises NotFound."""
         ...
 
     def keys(self, prefix: str) -> list[str]:
@@ -114,6 +118,14 @@ class LocalObjects:
             return self._path(key).read_bytes()
         except FileNotFoundError:
             raise NotFound(f"no {key} in the vault at {self.root}") from None
+
+    def version(self, key: str) -> Hashable:
+        """Size, time of change and inode of the file. Raises NotFound."""
+        try:
+            found = self._path(key).lstat()
+        except FileNotFoundError:
+            raise NotFound(f"no {key} in the vault at {self.root}") from None
+        return found.st_size, found.st_mtime_ns, found.st_ino
 
     def keys(self, prefix: str) -> list[str]:
         """Every key below the folder `prefix`, sorted; temporary and lock files are not keys."""

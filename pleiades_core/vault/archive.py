@@ -28,6 +28,7 @@ from pleiades_core.vault.days import DayFile, read_day
 from pleiades_core.vault.journal import files_of_day, read_batch
 from pleiades_core.vault.layout import DATASETS, Dataset, DayFooter
 from pleiades_core.vault.manifest import RecordedDay, known_batches, recorded_day
+from pleiades_core.vault.owner import owner_of
 from pleiades_core.vault.vault import Vault
 
 _SQL = load_queries("batches")
@@ -90,8 +91,9 @@ def close_day(database: Database, vault: Vault, clock: Clock, dataset: Dataset, 
     with database.transaction() as connection:
         known = known_batches(connection, dataset, day)
         recorded = recorded_day(connection, dataset, day)
+        owner = owner_of(connection)
     try:
-        present: DayFile | None = read_day(vault, dataset, day)
+        present: DayFile | None = read_day(vault, dataset, day, owner=owner)
     except NotFound:
         present = None
     generation = _intact(dataset, day, recorded, present, known=len(known))
@@ -102,12 +104,19 @@ def close_day(database: Database, vault: Vault, clock: Clock, dataset: Dataset, 
     keys = files_of_day(vault, dataset, day)
     if lost := [batch for batch in late if batch not in keys]:
         raise NotFound(
-            f"{len(lost)} recorded batch files of {day} are gone, first {lost[0]}", cure="restore journal/ from a copy"
+            f"{len(lost)} recorded batch files of {day} are gone, first {lost[0]}",
+            cure=f"restore journal/ from a copy; if there is none, `pleiades give-up {day}` shows what is lost",
         )
     parts = [present.rows] if present else []
-    parts += [read_batch(vault, dataset, keys[batch], sha256=known[batch].sha256)[1] for batch in late]
+    parts += [read_batch(vault, dataset, day, batch, sha256=known[batch].sha256, owner=owner)[1] for batch in late]
     merged, duplicates = _merge(dataset, [part.replace_schema_metadata(None) for part in parts])
-    footer = DayFooter(dataset=dataset.name, day=day, generation=generation + 1, batches=held | frozenset(late))
+    footer = DayFooter(
+        installation=owner.installation,
+        dataset=dataset.name,
+        day=day,
+        generation=generation + 1,
+        batches=held | frozenset(late),
+    )
     content = parquet.encode(merged.replace_schema_metadata(footer.encode()), delta=dataset.delta, level=parquet.ARCHIVE_LEVEL)
     vault.archive.replace(dataset.day_key(day), content, expected=present.sha256 if present else None)
     written = DayFile(footer=footer, rows=merged, sha256=sha256_of(content), bytes=len(content))
@@ -140,7 +149,8 @@ def _intact(dataset: Dataset, day: date, recorded: RecordedDay | None, present: 
     if present and present.footer.generation <= recorded.generation and present.sha256 != recorded.sha256:
         raise CorruptFile(
             f"{key} is not the file that was closed: its SHA-256 is not the recorded one",
-            cure="restore it from a copy; or, while journal/ still holds all its batches, move it away and close the day again",
+            cure="restore it from a copy; or, while journal/ still holds all its batches, move it away and close the day again;"
+            f" if neither can be done, `pleiades give-up {day}` shows what is lost",
         )
     return max(recorded.generation, present.footer.generation if present else 0)
 

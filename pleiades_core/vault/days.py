@@ -1,7 +1,7 @@
-"""The file of a closed day, read as it is: whole, or its footer alone.
+"""The file of a closed day, read whole.
 
-Belongs here: reading one file, and telling ours from a foreign or damaged one. Does not belong here: closing a day
-(archive.py), which files make up an answer (samples.py).
+Belongs here: reading one file with its rows. Does not belong here: its footer alone and whether it is ours (file_check.py),
+closing a day (archive.py), which files make up an answer (samples.py).
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from pleiades_core.errors import CorruptFile
 from pleiades_core.storage import parquet
-from pleiades_core.storage.objects import sha256_of
+from pleiades_core.vault.file_check import day_footer
 from pleiades_core.vault.layout import Dataset, DayFooter
+from pleiades_core.vault.owner import Owner
 from pleiades_core.vault.vault import Vault
 
 
@@ -28,30 +29,16 @@ class DayFile:
     bytes: int
 
 
-def read_day(vault: Vault, dataset: Dataset, day: date, *, sha256: str | None = None) -> DayFile:
-    """The day's file, which must be the one that `sha256` names, if given.
+def read_day(vault: Vault, dataset: Dataset, day: date, *, sha256: str | None = None, owner: Owner | None = None) -> DayFile:
+    """The day's file. `sha256`: what the manifest says of it. `owner` None: of any installation.
 
-    Raises NotFound when there is none, CorruptFile when it is another or not a closed day of ours.
+    Raises NotFound when there is none, CorruptFile when it is damaged, another file, or not a closed day of ours.
     """
     key = dataset.day_key(day)
     content = vault.archive.read(key)
-    found = sha256_of(content)
-    if sha256 is not None and found != sha256:
+    checked = parquet.check(content, origin=key)
+    if sha256 is not None and checked.sha256 != sha256:
         raise CorruptFile(f"{key} is not the file that was closed", cure="restore it from a copy")
+    footer = day_footer(checked, dataset, day, owner)
     table = parquet.decode(content, schema=dataset.schema, origin=key)
-    return DayFile(footer=_footer(key, table.schema.metadata), rows=table, sha256=found, bytes=len(content))
-
-
-def footer_of(vault: Vault, dataset: Dataset, day: date) -> DayFooter:
-    """What the day's file says of itself, without reading its rows. Raises as `read_day` does."""
-    key = dataset.day_key(day)
-    return _footer(key, parquet.footer(vault.archive.location(key)))
-
-
-def _footer(key: str, metadata: dict[bytes, bytes] | None) -> DayFooter:
-    try:
-        return DayFooter.decode(metadata)
-    except (KeyError, ValueError) as error:
-        raise CorruptFile(
-            f"{key} is not a closed day of Pleiades: {error!r}", cure="move it out of the archive, then close the day again"
-        ) from None
+    return DayFile(footer=footer, rows=table, sha256=checked.sha256, bytes=len(content))

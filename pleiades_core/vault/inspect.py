@@ -6,7 +6,6 @@ say. Does not belong here: closing (archive.py), and which facts are good or bad
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -15,12 +14,11 @@ import numpy as np
 import pyarrow as pa
 
 from pleiades_core.clock import utc_midnight
-from pleiades_core.errors import NotFound
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.days import read_day
 from pleiades_core.vault.journal import files_of_day, read_batch
 from pleiades_core.vault.layout import SAMPLES
-from pleiades_core.vault.manifest import RecordedBatch, known_batches, recorded_day
+from pleiades_core.vault.manifest import RecordedBatch, known_batches, read_manifest, recorded_day
 from pleiades_core.vault.vault import Vault
 
 HOURS_OF_DAY = 24
@@ -77,6 +75,7 @@ def inspect_day(database: Database, vault: Vault, day: date) -> DayInspection:
         known = known_batches(connection, SAMPLES, day)
         recorded = recorded_day(connection, SAMPLES, day)
     vid, polled_at = _numbers(table, "vid"), _numbers(table, "polled_at")
+    noted = read_manifest(vault, SAMPLES, day)
     start = int(utc_midnight(day).timestamp())
     inside = polled_at[(polled_at >= start) & (polled_at < start + int(timedelta(days=1).total_seconds()))]
     pairs, falls = _falls(table, vid)
@@ -88,7 +87,7 @@ def inspect_day(database: Database, vault: Vault, day: date) -> DayInspection:
         rows=len(table),
         expected_rows=expected,
         unknown_batches=sum(batch not in known for batch in held),
-        distinct_keys=len(np.unique((vid << 32) + polled_at)),
+        distinct_keys=_distinct(vid, polled_at),
         distinct_videos=len(np.unique(vid)),
         outside=len(polled_at) - len(inside),
         first_polled_at=_instant(polled_at.min()) if len(polled_at) else None,
@@ -98,7 +97,7 @@ def inspect_day(database: Database, vault: Vault, day: date) -> DayInspection:
         misses=int(np.count_nonzero(_numbers(table, "status"))),
         hours=len(np.unique((inside - start) // 3600)),
         sha256=present.sha256,
-        manifest_sha256=_manifest(vault, day),
+        manifest_sha256=noted.sha256 if noted else None,
         recorded_sha256=recorded.sha256 if recorded else None,
         recorded_rows=recorded.rows if recorded else None,
     )
@@ -127,17 +126,19 @@ def _falls(table: pa.Table, vid: _Numbers) -> tuple[int, int]:
 def _shared(vault: Vault, day: date, batches: Iterable[RecordedBatch]) -> int:
     """Rows whose key another row of these batches has too. A file that is gone counts nothing: the comparison then fails."""
     keys = files_of_day(vault, SAMPLES, day)
-    found: list[_Numbers] = []
-    for batch in batches:
-        if batch.batch_id in keys:
-            _, rows = read_batch(vault, SAMPLES, keys[batch.batch_id], sha256=batch.sha256)
-            found.append((_numbers(rows, "vid") << 32) + _numbers(rows, "polled_at"))
-    together = np.concatenate(found) if found else np.array([], dtype=np.int64)
-    return len(together) - len(np.unique(together))
+    found = [
+        read_batch(vault, SAMPLES, day, batch.batch_id, sha256=batch.sha256)[1].select(SAMPLES.key)
+        for batch in batches
+        if batch.batch_id in keys
+    ]
+    together = pa.concat_tables([table.replace_schema_metadata(None) for table in found]) if found else None
+    return 0 if together is None else len(together) - _distinct(_numbers(together, "vid"), _numbers(together, "polled_at"))
 
 
-def _manifest(vault: Vault, day: date) -> str | None:
-    try:
-        return str(json.loads(vault.archive.read(SAMPLES.manifest_key(day)))["sha256"])
-    except (NotFound, ValueError, KeyError):
-        return None
+def _distinct(vid: _Numbers, polled_at: _Numbers) -> int:
+    """How many different (video, second) there are."""
+    if not len(vid):
+        return 0
+    order = np.lexsort((polled_at, vid))
+    vid, polled_at = vid[order], polled_at[order]
+    return 1 + int(np.count_nonzero((vid[1:] != vid[:-1]) | (polled_at[1:] != polled_at[:-1])))

@@ -17,7 +17,9 @@ from pleiades_core.errors import CorruptFile
 from pleiades_core.storage import parquet
 from pleiades_core.storage.objects import sha256_of
 from pleiades_core.storage.queries import load_queries
-from pleiades_core.vault.layout import BatchFooter, Dataset, batch_id_of, batch_of_key
+from pleiades_core.vault.file_check import batch_footer
+from pleiades_core.vault.layout import BatchFooter, Dataset, batch_id_of, parse_key
+from pleiades_core.vault.owner import Owner
 from pleiades_core.vault.vault import Vault
 
 _SQL = load_queries("batches")
@@ -71,35 +73,37 @@ def record_batch(connection: psycopg.Connection, batch: WrittenBatch, *, now: da
     return row is not None
 
 
+def days_with_files(vault: Vault, dataset: Dataset) -> list[date]:
+    """Every day that has a batch file in the journal, in order."""
+    parsed = [parse_key(key) for key in vault.journal.keys(f"journal/{dataset.name}")]
+    return sorted({one.day for one in parsed if one is not None and one.day is not None})
+
+
 def files_of_day(vault: Vault, dataset: Dataset, day: date) -> dict[uuid.UUID, str]:
-    """Every batch file of a day and its key, recorded or not. Files that are not ours are passed over."""
-    found: dict[uuid.UUID, str] = {}
-    for key in vault.journal.keys(dataset.journal_folder(day)):
-        try:
-            found[batch_of_key(key)] = key
-        except ValueError:
-            continue
-    return found
+    """Every batch file of a day and its key, recorded or not. Strays are passed over."""
+    parsed = {key: parse_key(key) for key in vault.journal.keys(dataset.journal_folder(day))}
+    return {one.batch: key for key, one in parsed.items() if one is not None and one.batch is not None}
 
 
-def read_batch(vault: Vault, dataset: Dataset, key: str, *, sha256: str | None = None) -> tuple[WrittenBatch, pa.Table]:
-    """A batch file and its rows. Raises CorruptFile when it is damaged, or is not the file that `sha256` names."""
+def read_batch(
+    vault: Vault, dataset: Dataset, day: date, batch_id: uuid.UUID, *, sha256: str | None = None, owner: Owner | None = None
+) -> tuple[WrittenBatch, pa.Table]:
+    """A batch file and its rows. `sha256`: what the manifest says of it. `owner` None: of any epoch.
+
+    Raises CorruptFile when it is damaged or is not the file of the manifest, ForeignFile when it does not belong where it lies,
+    NotFound when there is none.
+    """
+    key = dataset.batch_key(day, batch_id)
     content = vault.journal.read(key)
-    found = sha256_of(content)
-    if sha256 is not None and found != sha256:
-        raise CorruptFile(f"{key}: SHA-256 is {found}, the manifest says {sha256}", cure="restore the file from a copy")
+    checked = parquet.check(content, origin=key)
+    if sha256 is not None and checked.sha256 != sha256:
+        raise CorruptFile(
+            f"{key}: SHA-256 is {checked.sha256}, the manifest says {sha256}", cure="restore the file from a copy"
+        )
+    footer = batch_footer(checked, dataset, day, batch_id, owner)
     table = parquet.decode(content, schema=dataset.schema, origin=key)
-    try:
-        said = BatchFooter.decode(table.schema.metadata)
-    except (KeyError, ValueError) as error:
-        raise CorruptFile(f"{key} is not a batch of Pleiades: {error!r}", cure="move it out of the journal") from None
     batch = WrittenBatch(
-        dataset=dataset,
-        day=said.day,
-        batch_id=said.batch_id,
-        lease_id=said.lease_id,
-        sha256=found,
-        rows=len(table),
+        dataset=dataset, day=day, batch_id=batch_id, lease_id=footer.lease_id, sha256=checked.sha256, rows=len(table),
         bytes=len(content),
-    )
+    )  # fmt: skip
     return batch, table

@@ -2,20 +2,24 @@
 
 Belongs here: keys, column types, metadata words. Does not belong here: reading or writing (journal.py, archive.py).
 
+    vault.json                                 the owner (owner.py)
     journal/samples/date=D/<batch>.parquet     batches of samples, immutable      metrics/date=D/day.parquet    closed days
     journal/registry/date=D/<batch>.parquet    batches of discovered videos       videos/date=D/day.parquet     closed days
     journal/checkpoints/date=D/cohort.parquet  a cache (watchlist/cohorts.py)
     insights/<name>/date=D/day.parquet         recomputable                       manifests/…/date=D.json       checksums
     pulls/date=D/day.parquet                   what the roads cost and brought
+    losses/<id>.json                           what was given up (losses.py)      damaged/…                     set aside then
 
-A glob over `metrics/` sees closed days, whole. Column types are a promise to people's queries: they only ever grow.
+A glob over `metrics/` sees closed days, whole. Column types are a promise to people's queries: they only ever grow. A file
+whose name fits none of these lines is a stray: readers ignore it, and `doctor` lists it.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -23,15 +27,16 @@ import pyarrow as pa
 
 from pleiades_core.models import Sample
 
-#: Raised when a reader of the old layout would misread the new one.
-LAYOUT_VERSION = 1
+#: Raised when a reader of the old layout would misread the new one. 2: every file has a checksum of its own, vid is int64.
+LAYOUT_VERSION = 2
 
 #: One poll's knowledge of one video. `polled_at` is when the reply arrived, to the second. Counts are null where YouTube gave
 #: none, and for a miss. Measured on 200,000 rows of hourly and daily polls, zstd 9: 4.6 B a row, whether the counts are int32
-#: or int64 and the time int32 or a timestamp, so the types are those that people can use as they are.
+#: or int64 and the time int32 or a timestamp, so the types are those that people can use as they are. `vid` is int64: stored as
+#: differences it costs no byte more than int32.
 SAMPLE_SCHEMA = pa.schema(
     [
-        pa.field("vid", pa.int32(), nullable=False),
+        pa.field("vid", pa.int64(), nullable=False),
         pa.field("polled_at", pa.timestamp("ms", tz="UTC"), nullable=False),
         pa.field("status", pa.int8(), nullable=False),
         pa.field("definition", pa.int8(), nullable=False),
@@ -45,7 +50,7 @@ SAMPLE_SCHEMA = pa.schema(
 #: A video as it was described when it was found.
 REGISTRY_SCHEMA = pa.schema(
     [
-        pa.field("vid", pa.int32(), nullable=False),
+        pa.field("vid", pa.int64(), nullable=False),
         pa.field("video_id", pa.string(), nullable=False),
         pa.field("channel_id", pa.string(), nullable=False),
         pa.field("channel_title", pa.string(), nullable=False),
@@ -149,17 +154,78 @@ def batch_id_of(lease_id: uuid.UUID, dataset: Dataset, day: date) -> uuid.UUID:
     return uuid.uuid5(lease_id, f"{dataset.name}/{day.isoformat()}")
 
 
-def day_of_key(key: str) -> date:
-    """The day in `…/date=D/…`. Raises ValueError when there is none."""
-    for part in key.split("/"):
-        if part.startswith("date="):
-            return date.fromisoformat(part.removeprefix("date=").removesuffix(".json"))
-    raise ValueError(f"no date in {key!r}")
+def insight_key(name: str, day: date) -> str:
+    """Where an insight of a day lies."""
+    return f"insights/{name}/date={day.isoformat()}/day.parquet"
 
 
-def batch_of_key(key: str) -> uuid.UUID:
-    """The batch id that a journal key ends in. Raises ValueError for a foreign file."""
-    return uuid.UUID(key.rsplit("/", 1)[-1].removesuffix(".parquet"))
+def checkpoint_key(day: date) -> str:
+    """Where the checkpoint of the cohort of a day lies."""
+    return f"journal/checkpoints/date={day.isoformat()}/cohort.parquet"
+
+
+def loss_key(loss_id: uuid.UUID) -> str:
+    """Where the record of a loss lies."""
+    return f"losses/{loss_id}.json"
+
+
+#: Folder of damaged files that were set aside.
+DAMAGED = "damaged"
+
+
+def damaged_key(key: str, sha256: str) -> str:
+    """Where a damaged file is set aside: a name for each content, so that a second one finds its place."""
+    return f"{DAMAGED}/{sha256[:16]}/{key}"
+
+
+#: The owner of the vault.
+OWNER_KEY = "vault.json"
+
+_DAY = r"date=(?P<day>\d{4}-\d{2}-\d{2})"
+_BATCH = r"(?P<batch>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+_KEYS = [
+    re.compile(pattern)
+    for pattern in (
+        rf"journal/(?P<folder>samples|registry)/{_DAY}/{_BATCH}\.parquet",
+        rf"journal/(?P<folder>checkpoints)/{_DAY}/cohort\.parquet",
+        rf"(?P<folder>metrics|videos|pulls|insights/\w+)/{_DAY}/day\.parquet",
+        rf"(?P<folder>manifests/(?:metrics|videos))/{_DAY}\.json",
+        rf"(?P<folder>losses)/{_BATCH}\.json",
+        r"(?P<folder>damaged)/.+",
+        r"(?P<folder>)vault\.json",
+    )
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedKey:
+    """What the name of a file in the vault says."""
+
+    #: Its folder without the day, such as `journal/samples`'s last part or `insights/velocity`; empty for `vault.json`.
+    folder: str
+    #: None where there is no day in the name.
+    day: date | None
+    #: Of a batch, or of a loss.
+    batch: uuid.UUID | None
+
+
+def parse_key(key: str) -> ParsedKey | None:
+    """What a key means; None for a stray, whose name Pleiades never gives. Pure."""
+    for pattern in _KEYS:
+        if match := pattern.fullmatch(key):
+            words = match.groupdict()
+            try:
+                day = date.fromisoformat(words["day"]) if words.get("day") else None
+            except ValueError:
+                return None
+            return ParsedKey(words["folder"], day, uuid.UUID(words["batch"]) if words.get("batch") else None)
+    return None
+
+
+def days_by_key(keys: Iterable[str], folder: str) -> dict[str, date]:
+    """The keys of `folder`, a day's file each, and their days; strays are left out. Pure."""
+    parsed = {key: parse_key(key) for key in keys}
+    return {key: one.day for key, one in parsed.items() if one is not None and one.folder == folder and one.day is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,9 +250,9 @@ class BatchFooter:
         }
 
     @classmethod
-    def decode(cls, metadata: dict[bytes, bytes] | None) -> BatchFooter:
-        """The inverse. Raises KeyError or ValueError for a file that is not a batch of ours."""
-        words = {key.decode(): value.decode() for key, value in (metadata or {}).items() if key.startswith(b"pleiades.")}
+    def decode(cls, metadata: Mapping[bytes, bytes] | None) -> BatchFooter:
+        """The inverse. Raises KeyError or ValueError for a file that is not a batch of this layout."""
+        words = _words(metadata)
         return cls(
             dataset=words["pleiades.dataset"],
             day=date.fromisoformat(words["pleiades.day"]),
@@ -200,6 +266,8 @@ class BatchFooter:
 class DayFooter:
     """What a closed day says of itself: content and manifest are one object."""
 
+    #: The installation that closed the day.
+    installation: uuid.UUID
     dataset: str
     day: date
     #: Counts the times the day was closed, from 1.
@@ -211,6 +279,7 @@ class DayFooter:
         """As Parquet key-value metadata. The same batches give the same bytes."""
         return {
             "pleiades.layout": str(LAYOUT_VERSION),
+            "pleiades.installation": str(self.installation),
             "pleiades.dataset": self.dataset,
             "pleiades.day": self.day.isoformat(),
             "pleiades.generation": str(self.generation),
@@ -218,12 +287,21 @@ class DayFooter:
         }
 
     @classmethod
-    def decode(cls, metadata: dict[bytes, bytes] | None) -> DayFooter:
-        """The inverse. Raises KeyError or ValueError for a file that is not a closed day of ours."""
-        words = {key.decode(): value.decode() for key, value in (metadata or {}).items() if key.startswith(b"pleiades.")}
+    def decode(cls, metadata: Mapping[bytes, bytes] | None) -> DayFooter:
+        """The inverse. Raises KeyError or ValueError for a file that is not a closed day of this layout."""
+        words = _words(metadata)
         return cls(
+            installation=uuid.UUID(words["pleiades.installation"]),
             dataset=words["pleiades.dataset"],
             day=date.fromisoformat(words["pleiades.day"]),
             generation=int(words["pleiades.generation"]),
             batches=frozenset(map(uuid.UUID, json.loads(words["pleiades.batches"]))),
         )
+
+
+def _words(metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:
+    """What a footer says. Raises KeyError or ValueError when it is of another layout."""
+    words = {key.decode(): value.decode() for key, value in (metadata or {}).items() if key.startswith(b"pleiades.")}
+    if words["pleiades.layout"] != str(LAYOUT_VERSION):
+        raise ValueError(f"its layout is {words['pleiades.layout']}, and this program reads {LAYOUT_VERSION}")
+    return words

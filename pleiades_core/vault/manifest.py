@@ -1,19 +1,24 @@
-"""What SQL says of batches and closed days: the manifest.
+"""The manifest: what SQL says of batches and closed days, and what `manifests/` in the vault says of closed days.
 
-Belongs here: reading its rows. Does not belong here: writing them (journal.py, archive.py), the manifests in the vault, which
-are copies for those who have no database.
+Belongs here: reading both. Does not belong here: writing them (journal.py, archive.py). The manifests in the vault serve
+readers that have no database.
 """
 
 from __future__ import annotations
 
+import json
 import uuid
 from dataclasses import dataclass
 from datetime import date
 
 import psycopg
 
+from pleiades_core.errors import NotFound
+from pleiades_core.storage.objects import Objects
+from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries, records
-from pleiades_core.vault.layout import Dataset
+from pleiades_core.vault.layout import DATASETS, Dataset
+from pleiades_core.vault.vault import Vault
 
 _SQL = load_queries("batches")
 
@@ -36,6 +41,53 @@ class RecordedDay:
     rows: int
     #: Folded in, in all.
     batches: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedFile:
+    """A file that SQL counts on."""
+
+    dataset: Dataset
+    day: date
+    #: None for the file of a closed day.
+    batch_id: uuid.UUID | None
+    sha256: str
+    rows: int
+
+    @property
+    def key(self) -> str:
+        """Where it lies."""
+        return self.dataset.day_key(self.day) if self.batch_id is None else self.dataset.batch_key(self.day, self.batch_id)
+
+    def place(self, vault: Vault) -> Objects:
+        """The store it lies in."""
+        return vault.archive if self.batch_id is None else vault.journal
+
+
+def recorded_files(database: Database) -> list[RecordedFile]:
+    """Every closed day and every batch of the manifest, days first, in the order of days."""
+    with database.transaction() as connection:
+        days = connection.execute(_SQL.all_days).fetchall()
+        batches = connection.execute(_SQL.all_batches).fetchall()
+    found = [RecordedFile(DATASETS[name], day, None, sha256, rows) for name, day, sha256, rows in days]
+    return found + [RecordedFile(DATASETS[name], day, batch, sha256, rows) for name, day, batch, sha256, rows in batches]
+
+
+@dataclass(frozen=True, slots=True)
+class NotedDay:
+    """What the manifest in the vault says of a closed day."""
+
+    generation: int
+    sha256: str
+
+
+def read_manifest(vault: Vault, dataset: Dataset, day: date) -> NotedDay | None:
+    """The manifest in the vault. None: there is none that can be read; closing the day writes it again."""
+    try:
+        words = json.loads(vault.archive.read(dataset.manifest_key(day)))
+        return NotedDay(int(words["generation"]), str(words["sha256"]))
+    except (NotFound, ValueError, KeyError, TypeError):
+        return None
 
 
 def known_batches(connection: psycopg.Connection, dataset: Dataset, day: date) -> dict[uuid.UUID, RecordedBatch]:

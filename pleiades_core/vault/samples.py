@@ -1,10 +1,7 @@
 """Reading the vault: closed days and the open journal as one set of rows, each counted once.
 
-Belongs here: which files make up an answer, and the DuckDB connection over them. Does not belong here: what is computed from
-the rows (insights/).
-
-The rule: a closed day's file, and every journal batch that its footer does not name. It needs no SQL database, and holds at
-every instant: while a day is being closed the batches are in the journal, afterwards in the file that names them.
+Belongs here: the DuckDB connection over the files of an answer. Does not belong here: which files these are (readable.py), what
+is computed from the rows (insights/).
 """
 
 from __future__ import annotations
@@ -13,7 +10,6 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from importlib import resources
@@ -21,68 +17,15 @@ from importlib import resources
 import duckdb
 import pyarrow as pa
 
-from pleiades_core.errors import CorruptFile, PublishConflict
-from pleiades_core.storage import parquet
-from pleiades_core.vault.days import footer_of
-from pleiades_core.vault.journal import files_of_day
-from pleiades_core.vault.layout import PULL_SCHEMA, REGISTRY, SAMPLES, Dataset, DayFooter, day_of_key, pulls_key
+from pleiades_core.errors import PublishConflict
+from pleiades_core.vault.layout import PULL_SCHEMA, REGISTRY, SAMPLES
+from pleiades_core.vault.readable import ChangedMeanwhile, Files, files, pulls_files
 from pleiades_core.vault.vault import Vault
 
 _VIEWS = resources.files("pleiades_core.vault").joinpath("views.sql").read_text(encoding="utf-8")
 #: Of a query that meets a day being closed again; each lasts as long as the query, a closing comes once an hour at most.
 _ATTEMPTS = 5
 _INTERRUPT_EVERY_S = 0.05
-
-
-class _ChangedMeanwhile(Exception):
-    """Files came or went between planning and reading: ask again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """The files that make up a range of days of one dataset."""
-
-    closed: tuple[str, ...]
-    open: tuple[str, ...]
-    #: Day and generation of each closed day.
-    generations: tuple[tuple[date, int], ...]
-    #: True when a closed day has batches that it does not hold yet.
-    late: bool
-
-    @property
-    def locations(self) -> list[str]:
-        """All of them."""
-        return [*self.closed, *self.open]
-
-
-def files(vault: Vault, dataset: Dataset, *, first: date | None = None, last: date | None = None) -> Files:
-    """Locations of every file with rows of the days from `first` to `last`, both included. Raises CorruptFile."""
-
-    def wanted(day: date) -> bool:
-        return (first is None or day >= first) and (last is None or day <= last)
-
-    footers: dict[date, DayFooter] = {}
-    closed: list[str] = []
-    for key in vault.archive.keys(dataset.archive_folder):
-        day = day_of_key(key)
-        if key == dataset.day_key(day) and wanted(day):
-            footers[day] = footer_of(vault, dataset, day)
-            closed.append(vault.archive.location(key))
-    days = sorted({day_of_key(key) for key in vault.journal.keys(f"journal/{dataset.name}")})
-    # Batches are listed after the footers: one that is folded in between still counts, in the older generation's stead.
-    unfolded = [
-        (day, vault.journal.location(key))
-        for day in days
-        if wanted(day)
-        for batch, key in files_of_day(vault, dataset, day).items()
-        if day not in footers or batch not in footers[day].batches
-    ]
-    return Files(
-        closed=tuple(closed),
-        open=tuple(location for _, location in unfolded),
-        generations=tuple((day, footer.generation) for day, footer in footers.items()),
-        late=any(day in footers for day, _ in unfolded),
-    )
 
 
 def query(
@@ -99,13 +42,16 @@ def query(
 
     `prelude` is run before it: further views and macros. `tables` are relations that the query may name besides the views.
 
+    The answer lacks the rows of damaged files, which `vault.damaged` names afterwards; where it is published or acted on,
+    `vault.require_whole_answers()` comes first.
+
     A late batch that is folded into a closed day between planning and reading would be read in both places; the plan is
-    therefore made again afterwards, and the query repeated if a closed day changed. Raises CorruptFile for an unreadable file,
-    duckdb.Error for a query that is wrong.
+    therefore made again afterwards, and the query repeated if a closed day changed. Raises duckdb.Error for a query that is
+    wrong.
     """
     ask = partial(_ask, vault, sql, parameters or {}, first=first, last=last, prelude=prelude, tables=tables or {})
     for _ in range(_ATTEMPTS):
-        with duckdb.connect() as connection, contextlib.suppress(_ChangedMeanwhile):
+        with duckdb.connect() as connection, contextlib.suppress(ChangedMeanwhile):
             return _interruptible(connection, ask)
     raise PublishConflict("the vault changed during every attempt to read it", cure="ask again")
 
@@ -165,7 +111,7 @@ def _ask(
         # A statement that has no answer, such as `set`, gives None.
         answer = pa.table({}) if relation is None else relation.to_arrow_table()
     if planned.late and files(vault, SAMPLES, first=first, last=last).generations != planned.generations:
-        raise _ChangedMeanwhile
+        raise ChangedMeanwhile
     return answer
 
 
@@ -173,10 +119,10 @@ def _ask(
 def _views(
     vault: Vault, connection: duckdb.DuckDBPyConnection, *, first: date | None, last: date | None, pulls: bool
 ) -> Iterator[Files]:
-    """Our views on a connection, and the files of samples that they read. What fails in the block is blamed on a bad file."""
+    """Our views on a connection, and the files of samples that they read."""
     planned, registry = files(vault, SAMPLES, first=first, last=last), files(vault, REGISTRY)
-    keys = vault.archive.keys("pulls") if pulls else []
-    asked = [vault.archive.location(key) for key in keys if key == pulls_key(day_of_key(key))]
+    damaged = {**planned.damaged, **registry.damaged}
+    asked = pulls_files(vault, damaged) if pulls else []
     connection.execute("set timezone = 'UTC'")
     try:
         _relation(connection, "raw_samples", SAMPLES.schema, planned.locations)
@@ -187,9 +133,9 @@ def _views(
     except duckdb.Error as error:
         # Only a batch that was swept meanwhile excuses a file that cannot be opened.
         if isinstance(error, duckdb.IOException) and files(vault, SAMPLES, first=first, last=last) != planned:
-            raise _ChangedMeanwhile from None
-        _blame([*planned.locations, *registry.locations, *asked], error)
+            raise ChangedMeanwhile from None
         raise
+    vault.damaged.update(damaged)
 
 
 def _relation(connection: duckdb.DuckDBPyConnection, name: str, schema: pa.Schema, found: list[str]) -> None:
@@ -204,14 +150,3 @@ def _relation(connection: duckdb.DuckDBPyConnection, name: str, schema: pa.Schem
     read = f"read_parquet(getvariable('{name}_files'), union_by_name = true, hive_partitioning = false)"
     rows = f"union all by name select * from {read}" if found else ""
     connection.execute(f"create view {name} as select * from {empty} {rows}")
-
-
-def _blame(planned: list[str], error: duckdb.Error) -> None:
-    """Raise CorruptFile when a file, and not the question, is what made a query fail."""
-    if isinstance(error, duckdb.ParserException | duckdb.BinderException | duckdb.CatalogException):
-        return
-    for location in planned:
-        try:
-            parquet.check(location)
-        except CorruptFile as corrupt:
-            raise corrupt from None

@@ -9,10 +9,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from pleiades_core.errors import VaultError
+from pleiades_core.errors import DamagedAnswer, VaultError
 from pleiades_core.storage.objects import LocalObjects, Objects
 
 #: Several times what one hunt writes. Below it an hour's quota would be spent on what cannot be kept.
@@ -25,6 +25,14 @@ class Vault:
 
     journal: Objects
     archive: Objects
+    #: Damaged files that answers of this opening were made without, by their key, and what is wrong with each (samples.py).
+    damaged: dict[str, str] = field(default_factory=dict, compare=False)
+
+    def require_whole_answers(self) -> None:
+        """Refuse to go on with answers that lack something. Raises DamagedAnswer that names every damaged file."""
+        if self.damaged:
+            named = "; ".join(self.damaged.values())
+            raise DamagedAnswer(f"the answer was made without {len(self.damaged)} damaged file(s): {named}")
 
 
 def open_vault(root: Path) -> Vault:

@@ -1,20 +1,23 @@
-"""Is everything there that should be? Compares every recorded file with its checksum.
+"""Is everything there that should be, and nothing else? What readers find, what the manifest in SQL says, and what lies beside.
 
-Belongs here: the comparison. Does not belong here: mending (restore from a copy) or removing (janitor.py).
+Belongs here: the comparison. Does not belong here: mending (restore from a copy, or losses.py) or removing (janitor.py).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pleiades_core.errors import NotFound
-from pleiades_core.storage.objects import sha256_of
+from pleiades_core.errors import CorruptFile, ForeignFile, NotFound, VaultError
+from pleiades_core.storage import parquet
 from pleiades_core.storage.postgres import Database
-from pleiades_core.storage.queries import load_queries
-from pleiades_core.vault.layout import DATASETS
+from pleiades_core.vault.file_check import check_batch, check_closed_day, check_file, forget_checked_files
+from pleiades_core.vault.layout import DAMAGED, DATASETS, OWNER_KEY, ParsedKey, parse_key
+from pleiades_core.vault.manifest import read_manifest, recorded_files
+from pleiades_core.vault.owner import Owner, owner_of, read_owner
 from pleiades_core.vault.vault import Vault
 
-_SQL = load_queries("batches")
+_MANIFESTS = {f"manifests/{dataset.archive_folder}": dataset for dataset in DATASETS.values()}
+_BY_FOLDER = {dataset.archive_folder: dataset for dataset in DATASETS.values()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,26 +26,60 @@ class Verification:
 
     files: int
     bytes: int
+    #: Damaged and missing files, a sentence each. Readers leave their rows out.
     problems: tuple[str, ...]
+    #: Whole batch files that do not belong where they lie, a sentence each. They are never read.
+    foreign: tuple[str, ...]
+    #: Keys of files, links and folders that Pleiades never made. They are never read.
+    strays: tuple[str, ...]
 
 
 def verify(database: Database, vault: Vault) -> Verification:
-    """Read every recorded batch and closed day and compare it with the manifest in SQL. Reads the whole vault."""
+    """Compare every file of the vault with its checksum, and every file that SQL counts on with the checksum in SQL.
+
+    Finds at least what readers leave out. Reads the whole vault.
+    """
+    forget_checked_files()
     with database.transaction() as connection:
-        batches = connection.execute(_SQL.all_batches).fetchall()
-        days = connection.execute(_SQL.all_days).fetchall()
-    wanted = [(vault.journal, DATASETS[name].batch_key(day, batch_id), sha256) for name, day, batch_id, sha256 in batches]
-    wanted += [(vault.archive, DATASETS[name].day_key(day), sha256) for name, day, sha256 in days]
-    files = size = 0
-    problems: list[str] = []
-    for place, key, sha256 in wanted:
+        owner = owner_of(connection)
+    keys = dict.fromkeys(vault.archive.keys(""), vault.archive) | dict.fromkeys(vault.journal.keys("journal"), vault.journal)
+    parsed = {key: parse_key(key) for key in keys}
+    checked: dict[str, parquet.CheckedContent] = {}
+    problems: dict[str, str] = {}
+    foreign: dict[str, str] = {}
+    ours = {key: words for key, words in parsed.items() if words is not None and words.folder != DAMAGED}
+    for key, words in ours.items():
         try:
-            content = place.read(key)
+            _check(vault, key, words, owner)
+            if key.endswith(".parquet"):
+                checked[key] = check_file(keys[key], key)
+        except ForeignFile as error:
+            foreign[key] = str(error)
         except NotFound:
-            problems.append(f"{key} is missing")
-            continue
-        files += 1
-        size += len(content)
-        if sha256_of(content) != sha256:
-            problems.append(f"{key} is damaged: its SHA-256 is not the recorded one")
-    return Verification(files=files, bytes=size, problems=tuple(problems))
+            continue  # It was swept meanwhile.
+        except VaultError as error:
+            problems[key] = str(error)
+    for file in recorded_files(database):
+        if file.key not in keys:
+            problems[file.key] = f"{file.key} is missing"
+        elif file.key in checked and checked[file.key].sha256 != file.sha256:
+            problems[file.key] = f"{file.key} is not the recorded file: its SHA-256 is another one"
+    return Verification(
+        files=len(checked),
+        bytes=sum(one.size for one in checked.values()),
+        problems=tuple(problems.values()),
+        foreign=tuple(foreign.values()),
+        strays=tuple(key for key, words in parsed.items() if words is None),
+    )
+
+
+def _check(vault: Vault, key: str, words: ParsedKey, owner: Owner) -> None:
+    """What readers do before they read the file. Raises VaultError or NotFound."""
+    if words.folder in DATASETS and words.day and words.batch:
+        check_batch(vault.journal, DATASETS[words.folder], words.day, words.batch, owner)
+    elif words.folder in _BY_FOLDER and words.day:
+        check_closed_day(vault, _BY_FOLDER[words.folder], words.day, owner)
+    elif words.folder in _MANIFESTS and words.day and read_manifest(vault, _MANIFESTS[words.folder], words.day) is None:
+        raise CorruptFile(f"{key} is no manifest", cure="close its day again: the manifest is written anew")
+    elif key == OWNER_KEY:
+        read_owner(vault)

@@ -19,7 +19,7 @@ from pleiades_core.storage.objects import publish
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.vault import samples
-from pleiades_core.vault.layout import SAMPLES, day_of_key
+from pleiades_core.vault.layout import SAMPLES, checkpoint_key, days_by_key
 from pleiades_core.vault.vault import Vault
 
 _SQL = load_queries("watchlist")
@@ -43,15 +43,9 @@ class CohortReport:
     bytes: int
 
 
-def checkpoint_key(day: date) -> str:
-    """Where the checkpoint of a cohort lies."""
-    return f"journal/checkpoints/date={day.isoformat()}/cohort.parquet"
-
-
 def last_closed_day(vault: Vault) -> date | None:
     """The newest closed day of samples."""
-    keys = vault.archive.keys(SAMPLES.archive_folder)
-    return max((day_of_key(key) for key in keys if key.endswith("/day.parquet")), default=None)
+    return max(days_by_key(vault.archive.keys(SAMPLES.archive_folder), SAMPLES.archive_folder).values(), default=None)
 
 
 def fold_cohort(vault: Vault, day: date, through: date) -> pa.Table:

@@ -17,13 +17,14 @@ from datetime import date, timedelta
 import pyarrow as pa
 
 from pleiades_core.clock import Clock
-from pleiades_core.errors import CorruptFile, NotFound
+from pleiades_core.errors import CorruptFile, ForeignFile, NotFound
 from pleiades_core.storage.locks import in_turn
 from pleiades_core.storage.postgres import Database
-from pleiades_core.vault.days import footer_of
+from pleiades_core.vault.file_check import check_closed_day
 from pleiades_core.vault.journal import WrittenBatch, files_of_day, read_batch
 from pleiades_core.vault.layout import REGISTRY, SAMPLES, Dataset
 from pleiades_core.vault.manifest import known_batches
+from pleiades_core.vault.owner import owner_of
 from pleiades_core.vault.vault import Vault
 from pleiades_core.watchlist.apply import commit_batches
 from pleiades_core.watchlist.leases import Lease, expired, lease_ids
@@ -46,6 +47,8 @@ class ReapReport:
     rows: int
     #: Files in the journal that cannot be read; they are left where they are.
     corrupt: tuple[str, ...]
+    #: Whole files in the journal that do not belong where they lie; they are left there, and never read.
+    foreign: tuple[str, ...]
 
 
 def reap(database: Database, vault: Vault, clock: Clock) -> ReapReport:
@@ -66,6 +69,7 @@ def reap(database: Database, vault: Vault, clock: Clock) -> ReapReport:
         adopted=sum(report.adopted for report in adopted),
         rows=sum(report.rows for report in adopted),
         corrupt=tuple(key for report in adopted for key in report.corrupt),
+        foreign=tuple(key for report in adopted for key in report.foreign),
     )
 
 
@@ -84,13 +88,15 @@ def adopt_orphans(
     """Record every batch file of a day that no row names, no closed day holds and no living lease may still commit."""
     adopted = rows = 0
     corrupt: list[str] = []
+    foreign: list[str] = []
     for dataset in _ORDER:
         keys = files_of_day(vault, dataset, day)
         with database.transaction() as connection:
             known = set(known_batches(connection, dataset, day))
             alive = lease_ids(connection) - (dead or set())
+            owner = owner_of(connection)
         try:
-            held = footer_of(vault, dataset, day).batches
+            held = check_closed_day(vault, dataset, day, owner).batches
         except NotFound:
             held = frozenset()
         except CorruptFile as error:
@@ -100,7 +106,11 @@ def adopt_orphans(
             continue
         for batch_id in sorted(set(keys) - known - held):
             try:
-                batch, table = read_batch(vault, dataset, keys[batch_id])
+                batch, table = read_batch(vault, dataset, day, batch_id, owner=owner)
+            except ForeignFile as error:
+                log.warning("not adopted: %s", error)
+                foreign.append(keys[batch_id])
+                continue
             except CorruptFile as error:
                 log.warning("not adopted: %s", error)
                 corrupt.append(keys[batch_id])
@@ -112,7 +122,7 @@ def adopt_orphans(
                 fresh = commit_batches(connection, [(batch, table)], now=clock.now(), adopted=True)
             adopted += len(fresh)
             rows += sum(batch.rows for batch in fresh)
-    return ReapReport(expired=0, adopted=adopted, rows=rows, corrupt=tuple(corrupt))
+    return ReapReport(expired=0, adopted=adopted, rows=rows, corrupt=tuple(corrupt), foreign=tuple(foreign))
 
 
 def _days_from(day: date) -> list[date]:

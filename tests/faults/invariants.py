@@ -9,9 +9,9 @@ from rows import read_rows
 
 from pleiades_core.installation import Installation
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.storage import parquet
-from pleiades_core.vault.journal import files_of_day
-from pleiades_core.vault.layout import DATASETS, REGISTRY, SAMPLES, DayFooter, day_of_key
+from pleiades_core.vault.file_check import check_closed_day
+from pleiades_core.vault.journal import days_with_files, files_of_day
+from pleiades_core.vault.layout import DATASETS, REGISTRY, SAMPLES, days_by_key
 from pleiades_core.vault.verify import verify
 
 
@@ -28,7 +28,7 @@ def check_invariants(pleiades: Installation) -> None:
     on_disk = {
         batch
         for dataset in DATASETS.values()
-        for day in {day_of_key(key) for key in pleiades.vault.journal.keys(f"journal/{dataset.name}")}
+        for day in days_with_files(pleiades.vault, dataset)
         for batch in files_of_day(pleiades.vault, dataset, day)
     }
     held = _held(pleiades)
@@ -53,8 +53,8 @@ def _held(pleiades: Installation) -> set[uuid.UUID]:
     """Every batch that a closed day holds."""
     held: set[uuid.UUID] = set()
     for dataset in DATASETS.values():
-        for key in pleiades.vault.archive.keys(dataset.archive_folder):
-            held |= DayFooter.decode(parquet.footer(pleiades.vault.archive.location(key))).batches
+        for day in days_by_key(pleiades.vault.archive.keys(dataset.archive_folder), dataset.archive_folder).values():
+            held |= check_closed_day(pleiades.vault, dataset, day, None).batches
     return held
 
 

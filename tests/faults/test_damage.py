@@ -12,7 +12,7 @@ import pytest
 from rows import read_rows
 
 from pleiades_core.discover.learning import learn
-from pleiades_core.errors import CorruptFile, NotFound, VaultError
+from pleiades_core.errors import CorruptFile, DamagedAnswer, NotFound, VaultError
 from pleiades_core.insights.coverage import coverage
 from pleiades_core.insights.roads import roads
 from pleiades_core.installation import Installation
@@ -20,13 +20,20 @@ from pleiades_core.storage import parquet
 from pleiades_core.storage.objects import sha256_of
 from pleiades_core.vault import samples
 from pleiades_core.vault.archive import closable, close_day
-from pleiades_core.vault.days import footer_of, read_day
+from pleiades_core.vault.days import read_day
+from pleiades_core.vault.file_check import check_closed_day
 from pleiades_core.vault.inspect import inspect_day
 from pleiades_core.vault.janitor import sweep
-from pleiades_core.vault.layout import REGISTRY, SAMPLES, day_of_key, pulls_key
+from pleiades_core.vault.layout import REGISTRY, SAMPLES, pulls_key
 from pleiades_core.vault.verify import verify
 from pleiades_core.watchlist.closing import finish_day
 from pleiades_core.watchlist.reaper import adopt_orphans
+
+_COUNTED = "select (select count(*) from raw_samples) as samples, (select count(*) from videos) as videos"
+
+
+def _day(file: Path) -> date:
+    return date.fromisoformat(file.parent.name.removeprefix("date="))
 
 
 @pytest.fixture
@@ -57,11 +64,27 @@ def test_every_flipped_byte_is_noticed(closed: Installation) -> None:
     assert verify(closed.database, closed.vault).problems == ()
 
 
-def test_a_query_over_a_cut_off_file_names_it(closed: Installation) -> None:
-    file = _day_file(closed, "videos")
-    file.write_bytes(file.read_bytes()[:-30])
-    with pytest.raises(CorruptFile, match="date="):
-        samples.query(closed.vault, "select count(*) from videos")
+def _swept(closed: Installation) -> None:
+    """Remove the batches that the closed days hold."""
+    closed.clock.advance(timedelta(days=2))  # type: ignore[attr-defined]
+    sweep(closed.database, closed.vault, closed.clock)
+    assert not closed.vault.journal.keys("journal/samples")
+
+
+@pytest.mark.parametrize("folder", ["metrics", "videos"])
+def test_a_query_leaves_a_damaged_day_out_and_names_it(closed: Installation, folder: str) -> None:
+    file = _day_file(closed, folder)
+    _swept(closed)
+    whole = samples.query(closed.vault, _COUNTED).to_pylist()
+    flipped = bytearray(file.read_bytes())
+    flipped[len(flipped) // 3] ^= 1
+    file.write_bytes(flipped)
+    (counted,) = samples.query(closed.vault, _COUNTED).to_pylist()
+    assert counted != whole[0]
+    assert list(closed.vault.damaged) == [f"{folder}/{file.parent.name}/day.parquet"]
+    with pytest.raises(DamagedAnswer, match=file.parent.name) as raised:
+        closed.vault.require_whole_answers()
+    assert raised.value.exit_code == 6
 
 
 def test_a_wrong_question_is_no_damage(closed: Installation) -> None:
@@ -72,7 +95,7 @@ def test_a_wrong_question_is_no_damage(closed: Installation) -> None:
 def test_a_damaged_day_is_not_closed_over(closed: Installation) -> None:
     """What decodes is not thereby right: the checksum decides."""
     file = _day_file(closed, "metrics")
-    day = day_of_key(file.parent.name)
+    day = _day(file)
     other = _day_file(closed, "videos").read_bytes()
     before = file.read_bytes()
     file.write_bytes(other)
@@ -85,7 +108,7 @@ def test_a_damaged_day_is_not_closed_over(closed: Installation) -> None:
 
 def test_a_lost_day_is_rebuilt_from_the_journal_or_refused(closed: Installation) -> None:
     file = _day_file(closed, "metrics")
-    day = day_of_key(file.parent.name)
+    day = _day(file)
     rows = read_rows(closed.vault, SAMPLES).num_rows
     file.unlink()
     rebuilt = close_day(closed.database, closed.vault, closed.clock, SAMPLES, day)
@@ -112,7 +135,7 @@ def test_a_sweep_passes_a_damaged_day_by(closed: Installation) -> None:
 def _without_footer(closed: Installation) -> Path:
     """The closed day of samples with the same rows, but nothing of ours in its footer; recorded so in SQL."""
     file = _day_file(closed, "metrics")
-    rows = read_day(closed.vault, SAMPLES, day_of_key(file.parent.name)).rows
+    rows = read_day(closed.vault, SAMPLES, _day(file)).rows
     file.write_bytes(parquet.encode(rows.replace_schema_metadata({"somebody": "else"})))
     with closed.database.transaction() as connection:
         connection.execute("update days set sha256 = %s where dataset = 'samples'", [sha256_of(file.read_bytes())])
@@ -121,12 +144,11 @@ def _without_footer(closed: Installation) -> Path:
 
 def test_a_file_of_somebody_else_is_refused_wherever_a_closed_day_is_read(closed: Installation) -> None:
     """One error and one cure, whoever reads it; and an orphan's adoption names the file instead of failing."""
-    day = day_of_key(_without_footer(closed).parent.name)
+    day = _day(_without_footer(closed))
     database, vault, clock = closed.database, closed.vault, closed.clock
     readers = {
         "whole": lambda: read_day(vault, SAMPLES, day),
-        "footer": lambda: footer_of(vault, SAMPLES, day),
-        "query": lambda: samples.query(vault, "select 1"),
+        "footer": lambda: check_closed_day(vault, SAMPLES, day, None),
         "inspect": lambda: inspect_day(database, vault, day),
         "close": lambda: close_day(database, vault, clock, SAMPLES, day),
     }
@@ -139,17 +161,18 @@ def test_a_file_of_somebody_else_is_refused_wherever_a_closed_day_is_read(closed
 
 def test_a_sweep_keeps_the_batches_of_a_day_whose_file_names_none(closed: Installation) -> None:
     """Also where its checksum is the recorded one."""
-    day = day_of_key(_without_footer(closed).parent.name)
+    day = _day(_without_footer(closed))
     closed.clock.advance(timedelta(days=2))  # type: ignore[attr-defined]
     assert sweep(closed.database, closed.vault, closed.clock).damaged == (SAMPLES.day_key(day),)
     assert closed.vault.journal.keys(f"journal/{SAMPLES.name}")
 
 
 def test_a_day_that_was_never_closed_is_not_found(closed: Installation) -> None:
-    before = day_of_key(_day_file(closed, "metrics").parent.name) - timedelta(days=1)
-    for read in (read_day, footer_of):
-        with pytest.raises(NotFound):
-            read(closed.vault, SAMPLES, before)
+    before = _day(_day_file(closed, "metrics")) - timedelta(days=1)
+    with pytest.raises(NotFound):
+        read_day(closed.vault, SAMPLES, before)
+    with pytest.raises(NotFound):
+        check_closed_day(closed.vault, SAMPLES, before, None)
 
 
 def test_a_damaged_file_of_pulls_is_named_and_no_hindrance_to_the_rest(pleiades: Installation) -> None:
@@ -163,10 +186,12 @@ def test_a_damaged_file_of_pulls_is_named_and_no_hindrance_to_the_rest(pleiades:
     for asked in (
         lambda: samples.query(vault, "select count(*) from Pulls"),
         lambda: roads(database, vault, now, days=3_600),
-        lambda: learn(database, vault, pleiades.key_ring().ledger, now),
     ):
-        with pytest.raises(CorruptFile, match="date=2026-08-01"):
-            asked()
+        vault.damaged.clear()
+        asked()
+        assert list(vault.damaged) == ["pulls/date=2026-08-01/day.parquet"]
+    with pytest.raises(CorruptFile, match="date=2026-08-01"):
+        learn(database, vault, pleiades.key_ring().ledger, now)
 
 
 def test_a_full_vault_costs_no_quota(pleiades: Installation, monkeypatch: pytest.MonkeyPatch) -> None:

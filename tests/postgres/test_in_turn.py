@@ -18,6 +18,7 @@ from pleiades_core.storage.locks import IN_TURN, in_turn
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.journal import write_batch
 from pleiades_core.vault.layout import SAMPLES, samples_by_day
+from pleiades_core.vault.owner import owner_of
 from pleiades_core.vault.vault import Vault, open_vault
 from pleiades_core.watchlist.reaper import adopt_orphans
 
@@ -57,7 +58,9 @@ def test_whoever_adopts_waits_for_its_turn(database: Database, clock: ManualCloc
     sample = Sample.of(Vid(1), clock.now(), SampleStatus.MISSING)
     ((day, table),) = samples_by_day([sample]).items()
     assert isinstance(table, pa.Table)
-    write_batch(vault, SAMPLES, day, table, lease_id=uuid.uuid4(), epoch=uuid.uuid4())
+    with database.transaction() as connection:
+        (epoch,) = owner_of(connection).epochs
+    write_batch(vault, SAMPLES, day, table, lease_id=uuid.uuid4(), epoch=epoch)
     adopted: list[int] = []
     assert _waits_for_its_turn(database, lambda: adopted.append(adopt_orphans(database, vault, clock, day).adopted))
     assert adopted == [1]

@@ -33,7 +33,16 @@ select dataset, day, sha256 from days where closed_at < %(before)s order by day,
 delete from batches where dataset = %(dataset)s and day = %(day)s and folded and batch_id = any(%(batch_ids)s)
 
 -- all_batches: the whole manifest
-select dataset, day, batch_id, sha256 from batches order by dataset, day, batch_id
+select dataset, day, batch_id, sha256, rows from batches order by dataset, day, batch_id
 
 -- all_days: every closed day
-select dataset, day, sha256 from days order by dataset, day
+select dataset, day, sha256, rows from days order by dataset, day
+
+-- forget_batch: a batch that was given up
+delete from batches where batch_id = %(batch_id)s
+
+-- forget_day: a closed day that was given up
+delete from days where dataset = %(dataset)s and day = %(day)s
+
+-- unfold_day: the file that held these batches was given up; those whose files are there are folded again
+update batches set folded = false where dataset = %(dataset)s and day = %(day)s

@@ -39,7 +39,7 @@ select count(*) from videos where state = 0
 -- admit: described videos are known from now on
 update videos v
 set state = 1, channel = given.channel, published_at = given.published_at, lease_id = null, found_by = null, retry_at = null
-from unnest(%(vids)s::int[], %(channels)s::int[], %(published)s::timestamptz[]) as given (vid, channel, published_at)
+from unnest(%(vids)s::bigint[], %(channels)s::int[], %(published)s::timestamptz[]) as given (vid, channel, published_at)
 where v.vid = given.vid and v.state <> 1
 
 -- put_off: claims that were asked for in vain wait for their next turn, or are given up; what is given up is remembered, so that
@@ -47,7 +47,7 @@ where v.vid = given.vid and v.state <> 1
 update videos v
 set attempts = given.attempts, absences = given.absences, retry_at = given.retry_at, lease_id = null,
     state = case when given.given_up then 2 else 0 end, found_by = case when given.given_up then null else v.found_by end
-from unnest(%(vids)s::int[], %(attempts)s::smallint[], %(absences)s::smallint[], %(retry_at)s::timestamptz[], %(given_up)s::bool[],
+from unnest(%(vids)s::bigint[], %(attempts)s::smallint[], %(absences)s::smallint[], %(retry_at)s::timestamptz[], %(given_up)s::bool[],
             %(found_by)s::text[])
     as given (vid, attempts, absences, retry_at, given_up, found_by)
 where v.vid = given.vid and v.state = 0 and coalesce(v.found_by, '') = given.found_by
@@ -81,3 +81,10 @@ from unnest(%(id8s)s::bigint[]) as given (id8) left join videos v using (id8)
 
 -- described: how many videos came through the door
 select count(*) from videos where state = 1
+
+-- admitted_between: described videos that were claimed within these bounds
+select vid from videos where state = 1 and claimed_at >= %(first)s and claimed_at < %(until)s
+
+-- describe_again: the descriptions of these videos are lost
+update videos set state = 0, attempts = 0, absences = 0, retry_at = null, lease_id = null
+where vid = any(%(vids)s::bigint[]) and state = 1

@@ -40,7 +40,7 @@ from age group by tier
 -- a second update of the row, for the lease alone, took a third of the updates out of their page (HOT 0.61 against 0.91)
 with polled as (
     select vid, to_timestamp(seconds) as at, missing
-    from unnest(%(vids)s::int[], %(at)s::int[], %(missing)s::boolean[]) as given (vid, seconds, missing)
+    from unnest(%(vids)s::bigint[], %(at)s::int[], %(missing)s::boolean[]) as given (vid, seconds, missing)
 )
 update watchlist w
 set polled_at = polled.at, misses = case when polled.missing then least(w.misses + 1, 30000) else 0 end,
@@ -54,7 +54,7 @@ update watchlist set lease_id = null where lease_id = %(lease_id)s
 -- watch: new rows of the hot overlay, due now, for those that are to be watched
 insert into watchlist (vid, id8, published_at)
 select vid, id8, published_at
-from unnest(%(vids)s::int[], %(id8s)s::bigint[], %(published)s::timestamptz[], %(watched)s::boolean[])
+from unnest(%(vids)s::bigint[], %(id8s)s::bigint[], %(published)s::timestamptz[], %(watched)s::boolean[])
     as given (vid, id8, published_at, watched)
 where watched
 on conflict (vid) do nothing

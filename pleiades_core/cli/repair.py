@@ -1,0 +1,47 @@
+"""Commands that repair an installation: give-up.
+
+Does not belong here: what they do (pleiades_core/vault/losses.py), finding damage (doctor.py).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pleiades_core.cli.app import app, settings_of
+from pleiades_core.cli.arguments import day_of
+from pleiades_core.cli.output import JsonOption, hint, print_json, print_rows
+from pleiades_core.installation import open_installation
+from pleiades_core.vault.losses import find_losses
+from pleiades_core.vault.losses import give_up as give_up_losses
+
+
+@app.command("give-up")
+def give_up(
+    context: typer.Context,
+    day: Annotated[str, typer.Argument(help="UTC day as YYYY-MM-DD.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Give up what is listed; without it nothing is changed.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the recorded files of a day that are missing or damaged; with --yes, count on them no more.
+
+    For files of which there is no copy: they keep their day from being closed. Each loss is written into the vault, below
+    losses/. A damaged file is set aside, below damaged/. Videos whose descriptions are lost are described again.
+    """
+    with open_installation(settings_of(context)) as pleiades:
+        chosen = day_of(day)
+        losses = find_losses(pleiades.database, pleiades.vault, chosen)
+        again = give_up_losses(pleiades.database, pleiades.vault, losses, pleiades.clock.now()) if yes else 0
+    if as_json:
+        print_json({"day": chosen, "given_up": yes, "losses": losses, "described_again": again})
+        return
+    names = ("key", "rows", "reason")
+    title = f"given up; {again} videos are described again" if yes else "missing or damaged, and not given up yet"
+    print_rows(title, names, [[getattr(loss, name) for name in names] for loss in losses])
+    if not losses:
+        hint(f"every recorded file of {chosen} is whole, or can be rebuilt by `pleiades close-day {chosen}`")
+    elif yes:
+        hint(f"`pleiades close-day {chosen}` closes the day with what is left")
+    else:
+        hint(f"restore the files from a copy; if there is none, `pleiades give-up {chosen} --yes` gives them up")

@@ -1,0 +1,108 @@
+"""May this file be read? Each is compared with its checksum, once per process and version of the file.
+
+Belongs here: the verdict on one file: whole, damaged or foreign. Does not belong here: which files make up an answer
+(samples.py), what people are told (verify.py).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Hashable
+from datetime import date
+
+from pleiades_core.errors import CorruptFile, ForeignFile
+from pleiades_core.storage import parquet
+from pleiades_core.storage.objects import Objects
+from pleiades_core.vault.layout import BatchFooter, Dataset, DayFooter
+from pleiades_core.vault.manifest import read_manifest
+from pleiades_core.vault.owner import Owner
+from pleiades_core.vault.vault import Vault
+
+#: What was found in each version of a file. A process reads the same files again and again; one entry is some 1 kB.
+_found: dict[tuple[str, Hashable], parquet.CheckedContent | CorruptFile] = {}
+
+
+def check_file(place: Objects, key: str) -> parquet.CheckedContent:
+    """Read the file and compare it with its own checksum, unless this process did so before.
+
+    Raises CorruptFile when it is damaged, NotFound when there is none.
+    """
+    place_and_version = (place.location(key), place.version(key))
+    if place_and_version not in _found:
+        try:
+            _found[place_and_version] = parquet.check(place.read(key), origin=key)
+        except CorruptFile as error:
+            _found[place_and_version] = error
+    found = _found[place_and_version]
+    if isinstance(found, CorruptFile):
+        raise found.with_traceback(None)
+    return found
+
+
+def forget_checked_files() -> None:
+    """Have every file read again: for those who look for damage."""
+    _found.clear()
+
+
+def check_closed_day(vault: Vault, dataset: Dataset, day: date, owner: Owner | None) -> DayFooter:
+    """The footer of a closed day, once the file is found whole, ours, and as new as its manifest.
+
+    Raises CorruptFile or NotFound.
+    """
+    key = dataset.day_key(day)
+    checked = check_file(vault.archive, key)
+    footer = day_footer(checked, dataset, day, owner)
+    noted = read_manifest(vault, dataset, day)
+    # A file that is newer than its manifest is a closing that goes on, or died before it was noted.
+    if noted and (
+        noted.generation > footer.generation or (noted.generation == footer.generation and noted.sha256 != checked.sha256)
+    ):
+        raise CorruptFile(
+            f"{key} is not the file that was closed: it is generation {footer.generation}, and its manifest names generation"
+            f" {noted.generation} with another SHA-256",
+            cure="restore it from a copy",
+        )
+    return footer
+
+
+def day_footer(checked: parquet.CheckedContent, dataset: Dataset, day: date, owner: Owner | None) -> DayFooter:
+    """What a whole file says as a closed day. `owner` None: of any installation. Raises CorruptFile when it is another file.
+
+    A foreign file is damage here: it lies where the day's own file should be.
+    """
+    key = dataset.day_key(day)
+    cure = "move it out of the archive, then close the day again"
+    try:
+        footer = DayFooter.decode(checked.metadata)
+    except (KeyError, ValueError) as error:
+        raise CorruptFile(f"{key} is not a closed day of Pleiades: {error!r}", cure=cure) from None
+    if (footer.dataset, footer.day) != (dataset.name, day):
+        raise CorruptFile(f"{key} holds {footer.dataset} of {footer.day}", cure=cure)
+    if owner and footer.installation != owner.installation:
+        raise CorruptFile(f"{key} was closed by another installation, {footer.installation}", cure=cure)
+    return footer
+
+
+def check_batch(place: Objects, dataset: Dataset, day: date, batch_id: uuid.UUID, owner: Owner | None) -> BatchFooter:
+    """The footer of a batch, once the file is found whole and ours. Raises CorruptFile, ForeignFile or NotFound."""
+    key = dataset.batch_key(day, batch_id)
+    return batch_footer(check_file(place, key), dataset, day, batch_id, owner)
+
+
+def batch_footer(
+    checked: parquet.CheckedContent, dataset: Dataset, day: date, batch_id: uuid.UUID, owner: Owner | None
+) -> BatchFooter:
+    """What a whole file says as a batch. `owner` None: of any epoch.
+
+    Raises ForeignFile when it is no batch, a batch of another installation, or a copy that lies under another name or day.
+    """
+    key = dataset.batch_key(day, batch_id)
+    try:
+        footer = BatchFooter.decode(checked.metadata)
+    except (KeyError, ValueError) as error:
+        raise ForeignFile(f"{key} is not a batch of Pleiades: {error!r}") from None
+    if (footer.dataset, footer.day, footer.batch_id) != (dataset.name, day, batch_id):
+        raise ForeignFile(f"{key} is a copy of batch {footer.batch_id} of {footer.dataset}, {footer.day}")
+    if owner and footer.epoch not in owner.epochs:
+        raise ForeignFile(f"{key} was written by another installation: its epoch {footer.epoch} is unknown here")
+    return footer
