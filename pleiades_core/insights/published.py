@@ -29,8 +29,8 @@ def publish(vault: Vault, name: str, day: date, table: pa.Table) -> int:
     return len(content)
 
 
-def compute(vault: Vault, name: str, until: datetime, **parameters: object) -> pa.Table:
-    """The answer of `<name>.sql` for the window that ends at `until`."""
+def compute(vault: Vault, name: str, until: datetime, *, whole: bool = False, **parameters: object) -> pa.Table:
+    """The answer of `<name>.sql` for the window that ends at `until`. `whole`: as in `samples.query`."""
     folder = resources.files("pleiades_core.insights")
     return samples.query(
         vault,
@@ -39,6 +39,7 @@ def compute(vault: Vault, name: str, until: datetime, **parameters: object) -> p
         first=(until - 2 * WINDOW).date(),
         last=until.date(),
         prelude=INSIGHT_VIEWS,
+        whole=whole,
     )
 
 

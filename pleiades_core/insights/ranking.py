@@ -66,7 +66,7 @@ def live(vault: Vault, now: datetime, limit: int = 10) -> tuple[RankedVideo, ...
 
 def rank_day(vault: Vault, day: date, *, top: int = 10) -> RankingReport:
     """Compute and publish `insights/rankings/date=D/day.parquet` over the 24 hours that end with the day."""
-    table = compute(vault, "ranking", end_of(day), limit=PUBLISHED_ROWS)
+    table = compute(vault, "ranking", end_of(day), whole=True, limit=PUBLISHED_ROWS)
     size = publish(vault, "rankings", day, table)
     return RankingReport(day=day, rows=len(table), bytes=size, top=_videos(table.slice(0, top)))
 

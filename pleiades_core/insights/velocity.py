@@ -30,7 +30,7 @@ class VelocityReport:
 
 def velocity_day(vault: Vault, day: date) -> VelocityReport:
     """Compute and publish `insights/velocity/date=D/day.parquet` over the 24 hours that end with the day."""
-    table = compute(vault, "velocity", end_of(day))
+    table = compute(vault, "velocity", end_of(day), whole=True)
     speeds = table.column("views_per_hour")
     return VelocityReport(
         day=day,

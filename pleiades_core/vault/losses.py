@@ -3,8 +3,8 @@
 Belongs here: finding such files of one day, writing the loss into the vault, and having SQL count on them no more. Does not
 belong here: who describes the videos of a lost registry batch again (discover/).
 
-The order makes every step repeatable: first the record of the loss in the vault, then the damaged file is set aside, then SQL. A
-batch that is found later, and put back, is adopted like any orphan.
+The order makes every step repeatable: first the record of the loss in the vault, then the damaged file is set aside, then SQL.
+A batch that is found later, and put back, is adopted like any orphan.
 """
 
 from __future__ import annotations

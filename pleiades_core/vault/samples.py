@@ -20,7 +20,7 @@ import pyarrow as pa
 from pleiades_core.errors import PublishConflict
 from pleiades_core.vault.layout import PULL_SCHEMA, REGISTRY, SAMPLES
 from pleiades_core.vault.readable import ChangedMeanwhile, Files, files, pulls_files
-from pleiades_core.vault.vault import Vault
+from pleiades_core.vault.vault import Vault, raise_damaged
 
 _VIEWS = resources.files("pleiades_core.vault").joinpath("views.sql").read_text(encoding="utf-8")
 #: Of a query that meets a day being closed again; each lasts as long as the query, a closing comes once an hour at most.
@@ -37,19 +37,20 @@ def query(
     last: date | None = None,
     prelude: str = "",
     tables: Mapping[str, pa.Table] | None = None,
+    whole: bool = False,
 ) -> pa.Table:
     """The answer to one DuckDB query over the views of `views.sql`; samples only of the days from `first` to `last`.
 
     `prelude` is run before it: further views and macros. `tables` are relations that the query may name besides the views.
 
-    The answer lacks the rows of damaged files, which `vault.damaged` names afterwards; where it is published or acted on,
-    `vault.require_whole_answers()` comes first.
+    The answer lacks the rows of damaged files, which `vault.damaged` names afterwards. With `whole`, a damaged file of samples
+    in the range raises DamagedAnswer instead: for what is kept.
 
     A late batch that is folded into a closed day between planning and reading would be read in both places; the plan is
     therefore made again afterwards, and the query repeated if a closed day changed. Raises duckdb.Error for a query that is
     wrong.
     """
-    ask = partial(_ask, vault, sql, parameters or {}, first=first, last=last, prelude=prelude, tables=tables or {})
+    ask = partial(_ask, vault, sql, parameters or {}, first=first, last=last, prelude=prelude, tables=tables or {}, whole=whole)
     for _ in range(_ATTEMPTS):
         with duckdb.connect() as connection, contextlib.suppress(ChangedMeanwhile):
             return _interruptible(connection, ask)
@@ -100,10 +101,12 @@ def _end(connection: duckdb.DuckDBPyConnection, asked: Future[pa.Table]) -> None
 
 def _ask(
     vault: Vault, sql: str, parameters: dict[str, object], connection: duckdb.DuckDBPyConnection, *,
-    first: date | None, last: date | None, prelude: str, tables: Mapping[str, pa.Table],
+    first: date | None, last: date | None, prelude: str, tables: Mapping[str, pa.Table], whole: bool,
 ) -> pa.Table:  # fmt: skip
     # A damaged file of pulls is no hindrance to who does not ask for them.
     with _views(vault, connection, first=first, last=last, pulls="pulls" in sql.lower()) as planned:
+        if whole and planned.damaged:
+            raise_damaged(planned.damaged)
         for name, table in tables.items():
             connection.register(name, table)
         connection.execute(prelude)

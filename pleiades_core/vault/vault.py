@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from pleiades_core.errors import DamagedAnswer, VaultError
 from pleiades_core.storage.objects import LocalObjects, Objects
@@ -31,8 +32,12 @@ class Vault:
     def require_whole_answers(self) -> None:
         """Refuse to go on with answers that lack something. Raises DamagedAnswer that names every damaged file."""
         if self.damaged:
-            named = "; ".join(self.damaged.values())
-            raise DamagedAnswer(f"the answer was made without {len(self.damaged)} damaged file(s): {named}")
+            raise_damaged(self.damaged)
+
+
+def raise_damaged(damaged: Mapping[str, str]) -> NoReturn:
+    """Name damaged files, given as `Vault.damaged` has them. Raises DamagedAnswer."""
+    raise DamagedAnswer(f"{len(damaged)} damaged file(s) are left out of what was read: {'; '.join(damaged.values())}")
 
 
 def open_vault(root: Path) -> Vault:

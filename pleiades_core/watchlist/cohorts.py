@@ -51,7 +51,7 @@ def last_closed_day(vault: Vault) -> date | None:
 def fold_cohort(vault: Vault, day: date, through: date) -> pa.Table:
     """A row for each video discovered on `day`: its last poll and counts, up to the end of `through`. Pure in the vault."""
     until = int(utc_midnight(through + timedelta(days=1)).timestamp())
-    return samples.query(vault, _FOLD, {"day": day, "until": until}, first=day, last=through)
+    return samples.query(vault, _FOLD, {"day": day, "until": until}, first=day, last=through, whole=True)
 
 
 def rebuild_cohort(database: Database, vault: Vault, day: date) -> CohortReport:

@@ -1,0 +1,160 @@
+"""A vault is used with one database: a vid must never stand for two videos."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+from rows import read_rows
+
+from pleiades_core.errors import CorruptFile, ForeignVault, OlderDatabase
+from pleiades_core.installation import Installation, open_installation
+from pleiades_core.storage.postgres import Database
+from pleiades_core.vault.layout import OWNER_KEY, REGISTRY
+from pleiades_core.vault.owner import Owner, mark_vault, read_owner, require_owned
+from pleiades_core.vault.vault import open_vault
+
+
+@pytest.fixture
+def new_database(database_url: str, cluster: str) -> str:
+    """The URL of a database that `pleiades init-db` has just made."""
+    name = f"{conninfo_to_dict(database_url)['dbname']}_new"
+    with psycopg.connect(cluster.replace("/template?", "/postgres?"), autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {} template template").format(sql.Identifier(name)))
+    url = cluster.replace("/template?", f"/{name}?")
+    with psycopg.connect(url) as connection:
+        # The tests' template is one installation, and so are its copies.
+        connection.execute("update installation set installation_id = gen_random_uuid(), epoch = gen_random_uuid()")
+        connection.execute("update epochs set epoch = (select epoch from installation)")
+    return url
+
+
+def _opened_with(pleiades: Installation, url: str) -> None:
+    settings = pleiades.settings.model_copy(update={"database_url": url})
+    with open_installation(settings, clock=pleiades.clock):
+        pytest.fail("it was opened")
+
+
+def test_a_new_database_on_an_old_vault_is_refused_before_anything_is_claimed(
+    pleiades: Installation, new_database: str
+) -> None:
+    """It gave every new video the number of an old one."""
+    pleiades.hunter().hunt()
+    before = read_rows(pleiades.vault, REGISTRY)
+    with pytest.raises(ForeignVault, match="the database is new") as raised:
+        _opened_with(pleiades, new_database)
+    assert raised.value.exit_code == 10
+    assert "restore" in raised.value.cure
+    assert "PLEIADES_VAULT" in raised.value.cure
+    assert read_rows(pleiades.vault, REGISTRY).equals(before)
+
+
+def test_a_vault_of_another_installation_is_refused(pleiades: Installation, new_database: str, tmp_path: Path) -> None:
+    pleiades.hunter().hunt()
+    other = Database(new_database)
+    other.open()
+    try:
+        mark_vault(other, open_vault(tmp_path / "other"))
+        with pytest.raises(ForeignVault, match=str(_installation(other))) as raised:
+            require_owned(other, pleiades.vault)
+    finally:
+        other.close()
+    assert raised.value.exit_code == 10
+
+
+def test_an_older_copy_of_the_database_is_refused(pleiades: Installation) -> None:
+    """Restored from a backup, it gave out again what had been given out since."""
+    pleiades.hunter().hunt()
+    with pleiades.database.transaction() as connection:
+        revision, vid = connection.execute("select vault_revision, (select last_value from vid) from installation").fetchall()[
+            0
+        ]
+    pleiades.clock.advance(timedelta(hours=1))  # type: ignore[attr-defined]
+    pleiades.hunter().hunt()
+    require_owned(pleiades.database, pleiades.vault)
+    with pleiades.database.transaction() as connection:
+        connection.execute("update installation set vault_revision = %s", [revision])
+    _refused_as_older(pleiades)
+    with pleiades.database.transaction() as connection:
+        # As if only the sequence had been set back.
+        connection.execute("update installation set vault_revision = %s", [revision + 1_000])
+        connection.execute("select setval('vid', %s)", [vid])
+    _refused_as_older(pleiades)
+
+
+def _refused_as_older(pleiades: Installation) -> None:
+    with pytest.raises(OlderDatabase) as raised:
+        _opened_with(pleiades, pleiades.database.url)
+    assert raised.value.exit_code == 6
+    assert "restore" in raised.value.cure
+
+
+def test_the_mark_covers_every_vid_of_the_vault(pleiades: Installation) -> None:
+    """Each portion of a hunt writes vids into the vault, so each moves the mark."""
+    pleiades.hunter().hunt()
+    marked = read_owner(pleiades.vault)
+    assert marked
+    assert marked.revision > 2
+    assert marked.vid >= max(read_rows(pleiades.vault, REGISTRY).column("vid").to_pylist())
+
+
+def test_the_mark_of_a_crash_between_database_and_vault_is_made_good(pleiades: Installation) -> None:
+    """The database is ahead then, never behind."""
+    mark_vault(pleiades.database, pleiades.vault)
+    with pleiades.database.transaction() as connection:
+        connection.execute("update installation set vault_revision = vault_revision + 1")
+    require_owned(pleiades.database, pleiades.vault)
+    mark_vault(pleiades.database, pleiades.vault)
+    marked = read_owner(pleiades.vault)
+    assert marked
+    assert marked.revision == 3
+
+
+def test_marks_of_many_at_once_only_move_forward(pleiades: Installation) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: mark_vault(pleiades.database, pleiades.vault), range(24)))
+    marked = read_owner(pleiades.vault)
+    assert marked
+    assert marked.revision == 24
+    require_owned(pleiades.database, pleiades.vault)
+
+
+def test_opening_marks_nothing(pleiades: Installation) -> None:
+    """Whoever only looks writes nothing."""
+    assert read_owner(pleiades.vault) is None
+
+
+def test_a_lost_mark_is_written_again_by_the_database_that_knows_the_files(pleiades: Installation, new_database: str) -> None:
+    pleiades.hunter().hunt()
+    pleiades.vault.archive.delete(OWNER_KEY)
+    require_owned(pleiades.database, pleiades.vault)
+    with pytest.raises(ForeignVault, match="knows none of them"):
+        _opened_with(pleiades, new_database)
+    pleiades.tracker()
+    assert read_owner(pleiades.vault)
+
+
+def test_a_damaged_mark_is_named(pleiades: Installation) -> None:
+    mark_vault(pleiades.database, pleiades.vault)
+    Path(pleiades.vault.archive.location(OWNER_KEY)).write_text('{"installation": 7')
+    with pytest.raises(CorruptFile, match=OWNER_KEY) as raised:
+        require_owned(pleiades.database, pleiades.vault)
+    assert "remove it" in raised.value.cure
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b"\xff", b'{"installation": "x", "epochs": [], "vid": 1, "revision": 1}']
+)
+def test_what_is_no_mark_is_refused(content: bytes) -> None:
+    with pytest.raises(CorruptFile):
+        Owner.decode(content)
+
+
+def _installation(database: Database) -> object:
+    with database.transaction() as connection:
+        return connection.execute("select installation_id from installation").fetchall()[0][0]
