@@ -127,7 +127,7 @@ def test_videos_whose_descriptions_are_lost_are_described_again(tracked: Install
     assert len(samples.query(tracked.vault, titles)) < len(before)
     again = _give_up(tracked)
     assert again == len(before) - len(samples.query(tracked.vault, titles))
-    tracked.hunter().hunt(("manual",))
+    tracked.hunter().hunt()
     after = {row["video_id"] for row in samples.query(tracked.vault, titles).to_pylist()}
     assert after >= {row["video_id"] for row in before}
 
