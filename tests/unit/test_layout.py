@@ -35,7 +35,7 @@ def test_every_key_that_is_made_is_understood(day: date, batch: uuid.UUID) -> No
     "key",
     [
         "", "x", "README.txt", "metrics/README.txt", "metrics/date=2026-03-01", "metrics/date=2026-02-30/day.parquet",
-        "metrics/date=not-a-day/day.parquet", "metrics/date=2026-03-01/day.parquet.bak", 
+        "metrics/date=not-a-day/day.parquet", "metrics/date=2026-03-01/day.parquet.bak",
         "metrics/date=2026-03-01/x/day.parquet",
         "old/metrics/date=2026-03-01/day.parquet", "journal/samples/date=2026-03-01/x.parquet",
         "journal/samples/backup/0b0e7c3e-8a67-4b73-9d3c-000000000000.parquet",
