@@ -50,7 +50,7 @@ def account_of(folder: Path) -> Account:
 
     Raises ConfigurationError when the folder belongs to another user, or root has no unprivileged account to use.
     """
-    owner = folder.stat().st_uid if folder.exists() else None
+    owner = _owner(folder)
     if os.geteuid() != 0:
         if owner not in (None, os.geteuid()):
             raise ConfigurationError(
@@ -65,6 +65,18 @@ def account_of(folder: Path) -> Account:
     entry = _user(owner) if owner else _system_user()
     options = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
     return Account(entry.pw_uid, entry.pw_gid, entry.pw_name, options)
+
+
+def _owner(folder: Path) -> int | None:
+    try:
+        return folder.stat().st_uid
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigurationError(
+            f"{folder} cannot be looked at: {error.strerror}",
+            cure="run Pleiades as the owner of the home, or give --home a folder that you may write to",
+        ) from None
 
 
 def user_name(uid: int) -> str:
@@ -88,7 +100,8 @@ def reaching(account: Account, program: Path) -> Account:
     if not account.options or _runs(account, program):
         return account
     change = (f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups")
-    capability = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+    # Without the security bit, access(2), by which the programs find each other, knows nothing of capabilities.
+    capability = ("--securebits=+no_setuid_fixup", "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
     capable = replace(account, options={}, prefix=("setpriv", *change, *capability, "--"))
     if _runs(capable, program):
         return capable

@@ -170,8 +170,7 @@ def _initialise(new: Path, account: Account) -> None:
 
 
 def _close(folder: Path) -> None:
-    """Close the folder, and the socket in it, to everybody but its owner. Raises ConfigurationError for another's folder."""
-    account_of(folder)
+    """Close the folder, and the socket in it, to everybody but its owner."""
     with _opened(folder) as handle:
         if os.fstat(handle).st_mode & 0o077:
             os.fchmod(handle, 0o700)

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from pleiades_core.errors import ConfigurationError, DatabaseUnreachable
 from pleiades_core.storage import cluster
+from pleiades_core.storage.account import account_of
 from pleiades_core.storage.folders import make_folder
 
 #: Bytes: with the name of the socket after it, the path stays below the 107 that the kernel allows.
@@ -109,6 +110,8 @@ def users_of(folder: Path) -> list[int]:
 
 def _enter(folder: Path) -> _Use:
     """The use of the server by this process; the server runs. A server that died meanwhile is started again."""
+    # First of all: in another user's home nothing is left behind.
+    account_of(folder)
     with _turn_of_processes(folder):
         use = _uses.get(folder) or _begin(folder)
         try:
