@@ -92,7 +92,8 @@ def start(folder: Path) -> None:
             raise _failed(folder, f"it was not ready after {_LONGEST_START_S:.0f} s")
         time.sleep(_LOOK_EVERY_S)
     if _allow_owner_only(folder):
-        server.send_signal(signal.SIGHUP)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            server.send_signal(signal.SIGHUP)
 
 
 def stop(folder: Path) -> None:
@@ -153,7 +154,8 @@ def _make(folder: Path) -> None:
         os.chown(new, account.uid, account.gid)
         _initialise(new, account)
         new.rename(folder)
-        _sync(folder.parent)
+        with _opened(folder.parent) as parent:
+            os.fsync(parent)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise
@@ -191,14 +193,16 @@ def _allow_owner_only(folder: Path) -> bool:
 
 
 def _launch(folder: Path) -> None:
-    """Start the server and do not wait for it. It belongs to no terminal and is nobody's child: Ctrl-C reaches only us."""
+    """Start the server and do not wait for it. Ctrl-C does not reach it: it has a session of its own, and the system's first
+    process for a parent.
+    """
     postgres = programs() / "postgres"
     account = reaching(account_of(folder), postgres)
     # Its folder is shown in lists of processes, where -D does not tell it.
     settings = _SETTINGS | {"pleiades.folder": str(folder).encode(errors="backslashreplace").decode()}
     command = [str(postgres), "-D", _HERE]
     command += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    with _opened(folder) as lock, _log_of(folder) as output:
+    with _opened(folder) as lock, _opened(folder / "log", os.O_WRONLY | os.O_APPEND | os.O_CREAT) as output:
         fcntl.flock(lock, fcntl.LOCK_EX)
         # The shell only lets go of the server; it reads none of the words after its first.
         replace(account, prefix=("/bin/sh", "-c", '"$@" &', "sh", *account.prefix)).run(
@@ -252,18 +256,9 @@ def _failed(folder: Path, how: str) -> DatabaseUnreachable:
 
 
 @contextlib.contextmanager
-def _opened(folder: Path) -> Iterator[int]:
-    """A handle of the folder itself, never of something that a link leads to."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        yield handle
-    finally:
-        os.close(handle)
-
-
-@contextlib.contextmanager
-def _log_of(folder: Path) -> Iterator[int]:
-    handle = os.open(folder / "log", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+def _opened(path: Path, flags: int = os.O_RDONLY | os.O_DIRECTORY) -> Iterator[int]:
+    """A handle of the folder or file itself, never of something that a link leads to."""
+    handle = os.open(path, flags | os.O_NOFOLLOW, 0o600)
     try:
         yield handle
     finally:
@@ -286,11 +281,6 @@ def _replace(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     Path(file.name).replace(path)
-
-
-def _sync(folder: Path) -> None:
-    with _opened(folder) as handle:
-        os.fsync(handle)
 
 
 def _environment() -> dict[str, str]:

@@ -5,7 +5,7 @@ Belongs here: sharing it between threads and processes, and its address. Does no
 
 Every process that uses the server holds a lock (flock) on a file of its own in HOME/.postgres.users/. The kernel drops the lock
 with the process, however it ends, so the last one to leave is known for certain. A lock on that folder itself lets one process
-at a time start or stop the server. The folder is open to its owner only: anybody else could hold these locks for ever.
+at a time start or stop the server. The folder is open to its owner only: another user could hold these locks for ever.
 """
 
 from __future__ import annotations
@@ -112,20 +112,21 @@ def _enter(folder: Path) -> _Use:
     """The use of the server by this process; the server runs. A server that died meanwhile is started again."""
     # First of all: in another user's home nothing is left behind.
     account_of(folder)
-    with _turn_of_processes(folder):
-        use = _uses.get(folder) or _begin(folder)
-        try:
-            cluster.start(folder)
-        except BaseException as error:
-            if use.blocks == 0:
-                _end(folder)
-            if isinstance(error, OSError):
-                raise DatabaseUnreachable(
-                    f"the embedded PostgreSQL in {folder} did not start: {type(error).__name__}: {error}",
-                    cure="see to what it says; or set DATABASE_URL to a server of your own (15 or newer)",
-                ) from error
-            raise
-        return use
+    try:
+        with _turn_of_processes(folder):
+            use = _uses.get(folder) or _begin(folder)
+            try:
+                cluster.start(folder)
+            except BaseException:
+                if use.blocks == 0:
+                    _end(folder)
+                raise
+            return use
+    except OSError as error:
+        raise DatabaseUnreachable(
+            f"the embedded PostgreSQL in {folder} did not start: {type(error).__name__}: {error}",
+            cure="remove the reason that it gives; or set DATABASE_URL to a server of your own (15 or newer)",
+        ) from error
 
 
 def _leave(folder: Path) -> None:
@@ -185,11 +186,16 @@ def _users_folder(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def _turn_of_processes(folder: Path) -> Iterator[None]:
-    """One process at a time. Raises ConfigurationError when the home is not ours, DatabaseUnreachable when nobody yields."""
+    """A block that one process at a time is in.
+
+    Raises ConfigurationError when the home is another user's, DatabaseUnreachable when another process stays in the block.
+    """
     users = _users_folder(folder)
     try:
         users.mkdir(mode=0o700, exist_ok=True)
         handle = os.open(users, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        # Raises for another user's folder. Root may use it: it shares the server of the folder's owner.
+        os.fchmod(handle, 0o700)
     except OSError as error:
         raise ConfigurationError(
             f"{users} cannot be used: {error.strerror}",
@@ -200,7 +206,7 @@ def _turn_of_processes(folder: Path) -> Iterator[None]:
         while not cluster.try_to_lock(handle):
             if time.monotonic() > deadline:
                 raise DatabaseUnreachable(
-                    f"another process has been starting or stopping the embedded PostgreSQL in {folder} for too long",
+                    f"another process has been starting or stopping the embedded PostgreSQL in {folder} for ten minutes",
                     cure="end that process, a `pleiades` with the same --home, and run the command again",
                 )
             time.sleep(_LOOK_EVERY_S)

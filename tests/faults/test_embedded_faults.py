@@ -115,8 +115,18 @@ def _holds(root: Path, file: str) -> bool:
     return any(file in files for _, _, files in os.walk(root))
 
 
-@pytest.mark.parametrize("killed", ["the starter", "its whole group", "the starter and the server"])
-@pytest.mark.parametrize("file", ["PG_VERSION", "pg_control", "postgresql.conf", "log", "postmaster.pid"])
+@pytest.mark.parametrize(
+    ("file", "killed"),
+    [
+        ("PG_VERSION", "the starter"),
+        ("PG_VERSION", "its whole group"),
+        ("pg_control", "the starter"),
+        ("pg_control", "its whole group"),
+        ("log", "the starter"),
+        ("postmaster.pid", "its whole group"),
+        ("postmaster.pid", "the starter and the server"),
+    ],
+)
 def test_a_kill_at_any_moment_of_the_first_start_heals(root: Path, file: str, killed: str) -> None:
     """`file` appears, wherever the first start makes it, and everything dies at once. The next start has all that it needs."""
     with starting_process(root / "pg") as starter:

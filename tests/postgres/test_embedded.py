@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +18,7 @@ from clusters import answers, copied, is_up, made_cluster, main_process, short_f
 from pleiades_core.errors import ConfigurationError, DatabaseUnreachable
 from pleiades_core.settings import DemoSettings
 from pleiades_core.storage.embedded import embedded, embedded_url, require_usable, users_of
-from pleiades_core.storage.postgres import dagster_urls
+from pleiades_core.storage.postgres import dagster_urls, ensure_database
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +163,21 @@ def test_a_home_may_be_removed_while_it_is_in_use(folder: Path, root: Path) -> N
         server = main_process(copy)
         subprocess.run(["rm", "-rf", str(root / "home")], check=True)
     server.kill()
+
+
+def test_five_at_once_create_the_same_database(folder: Path) -> None:
+    """All but one are refused by PostgreSQL, in one of two ways, and have what they wanted."""
+    with embedded(folder) as server, ThreadPoolExecutor(5) as pool:
+        for number in range(2):
+            together = threading.Barrier(5)
+
+            def create(url: str, together: threading.Barrier = together) -> bool:
+                together.wait()
+                ensure_database(url)
+                with psycopg.connect(url) as connection:
+                    return connection.execute("select 1").fetchone() == (1,)
+
+            assert all(pool.map(create, [embedded_url(server, f"new_{number}")] * 5))
 
 
 def test_five_processes_at_once_on_an_empty_home_all_succeed(root: Path) -> None:

@@ -181,11 +181,11 @@ def test_roots_server_opens_no_folder_and_needs_none_open(root: Path) -> None:
         path.chmod(0o700)
     with embedded(home / "pg") as server, psycopg.connect(embedded_url(server, "postgres")) as connection:
         assert connection.execute("select 1").fetchone() == (1,)
+        assert [_mode(path) for path in (root, root / "closed", home)] == [0o700] * 3
         process = main_process(home / "pg")
         assert set(process.uids()) == {(home / "pg").stat().st_uid}
         assert 0 not in {*process.uids(), *process.gids(), *_groups(process)}
         assert _capabilities(process) == (0 if _second_can_run_programs() else _READ_AND_SEARCH)
-    assert [_mode(path) for path in (root, root / "closed", home)] == [0o700] * 3
     assert answers(home / "pg")
 
 
