@@ -57,7 +57,7 @@ def account_of(folder: Path) -> Account:
                 f"{folder} belongs to another user (number {owner})", cure="run Pleiades as that user, or give another --home"
             )
         return Account(os.geteuid(), os.getegid(), user_name(os.geteuid()), {})
-    if owner == 0 and any(folder.iterdir()):
+    if owner == 0 and (folder / "PG_VERSION").exists():
         raise ConfigurationError(
             f"{folder} belongs to root, and PostgreSQL does not run as root",
             cure=f"give it to an ordinary user: chown -R USER {folder}; or {_OTHERWISE}",
