@@ -163,7 +163,10 @@ def _make(folder: Path) -> None:
 
 def _initialise(new: Path, account: Account) -> None:
     command = [str(programs() / "initdb"), *_INITDB, "-D", _HERE]
-    done = account.run(command, cwd=new, env=_environment(), capture_output=True, text=True, errors="replace")
+    # In a session of its own: Ctrl-C is for us to judge, and some programs of ours end in their own time.
+    done = account.run(
+        command, cwd=new, env=_environment(), capture_output=True, text=True, errors="replace", start_new_session=True
+    )
     if done.returncode != 0:
         raise DatabaseUnreachable(
             f"the data folder of the embedded PostgreSQL cannot be made in {new.parent}: {done.stderr[-600:].strip()}",

@@ -196,6 +196,28 @@ def test_ctrl_c_in_the_terminal_of_one_user_leaves_the_others_the_server(folder:
     assert not is_up(folder)
 
 
+_WAIT_AND_SEE = """
+import signal, sys
+from pathlib import Path
+from pleiades_core.storage.embedded import embedded
+signal.signal(signal.SIGINT, lambda *_: None)
+with embedded(Path(sys.argv[1])):
+    print("up", flush=True)
+"""
+
+
+def test_a_program_that_ends_in_its_own_time_after_ctrl_c_gets_the_server_it_began(root: Path) -> None:
+    """As the demo does: Ctrl-C, which reaches the whole group, must not turn into a failure of the database."""
+    command = [sys.executable, "-c", _WAIT_AND_SEE, str(root / "pg")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as program:
+        until(lambda: _holds(root, "PG_VERSION") or program.poll() is not None)
+        os.killpg(program.pid, signal.SIGINT)
+        assert program.stdout is not None
+        assert program.stdout.read() == "up\n"
+    assert program.returncode == 0
+    assert not is_up(root / "pg")
+
+
 _FORK = """
 import os, sys
 from pathlib import Path
