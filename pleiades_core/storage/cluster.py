@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import importlib.util
 import logging
 import os
@@ -74,6 +75,7 @@ def start(folder: Path) -> None:
     Raises DatabaseUnreachable with the end of the server's log when it does not come up, ConfigurationError for a folder
     in which no server can run.
     """
+    _sweep(folder)
     _make(folder)
     _close(folder)
     started, deadline = False, time.monotonic() + _LONGEST_START_S
@@ -145,11 +147,7 @@ def _make(folder: Path) -> None:
             cure="put it back from a copy; if nothing was ever stored in it, move it away and run the command again",
         )
     account = reaching(account_of(folder), programs() / "postgres")
-    prefix = f".{folder.name}.new-"
-    for left in folder.parent.iterdir():
-        if left.name.startswith(prefix):
-            shutil.rmtree(left, ignore_errors=True)
-    new = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.new-", dir=folder.parent))
     try:
         os.chown(new, account.uid, account.gid)
         _initialise(new, account)
@@ -161,12 +159,23 @@ def _make(folder: Path) -> None:
         raise
 
 
+def _sweep(folder: Path) -> None:
+    """Remove what killed starts left beside the folder, unless an initdb that outlived its start still works in it."""
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}.new-*/"):
+        with _opened(left) as lock:
+            if try_to_lock(lock):
+                shutil.rmtree(left, ignore_errors=True)
+
+
 def _initialise(new: Path, account: Account) -> None:
     command = [str(programs() / "initdb"), *_INITDB, "-D", _HERE]
     # In a session of its own: Ctrl-C is for us to judge, and some programs of ours end in their own time.
-    done = account.run(
-        command, cwd=new, env=_environment(), capture_output=True, text=True, errors="replace", start_new_session=True
-    )
+    with _opened(new) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = account.run(
+            command, cwd=new, env=_environment(), capture_output=True, text=True, errors="replace",
+            start_new_session=True, pass_fds=[lock],
+        )  # fmt: skip
     if done.returncode != 0:
         raise DatabaseUnreachable(
             f"the data folder of the embedded PostgreSQL cannot be made in {new.parent}: {done.stderr[-600:].strip()}",
