@@ -243,7 +243,7 @@ import os, sys, time
 from pathlib import Path
 from pleiades_core.storage.embedded import embedded
 with embedded(Path(sys.argv[1])):
-    if os.fork():
+    if not os.fork():
         print("up", flush=True)
     sys.stdin.read()
     os._exit(0)
