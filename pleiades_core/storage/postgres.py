@@ -187,7 +187,8 @@ def ensure_database(url: str) -> None:
         with psycopg.connect(admin, autocommit=True, connect_timeout=10) as connection:
             known = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
             if known is None:
-                with contextlib.suppress(psycopg.errors.DuplicateDatabase):
+                # Of processes that create it at once, the later ones meet the one or the other.
+                with contextlib.suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
                     connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
     except psycopg.Error as error:
         raise DatabaseUnreachable(

