@@ -1,24 +1,73 @@
 """Insights as files: one a day and kind, replaced whole whenever it is computed again.
 
-Belongs here: where they lie and how they are replaced. Does not belong here: what is computed (velocity.py, ranking.py).
+Belongs here: where they lie, their columns, how they are replaced and read. Does not belong here: what is computed
+(velocity.py, ranking.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from functools import partial
 from importlib import resources
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 
 from pleiades_core.clock import utc_midnight
 from pleiades_core.storage import objects, parquet
 from pleiades_core.vault import samples
+from pleiades_core.vault.codes import columns_metadata
+from pleiades_core.vault.layout import SAMPLE_SCHEMA
 from pleiades_core.vault.vault import Vault
 
+_FOLDER = resources.files("pleiades_core.insights")
 #: Macros over the vault's views, for `pleiades sql` too.
-INSIGHT_VIEWS = resources.files("pleiades_core.insights").joinpath("views.sql").read_text(encoding="utf-8")
+INSIGHT_VIEWS = _FOLDER.joinpath("views.sql").read_text(encoding="utf-8")
+_PUBLISHED_VIEWS = _FOLDER.joinpath("published.sql").read_text(encoding="utf-8")
 #: Velocity looks back so far.
 WINDOW = timedelta(hours=24)
+
+_MEASURES = (
+    pa.field("samples", pa.int64(), nullable=False),
+    pa.field("definition_changed", pa.bool_(), nullable=False),
+)
+#: Columns of each published insight. The day is in the name of the folder.
+SCHEMAS: Mapping[str, pa.Schema] = {
+    "velocity": pa.schema(
+        [
+            SAMPLE_SCHEMA.field("vid"),
+            pa.field("views", pa.int64(), nullable=False),
+            pa.field("likes", pa.int64()),
+            pa.field("comments", pa.int64()),
+            pa.field("views_gained", pa.int64(), nullable=False),
+            pa.field("span_hours", pa.float64(), nullable=False),
+            pa.field("views_per_hour", pa.float64(), nullable=False),
+            pa.field("acceleration", pa.float64()),
+            *_MEASURES,
+            pa.field("polled_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        ]
+    ),
+    "rankings": pa.schema(
+        [
+            pa.field("rank", pa.int64(), nullable=False),
+            pa.field("video_id", pa.string(), nullable=False),
+            pa.field("title", pa.string(), nullable=False),
+            pa.field("channel_title", pa.string(), nullable=False),
+            pa.field("channel_id", pa.string(), nullable=False),
+            pa.field("age_hours", pa.float64(), nullable=False),
+            pa.field("views", pa.int64(), nullable=False),
+            pa.field("likes", pa.int64()),
+            pa.field("comments", pa.int64()),
+            pa.field("views_gained", pa.int64(), nullable=False),
+            pa.field("views_per_hour", pa.float64(), nullable=False),
+            pa.field("acceleration", pa.float64()),
+            pa.field("span_hours", pa.float64(), nullable=False),
+            *_MEASURES,
+            pa.field("viral_score", pa.float64()),
+        ]
+    ),
+}
 
 
 def key_of(name: str, day: date) -> str:
@@ -27,23 +76,42 @@ def key_of(name: str, day: date) -> str:
 
 
 def publish(vault: Vault, name: str, day: date, table: pa.Table) -> int:
-    """Replace the day's file; its bytes. The same table leaves the file as it is. Raises PublishConflict."""
-    content = parquet.encode(table.replace_schema_metadata(None), level=parquet.ARCHIVE_LEVEL)
+    """Replace the day's file by a table of `SCHEMAS[name]`; its bytes. The same table leaves the file as it is.
+
+    Raises PublishConflict.
+    """
+    rows = table.cast(SCHEMAS[name].with_metadata(columns_metadata(name)))
+    content = parquet.encode(rows, level=parquet.ARCHIVE_LEVEL)
     objects.publish(vault.archive, key_of(name, day), content)
     return len(content)
 
 
 def compute(vault: Vault, name: str, until: datetime, **parameters: object) -> pa.Table:
     """The answer of `<name>.sql` for the window that ends at `until`."""
-    folder = resources.files("pleiades_core.insights")
     return samples.query(
         vault,
-        folder.joinpath(f"{name}.sql").read_text(encoding="utf-8"),
+        _FOLDER.joinpath(f"{name}.sql").read_text(encoding="utf-8"),
         {"until": int(until.timestamp()), "hours": int(WINDOW.total_seconds() // 3600), **parameters},
         first=(until - 2 * WINDOW).date(),
         last=until.date(),
         prelude=INSIGHT_VIEWS,
     )
+
+
+def ask(vault: Vault, sql: str, limits: samples.Limits) -> pa.Table:
+    """The answer to what a person asks in SQL: over the vault's views, the macros of views.sql and what is published.
+
+    Raises as `samples.query` does.
+    """
+    published = {f"raw_{name}": _published(vault, name) for name in SCHEMAS}
+    return samples.query(vault, sql, prelude=INSIGHT_VIEWS + _PUBLISHED_VIEWS, tables=published, limits=limits)
+
+
+def _published(vault: Vault, name: str) -> ds.Dataset:
+    """Every published day of an insight, with the day of its folder as column `day`."""
+    found = samples.day_files(vault, f"insights/{name}", partial(key_of, name))
+    days = [ds.field("day") == pa.scalar(day) for day in found]
+    return samples.relation(SCHEMAS[name].append(pa.field("day", pa.date32())), list(found.values()), days)
 
 
 def end_of(day: date) -> datetime:

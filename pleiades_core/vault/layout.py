@@ -22,6 +22,7 @@ from datetime import date
 import pyarrow as pa
 
 from pleiades_core.models import Sample
+from pleiades_core.vault.codes import codes_metadata, columns_metadata
 
 #: Raised when a reader of the old layout would misread the new one.
 LAYOUT_VERSION = 1
@@ -181,6 +182,7 @@ class BatchFooter:
             "pleiades.batch": str(self.batch_id),
             "pleiades.lease": str(self.lease_id),
             "pleiades.epoch": str(self.epoch),
+            **codes_metadata(DATASETS[self.dataset].schema.names),
         }
 
     @classmethod
@@ -215,6 +217,8 @@ class DayFooter:
             "pleiades.day": self.day.isoformat(),
             "pleiades.generation": str(self.generation),
             "pleiades.batches": json.dumps(sorted(map(str, self.batches))),
+            **codes_metadata(DATASETS[self.dataset].schema.names),
+            **columns_metadata(self.dataset),
         }
 
     @classmethod
