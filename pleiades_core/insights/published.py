@@ -28,7 +28,7 @@ _PUBLISHED_VIEWS = _FOLDER.joinpath("published.sql").read_text(encoding="utf-8")
 #: Velocity looks back so far.
 WINDOW = timedelta(hours=24)
 
-_MEASURES = (
+_COMMON = (
     pa.field("samples", pa.int64(), nullable=False),
     pa.field("definition_changed", pa.bool_(), nullable=False),
 )
@@ -44,7 +44,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
             pa.field("span_hours", pa.float64(), nullable=False),
             pa.field("views_per_hour", pa.float64(), nullable=False),
             pa.field("acceleration", pa.float64()),
-            *_MEASURES,
+            *_COMMON,
             pa.field("polled_at", pa.timestamp("us", tz="UTC"), nullable=False),
         ]
     ),
@@ -63,7 +63,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
             pa.field("views_per_hour", pa.float64(), nullable=False),
             pa.field("acceleration", pa.float64()),
             pa.field("span_hours", pa.float64(), nullable=False),
-            *_MEASURES,
+            *_COMMON,
             pa.field("viral_score", pa.float64()),
         ]
     ),

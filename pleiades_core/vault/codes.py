@@ -20,7 +20,7 @@ CODES: Mapping[str, Mapping[int, str]] = {
     },
 }
 
-_VIEWS_OF = "views that YouTube reported; null: hidden, or no answer; a count may fall"
+_VIEWS = "views that YouTube reported; null: hidden, or no answer; a count may fall"
 _VID = "number of the video in this vault; `videos` has its id"
 _MEASURES = {
     "views": "views at the newest sample of the window that has a count",
@@ -41,7 +41,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "polled_at": "when YouTube's answer arrived, UTC, to the second",
         "status": "code: 0 ok, 1 missing, 2 unreadable",
         "definition": "code: what counted as a view at that time, 1 to 3",
-        "views": _VIEWS_OF,
+        "views": _VIEWS,
         "likes": "likes; null: hidden, or no answer",
         "comments": "comments; null: switched off, or no answer",
     },

@@ -35,8 +35,8 @@ def interruptible(work: Callable[[], _T], interrupt: Callable[[], None]) -> _T:
     Raises:
         What `work` raises; and what a signal handler raises, once the work is over or given up.
 
-    No executor: a signal while that starts its thread leaves a thread which nobody stops.
     """
+    # No executor: a signal while that starts its thread leaves a thread which nobody stops.
     result: Future[_T] = Future()
     ready = threading.Event()
 

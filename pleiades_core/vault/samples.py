@@ -165,8 +165,11 @@ def query(
         CorruptFile: a file that the query reads cannot be read.
         PublishConflict: the vault changed during every attempt.
         duckdb.Error: the query is wrong, asks for what is locked, or exceeds the limits.
+
     """
-    ask = partial(_ask, vault, sql, parameters or {}, first=first, last=last, prelude=prelude, tables=tables or {}, limits=limits)
+    ask = partial(
+        _ask, vault, sql, parameters or {}, first=first, last=last, prelude=prelude, tables=tables or {}, limits=limits
+    )
     for _ in range(_ATTEMPTS):
         with _disk(limits) as folder, contextlib.suppress(_ChangedMeanwhile):
             connection = duckdb.connect(config={**_LOCKED, **_resources(limits), "temp_directory": folder})
@@ -229,16 +232,12 @@ def _ask(
     return answer
 
 
-def _answer(
-    connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, object], limits: Limits | None
-) -> pa.Table:
+def _answer(connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, object], limits: Limits | None) -> pa.Table:
     """The rows of the last statement. Raises duckdb.OutOfMemoryException for more of them than the memory of the query."""
     answer = connection.sql(sql, params=parameters)
-    # A statement that has no answer, such as `create view`, gives None.
-    if answer is None:
-        return pa.table({})
-    if limits is None:
-        return answer.to_arrow_table()
+    if answer is None or limits is None:
+        # A statement that has no answer, such as `create view`, gives None.
+        return pa.table({}) if answer is None else answer.to_arrow_table()
     # DuckDB's own limit does not count what it has handed over.
     reader, batches, room = answer.to_arrow_reader(), [], limits.memory_mb * 1_000_000
     for batch in reader:
