@@ -69,7 +69,7 @@ def _run() -> int:
 
 
 def _leave_at_once(code: int) -> NoReturn:
-    """End without waiting for a thread that hangs in a read; Python's exit, and pyarrow's in it, would wait for ever."""
+    """End without waiting for a thread that hangs in a read, and without a word on what it holds."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):
             stream.flush()

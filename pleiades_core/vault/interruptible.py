@@ -21,7 +21,7 @@ _given_up: list[threading.Thread] = []
 
 
 def has_hanging_thread() -> bool:
-    """True if a thread was given up and still hangs. Python's own exit would wait for it: leave with `os._exit`."""
+    """True if a thread was given up and still hangs. Python's own exit may wait for it: leave with `os._exit`."""
     return any(thread.is_alive() for thread in _given_up)
 
 

@@ -113,14 +113,35 @@ class Limits:
     threads: int
 
 
+class _Relation(ds.FileSystemDataset):
+    """Rows of files, for DuckDB to scan. pyarrow's own `to_reader` keeps Python's lock while it opens the files (26.0): where a
+    read hangs, no thread of Python would run any more, and no signal be handled.
+    """
+
+    def scanner(self, **options: object) -> _Scan:
+        """What DuckDB asks for: the rows of some columns that satisfy its filter."""
+        return _Scan(super().scanner(**options))
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    scanner: ds.Scanner
+
+    def to_reader(self) -> pa.RecordBatchReader:
+        return pa.RecordBatchReader.from_batches(self.scanner.projected_schema, self.scanner.to_batches())
+
+
 def relation(schema: pa.Schema, locations: list[str], partitions: list[ds.Expression] | None = None) -> ds.Dataset:
     """The rows of Parquet files as columns of `schema`. No file is opened before a query reads it.
 
     A column that a file of an older version lacks is null there; `partitions` are what is true of each file's rows.
     """
-    return ds.FileSystemDataset.from_paths(
-        locations, schema=schema, format=ds.ParquetFileFormat(), filesystem=pafs.LocalFileSystem(), partitions=partitions
-    )
+    parquet_format, local = ds.ParquetFileFormat(), pafs.LocalFileSystem()
+    fragments = [
+        parquet_format.make_fragment(location, local, *([partitions[place]] if partitions else []))
+        for place, location in enumerate(locations)
+    ]
+    return _Relation(fragments, schema, parquet_format, local)
 
 
 def day_files(vault: Vault, folder: str, key_of: Callable[[date], str]) -> dict[date, str]:
