@@ -40,8 +40,9 @@ def _describe(vault: Vault, vids: Iterable[int] = (7,)) -> None:
     at = datetime(2026, 9, 1, 0, tzinfo=UTC)
     rows = [
         {
-            "vid": vid, "video_id": f"AAAAAAAAA{vid:02}", "channel_id": "UC", "channel_title": "c", "title": "t", "description": "",
-            "tags": [], "live": "none", "published_at": at, "discovered_at": at, "road": "uploads", "watched": True,
+            "vid": vid, "video_id": f"AAAAAAAAA{vid:02}", "channel_id": "UC", "channel_title": "c", "title": "t",
+            "description": "", "tags": [], "live": "none", "published_at": at, "discovered_at": at,
+            "road": "uploads", "watched": True,
         }
         for vid in vids
     ]  # fmt: skip

@@ -126,20 +126,3 @@ def test_a_thread_that_was_given_up_is_known_until_it_ends(tmp_path: Path, monke
         if thread.name == "duckdb":
             thread.join()
     assert not interruptible.has_hanging_thread()
-
-
-def test_the_lock_of_python_is_free_while_a_read_hangs(tmp_path: Path) -> None:
-    """pyarrow's own reader keeps it: no handler ran, so that no signal ended anything."""
-    os.mkfifo(tmp_path / "pipe")
-    rows = samples.relation(samples.SAMPLES.schema, [str(tmp_path / "pipe")])
-    thread = threading.Thread(target=lambda: duckdb.connect().register("pipe", rows).sql("from pipe").to_arrow_table())
-    failed: list[BaseException | None] = []
-    before, threading.excepthook = threading.excepthook, lambda raised: failed.append(raised.exc_value)
-    try:
-        thread.start()
-        # It ends because this thread runs on and opens the other end.
-        (tmp_path / "pipe").write_bytes(b"not Parquet")
-        thread.join()
-    finally:
-        threading.excepthook = before
-    assert "reading the stream registered as 'pipe' failed" in str(failed)

@@ -19,7 +19,7 @@ from pleiades_core.vault.vault import Vault, open_vault
 DAY = date(2026, 9, 1)
 _LIMITS = Limits(memory_mb=200, threads=2)
 
-#: {day}: the file of a closed day; {secret}: a file beside the vault; {out}: a file that is not there; {folder}: where they are.
+#: {day}: the file of a closed day; {secret}: a file beside the vault; {out}: a file that is not there; {folder}: of all.
 ATTACKS = {
     # Reading.
     "read_text": "select * from read_text('{secret}')",
