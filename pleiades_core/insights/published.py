@@ -19,6 +19,7 @@ from pleiades_core.storage import objects, parquet
 from pleiades_core.vault import samples
 from pleiades_core.vault.codes import columns_metadata
 from pleiades_core.vault.layout import SAMPLE_SCHEMA
+from pleiades_core.vault.relations import relation
 from pleiades_core.vault.vault import Vault
 
 _FOLDER = resources.files("pleiades_core.insights")
@@ -111,7 +112,7 @@ def _published(vault: Vault, name: str) -> ds.Dataset:
     """Every published day of an insight, with the day of its folder as column `day`."""
     found = samples.day_files(vault, f"insights/{name}", partial(key_of, name))
     days = [ds.field("day") == pa.scalar(day) for day in found]
-    return samples.relation(SCHEMAS[name].append(pa.field("day", pa.date32())), list(found.values()), days)
+    return relation(SCHEMAS[name].append(pa.field("day", pa.date32())), list(found.values()), days)
 
 
 def end_of(day: date) -> datetime:

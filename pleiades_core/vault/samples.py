@@ -1,14 +1,10 @@
 """Reading the vault: closed days and the open journal as one set of rows, each counted once.
 
 Belongs here: which files make up an answer, and the DuckDB connection over them. Does not belong here: what is computed from
-the rows (insights/), how a signal ends a query (interruptible.py).
+the rows (insights/), how rows get from files to DuckDB (relations.py), how a signal ends a query (interruptible.py).
 
 The rule: a closed day's file, and every journal batch that its footer does not name. It needs no SQL database, and holds at
 every instant: while a day is being closed the batches are in the journal, afterwards in the file that names them.
-
-DuckDB gets the rows from pyarrow and has no file system of its own (`enable_external_access`): a query reads the relations that
-it is given, and no statement in it reads, writes, loads or fetches anything else. Reading closed days through pyarrow takes as
-long as DuckDB's own reader, or up to twice as long (3.6 million samples of 60 days: 0.5 s against 0.3 s for one video's).
 """
 
 from __future__ import annotations
@@ -26,7 +22,6 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
-import pyarrow.fs as pafs
 
 from pleiades_core.errors import CorruptFile, PublishConflict
 from pleiades_core.storage import parquet
@@ -34,6 +29,7 @@ from pleiades_core.vault.days import footer_of
 from pleiades_core.vault.interruptible import interruptible
 from pleiades_core.vault.journal import files_of_day
 from pleiades_core.vault.layout import PULL_SCHEMA, REGISTRY, SAMPLES, Dataset, DayFooter, day_of_key, pulls_key
+from pleiades_core.vault.relations import relation
 from pleiades_core.vault.vault import Vault
 
 _VIEWS = resources.files("pleiades_core.vault").joinpath("views.sql").read_text(encoding="utf-8")
@@ -111,37 +107,6 @@ class Limits:
     #: For the query; its answer may be as large again.
     memory_mb: int
     threads: int
-
-
-class _Relation(ds.FileSystemDataset):
-    """Rows of files, for DuckDB to scan. pyarrow's own `to_reader` keeps Python's lock while it opens the files (26.0): where a
-    read hangs, no thread of Python would run any more, and no signal be handled.
-    """
-
-    def scanner(self, **options: object) -> _Scan:
-        """What DuckDB asks for: the rows of some columns that satisfy its filter."""
-        return _Scan(super().scanner(**options))
-
-
-@dataclass(frozen=True, slots=True)
-class _Scan:
-    scanner: ds.Scanner
-
-    def to_reader(self) -> pa.RecordBatchReader:
-        return pa.RecordBatchReader.from_batches(self.scanner.projected_schema, self.scanner.to_batches())
-
-
-def relation(schema: pa.Schema, locations: list[str], partitions: list[ds.Expression] | None = None) -> ds.Dataset:
-    """The rows of Parquet files as columns of `schema`. No file is opened before a query reads it.
-
-    A column that a file of an older version lacks is null there; `partitions` are what is true of each file's rows.
-    """
-    parquet_format, local = ds.ParquetFileFormat(), pafs.LocalFileSystem()
-    fragments = [
-        parquet_format.make_fragment(location, local, *([partitions[place]] if partitions else []))
-        for place, location in enumerate(locations)
-    ]
-    return _Relation(fragments, schema, parquet_format, local)
 
 
 def day_files(vault: Vault, folder: str, key_of: Callable[[date], str]) -> dict[date, str]:

@@ -74,23 +74,23 @@ import os, sys
 from pathlib import Path
 from pleiades_core.cli.app import app
 from pleiades_core.cli.main import run
-from pleiades_core.vault import interruptible, samples
+from pleiades_core.vault import interruptible, relations, samples
 from pleiades_core.vault.layout import SAMPLES
 from pleiades_core.vault.vault import open_vault
 
 folder = Path(sys.argv.pop())
 interruptible._GIVE_UP_AFTER_S = 0.2
-to_reader = samples._Scan.to_reader
+to_reader = relations._Scan.to_reader
 
 def reading(scan):
     print("reading", flush=True)
     return to_reader(scan)
 
-samples._Scan.to_reader = reading
+relations._Scan.to_reader = reading
 
 @app.command()
 def hang() -> None:
-    pipe = samples.relation(SAMPLES.schema, [str(folder / "pipe")])
+    pipe = relations.relation(SAMPLES.schema, [str(folder / "pipe")])
     samples.query(open_vault(folder / "vault"), "select * from pipe", tables={"pipe": pipe})
 
 run()
