@@ -131,6 +131,11 @@ class Settings(BaseSettings):
     #: They are described and kept in the registry in any case.
     when_full: Literal["sample", "refuse", "admit"] = "sample"
 
+    #: Memory of one query of `pleiades sql`, in MB; its answer may be as large again. It has no disk to spill to.
+    sql_memory_mb: int = Field(default=2_000, ge=100)
+    #: Threads of one query of `pleiades sql`.
+    sql_threads: int = Field(default=4, ge=1, le=256)
+
     #: Calls of one slice: the unit of leasing, of loss and of commit (docs/architecture.md).
     calls_per_slice: int = Field(default=100, ge=1, le=100)
     #: A slice stops asking when three quarters of its lease are gone, and commits what came. Its most is below

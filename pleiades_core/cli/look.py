@@ -5,33 +5,41 @@ Does not belong here: what there is to see (pleiades_core/{vault,insights}), wha
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import date, datetime
+from pathlib import Path
 from typing import Annotated
 
 import duckdb
 import typer
 
 from pleiades_core import videoid
+from pleiades_core.cli import export
 from pleiades_core.cli.app import app, settings_of
 from pleiades_core.cli.arguments import day_of
 from pleiades_core.cli.doctor import examine
-from pleiades_core.cli.output import NO_KEY, JsonOption, console, hint, print_facts, print_json, print_rows, text
+from pleiades_core.cli.output import NO_KEY, JsonOption, console, hint, print_answer, print_facts, print_json, print_rows, text
+from pleiades_core.clock import utc_midnight
 from pleiades_core.errors import ConfigurationError, NotFound, UsageError
-from pleiades_core.insights.published import INSIGHT_VIEWS, end_of
+from pleiades_core.insights.published import ask, end_of
 from pleiades_core.insights.quota import QuotaReport
 from pleiades_core.insights.quota import quota as quota_now
 from pleiades_core.insights.ranking import RankedVideo, live, ranked
 from pleiades_core.insights.video import description, history
 from pleiades_core.installation import clock_of, open_installation
-from pleiades_core.vault import samples
-from pleiades_core.vault.vault import open_vault
+from pleiades_core.vault.layout import SAMPLES
+from pleiades_core.vault.readable import files
+from pleiades_core.vault.samples import Limits
+from pleiades_core.vault.vault import Vault, open_vault
 from pleiades_core.watchlist.cadence import TIERS
 from pleiades_core.watchlist.slices import entry
 
 _SAMPLES_SHOWN = 24
-_EXAMPLE = 'try: pleiades sql "select * from videos limit 5"; the views are videos, samples, metrics, pulls'
+_VIEWS = "videos, samples, metrics, pulls, daily_velocity, rankings"
+_EXAMPLE = f'try: pleiades sql "select * from videos limit 5"; the views are {_VIEWS}'
+_READS_ONLY = "`sql` reads views and nothing else: no file, no network, no extension, no setting; `--output` writes the answer"
 
 
 @app.command()
@@ -47,14 +55,26 @@ def top(
     until = end_of(day_of(day)) if day else clock_of(settings).now()
     # A day ends before its midnight, as in the published ranking; the present includes this second.
     best = ranked(vault, until, limit) if day else live(vault, until, limit)
-    if day and not best and until - timedelta(days=1) > clock_of(settings).now():
-        raise UsageError(f"{day} has not begun", cure="name a day that has, or none for the last 24 hours")
+    if day and not best:
+        _require_samples(vault, day_of(day), clock_of(settings).now())
     if as_json:
         print_json({"until": until, "top": [asdict(video) for video in best]})
     else:
         _print_top(until, best)
     if not best:
         hint("nothing was measured in these 24 hours: `pleiades hunt` finds videos, `pleiades track` polls them again")
+
+
+def _require_samples(vault: Vault, day: date, now: datetime) -> None:
+    """Refuse a day of which there is no sample. Raises UsageError for a day to come, NotFound for another one."""
+    if utc_midnight(day) > now:
+        raise UsageError(f"{day} has not begun", cure="name a day that has, or none for the last 24 hours")
+    planned = files(vault, SAMPLES, first=day, last=day)
+    if not planned.locations and not planned.damaged:
+        raise NotFound(
+            f"nothing was measured on {day}",
+            cure='`pleiades sql "select distinct day from metrics"` lists the days with samples',
+        )
 
 
 def _print_top(until: datetime, best: Sequence[RankedVideo]) -> None:
@@ -145,22 +165,32 @@ def _print_quota(report: QuotaReport) -> None:
 @app.command()
 def sql(
     context: typer.Context,
-    query: Annotated[str, typer.Argument(help="DuckDB SQL over the views videos, samples, metrics and pulls.")],
+    query: Annotated[str, typer.Argument(help=f"DuckDB SQL over the views {_VIEWS}; `-` reads it from stdin.")],
+    output: Annotated[Path | None, typer.Option(help="Write the rows to this file, .csv or .parquet.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask the vault in SQL. It reads Parquet only; no database server is needed."""
-    vault = open_vault(settings_of(context).vault_root)
-    if not query.strip():
+    """Ask the vault in SQL. It reads the vault and nothing else; no database server is needed."""
+    settings = settings_of(context)
+    vault = open_vault(settings.vault_root)
+    question = sys.stdin.read() if query == "-" else query
+    if not question.strip():
         raise UsageError("nothing is asked", cure=_EXAMPLE)
+    if output:
+        export.check_target(output, settings.vault_root)
     try:
-        table = samples.query(vault, query, prelude=INSIGHT_VIEWS)
-    except duckdb.Error as error:
+        table = ask(vault, question, Limits(memory_mb=settings.sql_memory_mb, threads=settings.sql_threads))
+    except duckdb.OutOfMemoryException as error:
         raise UsageError(
-            f"DuckDB: {error}",
-            cure=_EXAMPLE,
+            f"DuckDB: {error}", cure=f"ask for less, or raise PLEIADES_SQL_MEMORY_MB above {settings.sql_memory_mb}"
         ) from None
+    except duckdb.Error as error:
+        raise UsageError(f"DuckDB: {error}", cure=f"{_READS_ONLY}; {_EXAMPLE}") from None
     table = table.rename_columns(_distinct(table.column_names))
-    if as_json:
+    if output:
+        print_answer(
+            "written", {"file": str(output), "rows": len(table), "bytes": export.write(table, output)}, as_json=as_json
+        )
+    elif as_json:
         print_json({"rows": table.to_pylist()})
     else:
         print_rows("", table.column_names, [list(row.values()) for row in table.to_pylist()])

@@ -6,6 +6,7 @@ Exit codes: 0 done · 1 unexpected · 2 usage · 3 not found · 4 keys refused �
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ from rich.markup import escape
 from pleiades_core.cli import discovery, look, operate, output, push, repair, simulate, terms  # noqa: F401
 from pleiades_core.cli.app import app
 from pleiades_core.errors import PleiadesError
+from pleiades_core.vault.interruptible import has_hanging_thread
 
 
 class Stopped(BaseException):
@@ -35,7 +37,10 @@ def run() -> NoReturn:
     """Run the program and leave with its exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
-    sys.exit(_run())
+    code = _run()
+    if has_hanging_thread():
+        _leave_at_once(code)
+    sys.exit(code)
 
 
 def _run() -> int:
@@ -61,6 +66,14 @@ def _run() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code if isinstance(code, int) else 0
+
+
+def _leave_at_once(code: int) -> NoReturn:
+    """End without waiting for a thread that hangs in a read, and without a word on what it holds."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(code)
 
 
 def _stop(number: int, _frame: FrameType | None) -> NoReturn:

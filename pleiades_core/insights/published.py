@@ -1,46 +1,115 @@
 """Insights as files: one a day and kind, replaced whole whenever it is computed again.
 
-Belongs here: where they lie and how they are replaced. Does not belong here: what is computed (velocity.py, ranking.py).
+Belongs here: where they lie, their columns, how they are replaced and read. Does not belong here: what is computed
+(velocity.py, ranking.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from importlib import resources
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 
 from pleiades_core.clock import utc_midnight
 from pleiades_core.storage import objects, parquet
 from pleiades_core.vault import samples
-from pleiades_core.vault.layout import insight_key
+from pleiades_core.vault.codes import columns_metadata
+from pleiades_core.vault.layout import SAMPLE_SCHEMA, insight_key
+from pleiades_core.vault.readable import day_files
+from pleiades_core.vault.relations import Relation, relation
 from pleiades_core.vault.vault import Vault
 
+_FOLDER = resources.files("pleiades_core.insights")
 #: Macros over the vault's views, for `pleiades sql` too.
-INSIGHT_VIEWS = resources.files("pleiades_core.insights").joinpath("views.sql").read_text(encoding="utf-8")
+INSIGHT_VIEWS = _FOLDER.joinpath("views.sql").read_text(encoding="utf-8")
+_PUBLISHED_VIEWS = _FOLDER.joinpath("published.sql").read_text(encoding="utf-8")
 #: Velocity looks back so far.
 WINDOW = timedelta(hours=24)
 
+_COMMON = (
+    pa.field("samples", pa.int64(), nullable=False),
+    pa.field("definition_changed", pa.bool_(), nullable=False),
+)
+#: Columns of each published insight. The day is in the name of the folder.
+SCHEMAS: Mapping[str, pa.Schema] = {
+    "velocity": pa.schema(
+        [
+            SAMPLE_SCHEMA.field("vid"),
+            pa.field("views", pa.int64(), nullable=False),
+            pa.field("likes", pa.int64()),
+            pa.field("comments", pa.int64()),
+            pa.field("views_gained", pa.int64(), nullable=False),
+            pa.field("span_hours", pa.float64(), nullable=False),
+            pa.field("views_per_hour", pa.float64(), nullable=False),
+            pa.field("acceleration", pa.float64()),
+            *_COMMON,
+            pa.field("polled_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        ]
+    ),
+    "rankings": pa.schema(
+        [
+            pa.field("rank", pa.int64(), nullable=False),
+            pa.field("video_id", pa.string(), nullable=False),
+            pa.field("title", pa.string(), nullable=False),
+            pa.field("channel_title", pa.string(), nullable=False),
+            pa.field("channel_id", pa.string(), nullable=False),
+            pa.field("age_hours", pa.float64(), nullable=False),
+            pa.field("views", pa.int64(), nullable=False),
+            pa.field("likes", pa.int64()),
+            pa.field("comments", pa.int64()),
+            pa.field("views_gained", pa.int64(), nullable=False),
+            pa.field("views_per_hour", pa.float64(), nullable=False),
+            pa.field("acceleration", pa.float64()),
+            pa.field("span_hours", pa.float64(), nullable=False),
+            *_COMMON,
+            pa.field("viral_score", pa.float64()),
+        ]
+    ),
+}
+
 
 def publish(vault: Vault, name: str, day: date, table: pa.Table) -> int:
-    """Replace the day's file; its bytes. The same table leaves the file as it is. Raises PublishConflict."""
-    content = parquet.encode(table.replace_schema_metadata(None), level=parquet.ARCHIVE_LEVEL)
+    """Replace the day's file by a table of `SCHEMAS[name]`; its bytes. The same table leaves the file as it is.
+
+    Raises PublishConflict.
+    """
+    rows = table.cast(SCHEMAS[name].with_metadata(columns_metadata(name)))
+    content = parquet.encode(rows, level=parquet.ARCHIVE_LEVEL)
     objects.publish(vault.archive, insight_key(name, day), content)
     return len(content)
 
 
 def compute(vault: Vault, name: str, until: datetime, *, whole: bool = False, **parameters: object) -> pa.Table:
     """The answer of `<name>.sql` for the window that ends at `until`. `whole`: as in `samples.query`."""
-    folder = resources.files("pleiades_core.insights")
     return samples.query(
         vault,
-        folder.joinpath(f"{name}.sql").read_text(encoding="utf-8"),
+        _FOLDER.joinpath(f"{name}.sql").read_text(encoding="utf-8"),
         {"until": int(until.timestamp()), "hours": int(WINDOW.total_seconds() // 3600), **parameters},
         first=(until - 2 * WINDOW).date(),
         last=until.date(),
         prelude=INSIGHT_VIEWS,
         whole=whole,
     )
+
+
+def ask(vault: Vault, sql: str, limits: samples.Limits) -> pa.Table:
+    """The answer to what a person asks in SQL: over the vault's views, the macros of views.sql and what is published.
+
+    Raises as `samples.query` does.
+    """
+    published = {f"raw_{name}": _published(vault, name) for name in SCHEMAS}
+    return samples.query(vault, sql, prelude=INSIGHT_VIEWS + _PUBLISHED_VIEWS, tables=published, limits=limits)
+
+
+def _published(vault: Vault, name: str) -> Relation:
+    """Every published day of an insight, with the day of its folder as column `day`."""
+    found = day_files(vault, f"insights/{name}")
+    days = [ds.field("day") == pa.scalar(day) for day in found.locations]
+    schema = SCHEMAS[name].append(pa.field("day", pa.date32()))
+    return relation(schema, found.locations.values(), found.damaged, days)
 
 
 def end_of(day: date) -> datetime:

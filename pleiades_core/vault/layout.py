@@ -26,6 +26,7 @@ from datetime import date
 import pyarrow as pa
 
 from pleiades_core.models import Sample
+from pleiades_core.vault.codes import codes_metadata, columns_metadata
 
 #: Raised when a reader of the old layout would misread the new one. 2: every file has a checksum of its own, vid is int64.
 LAYOUT_VERSION = 2
@@ -247,6 +248,7 @@ class BatchFooter:
             "pleiades.batch": str(self.batch_id),
             "pleiades.lease": str(self.lease_id),
             "pleiades.epoch": str(self.epoch),
+            **codes_metadata(DATASETS[self.dataset].schema.names),
         }
 
     @classmethod
@@ -284,6 +286,8 @@ class DayFooter:
             "pleiades.day": self.day.isoformat(),
             "pleiades.generation": str(self.generation),
             "pleiades.batches": json.dumps(sorted(map(str, self.batches))),
+            **codes_metadata(DATASETS[self.dataset].schema.names),
+            **columns_metadata(self.dataset),
         }
 
     @classmethod

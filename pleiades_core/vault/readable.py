@@ -72,16 +72,26 @@ def files(vault: Vault, dataset: Dataset, *, first: date | None = None, last: da
     )
 
 
-def pulls_files(vault: Vault, damaged: dict[str, str]) -> list[str]:
-    """Locations of the pulls of every day; what is wrong with damaged ones is added to `damaged`."""
-    found = []
-    for key in days_by_key(vault.archive.keys("pulls"), "pulls"):
+@dataclass(frozen=True, slots=True)
+class DayFiles:
+    """The files of a folder that has one for each day; each was found whole."""
+
+    locations: Mapping[date, str]
+    #: Files that are damaged, by their key, and what is wrong with each.
+    damaged: Mapping[str, str]
+
+
+def day_files(vault: Vault, folder: str) -> DayFiles:
+    """The files of an archive folder such as `pulls` or `insights/velocity`. Strays are passed over."""
+    locations: dict[date, str] = {}
+    damaged: dict[str, str] = {}
+    for key, day in days_by_key(vault.archive.keys(folder), folder).items():
         try:
             check_file(vault.archive, key)
-            found.append(vault.archive.location(key))
+            locations[day] = vault.archive.location(key)
         except VaultError as error:
             damaged[key] = str(error)
-    return found
+    return DayFiles(locations, damaged)
 
 
 def _owner(vault: Vault, damaged: dict[str, str]) -> Owner | None:

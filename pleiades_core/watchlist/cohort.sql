@@ -5,16 +5,23 @@ with cohort as (
     select s.vid, s.polled_at, s.status, s.views, s.likes, s.comments
     from raw_samples s join cohort using (vid)
     where s.polled_at < to_timestamp($until)
-), answered as (
-    select vid, max(polled_at) as answered_at, arg_max(views, polled_at) as views, arg_max(likes, polled_at) as likes,
-           arg_max(comments, polled_at) as comments
-    from polled where status = 0 group by vid
+), folded as (
+    -- Counts are of the last answer: what it hides is null, whatever an earlier one said. An answer that could not be read is
+    -- none, but the video was there: it ends a row of misses, as in the schedule of SQL.
+    select vid, max(polled_at) as polled_at, count(*) as polls, max(polled_at) filter (status = 0) as answered_at,
+           max(polled_at) filter (status <> 1) as present_at,
+           arg_max_null(views, polled_at) filter (status = 0) as views,
+           arg_max_null(likes, polled_at) filter (status = 0) as likes,
+           arg_max_null(comments, polled_at) filter (status = 0) as comments
+    from polled group by vid
+), missed as (
+    -- All of them if the video never was there.
+    select p.vid, count(*) as misses
+    from polled p join folded f using (vid)
+    where p.status = 1 and (f.present_at is null or p.polled_at > f.present_at)
+    group by p.vid
 )
-select c.vid, c.published_at, max(p.polled_at) as polled_at, any_value(a.answered_at) as answered_at,
-       cast(count(p.vid) as integer) as polls,
-       -- Misses since the last answer: all of them if there never was one.
-       cast(count(p.vid) filter (a.answered_at is null or p.polled_at > a.answered_at) as smallint) as misses,
-       any_value(a.views) as views, any_value(a.likes) as likes, any_value(a.comments) as comments
-from cohort c left join polled p using (vid) left join answered a using (vid)
-group by c.vid, c.published_at
+select c.vid, c.published_at, f.polled_at, f.answered_at, cast(coalesce(f.polls, 0) as integer) as polls,
+       cast(coalesce(m.misses, 0) as smallint) as misses, f.views, f.likes, f.comments
+from cohort c left join folded f using (vid) left join missed m using (vid)
 order by c.vid

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from commands import Commands, serving
 
@@ -46,6 +51,14 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
         (["show", "dQw4w9WgXcQ"], 3, "pleiades add -- dQw4w9WgXcQ"),
         (["sql", " "], 2, "select * from videos"),
         (["sql", "select nothing from nowhere"], 2, "videos, samples, metrics"),
+        (["sql", "select * from read_text('/etc/passwd')"], 2, "no file, no network"),
+        (["sql", "copy (select 1) to 'x.csv'"], 2, "`--output` writes the answer"),
+        (["sql", "-"], 2, "nothing is asked"),
+        (["sql", "select 1", "--output", "x.xlsx"], 2, ".csv or .parquet"),
+        (["sql", "select 1", "--output", "no/such/folder/x.csv"], 2, "No such file or directory"),
+        (["sql", "select 1", "--output", "h/vault/metrics/x.parquet"], 2, "in the vault"),
+        (["sql", "select 1", "--output", "h/../h/vault/x.parquet"], 2, "in the vault"),
+        (["top", "2020-01-01"], 3, "nothing was measured on 2020-01-01"),
         (["hunt"], 10, "YOUTUBE_API_KEY_POOL_JSON"),
         (["simulator", "--world", "/no/such/world"], 10, "/no/such/world"),
         (["simulator", "--keys", "{"], 2, "--keys"),
@@ -88,7 +101,7 @@ def test_a_malformed_database_url_is_a_matter_of_configuration(run: Run, monkeyp
 def test_the_first_init_db_says_what_it_applied_and_the_second_that_nothing_was_left(run: Run) -> None:
     first, second = (run("init-db", "--json") for _ in range(2))
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
-    assert json.loads(first.stdout)["applied"] == ["0001 base", "0002 discovery", "0003 patience"]
+    assert json.loads(first.stdout)["applied"] == ["0001 base", "0002 discovery", "0003 patience", "0004 identity"]
     assert json.loads(second.stdout)["applied"] == []
 
 
@@ -97,6 +110,52 @@ def test_columns_of_one_name_are_kept_apart(run: Run) -> None:
     plain, as_json = (run("sql", query, *more) for more in ([], ["--json"]))
     assert plain.returncode == 0
     assert json.loads(as_json.stdout) == {"rows": [{"x": 1, "x_1": 2, "y": 3}]}
+
+
+def test_a_query_that_needs_more_memory_than_the_settings_give_fails_and_names_them(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLEIADES_SQL_MEMORY_MB", "100")
+    done = run("sql", "select range from range(1000000000)")
+    assert (done.returncode, "PLEIADES_SQL_MEMORY_MB above 100" in done.stderr) == (2, True), done.stderr
+    assert "Traceback" not in done.stderr
+    monkeypatch.setenv("PLEIADES_SQL_THREADS", "3")
+    asked = run("sql", "select current_setting('threads') as threads", "--json")
+    assert json.loads(asked.stdout) == {"rows": [{"threads": 3}]}
+
+
+def test_an_answer_becomes_a_file_for_other_programs(run: Run, tmp_path: Path) -> None:
+    """Lists become JSON where there are none; null and the empty text stay apart; a file is replaced whole."""
+    query = """
+        select 7 as vid, timestamptz '2026-03-01 12:00+00' as at, null::bigint as views, '' as title, ['a', 'b"'] as tags,
+               sum(2) as total, {'a': 1} as facts, 1.5::decimal(5, 2) as share, time '10:00' as clock, 'x"y,z' as x
+    """
+    for _ in range(2):
+        for name in ("x.csv", "x.parquet"):
+            done = run("sql", query, "--output", name, "--json")
+            assert done.returncode == 0, done.stderr
+            size = (tmp_path / name).stat().st_size
+            assert json.loads(done.stdout) == {"file": name, "rows": 1, "bytes": size}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["h", "x.csv", "x.parquet"]
+    (row,) = csv.DictReader((tmp_path / "x.csv").read_text().splitlines())
+    assert row.pop("at").startswith("2026-03-01 12:00:00")
+    assert row.pop("clock").startswith("10:00:00")
+    assert row == {
+        "vid": "7", "views": "", "title": "", "tags": '["a","b\\""]', "total": "2", "facts": '{"a":1}', "share": "1.50",
+        "x": 'x"y,z',
+    }  # fmt: skip
+    (stored,) = pq.read_table(tmp_path / "x.parquet").to_pylist()
+    assert (stored["vid"], stored["views"], stored["tags"]) == (7, None, ["a", 'b"'])
+    assert stored["at"] == datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def test_a_query_may_come_from_a_pipe(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pleiades_dagster.cli", "--home", "h", "sql", "-", "--json"]
+    done = subprocess.run(
+        command, input="select 1 as x;\n", cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, '{"rows":[{"x":1}]}\n'), done.stderr
 
 
 def test_home_may_stand_before_the_command_and_after_it(commands: Commands, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -11,14 +12,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pleiades_core.insights.published import compute
+from pleiades_core.insights.published import ask, compute
 from pleiades_core.insights.ranking import RankedVideo, live, rank_day
 from pleiades_core.insights.velocity import velocity_day
 from pleiades_core.insights.video import description, history
 from pleiades_core.models import Counts, Sample, SampleStatus, Vid, VideoId
 from pleiades_core.vault.journal import write_batch
 from pleiades_core.vault.layout import REGISTRY, SAMPLES, samples_by_day
-from pleiades_core.vault.samples import query
+from pleiades_core.vault.samples import Limits, query
 from pleiades_core.vault.vault import Vault, open_vault
 
 DAY = date(2026, 8, 24)  # The counting definition changes at its first instant.
@@ -179,3 +180,36 @@ def test_samples_are_cut_at_midnight_and_say_why_they_have_no_counts(vault: Vaul
     assert query(vault, "select status from samples order by polled_at").column("status").to_pylist() == [
         "unreadable", "ok", "missing"
     ]  # fmt: skip
+
+
+def test_what_is_published_is_a_view_with_its_day(vault: Vault, tmp_path: Path) -> None:
+    """Stray files beside it are passed over: a note, a folder of no day, a pipe."""
+    limits = Limits(memory_mb=200, threads=2)
+    assert ask(vault, "select * from rankings", limits).num_rows == 0
+    _write(vault, [(0, 10, 500, 3), (0, 0, 400, 3), (1, 10, 1, 3), (1, 0, 9, 3)])
+    velocity_day(vault, DAY)
+    rank_day(vault, DAY)
+    for folder in (tmp_path / "insights" / "rankings", tmp_path / "pulls"):
+        for name in ("date=not-a-day", "date=2026-08-25"):
+            (folder / name).mkdir(parents=True)
+        (folder / "README.txt").write_text("a note")
+        (folder / "date=not-a-day" / "day.parquet").write_text("a note")
+        os.mkfifo(folder / "date=2026-08-25" / "day.parquet")
+    ranked = ask(vault, "select day, rank, video_id, viral_score from rankings order by rank", limits).to_pylist()
+    assert ranked == [
+        {"day": DAY, "rank": 1, "video_id": _IDS[1], "viral_score": None},
+        {"day": DAY, "rank": 2, "video_id": _IDS[0], "viral_score": None},
+    ]
+    speeds = "select day, vid, views_gained from daily_velocity where day >= '2026-08-24' order by vid"
+    assert [tuple(row.values()) for row in ask(vault, speeds, limits).to_pylist()] == [(DAY, 0, -100), (DAY, 1, 8)]
+    assert ask(vault, "select * from pulls", limits).num_rows == 0
+
+
+def test_files_of_another_width_of_vid_and_without_a_later_column_are_read_together(vault: Vault) -> None:
+    """Column types only ever grow: a reader meets files of before."""
+    _write(vault, [(0, 1, 10, 3)])
+    wide = pa.schema([pa.field("vid", pa.int64()) if field.name == "vid" else field for field in SAMPLES.schema][:-1])
+    row = {"vid": 1, "polled_at": NOON, "status": 0, "definition": 3, "views": 5}
+    write_batch(vault, SAMPLES, DAY, pa.Table.from_pylist([row], wide), lease_id=uuid.uuid4(), epoch=uuid.uuid4())
+    found = query(vault, "select vid, views, comments from raw_samples where vid in (0, 1) order by vid").to_pylist()
+    assert found == [{"vid": 0, "views": 10, "comments": None}, {"vid": 1, "views": 5, "comments": None}]

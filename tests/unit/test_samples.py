@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +14,7 @@ from types import FrameType
 import duckdb
 import pytest
 
-from pleiades_core.vault import samples
+from pleiades_core.vault import interruptible, samples
 from pleiades_core.vault.vault import open_vault
 
 _ENDLESS = "select count(*) from range(10000000) a, range(10000000) b where a.range * b.range % 7 = 3"
@@ -50,7 +53,7 @@ def test_a_query_ends_under_many_signals(tmp_path: Path, monkeypatch: pytest.Mon
         if next(further, None) is not None:
             raise _Stopped
 
-    monkeypatch.setattr(samples, "wait", stopped)
+    monkeypatch.setattr(interruptible, "wait", stopped)
     signal.setitimer(signal.ITIMER_REAL, 0.3)
     with pytest.raises(_Stopped):
         samples.query(open_vault(tmp_path), _ENDLESS)
@@ -61,6 +64,65 @@ def test_a_query_ends_under_many_signals(tmp_path: Path, monkeypatch: pytest.Mon
 def test_an_answer_and_a_mistake_come_through_as_they_are(tmp_path: Path) -> None:
     vault = open_vault(tmp_path)
     assert samples.query(vault, "select 1 as x").to_pylist() == [{"x": 1}]
-    assert samples.query(vault, "set memory_limit = '1GB'").to_pylist() == []
+    assert samples.query(vault, "create view v as select 1").to_pylist() == []
     with pytest.raises(duckdb.CatalogException, match="nowhere"):
         samples.query(vault, "select nothing from nowhere")
+
+
+_HANGING = """
+import os, sys
+from pathlib import Path
+from pleiades_core.cli.app import app
+from pleiades_core.cli.main import run
+from pleiades_core.vault import interruptible, relations, samples
+from pleiades_core.vault.layout import SAMPLES
+from pleiades_core.vault.vault import open_vault
+
+folder = Path(sys.argv.pop())
+interruptible._GIVE_UP_AFTER_S = 0.2
+to_reader = relations._Scan.to_reader
+
+def reading(scan):
+    print("reading", flush=True)
+    return to_reader(scan)
+
+relations._Scan.to_reader = reading
+
+@app.command()
+def hang() -> None:
+    pipe = relations.relation(SAMPLES.schema, [str(folder / "pipe")], {})
+    samples.query(open_vault(folder / "vault"), "select * from pipe", tables={"pipe": pipe})
+
+run()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_program_whose_read_hangs(tmp_path: Path, number: signal.Signals) -> None:
+    """A FIFO that nobody writes to, as a mount that hangs: only SIGKILL ended it."""
+    os.mkfifo(tmp_path / "pipe")
+    command = [sys.executable, "-c", _HANGING, "hang", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "reading\n"
+            process.send_signal(number)
+            _, said = process.communicate(timeout=200)
+        finally:
+            process.kill()
+    assert process.returncode == 128 + number, said
+    assert said == "stopped; leases are given back\n"
+
+
+def test_a_thread_that_was_given_up_is_known_until_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interruptible, "_GIVE_UP_AFTER_S", 0.1)
+    os.mkfifo(tmp_path / "pipe")
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    with pytest.raises(_Stopped):
+        interruptible.interruptible((tmp_path / "pipe").read_bytes, lambda: None)
+    assert interruptible.has_hanging_thread()
+    (tmp_path / "pipe").write_bytes(b"")
+    for thread in threading.enumerate():
+        if thread.name == "duckdb":
+            thread.join()
+    assert not interruptible.has_hanging_thread()
