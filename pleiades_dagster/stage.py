@@ -11,7 +11,7 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import date, datetime
 
 import dagster as dg
 
@@ -35,15 +35,15 @@ class Stage:
     """Schedules, sensors and jobs of one installation, driven by hand."""
 
     def __init__(
-        self, opened: Installation, clock: ManualClock, simulator: SimulatorControl, instance: dg.DagsterInstance
+        self, opened: Installation, clock: ManualClock, simulator: SimulatorControl, instance: dg.DagsterInstance, first: date
     ) -> None:
         self._clock = clock
         self._simulator = simulator
         self._instance = instance
         self._home = opened.settings.home
-        self._first_day = opened.settings.first_day
+        self._first_day = first
         self._shared = SharedInstallation(opened)
-        defs = build_defs(home=str(self._home), first_day=opened.settings.first_day, installation=self._shared)
+        defs = build_defs(home=str(self._home), first_day=first, installation=self._shared)
         self._repository = defs.get_repository_def()
         self._jobs = {job.name: job for job in self._repository.get_all_jobs()}
         #: Stored in the instance so far.
@@ -66,7 +66,7 @@ class Stage:
             self._run_sensor(name)
 
     def finish(self, breathe: Callable[[], None]) -> None:
-        """Rank the present, look after the house, and give every tier a run: without one the UI shows its partition as missing."""
+        """Rank the present, keep house, and give every tier a run: without one the UI shows its partition as missing."""
         for tier in sorted({tier.value for tier in Tier} - self._instance.get_materialized_partitions(TRACKING)):
             breathe()
             self._run("track", dg.RunRequest(partition_key=tier), {})
@@ -121,14 +121,14 @@ class Stage:
 
 @contextlib.contextmanager
 def open_stage(
-    opened: Installation, clock: ManualClock, simulator: SimulatorControl, environment: dict[str, str]
+    opened: Installation, clock: ManualClock, simulator: SimulatorControl, environment: dict[str, str], *, first: date
 ) -> Iterator[Stage]:
-    """The stage, with Dagster's instance open and its chatter off."""
+    """The stage of a play that begins with the day `first`, with Dagster's instance open and its chatter off."""
     before = logging.getLogger("dagster").level
     with warnings.catch_warnings(), open_instance(opened.settings.dagster_home, environment) as instance:
         warnings.simplefilter("ignore")
         logging.getLogger("dagster").setLevel(logging.CRITICAL)
         try:
-            yield Stage(opened, clock, simulator, instance)
+            yield Stage(opened, clock, simulator, instance, first)
         finally:
             logging.getLogger("dagster").setLevel(before)
