@@ -67,7 +67,10 @@ def _send(ui: str, method: str, path: str, headers: dict[str, str], body: Any = 
 
 def test_the_first_look_is_green(ui: str) -> None:
     """The tiers were looked at and owe nothing; the first tick used to poll an hour late, and its check warned."""
-    query = "query($s: SensorSelector!){sensorOrError(sensorSelector:$s){... on Sensor{sensorState{ticks(limit:1){status skipReason}}}}}"
+    query = (
+        "query($s: SensorSelector!){sensorOrError(sensorSelector:$s)"
+        "{... on Sensor{sensorState{ticks(limit:1){status skipReason}}}}}"
+    )
     for tier in ("hourly_tier", "daily_tier", "weekly_tier"):
         where = {"repositoryName": "__repository__", "repositoryLocationName": "pleiades", "sensorName": tier}
         tick = _until(lambda where=where: _ask(ui, query, s=where)["sensorOrError"]["sensorState"]["ticks"])[0]  # type: ignore[misc]
