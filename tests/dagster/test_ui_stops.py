@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from playing import PlayedDemo, pleiades_command, processes_of, read_until, start
 
+from pleiades_core.installation import clock_of
 from pleiades_core.settings import load_settings
 from pleiades_dagster.children import signals_wait, stopped_once
 from pleiades_dagster.demo_home import Played
@@ -71,6 +72,24 @@ def test_a_ui_that_is_stopped_while_it_starts_leaves_nothing_behind(home: Path, 
     assert processes_of(home) == []
     assert not (home / RECORD).exists()
     assert Played.read(home).days == 1
+
+
+def test_a_killed_ui_leaves_the_home_free_and_its_clock_where_it_was(home: Path, port: int) -> None:
+    """Its lock is the kernel's, its simulator's port is not asked for again, its children end with it."""
+    command = pleiades_command("--home", str(home), "ui", "--no-daemon", "--port", str(port))
+    killed = start(command)
+    read_until(killed.stderr, f"http://127.0.0.1:{port}")
+    measured_at = clock_of(load_settings(home)).now()
+    killed.kill()
+    killed.communicate(timeout=120)
+    assert (home / RECORD).exists()
+    following = start(command)
+    read_until(following.stderr, f"http://127.0.0.1:{port}")
+    assert clock_of(load_settings(home)).now() >= measured_at
+    following.terminate()
+    _, said = following.communicate(timeout=120)
+    assert following.returncode == 143, said
+    assert not (home / RECORD).exists()
 
 
 def test_signals_wait_for_the_end_of_a_start_and_only_the_first_one_counts() -> None:
