@@ -85,6 +85,7 @@ def play(options: DemoOptions, *, show: Callable[[Step], None], stop: threading.
         from pleiades_dagster.stage import open_stage
 
         stage = stack.enter_context(open_stage(opened, clock, simulator, prepare(settings, url), first=first))
+        stage.begin()
         for hour in range(hours):
             at = utc_midnight(first) + hour * _HOUR
             note(f"{at:%Y-%m-%d %H:00}", hour)

@@ -20,7 +20,6 @@ from pleiades_core.errors import PleiadesError
 from pleiades_core.installation import Installation
 from pleiades_core.models import Tier
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_dagster.assets.tracking import KEY as TRACKING
 from pleiades_dagster.automation.schedules import LEARN_AT
 from pleiades_dagster.definitions import build_defs
 from pleiades_dagster.demo_home import note_clock
@@ -49,6 +48,11 @@ class Stage:
         #: Stored in the instance so far.
         self.runs = 0
 
+    def begin(self) -> None:
+        """Give every tier a run, which finds nothing: a tier that owes nothing in the whole play would be shown as missing."""
+        for tier in Tier:
+            self._run("track", dg.RunRequest(partition_key=tier.value), {})
+
     def play_hour(self, at: datetime, breathe: Callable[[], None]) -> None:
         """One simulated hour: hunt, close the days that can be closed, poll what is due. `breathe` is called between runs."""
         # Before anything is stored that was seen at this instant: a home that is left now must not be read at an earlier one.
@@ -66,10 +70,7 @@ class Stage:
             self._run_sensor(name)
 
     def finish(self, breathe: Callable[[], None]) -> None:
-        """Rank the present, keep house, and give every tier a run: without one the UI shows its partition as missing."""
-        for tier in sorted({tier.value for tier in Tier} - self._instance.get_materialized_partitions(TRACKING)):
-            breathe()
-            self._run("track", dg.RunRequest(partition_key=tier), {})
+        """Rank the present and keep house."""
         for job in ("rank_now", "maintain"):
             breathe()
             self._run(job, dg.RunRequest(), {})
