@@ -36,11 +36,14 @@ def stopped_once() -> Iterator[None]:
     before: dict[int, Any] = {number: signal.getsignal(number) for number in _STOPPING}
 
     def first(number: int, frame: FrameType | None) -> None:
-        for each in _STOPPING:
-            signal.signal(each, _do_nothing)
         usual = before[number]
-        if callable(usual):
-            usual(number, frame)
+        try:
+            if callable(usual):
+                usual(number, frame)
+        finally:
+            # Last, because the usual handler raises, and may have put another one in its place.
+            for each in _STOPPING:
+                signal.signal(each, _do_nothing)
 
     with _handlers(first):
         yield

@@ -50,7 +50,7 @@ def test_ctrl_c_under_make_is_no_error(home: Path, short_tmp: Path, port: int) -
     _, said = process.communicate(timeout=120)
     assert "***" not in said
     assert "Error" not in said
-    assert said.count("stopped; leases are given back") == 1
+    assert said.count("leases are given back") == 1
     assert processes_of(home) == []
     assert not (home / RECORD).exists()
     stopped_at = load_settings(home).simulator_stopped_at
@@ -68,7 +68,8 @@ def test_a_ui_that_is_stopped_while_it_starts_leaves_nothing_behind(home: Path, 
         process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 143, said
-    assert said == "stopped; leases are given back\n"
+    assert said.endswith("leases are given back\n")
+    assert said.count("\n") == 1
     assert processes_of(home) == []
     assert not (home / RECORD).exists()
     assert Played.read(home).days == 1
@@ -96,6 +97,8 @@ def test_signals_wait_for_the_end_of_a_start_and_only_the_first_one_counts() -> 
     heard: list[str] = []
 
     def usual(number: int, _frame: object) -> None:
+        # As the program's own handler does: another one for the next signal.
+        signal.signal(signal.SIGINT, usual)
         heard.append(signal.Signals(number).name)
 
     before = {number: signal.signal(number, usual) for number in (signal.SIGINT, signal.SIGTERM)}
