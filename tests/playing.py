@@ -33,6 +33,7 @@ class PlayedDemo:
 
     def copy_to(self, folder: Path) -> Path:
         """A home of one's own in `folder`, owners and modes kept: PostgreSQL insists on them."""
+        assert self.exit_code == 0, self.stderr
         subprocess.run(["cp", "-a", str(self.home), str(folder / "demo")], check=True)
         return folder / "demo"
 
