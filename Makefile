@@ -1,6 +1,7 @@
 # Everything starts here. Nothing is assumed but make and Python 3.11; the first target that needs .venv builds it.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+PORT ?= 3000
 export PYTHONHASHSEED := 0
 
 .PHONY: demo test lint ui bench sweep clean lock screenshot
@@ -18,8 +19,9 @@ export PYTHONHASHSEED := 0
 demo: .venv ## three simulated days, end to end
 	$(BIN)/pleiades demo
 
-ui: .venv ## Dagster's UI on what the demo left behind
-	$(BIN)/pleiades --home .pleiades/demo ui
+# Ctrl-C reaches the shell as well: the trap has it wait for the UI, which ends with 130 once it has stopped everything.
+ui: .venv ## Dagster's UI on what the demo left behind, on 127.0.0.1:$(PORT)
+	@trap : INT; $(BIN)/pleiades --home .pleiades/demo ui --port $(PORT) || [ $$? -eq 130 ]
 
 lint: .venv
 	$(BIN)/ruff format --check .

@@ -1,6 +1,7 @@
 """Other programs of ours, started and surely stopped: they end with this process, however it ends.
 
-Belongs here: process lifetimes. Does not belong here: which programs there are (ui.py).
+Belongs here: process lifetimes, and the signals that must not cut a start or a stop short.
+Does not belong here: which programs there are (ui.py).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from pleiades_core.errors import ConfigurationError
 
@@ -21,6 +24,58 @@ from pleiades_core.errors import ConfigurationError
 _PR_SET_PDEATHSIG = 1
 #: A code server takes long to notice SIGTERM (measured: more than seconds); nothing of it is worth waiting for.
 _GRACE_S = 5.0
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def stopped_once() -> Iterator[None]:
+    """Within the block the first SIGINT or SIGTERM does what it did before, and later ones do nothing.
+
+    An impatient second Ctrl-C would otherwise cut the stop short that the first one began. Main thread only.
+    """
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in _STOPPING}
+
+    def first(number: int, frame: FrameType | None) -> None:
+        usual = before[number]
+        try:
+            if callable(usual):
+                usual(number, frame)
+        finally:
+            # Last, because the usual handler raises, and may have put another one in its place.
+            for each in _STOPPING:
+                signal.signal(each, _do_nothing)
+
+    with _handlers(first):
+        yield
+
+
+@contextlib.contextmanager
+def signals_wait() -> Iterator[None]:
+    """SIGINT and SIGTERM take effect at the end of the block: a child that is half started is known to nobody and would stay.
+
+    Main thread only.
+    """
+    arrived: list[int] = []
+    try:
+        with _handlers(lambda number, _: arrived.append(number)):
+            yield
+    finally:
+        if arrived:
+            signal.raise_signal(arrived[0])
+
+
+@contextlib.contextmanager
+def _handlers(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in _STOPPING}
+    try:
+        yield
+    finally:
+        for number, usual in before.items():
+            signal.signal(number, usual)
+
+
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+    pass
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """The console script `pleiades`: the core's commands, and the two that need Dagster.
 
-Belongs here: `demo` and `ui` as commands, progress and printing. Does not belong here: what they do (play.py, ui.py).
+Belongs here: `demo` and `ui` as commands, their signals and what they print. Does not belong here: what they do (play.py,
+ui.py), the demo's progress (progress.py).
 Dagster is imported inside the commands: it costs two seconds, and `pleiades --help` needs none of it.
 """
 
@@ -37,21 +38,18 @@ _YOUTUBE_BEGAN, _LAST_DAY = date(2005, 4, 23), date(2099, 12, 31)
 def demo(
     context: typer.Context,
     world: Annotated[Path | None, typer.Option(help="Folder of a recorded world (videos.parquet, readings.parquet).")] = None,
-    start: Annotated[str | None, typer.Option(help="First day, as 2026-03-01. Default: the play ends before today.")] = None,
+    start: Annotated[str | None, typer.Option(help="First day, as 2026-03-01. Default: the play ends today.")] = None,
     days: Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="Days to play.")] = USUAL.days,
-    videos: Annotated[int, typer.Option(help="Size of the synthetic world.")] = USUAL.videos,
-    seed: Annotated[int, typer.Option(help="Seed of the synthetic world.")] = USUAL.seed,
+    videos: Annotated[int, typer.Option(min=1, help="Size of the synthetic world.")] = USUAL.videos,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the synthetic world.")] = USUAL.seed,
     as_json: JsonOption = False,
 ) -> None:
     """Play days of a simulated YouTube through the whole pipeline: no key, no network, no server needed.
 
     In .pleiades/demo unless --home names another folder. An older demo there is removed.
     """
-    first = _first_day(start)
     chosen = home_of(context) or USUAL.home
-    if not as_json:
-        typer.echo("Starting: a simulated YouTube, a PostgreSQL of our own, Dagster.", err=True)
-    options = DemoOptions(home=chosen, world=world, start=first, days=days, videos=videos, seed=seed)
+    options = DemoOptions(home=chosen, world=world, start=_first_day(start), days=days, videos=videos, seed=seed)
     summary = _played(options)
     if isinstance(summary, int):
         typer.echo("Stopped. Simulator and PostgreSQL are down, no lease is left; `pleiades demo` starts anew.", err=True)
@@ -93,12 +91,13 @@ def _first_day(text: str | None) -> date | None:
 
 
 def _played(options: DemoOptions) -> DemoSummary | int:
-    """Play in a thread of its own; the number of the signal when it was interrupted.
+    """Play in a thread of its own; the number of the signal if one arrived, even after the last hour was played.
 
     Dagster swaps the signal handlers of the main thread while a run is going on, and a Ctrl-C that falls between two of them
     is lost. In another thread it leaves them alone, so ours stay: the run that is going on ends and commits, then all stops.
     """
-    from pleiades_dagster.play import Interrupted, play
+    from pleiades_dagster.play import play
+    from pleiades_dagster.progress import progress
 
     stop = threading.Event()
     result: list[DemoSummary | BaseException] = []
@@ -109,15 +108,15 @@ def _played(options: DemoOptions) -> DemoSummary | int:
         except BaseException as error:  # noqa: BLE001  handed to the main thread, which raises it
             result.append(error)
 
-    with _on_signal(stop) as received, _progress() as show:
+    with _on_signal(stop) as received, progress() as show:
         worker = threading.Thread(target=work, args=[show], name="demo")
         worker.start()
         while worker.is_alive():
             worker.join(0.2)
+    if received:
+        # Whatever became of the run that was going on: the interruption is what is to be said.
+        return received[0]
     outcome = result[0]
-    # A simulator that Ctrl-C reached first fails the run that was asking it; that is the interruption and no error.
-    if isinstance(outcome, Interrupted) or (isinstance(outcome, Exception) and stop.is_set()):
-        return received[0] if received else signal.SIGINT
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome
@@ -138,24 +137,6 @@ def _on_signal(stop: threading.Event) -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[Step], None]]:
-    """A bar on standard error: simulated hours of all. Without a terminal it says nothing but its end."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    what, unit = TextColumn("{task.description:<32}"), TextColumn("hours")
-    with Progress(what, BarColumn(), MofNCompleteColumn(), unit, TimeElapsedColumn(), console=Console(stderr=True)) as progress:
-        task = progress.add_task("starting", total=None)
-
-        def show(step: Step) -> None:
-            if "removing" in step.text:
-                progress.console.print(step.text, markup=False, highlight=False)
-            progress.update(task, description=step.text[:32], completed=step.hours, total=step.of)
-
-        yield show
 
 
 def _print(summary: DemoSummary, home: Path) -> None:

@@ -1,18 +1,21 @@
 """The home that a demo makes: writing it, throwing it away, and starting its simulator again.
 
 Belongs here: what distinguishes a demo's home from a real one, above all that it can neither be mistaken for one nor reach the
-real YouTube. Does not belong here: playing (play.py).
+real YouTube; and its clock, which goes on from one session to the next. Does not belong here: playing (play.py), having a home
+open (home_lock.py).
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
 import shutil
-import time
+import threading
 import tomllib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,8 +28,9 @@ from pleiades_core.simulator.quota import DEMO_KEYS
 from pleiades_core.simulator.server import SimulatorConfig, start_subprocess
 from pleiades_core.storage.embedded import users_of
 from pleiades_core.storage.folders import make_folder
+from pleiades_dagster.home_lock import RECORD
 
-#: How the simulator was started, and where its clock stands.
+#: How the simulator was started.
 _PLAYED = "demo.json"
 #: What a basic string of TOML must escape besides quote and backslash.
 _TOML_CONTROL = frozenset(map(chr, [*range(0x20), 0x7F]))
@@ -34,11 +38,16 @@ _TOML_CONTROL = frozenset(map(chr, [*range(0x20), 0x7F]))
 _DAYS_AFTERWARDS = 7.0
 #: Share of a synthetic world that is published from the first day played on: a demo is about what is new.
 _SHARE_OF_NEW = 0.75
+#: Real seconds between two notes of a running clock.
+_NOTE_EVERY_S = 5.0
+#: So far ahead of the running clock is what is noted of it: after a SIGKILL "now" may be a moment late, but never earlier than
+#: what was measured. Twice the time between two notes, for a machine that is busy.
+_NOTED_AHEAD = timedelta(seconds=2 * _NOTE_EVERY_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
-    """What world a demo played in, and until when: enough to start its simulator again."""
+    """What world a demo played in: enough to start its simulator again. Where its clock stands is in the home's settings."""
 
     #: Folder of a recorded world; None: the synthetic one of `videos` and `seed`.
     world: str | None
@@ -46,13 +55,10 @@ class Played:
     seed: int
     start: date
     days: int
-    port: int
-    #: Simulated, aware UTC.
-    ended_at: datetime
 
     def write(self, home: Path) -> None:
         """Keep it in the home."""
-        words = asdict(self) | {"start": self.start.isoformat(), "ended_at": self.ended_at.isoformat()}
+        words = asdict(self) | {"start": self.start.isoformat()}
         (home / _PLAYED).write_text(json.dumps(words, indent=1), encoding="utf-8")
 
     @classmethod
@@ -60,8 +66,7 @@ class Played:
         """What `write` kept. Raises ConfigurationError when the demo did not come to its end."""
         try:
             words = json.loads((home / _PLAYED).read_text(encoding="utf-8"))
-            words |= {"start": date.fromisoformat(words["start"]), "ended_at": datetime.fromisoformat(words["ended_at"])}
-            return cls(**words)
+            return cls(**(words | {"start": date.fromisoformat(words["start"])}))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigurationError(
                 f"the demo in {home} was not played to its end: {type(error).__name__}: {error}",
@@ -72,31 +77,40 @@ class Played:
 def holds_older_demo(home: Path) -> bool:
     """True when `home` holds a demo that a new one may replace, False when there is nothing to replace.
 
-    Raises UsageError for a folder that is not a demo's, and for a demo that is running.
+    Raises UsageError for a folder that is not a demo's.
     """
-    if not home.exists() or (home.is_dir() and not any(home.iterdir())):
+    if not home.exists() or (home.is_dir() and not _content(home)):
         return False
     if not home.is_dir() or not is_demo(home):
         raise UsageError(
             f"{home} is not empty and was not made by a demo; nothing was touched",
             cure="give --home a new or empty folder",
         )
+    return True
+
+
+def refuse_used(home: Path) -> None:
+    """Refuse to replace a demo whose PostgreSQL another command uses, such as a `pleiades track`. Raises UsageError."""
     if users := users_of(home / "postgres"):
         raise UsageError(
             f"the demo in {home} is in use by process {', '.join(map(str, users))}",
-            cure="stop its UI or demo first, or give another --home",
+            cure="wait until that process has ended, or stop it, or give another --home",
         )
-    return True
 
 
 def remove(home: Path) -> None:
     """Remove what `holds_older_demo` found. A link in it is removed, what it leads to is not."""
     # The file that says "demo" goes last: a removal that is cut short can be taken up again.
-    for path in sorted(home.iterdir(), key=lambda path: path.name == SETTINGS_FILE):
+    for path in sorted(_content(home), key=lambda path: path.name == SETTINGS_FILE):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()
+
+
+def _content(home: Path) -> list[Path]:
+    """What lies in the home, but for the record of the process that has it open."""
+    return [path for path in home.iterdir() if path.name != RECORD]
 
 
 def is_demo(home: Path) -> bool:
@@ -104,13 +118,8 @@ def is_demo(home: Path) -> bool:
     return _said(home).get("demo") is True
 
 
-def write_settings(
-    home: Path, *, youtube_url: str, first_day: date, terms: tuple[str, ...], stopped_at: datetime | None = None
-) -> None:
-    """Write the settings of a demo's home, which is made if it is missing.
-
-    `stopped_at`: where the play ended, which is "now" for whoever looks at what it left while no simulator runs.
-    """
+def write_settings(home: Path, *, youtube_url: str, first_day: date, terms: tuple[str, ...]) -> None:
+    """Write the settings of a demo's home, which is made if it is missing. Its clock stands at the first midnight."""
     make_folder(home)
     pool = json.dumps([{"key": key.key, "project": key.project} for key in DEMO_KEYS])
     lines = [
@@ -124,10 +133,38 @@ def write_settings(
         # A day of the demo is ten seconds: what costs no quota costs time all the same.
         "feeds_per_hunt = 50",
         "uploads_per_hunt = 60",
+        f"simulator_stopped_at = {utc_midnight(first_day).isoformat()}",
     ]
-    if stopped_at is not None:
-        lines.append(f"simulator_stopped_at = {stopped_at.isoformat()}")
-    (home / SETTINGS_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    _replace_file(home / SETTINGS_FILE, "\n".join(lines) + "\n")
+
+
+def note_clock(home: Path, instant: datetime) -> None:
+    """Write down where the simulated clock stands: "now" for the commands that look at the home while no simulator runs."""
+    _change_setting(home, "simulator_stopped_at", instant.isoformat())
+
+
+def _change_setting(home: Path, name: str, value: str) -> None:
+    """Give one setting another value (TOML). What else stands in the file stays, and readers see the old file or the new."""
+    text = (home / SETTINGS_FILE).read_text(encoding="utf-8")
+    _replace_file(home / SETTINGS_FILE, with_setting(text, name, value))
+
+
+def with_setting(text: str, name: str, value: str) -> str:
+    """The settings of `text` (TOML, without tables), with `name = value` in the place of the line that begins so."""
+    line = f"{name} = {value}"
+    # A function, because a backslash in a plain replacement has a meaning of its own.
+    changed, found = re.subn(rf"^{re.escape(name)} *=.*$", lambda _: line, text, count=1, flags=re.MULTILINE)
+    return changed if found else f"{text.rstrip()}\n{line}\n".lstrip()
+
+
+def _replace_file(path: Path, text: str) -> None:
+    """Write a file so that readers see the old content or the new, and a crash leaves one of them."""
+    unfinished = path.with_name(f".{path.name}.new")
+    with unfinished.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
 
 
 def toml_string(text: str) -> str:
@@ -145,7 +182,7 @@ def _said(home: Path) -> dict[str, Any]:
 
 
 def simulator_config(
-    *, world: str | None, videos: int, seed: int, start: datetime | None, days: int, port: int = 0, rate: float = 0.0
+    *, world: str | None, videos: int, seed: int, start: datetime | None, days: int, rate: float = 0.0
 ) -> SimulatorConfig:
     """The simulator of a demo. Videos are published beyond the days played too, so that a UI left open sees new ones."""
     ahead = days + _DAYS_AFTERWARDS
@@ -157,32 +194,53 @@ def simulator_config(
         start=start,
         days_ahead=ahead,
         rate=rate,
-        port=port,
     )
 
 
 @contextlib.contextmanager
 def running_simulator(settings: Settings) -> Iterator[None]:
-    """For a demo's home: its simulator, at the address that the settings name, its clock going on from where the play ended."""
+    """For a demo's home: its simulator, its clock going on from where it stood. Nothing for another home.
+
+    The settings in the home name its address, which is another one each time: the old port may be somebody else's by now. They
+    are kept true of its clock as well, within `_NOTED_AHEAD` while it runs, exactly once it has stopped.
+    """
     if not settings.demo:
         yield
         return
     played = Played.read(settings.home)
+    start = utc_midnight(played.start)
     config = simulator_config(
-        world=played.world,
-        videos=played.videos,
-        seed=played.seed,
-        start=utc_midnight(played.start),
-        days=played.days,
-        port=played.port,
-        rate=1.0,
+        world=played.world, videos=played.videos, seed=played.seed, start=start, days=played.days, rate=1.0
     )
     with start_subprocess(config, log_path=settings.home / "simulator.log") as simulator:
-        SimulatorControl(simulator.base_url).set(played.ended_at)
-        since = time.monotonic()
-        try:
+        control = SimulatorControl(simulator.base_url)
+        # Before anybody is told the address.
+        control.set(settings.simulator_stopped_at or start)
+        _change_setting(settings.home, "youtube_url", toml_string(simulator.base_url))
+        with _clock_noted(settings.home, control):
             yield
-        finally:
-            # Reckoned and not asked: Ctrl-C may have reached the simulator first. Time must not run backwards next time.
-            elapsed = timedelta(seconds=time.monotonic() - since)
-            replace(played, ended_at=played.ended_at + elapsed).write(settings.home)
+
+
+@contextlib.contextmanager
+def _clock_noted(home: Path, control: SimulatorControl) -> Iterator[None]:
+    """Keep the note of a running simulator's clock for the length of a block."""
+    over = threading.Event()
+
+    def note(ahead: timedelta) -> None:
+        # Where the simulator does not answer or the disk is full, the note before this one stands.
+        with contextlib.suppress(ConfigurationError, OSError):
+            note_clock(home, control.now() + ahead)
+
+    def note_again() -> None:
+        while not over.wait(_NOTE_EVERY_S):
+            note(_NOTED_AHEAD)
+
+    note(_NOTED_AHEAD)
+    noting = threading.Thread(target=note_again, name="clock note", daemon=True)
+    noting.start()
+    try:
+        yield
+    finally:
+        over.set()
+        noting.join()
+        note(timedelta())

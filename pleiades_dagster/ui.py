@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING
 from pleiades_core.errors import ConfigurationError
 from pleiades_core.settings import Settings, load_settings
 from pleiades_core.storage.postgres import database_url, open_database
-from pleiades_dagster.children import child, wait_until
+from pleiades_dagster.children import child, signals_wait, stopped_once, wait_until
 from pleiades_dagster.demo_home import running_simulator
+from pleiades_dagster.home_lock import Holder, hold
 from pleiades_dagster.instance import prepare
 
 if TYPE_CHECKING:
@@ -54,36 +55,65 @@ def serve(options: UiOptions, *, say: Callable[[str], None]) -> None:
     """Serve the UI until a signal's handler raises; nothing that was started here is left behind.
 
     The handlers are the program's (cli/main.py): uvicorn raises again what it was stopped by, once it has stopped.
-    Raises ConfigurationError when the port is taken or a part does not come up, DatabaseUnreachable, SchemaMismatch.
+    Raises ConfigurationError when another `ui` or `demo` has the home open, the port is taken or a part does not come up;
+    DatabaseUnreachable, SchemaMismatch.
     """
-    settings = load_settings(options.home)
-    _refuse_taken(options.port)
-    with parts(settings, options) as app:
-        say(f"Dagster UI of {settings.home}: http://{HOST}:{options.port}  (Ctrl-C stops it)")
-        _serve(app, options.port)
+    address = f"http://{HOST}:{options.port}"
+    with stopped_once(), _open_alone(load_settings(options.home), options, address):
+        _refuse_taken(options.port)
+        # Read again: the session before this one noted its clock there until it let go of the home.
+        settings = load_settings(options.home)
+        with parts(settings, options) as app:
+            say(f"Dagster UI of {settings.home}: {address}  (Ctrl-C stops it)")
+            _serve(app, options.port)
+
+
+@contextlib.contextmanager
+def _open_alone(settings: Settings, options: UiOptions, address: str) -> Iterator[None]:
+    """Have the home open: a demo has one simulator, and two daemons on one instance would run everything twice."""
+    if not (settings.demo or options.daemon):
+        yield
+        return
+    with hold(settings.home, Holder(program="ui", demo=settings.demo, address=address)):
+        yield
 
 
 @contextlib.contextmanager
 def parts(settings: Settings, options: UiOptions) -> Iterator[ASGIApp]:
     """Database, simulator of a demo's home, code server and daemon, running; and the guarded application to serve."""
     with contextlib.ExitStack() as stack:
-        with open_database(settings):
-            pass  # A schema that does not fit is refused here, before anything runs on it.
-        url = stack.enter_context(database_url(settings))
-        environment = prepare(settings, url)
-        stack.enter_context(running_simulator(settings))
+        # A signal takes effect between two of these parts, and never while one is half started.
+        with signals_wait():
+            with open_database(settings):
+                pass  # A schema that does not fit is refused here, before anything runs on it.
+            url = stack.enter_context(database_url(settings))
+            environment = prepare(settings, url)
+        with signals_wait():
+            stack.enter_context(running_simulator(settings))
         # A Unix socket: a port could be somebody else's, and a second server bound to it would answer in turns, silently. A
         # folder of its own: the names of sockets are limited to 107 bytes, and HOME may be deep.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pleiades-")))
         code = folder / "code.sock"
         logs = settings.dagster_home / "logs"
-        server = stack.enter_context(
-            child(
-                ["-m", "dagster", "code-server", "start", "--socket", str(code), "-m", _MODULE, "--location-name", _LOCATION],
-                environment=environment,
-                log=logs / "code-server.log",
+        with signals_wait():
+            server = stack.enter_context(
+                child(
+                    [
+                        "-m",
+                        "dagster",
+                        "code-server",
+                        "start",
+                        "--socket",
+                        str(code),
+                        "-m",
+                        _MODULE,
+                        "--location-name",
+                        _LOCATION,
+                    ],
+                    environment=environment,
+                    log=logs / "code-server.log",
+                )
             )
-        )
         wait_until(
             lambda: _answers(code), server, what="Dagster's code server", log=logs / "code-server.log", within_s=_CODE_SERVER_S
         )
@@ -91,10 +121,15 @@ def parts(settings: Settings, options: UiOptions) -> Iterator[ASGIApp]:
             workspace = folder / "workspace.yaml"
             server_of = {"grpc_server": {"socket": str(code), "location_name": _LOCATION}}
             workspace.write_text(json.dumps({"load_from": [server_of]}), encoding="utf-8")  # JSON is YAML.
-            stack.enter_context(
-                child(["-m", "dagster._daemon", "run", "-w", str(workspace)], environment=environment, log=logs / "daemon.log")
-            )
-        yield stack.enter_context(_application(code, environment, read_only=options.read_only))
+            with signals_wait():
+                stack.enter_context(
+                    child(
+                        ["-m", "dagster._daemon", "run", "-w", str(workspace)], environment=environment, log=logs / "daemon.log"
+                    )
+                )
+        with signals_wait():
+            app = stack.enter_context(_application(code, environment, read_only=options.read_only))
+        yield app
 
 
 @contextlib.contextmanager

@@ -9,13 +9,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playing import played_once
 
 #: Debian's own: Playwright's download is not available everywhere.
 CHROMIUM = os.environ.get("PLEIADES_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -40,19 +40,14 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def demo_home() -> Iterator[Path]:
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A demo played to its end: of a small world, or the one that PLEIADES_DEMO_HOME names."""
     if given := os.environ.get("PLEIADES_DEMO_HOME"):
         yield Path(given)
         return
-    from pleiades_dagster.options import DemoOptions
-    from pleiades_dagster.play import play
-
     # A short path: the name of PostgreSQL's Unix socket is limited to 107 bytes.
     folder = Path(tempfile.mkdtemp(prefix="plb"))
-    home = folder / "demo"
-    play(DemoOptions(home=home, days=1, videos=1_500), show=lambda _: None, stop=threading.Event())
-    yield home
+    yield played_once(tmp_path_factory).copy_to(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from playing import PlayedDemo, played_once
 
 from pleiades_core.clock import Clock
 from pleiades_core.installation import Installation
@@ -70,6 +71,12 @@ def run(defs: dg.Definitions, instance: dg.DagsterInstance) -> Run:
         )
 
     return execute
+
+
+@pytest.fixture(scope="session")
+def played_demo(tmp_path_factory: pytest.TempPathFactory) -> PlayedDemo:
+    """A demo of one day, shared by all tests: they copy it."""
+    return played_once(tmp_path_factory)
 
 
 @pytest.fixture

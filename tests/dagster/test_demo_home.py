@@ -1,10 +1,14 @@
-"""The home of a demo: removed only when it is one, and unable to reach the real YouTube."""
+"""The home of a demo: removed only when it is one, unable to reach the real YouTube, its clock kept between sessions."""
 
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
 import tomllib
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,10 +16,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pleiades_core.errors import UsageError
-from pleiades_core.settings import load_settings
+from pleiades_core.installation import clock_of
+from pleiades_core.settings import SETTINGS_FILE, load_settings
+from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.storage.embedded import embedded
 from pleiades_dagster.cli import looking_at
-from pleiades_dagster.demo_home import holds_older_demo, is_demo, remove, toml_string, write_settings
+from pleiades_dagster.demo_home import (
+    Played,
+    holds_older_demo,
+    is_demo,
+    note_clock,
+    refuse_used,
+    remove,
+    running_simulator,
+    toml_string,
+    with_setting,
+    write_settings,
+)
+from pleiades_dagster.home_lock import RECORD
 from pleiades_dagster.options import USUAL
 
 
@@ -47,9 +65,12 @@ def test_an_older_demo_is_removed_and_nothing_else(tmp_path: Path) -> None:
     (home / "vault").mkdir()
     (home / "vault" / "a.parquet").write_text("x")
     (home / "link").symlink_to(precious)
+    # Of the process that removes the older demo, which has the home open.
+    (home / RECORD).write_text("{}")
     assert holds_older_demo(home)
     remove(home)
-    assert list(home.iterdir()) == []
+    assert list(home.iterdir()) == [home / RECORD]
+    assert not holds_older_demo(home)
     assert (precious / "file").read_text() == "keep"
 
 
@@ -75,10 +96,10 @@ def test_a_file_is_no_home(tmp_path: Path) -> None:
         holds_older_demo(tmp_path / "home")
 
 
-def test_a_demo_that_is_running_is_not_removed(tmp_path: Path) -> None:
+def test_a_demo_whose_database_is_used_is_not_replaced(tmp_path: Path) -> None:
     _write(tmp_path)
     with embedded(tmp_path / "postgres"), pytest.raises(UsageError, match=f"in use by process {os.getpid()}"):
-        holds_older_demo(tmp_path)
+        refuse_used(tmp_path)
     assert is_demo(tmp_path)
 
 
@@ -107,3 +128,75 @@ def test_a_real_home_is_left_to_its_environment(tmp_path: Path, monkeypatch: pyt
 def test_what_to_type_to_look_at_a_demo_leads_to_that_demo(tmp_path: Path) -> None:
     assert looking_at(USUAL.home) == "make ui    (or: pleiades ui --home .pleiades/demo)"
     assert looking_at(tmp_path / "my demo") == f"pleiades ui --home '{tmp_path}/my demo'"
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_one_setting_is_changed_and_the_others_stay(value: str) -> None:
+    text = '# a comment\ndemo = true\nyoutube_url = "http://old"\nyoutube_urls = 1\n'
+    changed = with_setting(text, "youtube_url", toml_string(value))
+    assert tomllib.loads(changed) == {"demo": True, "youtube_url": value, "youtube_urls": 1}
+    assert changed.startswith("# a comment\n")
+    added = with_setting(text, "name", toml_string(value))
+    assert tomllib.loads(added) == {**tomllib.loads(text), "name": value}
+
+
+def test_a_note_of_the_clock_leaves_what_a_person_wrote(tmp_path: Path) -> None:
+    _write(tmp_path)
+    path = tmp_path / SETTINGS_FILE
+    path.write_text(path.read_text().replace("feeds_per_hunt = 50", "feeds_per_hunt = 7  # mine"))
+    note_clock(tmp_path, datetime(2026, 3, 2, 1, tzinfo=UTC))
+    settings = load_settings(tmp_path)
+    assert (settings.feeds_per_hunt, settings.simulator_stopped_at) == (7, datetime(2026, 3, 2, 1, tzinfo=UTC))
+    assert "# mine" in path.read_text()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def played(tmp_path: Path) -> Path:
+    """A home of a demo whose play ended at 01:00 of 2 March."""
+    _write(tmp_path)
+    Played(world=None, videos=300, seed=1, start=date(2026, 3, 1), days=1).write(tmp_path)
+    note_clock(tmp_path, datetime(2026, 3, 2, 1, tzinfo=UTC))
+    return tmp_path
+
+
+def test_the_clock_goes_on_from_session_to_session(played: Path) -> None:
+    """Between them "now" is where the last one stopped: what it measured is not of the future."""
+    with running_simulator(load_settings(played)):
+        # By its address in the settings: that of the play may be another program's by now.
+        control = SimulatorControl(load_settings(played).youtube_url)
+        first = control.now()
+        assert first >= datetime(2026, 3, 2, 1, tzinfo=UTC)
+        driven = control.advance(timedelta(hours=3))
+    between = clock_of(load_settings(played)).now()
+    assert driven <= between
+    with running_simulator(load_settings(played)):
+        settings = load_settings(played)
+        assert SimulatorControl(settings.youtube_url).now() >= between
+        assert clock_of(settings).now() >= between
+
+
+def test_the_clock_of_a_killed_session_is_not_behind_what_it_measured(played: Path) -> None:
+    program = (
+        "import sys, time\nfrom pathlib import Path\nfrom pleiades_core.settings import load_settings\n"
+        "from pleiades_dagster.demo_home import running_simulator\n"
+        "with running_simulator(load_settings(Path(sys.argv[1]))):\n    print('runs', flush=True)\n    time.sleep(600)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program, str(played)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with process.stdout:
+        assert process.stdout.readline() == "runs\n"
+        control = SimulatorControl(load_settings(played).youtube_url)
+        measured_at = control.advance(timedelta(hours=3))
+        # The note is renewed now and then; that it is, and not when, is what matters here.
+        while not _noted(played) >= measured_at:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert clock_of(load_settings(played)).now() >= measured_at
+
+
+def _noted(home: Path) -> datetime:
+    noted = load_settings(home).simulator_stopped_at
+    assert noted is not None
+    return noted

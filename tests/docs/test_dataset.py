@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pleiades_core.insights.published import SCHEMAS, ask, key_of, publish
+from pleiades_core.insights.published import SCHEMAS, ask, publish
 from pleiades_core.models import SampleStatus
 from pleiades_core.vault.codes import CODES, COLUMNS
 from pleiades_core.vault.journal import write_batch
-from pleiades_core.vault.layout import PULL_SCHEMA, REGISTRY, SAMPLES, DayFooter
+from pleiades_core.vault.layout import PULL_SCHEMA, REGISTRY, SAMPLES, DayFooter, insight_key
 from pleiades_core.vault.samples import Limits, query
 from pleiades_core.vault.vault import Vault, open_vault
 
@@ -98,5 +98,5 @@ def test_a_file_explains_itself(vault: Vault) -> None:
         assert json.loads(words["pleiades.columns"]) == COLUMNS[dataset.name]
         assert DayFooter.decode({key.encode(): word.encode() for key, word in words.items()}).dataset == dataset.name
     publish(vault, "rankings", date(2026, 9, 1), SCHEMAS["rankings"].empty_table())
-    file = vault.archive.location(key_of("rankings", date(2026, 9, 1)))
+    file = vault.archive.location(insight_key("rankings", date(2026, 9, 1)))
     assert _footer(file) == {"pleiades.columns": COLUMNS["rankings"]}
