@@ -164,4 +164,7 @@ class Rejected:
     """A row of a reply that could not be understood, and why. Good rows of the same reply are kept."""
 
     reason: str
+    #: The beginning of its text.
     row: str
+    #: Rows that this record stands for: more than one only in the last record of a reply, which counts the rows beyond a bound.
+    rows: int = 1

@@ -263,7 +263,8 @@ class YouTube:
 
     def _keep(self, method: str, rejected: Sequence[Rejected]) -> None:
         if rejected:
-            log.warning("%d rows of %s were rejected, the first because: %s", len(rejected), method, rejected[0].reason)
+            rows = sum(one.rows for one in rejected)
+            log.warning("%d rows of %s were rejected, the first because: %s", rows, method, rejected[0].reason)
             self._quarantine(method, rejected)
 
 
