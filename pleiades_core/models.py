@@ -137,6 +137,8 @@ class Page:
     next_page_token: str | None
     #: Rows of all pages, as the reply says. Of a search it is a guess; None where it does not say.
     total: int | None = None
+    #: The channel's title, where it was asked for and a row says it; else empty.
+    channel_title: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

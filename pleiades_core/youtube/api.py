@@ -101,10 +101,17 @@ class YouTube:
         self._keep("search.list", rejected)
         return page
 
-    def uploads(self, channel_id: ChannelId, page_token: str | None = None, *, reservation: Reservation | None = None) -> Page:
-        """Up to 50 videos of a channel, newest first. One general unit. Raises ResourceMissing when the channel is gone."""
+    def uploads(
+        self, channel_id: ChannelId, page_token: str | None = None, *, with_title: bool = False,
+        reservation: Reservation | None = None,
+    ) -> Page:  # fmt: skip
+        """Up to 50 videos of a channel, newest first; `with_title` also the channel's title. One general unit.
+
+        Raises ResourceMissing when the channel is gone, BadRequest when the token is refused.
+        """
         params = {
-            "part": "contentDetails",
+            # A snippet holds the whole description of its video.
+            "part": "contentDetails,snippet" if with_title else "contentDetails",
             "playlistId": uploads_playlist(channel_id),
             "maxResults": IDS_PER_CALL,
             "pageToken": page_token,

@@ -27,9 +27,9 @@ from pleiades_core.youtube.wire import USER_AGENT, Line, Origin, Reply, tls_cont
 log = logging.getLogger(__name__)
 
 #: The largest reply that a method may send: parsed JSON takes up to 30 times its bytes of memory. 50 rows of videos.list with
-#: titles and descriptions as long as YouTube allows, each twice (`localized`), of characters that JSON writes with six, are 3.1 MB;
-#: 50 rows of any other method that is called here are below 0.5 MB.
-_MOST_BYTES: Mapping[str, int] = {"videos.list": 4 * 1024 * 1024}
+#: titles and descriptions as long as YouTube allows, each twice (`localized`), of characters that JSON writes with six, are
+#: 3.1 MB; such rows of playlistItems.list with snippets are 1.6 MB, 50 rows of any other method below 0.5 MB.
+_MOST_BYTES: Mapping[str, int] = {"videos.list": 4 * 1024 * 1024, "playlistItems.list": 2 * 1024 * 1024}
 _MOST_BYTES_OF_OTHERS = 1024 * 1024
 
 

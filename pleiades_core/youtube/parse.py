@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -98,7 +98,8 @@ def uploads_rows(reply: dict[str, Any], channel_id: ChannelId | None = None) -> 
         # The snippet's publishedAt is when the row was added to the playlist.
         return _candidate(video_id, owner, details.get("videoPublishedAt"))
 
-    return _page(reply, candidate)
+    page, bad = _page(reply, candidate)
+    return replace(page, channel_title=_owner_title(reply)), bad
 
 
 def video_details(reply: dict[str, Any], asked: Sequence[VideoId]) -> tuple[tuple[VideoDetails, ...], tuple[Rejected, ...]]:
@@ -138,7 +139,8 @@ def channels(reply: dict[str, Any]) -> tuple[tuple[ChannelDetails, ...], tuple[R
         try:
             channel_id = _channel_id(row.get("id"))
             if channel_id in good:
-                raise BadRowError("id came before")
+                bad.reject(partial(rejected, "id came before", row))
+                continue
             videos = count_of(part_of(row, "statistics"), "videoCount")
             good[channel_id] = ChannelDetails(channel_id=channel_id, videos=videos)
         except BadRowError as error:
@@ -186,9 +188,10 @@ def _of_asked(
     bad = RejectedRows()
     for row in _items(reply, bad):
         video_id = row.get("id")
+        if not isinstance(video_id, str) or video_id not in waiting:
+            bad.reject(partial(rejected, "id was not asked for, or came before", row))
+            continue
         try:
-            if not isinstance(video_id, str) or video_id not in waiting:
-                raise BadRowError("id was not asked for, or came before")
             good.append(make(VideoId(video_id), row))
         except BadRowError as error:
             bad.reject(partial(rejected, str(error), row))
@@ -209,6 +212,15 @@ def _page(reply: dict[str, Any], candidate: Any) -> tuple[Page, tuple[Rejected, 
             # Search does repeat a video now and then; that is no defect of the row.
             good.setdefault(found.video_id, found)
     return Page(candidates=tuple(good.values()), next_page_token=_token(reply), total=_total(reply)), bad.records()
+
+
+def _owner_title(reply: dict[str, Any]) -> str:
+    """The title of the channel whose uploads these are, from the first row that says it."""
+    for row in _items(reply, RejectedRows()):
+        snippet = row.get("snippet")
+        if isinstance(snippet, dict) and (title := clean(snippet.get("videoOwnerChannelTitle"), _TITLE_CHARS)):
+            return title
+    return ""
 
 
 def _total(reply: dict[str, Any]) -> int | None:

@@ -148,9 +148,11 @@ class Line:
     ) -> Reply | ApiError:
         """Send one request once and read the whole answer, all within the deadline.
 
-        `target` is path and query. `most_bytes` bounds this answer's body further than the connection's own bound. Errors are returned, not raised: a traceback would hold this frame, whose headers hold
-        the key. BackendError: no (whole) answer. BadReply: an answer that is no HTTP, too large or wrongly compressed. Where
-        no connection came about, TLS included, the error says that nothing was `sent`.
+        `target` is path and query. `most_bytes` bounds this answer's body further than the connection's own bound.
+
+        Errors are returned, not raised: a traceback would hold this frame, whose headers hold the key. BackendError: no (whole)
+        answer. BadReply: an answer that is no HTTP, too large or wrongly compressed. Where no connection came about, TLS
+        included, the error says that nothing was `sent`.
         """
         deadline = time.monotonic() + self._deadline_s
         failure: ApiError
