@@ -143,7 +143,7 @@ def _say_what_is_left(added: Added, channels: Sequence[AddedChannel], newest: in
             stderr.print(f"{one.channel_id}: the list of its uploads was left before its end; add it again", markup=False)
         if newest is None and (one.uploads or 0) >= MOST_LISTED:
             stderr.print(
-                f"{one.channel_id}: YouTube lists the newest {MOST_LISTED:,} uploads of a channel; only search finds older ones",
+                f"{one.channel_id}: YouTube lists the newest {MOST_LISTED:,} uploads of a channel; search alone finds more",
                 markup=False, soft_wrap=True,
             )  # fmt: skip
 

@@ -4,9 +4,9 @@ Belongs here: the cursor of one uploads list, decisions about it, and the table 
 YouTube (sources/back_catalogue.py), what a channel uploads from now on (sources/uploads.py).
 
 A channel that a person adds is read page by page to its end, or to the newest N. The cursor moves in the transaction that makes
-a page durable, and only from where the page was asked for: after a kill the reading goes on where it was, and two readers move it
-once. A page token dies within hours; then the list is begun anew, and what was read before is passed over for a unit a page. A
-list whose passes come no deeper time and again is left, and said to be cut.
+a page durable, and only from where the page was asked for: after a kill the reading goes on where it was, and two readers move
+it once. A page token dies within hours; then the list is begun anew, and what was read before is passed over for a unit a page.
+A list whose passes come no deeper time and again is left, and said to be cut.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class BackCatalogue:
 
     def covers(self, wanted: int | None) -> bool:
         """Whether the newest `wanted` uploads (None: all) were read, or will be without another word."""
-        return self.wanted is None or (wanted is not None and wanted <= self.wanted)
+        return not self.cut and (self.wanted is None or (wanted is not None and wanted <= self.wanted))
 
 
 def begun_anew(held: BackCatalogue, now: datetime) -> BackCatalogue:

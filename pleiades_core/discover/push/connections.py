@@ -5,8 +5,8 @@ Belongs here: time-outs and bounds of connections. Does not belong here: the soc
 
 uvicorn waits for ever for the headers of a request, and answers 503 to every new request while too many connections are open:
 1,000 half-sent requests kept out every notice for as long as their sender liked. Here a request whose headers do not come in
-time is closed, and beyond the bound the connection that has waited longest for a whole request makes room for a new one. The hub
-sends a request within milliseconds, so it never waits longest.
+time is closed, and beyond the bound the connection that has waited longest for a whole request makes room for a new one. The
+hub sends a request within milliseconds, so it never waits longest.
 """
 
 from __future__ import annotations
