@@ -19,7 +19,7 @@ from pleiades_core.discover.sources.source import ROADS, Acknowledge, Fault, fau
 from pleiades_core.discover.tally import Tally
 from pleiades_core.discover.wanted import Wanted
 from pleiades_core.errors import ApiError, NotFound, ResourceMissing
-from pleiades_core.models import ChannelId, Page, VideoId
+from pleiades_core.models import Bucket, ChannelId, Page, Pool, VideoId
 from pleiades_core.storage.locks import asking, in_turn
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
@@ -177,8 +177,14 @@ class _Adding:
         self.channels[channel_id] = None
         return True
 
-    def read_on(self, units: int) -> None:
-        """Read on in the lists of the channels, as far as `units` go; an error is no reason to forget what came before it."""
+    def read_on(self, units: float) -> None:
+        """Read on in the lists of the channels, as far as `units` go; an error is no reason to forget what came before it.
+
+        What is read must be described, too: pages are asked for only as far as quota pays for both.
+        """
+        affordable = self._youtube.units_left(Bucket.GENERAL, Pool.HUNTING) - len(self.videos) / IDS_PER_CALL
+        if affordable < units:
+            units, self.left_because = affordable, "the units that are left until the reset pay for no more"
         with self._database.session() as session, asking(session, ROADS["uploads"]) as ours:
             if not ours:
                 self.left_because = "a hunt reads uploads lists at the moment"
