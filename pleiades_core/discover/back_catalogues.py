@@ -5,8 +5,9 @@ YouTube (sources/back_catalogue.py), what a channel uploads from now on (sources
 
 A channel that a person adds is read page by page to its end, or to the newest N. The cursor moves in the transaction that makes
 a page durable, and only from where the page was asked for: after a kill the reading goes on where it was, and two readers move
-it once. A page token dies within hours; then the list is begun anew, and what was read before is passed over for a unit a page.
-A list whose passes come no deeper time and again is left, and said to be cut.
+it once. Nobody documents how long a page token lives. One that YouTube refuses, or an old one that leads nowhere, begins the list
+anew, and what was read before is passed over for a unit a page. A list whose passes come no deeper time and again is left, and
+said to be cut.
 """
 
 from __future__ import annotations
@@ -82,16 +83,9 @@ class BackCatalogue:
 
 
 def begun_anew(held: BackCatalogue, now: datetime) -> BackCatalogue:
-    """The list after its token died: from its first page on, or left if that was no use before. Pure."""
+    """The list after its page token died: from its first page on, or left if that was no use before. Pure."""
     again = replace(held, page_token=None, token_at=None, passed=0, restarts=held.restarts + 1)
     return left_early(again, now) if again.restarts > MOST_RESTARTS else again
-
-
-def resumed(held: BackCatalogue, now: datetime) -> BackCatalogue:
-    """The list as its reading goes on now: begun anew where the token is too old. Pure."""
-    if held.page_token is None or (held.token_at is not None and now - held.token_at <= TOKEN_LIVES):
-        return held
-    return begun_anew(held, now)
 
 
 def taken(held: BackCatalogue, page: Page) -> tuple[Candidate, ...]:
@@ -102,14 +96,16 @@ def taken(held: BackCatalogue, page: Page) -> tuple[Candidate, ...]:
 def advanced(held: BackCatalogue, page: Page, now: datetime) -> BackCatalogue:
     """The list after one more page. Pure.
 
-    An end that leaves out a page or more of what the list is said to hold is a failure: the same page is asked for again.
+    An end that leaves out a page or more of what the list is said to hold is a failure: the same page is asked for again, or the
+    first one, where the page token was old.
     """
     passed = held.passed + len(taken(held, page))
     total = held.total if page.total is None else page.total
     enough = held.wanted is not None and passed >= held.wanted
     ended = page.next_page_token is None or not page.candidates
     if ended and not enough and min(total or 0, MOST_LISTED) - passed >= IDS_PER_CALL:
-        return failed(replace(held, total=total), now)
+        is_old = held.token_at is not None and now - held.token_at > TOKEN_LIVES
+        return begun_anew(held, now) if is_old else failed(replace(held, total=total), now)
     return replace(
         held, total=total, passed=passed, read=max(held.read, passed), failures=0, failed_at=None,
         restarts=0 if passed > held.read else held.restarts,
@@ -117,10 +113,15 @@ def advanced(held: BackCatalogue, page: Page, now: datetime) -> BackCatalogue:
     )  # fmt: skip
 
 
-def failed(held: BackCatalogue, now: datetime) -> BackCatalogue:
-    """The list after a page that failed, or left out what should have been there. Pure."""
+def failed(held: BackCatalogue, now: datetime, *, to_blame: bool = True) -> BackCatalogue:
+    """The list after a page that failed, or left out what should have been there: it waits, and other lists come first. Pure.
+
+    `to_blame`: YouTube answered for other lists. A list that may not be to blame is never left.
+    """
     again = replace(held, failures=held.failures + 1, failed_at=now)
-    return left_early(again, now) if again.failures >= MOST_FAILURES else again
+    if again.failures < MOST_FAILURES:
+        return again
+    return left_early(again, now) if to_blame else replace(again, failures=MOST_FAILURES - 1)
 
 
 def left_early(held: BackCatalogue, now: datetime) -> BackCatalogue:
@@ -129,12 +130,12 @@ def left_early(held: BackCatalogue, now: datetime) -> BackCatalogue:
 
 
 def due(unread: Iterable[BackCatalogue], now: datetime) -> list[BackCatalogue]:
-    """Which lists to read now, as their reading goes on. Pure.
+    """Which lists to read now, of those that did not fail lately. Pure.
 
-    A live page token comes first: begun anew, its pages cost their units again. Then the shortest, so that most are soon done.
+    Those that were begun come first, since page tokens die. Then the shortest, so that most are soon done.
     """
     there = [one for one in unread if one.failed_at is None or now - one.failed_at >= READ_AGAIN * 2 ** (one.failures - 1)]
-    return sorted(there, key=lambda one: (resumed(one, now).page_token is None, one.left, one.channel))
+    return sorted(there, key=lambda one: (one.page_token is None, one.left, one.channel))
 
 
 def named(connection: psycopg.Connection) -> list[BackCatalogue]:

@@ -105,17 +105,12 @@ class YouTube:
         self, channel_id: ChannelId, page_token: str | None = None, *, with_title: bool = False,
         reservation: Reservation | None = None,
     ) -> Page:  # fmt: skip
-        """Up to 50 videos of a channel, newest first; `with_title` also the channel's title. One general unit.
+        """Up to 50 videos of a channel, newest first, and its title if wanted: that takes snippets, which hold descriptions.
 
-        Raises ResourceMissing when the channel is gone, BadRequest when the token is refused.
+        One general unit. Raises ResourceMissing when the channel is gone, BadRequest when the token is refused.
         """
-        params = {
-            # A snippet holds the whole description of its video.
-            "part": "contentDetails,snippet" if with_title else "contentDetails",
-            "playlistId": uploads_playlist(channel_id),
-            "maxResults": IDS_PER_CALL,
-            "pageToken": page_token,
-        }
+        part = "contentDetails,snippet" if with_title else "contentDetails"
+        params = {"part": part, "playlistId": uploads_playlist(channel_id), "maxResults": IDS_PER_CALL, "pageToken": page_token}
         reply = self.executor.execute("playlistItems.list", params, pool=Pool.HUNTING, reservation=reservation)
         page, rejected = parse.uploads_rows(reply, channel_id)
         self._keep("playlistItems.list", rejected)
@@ -270,8 +265,8 @@ class YouTube:
 
     def _keep(self, method: str, rejected: Sequence[Rejected]) -> None:
         if rejected:
-            rows = sum(one.rows for one in rejected)
-            log.warning("%d rows of %s were rejected, the first because: %s", rows, method, rejected[0].reason)
+            what = sum(one.rows for one in rejected), method, rejected[0].reason
+            log.warning("%d rows of %s were rejected, the first because: %s", *what)
             self._quarantine(method, rejected)
 
 

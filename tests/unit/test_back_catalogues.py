@@ -18,7 +18,6 @@ from pleiades_core.discover.back_catalogues import (
     begun_anew,
     due,
     failed,
-    resumed,
     taken,
 )
 from pleiades_core.discover.terms import TOKEN_LIVES
@@ -64,8 +63,10 @@ def test_what_is_left_is_what_is_wanted_of_what_there_is() -> None:
 
 def test_a_dead_token_begins_the_list_anew_and_keeps_how_deep_it_came() -> None:
     held = replace(NEW, total=1_200, read=500, passed=500, page_token="page-500", token_at=NOW)  # noqa: S106
-    assert resumed(held, NOW + TOKEN_LIVES) == held
-    again = resumed(held, NOW + TOKEN_LIVES + timedelta(seconds=1))
+    nothing = Page(candidates=(), next_page_token=None, total=1_200)
+    assert advanced(held, nothing, NOW + TOKEN_LIVES).page_token == held.page_token
+    again = advanced(held, nothing, NOW + TOKEN_LIVES + timedelta(seconds=1))
+    assert again == begun_anew(held, NOW)
     assert (again.page_token, again.passed, again.read, again.left, again.restarts) == (None, 0, 500, 700, 1)
     assert read(again, 1_200)[0].read == 1_200
 
@@ -98,6 +99,13 @@ def test_what_failed_waits_and_is_left_in_the_end() -> None:
     for _ in range(MOST_FAILURES - 1):
         held = failed(held, NOW)
     assert held.cut
+
+
+def test_a_list_is_left_only_where_it_is_to_blame() -> None:
+    held = NEW
+    for _ in range(3 * MOST_FAILURES):
+        held = failed(held, NOW, to_blame=False)
+    assert (held.cut, held.failures) == (False, MOST_FAILURES - 1)
 
 
 def test_what_is_added_again_is_read_again_only_where_that_may_bring_more() -> None:

@@ -23,7 +23,6 @@ from pleiades_core.discover.back_catalogues import (
     due,
     failed,
     left_early,
-    resumed,
     taken,
     unread,
 )
@@ -79,9 +78,8 @@ def back_catalogue(
             ask = partial(_ask, youtube, reservation, now, broken)
             answers, errors = ask_all(ask, lot, threads=len(lot))
         answered = answered or bool(answers)
-        if answered:
-            # Other lists were answered for: these may be to blame, and wait.
-            answers += [_Answer(held, failed(held, now), error=error) for held, error in broken]
+        asked = len(answers) + len(broken)
+        answers += [_Answer(held, failed(held, now, to_blame=answered), error=error) for held, error in broken]
         _reopen(database, answers)
         for answer in answers:
             units -= 1 + len(answer.candidates) / IDS_PER_CALL
@@ -89,7 +87,7 @@ def back_catalogue(
                 road=answer.held.source, candidates=answer.candidates, error=str(answer.error or ""),
                 acknowledge=partial(advance, answer.held, answer.after),
             )  # fmt: skip
-        if errors and (len(answers) < len(lot) or not answered):
+        if errors and (asked < len(lot) or not answered):
             raise errors[0]
         # The lists of this lot come first: their tokens live.
         going_on = [one.after for one in answers if one.after.finished_at is None and one.after.failed_at is None]
@@ -101,23 +99,20 @@ def _ask(
     held: BackCatalogue,
 ) -> _Answer:  # fmt: skip
     """The next page of one list. Raises what quota, keys and outages say; an outage's error is in `broken`, too."""
-    going_on = resumed(held, now)
-    if going_on.finished_at is not None:
-        return _Answer(held, going_on)
     try:
-        page = youtube.uploads(going_on.channel_id, going_on.page_token, reservation=reservation)
+        page = youtube.uploads(held.channel_id, held.page_token, reservation=reservation)
     except ApiError as error:
-        if isinstance(error, BadRequest) and going_on.page_token is not None:
+        if isinstance(error, BadRequest) and held.page_token is not None:
             # The token is refused, and not the list.
-            return _Answer(held, begun_anew(going_on, now), error=error)
+            return _Answer(held, begun_anew(held, now), error=error)
         match fault_of(error):
             case Fault.QUESTION:
                 gone = isinstance(error, ResourceMissing)
-                return _Answer(held, (left_early if gone else failed)(going_on, now), error=error)
+                return _Answer(held, (left_early if gone else failed)(held, now), error=error)
             case Fault.OUTAGE:
                 broken.append((held, error))
         raise
-    return _Answer(held, advanced(going_on, page, now), taken(going_on, page))
+    return _Answer(held, advanced(held, page, now), taken(held, page))
 
 
 def _reopen(database: Database, answers: Sequence[_Answer]) -> None:
