@@ -5,9 +5,9 @@ YouTube (sources/back_catalogue.py), what a channel uploads from now on (sources
 
 A channel that a person adds is read page by page to its end, or to the newest N. The cursor moves in the transaction that makes
 a page durable, and only from where the page was asked for: after a kill the reading goes on where it was, and two readers move
-it once. Nobody documents how long a page token lives. One that YouTube refuses, or an old one that leads nowhere, begins the list
-anew, and what was read before is passed over for a unit a page. A list whose passes come no deeper time and again is left, and
-said to be cut.
+it once. Nobody documents how long a page token lives. One that YouTube refuses, or an old one that leads nowhere, begins the
+list anew, and what was read before is passed over for a unit a page. A list whose passes come no deeper time and again is left,
+and said to be cut.
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ def taken(held: BackCatalogue, page: Page) -> tuple[Candidate, ...]:
 def advanced(held: BackCatalogue, page: Page, now: datetime) -> BackCatalogue:
     """The list after one more page. Pure.
 
-    An end that leaves out a page or more of what the list is said to hold is a failure: the same page is asked for again, or the
-    first one, where the page token was old.
+    An end that leaves out a page or more of what the list is said to hold is a failure: the same page is asked for again, or
+    the first one, where the page token was old.
     """
     passed = held.passed + len(taken(held, page))
     total = held.total if page.total is None else page.total

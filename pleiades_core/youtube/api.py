@@ -105,10 +105,7 @@ class YouTube:
         self, channel_id: ChannelId, page_token: str | None = None, *, with_title: bool = False,
         reservation: Reservation | None = None,
     ) -> Page:  # fmt: skip
-        """Up to 50 videos of a channel, newest first, and its title if wanted: that takes snippets, which hold descriptions.
-
-        One general unit. Raises ResourceMissing when the channel is gone, BadRequest when the token is refused.
-        """
+        """Up to 50 videos of a channel, newest first, and its title if wanted. One general unit. Raises ResourceMissing."""
         part = "contentDetails,snippet" if with_title else "contentDetails"
         params = {"part": part, "playlistId": uploads_playlist(channel_id), "maxResults": IDS_PER_CALL, "pageToken": page_token}
         reply = self.executor.execute("playlistItems.list", params, pool=Pool.HUNTING, reservation=reservation)
