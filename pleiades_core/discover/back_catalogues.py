@@ -25,8 +25,8 @@ from pleiades_core.youtube.api import IDS_PER_CALL
 
 _SQL = load_queries("back_catalogues")
 
-#: YouTube serves no more of an uploads list, whatever the channel has: the list of a larger channel says that it holds 20,000
-#: (issuetracker.google.com/issues/35171641, read 2026-11-25).
+#: YouTube serves no more of an uploads list, as users of the API report; the reference of playlistItems.list names no bound. A
+#: list that ends earlier or later is read to its end all the same.
 MOST_LISTED = 20_000
 #: Passes in a row that came no deeper than the one before: then the list is left.
 MOST_RESTARTS = 3

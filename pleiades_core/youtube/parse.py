@@ -44,7 +44,7 @@ _TITLE_CHARS = 1_000
 _DESCRIPTION_CHARS = 5_000
 _TAGS = 50
 _TAG_CHARS = 100
-#: YouTube's page tokens have 6 to some 200 characters. A token is kept in the database and sent back in an address.
+#: Of a page token, which is kept in the database and sent back in an address. Those in the API's reference have 6 characters.
 _TOKEN_CHARS = 1_000
 #: A reply that has none of so many ids is not believed. What is asked for was found or polled shortly before, and few of that
 #: are gone; a replica that lags, or a gateway that answers for YouTube, leaves out everything. Fewer may well be gone together:

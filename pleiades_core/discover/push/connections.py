@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-#: A hub's headers take 500 bytes.
+#: Many times what a hub or a proxy sends.
 _MOST_HEADER_BYTES = 64 * 1024
 
 
