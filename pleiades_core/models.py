@@ -137,6 +137,8 @@ class Page:
     next_page_token: str | None
     #: Rows of all pages, as the reply says. Of a search it is a guess; None where it does not say.
     total: int | None = None
+    #: The channel's title, where it was asked for and a row says it; else empty.
+    channel_title: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,4 +166,7 @@ class Rejected:
     """A row of a reply that could not be understood, and why. Good rows of the same reply are kept."""
 
     reason: str
+    #: The beginning of its text.
     row: str
+    #: Rows that this record stands for: more than one only in the last record of a reply, which counts the rows beyond a bound.
+    rows: int = 1

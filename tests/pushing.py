@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from pleiades_core.clock import Clock
 from pleiades_core.discover.push.callbacks import Callbacks, callbacks_of
+from pleiades_core.discover.push.connections import Limits
 from pleiades_core.discover.push.listening import listening
 from pleiades_core.models import ChannelId
 from pleiades_core.settings import DemoSettings, Settings
@@ -37,9 +38,9 @@ def settings_of(home: Path, **more: object) -> DemoSettings:
 
 
 @contextlib.contextmanager
-def running(database: Database, clock: Clock, settings: Settings) -> Iterator[str]:
+def running(database: Database, clock: Clock, settings: Settings, limits: Limits | None = None) -> Iterator[str]:
     """The receiver's address, for the length of a block."""
-    with listening(database, clock, settings) as listener:
+    with listening(database, clock, settings, limits=limits or Limits()) as listener:
         yield listener.base_url
 
 

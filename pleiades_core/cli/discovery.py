@@ -80,7 +80,8 @@ def roads(
             "followed": channels.followed, "uploads a day (estimate)": channels.uploads_a_day, "live push": channels.push_live,
             "feed read within a day, no push": channels.feeds_only, "neither: only checks and lists": channels.unanswered,
             "feeds failing": channels.feeds_failing, "with uploads that wait for a list": channels.waiting,
-            "pages of these": channels.waiting_pages,
+            "pages of these": channels.waiting_pages, "with past uploads that are not read yet": channels.back_catalogues,
+            "past uploads of these": channels.back_catalogue_uploads,
         },
     )  # fmt: skip
 

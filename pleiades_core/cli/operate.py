@@ -6,16 +6,18 @@ Does not belong here: what they do (pleiades_core/{discover,track,vault}), comma
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pleiades_core.cli.app import app, settings_of
 from pleiades_core.cli.arguments import day_of
 from pleiades_core.cli.output import JsonOption, plain, print_answer, print_facts, print_json, print_rows, stderr
+from pleiades_core.discover.back_catalogues import MOST_LISTED
+from pleiades_core.discover.manual import Added, AddedChannel, added_channels, outcome
 from pleiades_core.discover.manual import add as add_wanted
-from pleiades_core.discover.manual import outcome
 from pleiades_core.discover.sources.source import ROADS
 from pleiades_core.discover.wanted import meant_by_lines, meant_by_words
 from pleiades_core.errors import ApiError, NotFound, PleiadesError, QuotaExhausted, StorageError, UsageError
@@ -73,9 +75,12 @@ def add(
     context: typer.Context,
     what: Annotated[list[str] | None, typer.Argument(help="Video ids, addresses, channel ids, @handles.")] = None,
     file: Annotated[Path | None, typer.Option(help="A file with one on each line; - is standard input.")] = None,
+    newest: Annotated[
+        int | None, typer.Option(min=1, help="Of each channel, only so many of its newest uploads; all when left out.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Watch these videos and follow these channels, whatever age or quota would say. May be repeated."""
+    """Watch these videos; follow these channels and watch their uploads, whatever age or quota would say. May be repeated."""
     typed, read = meant_by_words(what or []), meant_by_lines(_lines(file))
     wanted, wrong = [*typed.wanted, *read.wanted], [*typed.wrong, *read.wrong]
     if not wanted:
@@ -85,7 +90,8 @@ def add(
     with open_installation(settings_of(context)) as pleiades:
         # First of all: it says whether there is room, and @handles cost a unit each.
         hunter = pleiades.hunter()
-        added = add_wanted(pleiades.database, pleiades.youtube(), pleiades.clock, wanted)
+        units = pleiades.settings.uploads_per_hunt
+        added = add_wanted(pleiades.database, pleiades.youtube(), pleiades.clock, wanted, newest=newest, units=units)
         # Where YouTube failed, what was added waits in the inbox for the next hunt.
         failed = added.stopped if not isinstance(added.stopped, QuotaExhausted) else None
         report = None
@@ -93,12 +99,13 @@ def add(
             report = None if failed else hunter.hunt(("manual",))
         except ApiError as error:
             failed = error
-        became = outcome(pleiades.database, added)
-    answer = {
-        "videos": len(added.videos), "channel_ids": list(added.channels), **plain(became),
-        "unknown": list(added.unknown), "not_understood": wrong, "not_asked": added.not_asked,
+        became, channels = outcome(pleiades.database, added), added_channels(pleiades.database, added)
+    facts = {
+        "videos": len(added.videos), **plain(became), "unknown": list(added.unknown), "not_understood": wrong,
+        "not_asked": added.not_asked,
     }  # fmt: skip
-    print_answer("added", answer, as_json=as_json)
+    _print_added(facts, channels, as_json=as_json)
+    _say_what_is_left(added, channels, newest)
     for line in wrong:
         stderr.print(line, markup=False)
     if added.stopped is not None:
@@ -113,11 +120,41 @@ def add(
         raise typer.Exit(UsageError.exit_code)
 
 
+def _print_added(facts: dict[str, Any], channels: Sequence[AddedChannel], *, as_json: bool) -> None:
+    if as_json:
+        print_json({**facts, "channels": channels})
+        return
+    # What did not happen needs no row.
+    print_facts("added", {name: value for name, value in facts.items() if name in {"videos", "watched"} or value})
+    if channels:
+        names = ("title", "channel_id", "uploads", "taken", "left_for_later")
+        print_rows("channels", names, [[getattr(one, name) for name in names] for one in channels])
+
+
+def _say_what_is_left(added: Added, channels: Sequence[AddedChannel], newest: int | None) -> None:
+    """Which uploads are not taken, and what becomes of them."""
+    if left := sum(one.left_for_later for one in channels):
+        why = added.left_because or "one command reads as much as one hunt may (PLEIADES_UPLOADS_PER_HUNT)"
+        stderr.print(
+            f"{left:,} uploads are left for later hunts, which read on by themselves: {why}", markup=False, soft_wrap=True
+        )
+    for one in channels:
+        if one.cut:
+            stderr.print(f"{one.channel_id}: the list of its uploads was left before its end; add it again", markup=False)
+        if newest is None and (one.uploads or 0) >= MOST_LISTED:
+            stderr.print(
+                f"{one.channel_id}: YouTube lists the newest {MOST_LISTED:,} uploads of a channel; search alone finds more",
+                markup=False, soft_wrap=True,
+            )  # fmt: skip
+
+
 def _lines(file: Path | None) -> list[str]:
     if file is None:
         return []
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise NotFound(f"there is no file {file}", cure="check its name; - is standard input") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read: {error}", cure="give a UTF-8 text with one video or channel a line") from None
     return text.splitlines()

@@ -13,12 +13,13 @@ import logging
 import random
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from pleiades_core.clock import Clock
 from pleiades_core.discover.pace import allowance
 from pleiades_core.discover.sources.archeology import archeology
+from pleiades_core.discover.sources.back_catalogue import back_catalogue, cost
 from pleiades_core.discover.sources.charts import A_CHART, charts
 from pleiades_core.discover.sources.feeds import feeds
 from pleiades_core.discover.sources.inbox import inbox
@@ -91,14 +92,21 @@ class Roads:
             left = 0 if alone else self._allowance(*share)
             yield "archeology", self._paid(*share, lambda units: dig(pages=units)) if alone else dig(pages=left)
         if "uploads" in only and settings.uploads_per_hunt:
-            follow = partial(uploads, database, self.youtube, now=now, parallel=parallel)
             most = settings.uploads_per_hunt
-            yield "uploads", self._paid(Bucket.GENERAL, Pool.HUNTING, lambda units: follow(units=min(units, most)))
+            yield "uploads", self._paid(Bucket.GENERAL, Pool.HUNTING, lambda units: self._uploads(min(units, most), now))
 
     def _paid(self, bucket: Bucket, pool: Pool, road: Callable[[int], Iterator[Find]]) -> Iterator[Find]:
         """A road with what it may spend now. Raises QuotaExhausted or KeyInvalid, with the reason, when that is nothing."""
         self.youtube.require(bucket, pool)
         yield from road(self._allowance(bucket, pool))
+
+    def _uploads(self, units: int, now: datetime) -> Iterator[Find]:
+        """What is new comes first, but where back catalogues wait, up to half of the units are kept for them."""
+        database, youtube, parallel = self.database, self.youtube, self.settings.parallel_calls
+        kept = min(units / 2, cost(database, now))
+        left = yield from uploads(database, youtube, now=now, units=units - kept, parallel=parallel)
+        if kept:
+            yield from back_catalogue(database, youtube, now=now, units=kept + left, parallel=parallel)
 
     def _allowance(self, bucket: Bucket, pool: Pool) -> int:
         left = self.youtube.units_left(bucket, pool)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from pleiades_core.discover.admission import Claim
 from pleiades_core.discover.capacity import Decision, decide, in_hourly, is_chosen, room
-from pleiades_core.discover.sources.source import Found
+from pleiades_core.discover.sources.source import ROADS, Found
 from pleiades_core.models import Bucket, Pool, VideoId
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
@@ -34,18 +34,16 @@ def left_out(
         return frozenset(), Decision(share=1.0, reason="")
     with database.transaction() as connection:
         counts = due_counts(connection, TIERS, now)
-        young = connection.execute(_SQL.young_since, {"since": now - timedelta(days=1)}).fetchone()
-    watched = {tier: count.watched for tier, count in counts.items()}
+        young = connection.execute(_SQL.young_since, {"since": now - timedelta(days=1), "named": ROADS["manual"]}).fetchone()
+    watched = Counter({tier: count.watched for tier, count in counts.items()})
     # Where every key for it was refused somebody will mend that, and what is left out now is left out for good.
     serving = ring.serving(Pool.TRACKING) or [name for name, pools in pools_of(ring.keys).items() if Pool.TRACKING in pools]
     units = sum(ring.ledger.limit(project, Bucket.STATS) for project in serving)
-    new = Counter(TIERS.tier(now - one.published_at, 0) for one, _ in found)
+    others = [one for one, _ in found if claimed.found_by[one.video_id] != "manual"]
+    # What a person added takes its room first, and is no part of what is sampled.
+    watched.update(TIERS.tier(now - one.published_at, 0) for one, _ in found if claimed.found_by[one.video_id] == "manual")
     decision = decide(
-        in_hourly(new), room(watched, units), settings.when_full,
+        in_hourly(Counter(TIERS.tier(now - one.published_at, 0) for one in others)), room(watched, units), settings.when_full,
         hourly=watched[TIERS.tier(timedelta(), 0)], a_day=float(young[0]) if young else None,
     )  # fmt: skip
-    out = (
-        one.video_id for one, _ in found
-        if claimed.found_by[one.video_id] != "manual" and not is_chosen(decode(one.video_id), decision.share)
-    )  # fmt: skip
-    return frozenset(out), decision
+    return frozenset(one.video_id for one in others if not is_chosen(decode(one.video_id), decision.share)), decision

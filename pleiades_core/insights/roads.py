@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib import resources
 from typing import NamedTuple
 
 from pleiades_core.discover.admission import waiting
+from pleiades_core.discover.back_catalogues import unread
 from pleiades_core.discover.channels import MOST_PAGES
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries, records
@@ -70,6 +71,9 @@ class ChannelsState:
     waiting_pages: int
     #: Estimate for all of them.
     uploads_a_day: float
+    #: Channels whose past uploads are being read, and how many of these uploads are not read yet.
+    back_catalogues: int = 0
+    back_catalogue_uploads: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +131,8 @@ def channels_state(database: Database, now: datetime) -> ChannelsState:
     with database.transaction() as connection:
         words = {"now": now, "most_pages": MOST_PAGES, "page": IDS_PER_CALL}
         (state,) = records(connection, ChannelsState, _SQL.channels, words)
-    return state
+        lists = unread(connection)
+    return replace(state, back_catalogues=len(lists), back_catalogue_uploads=sum(one.left for one in lists))
 
 
 def _yield(road: str, arm: str, parts: Sequence[_Row]) -> RoadYield:

@@ -84,9 +84,11 @@ def make_plan(
     base = forecast.by_day(forecast.units(old, parts), when.spans)
     # What is watched is polled with general units where stats units run out; what is new is not watched then, but for `admit`.
     falls_back = tracking if when_full == "admit" else base
+    channels = stands.discovery.channels
     backlog = Backlog(
-        list_pages=stands.discovery.channels.waiting_pages, campaign_pages=stands.discovery.campaign_pages,
-        details=stands.discovery.to_describe / IDS_PER_CALL,
+        list_pages=channels.waiting_pages + channels.back_catalogue_uploads / IDS_PER_CALL,
+        campaign_pages=stands.discovery.campaign_pages,
+        details=(stands.discovery.to_describe + channels.back_catalogue_uploads) / IDS_PER_CALL,
     )  # fmt: skip
     rows: list[PlanRow] = []
     starved: dict[tuple[str, bool], Starved] = {}

@@ -12,6 +12,7 @@ from pleiades_core.discover.admission import waiting
 from pleiades_core.discover.campaigns import PAGES_A_CELL, open_ones
 from pleiades_core.discover.campaigns import campaigns as known_campaigns
 from pleiades_core.discover.sources.charts import A_CHART
+from pleiades_core.discover.sources.source import ROADS
 from pleiades_core.discover.terms import usable
 from pleiades_core.insights.roads import channels_state
 from pleiades_core.models import Tier
@@ -56,6 +57,7 @@ class Survey:
 def survey(database: Database, settings: Settings, now: datetime, first: datetime) -> Survey:
     """Look at the watchlist, at what was found lately, and at what the roads have before them. `first`: the present hour."""
     words = {**TIERS.parameters(), "now": now, "first": first, "tick": TIERS.tick(Tier.HOURLY)}
+    words["named"] = ROADS["manual"]
     words["oldest_h"] = round(TIERS.daily_below / timedelta(hours=1)) + 1
     with database.transaction() as connection:
         began = connection.execute(_SQL.first_found).fetchone()

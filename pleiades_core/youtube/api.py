@@ -101,14 +101,13 @@ class YouTube:
         self._keep("search.list", rejected)
         return page
 
-    def uploads(self, channel_id: ChannelId, page_token: str | None = None, *, reservation: Reservation | None = None) -> Page:
-        """Up to 50 videos of a channel, newest first. One general unit. Raises ResourceMissing when the channel is gone."""
-        params = {
-            "part": "contentDetails",
-            "playlistId": uploads_playlist(channel_id),
-            "maxResults": IDS_PER_CALL,
-            "pageToken": page_token,
-        }
+    def uploads(
+        self, channel_id: ChannelId, page_token: str | None = None, *, with_title: bool = False,
+        reservation: Reservation | None = None,
+    ) -> Page:  # fmt: skip
+        """Up to 50 videos of a channel, newest first, and its title if wanted. One general unit. Raises ResourceMissing."""
+        part = "contentDetails,snippet" if with_title else "contentDetails"
+        params = {"part": part, "playlistId": uploads_playlist(channel_id), "maxResults": IDS_PER_CALL, "pageToken": page_token}
         reply = self.executor.execute("playlistItems.list", params, pool=Pool.HUNTING, reservation=reservation)
         page, rejected = parse.uploads_rows(reply, channel_id)
         self._keep("playlistItems.list", rejected)
@@ -263,7 +262,8 @@ class YouTube:
 
     def _keep(self, method: str, rejected: Sequence[Rejected]) -> None:
         if rejected:
-            log.warning("%d rows of %s were rejected, the first because: %s", len(rejected), method, rejected[0].reason)
+            what = sum(one.rows for one in rejected), method, rejected[0].reason
+            log.warning("%d rows of %s were rejected, the first because: %s", *what)
             self._quarantine(method, rejected)
 
 

@@ -26,6 +26,12 @@ from pleiades_core.youtube.wire import USER_AGENT, Line, Origin, Reply, tls_cont
 
 log = logging.getLogger(__name__)
 
+#: The largest reply that a method may send: parsed JSON takes up to 30 times its bytes of memory. 50 rows of videos.list with
+#: titles and descriptions as long as YouTube allows, each twice (`localized`), of characters that JSON writes with six, are
+#: 3.1 MB; such rows of playlistItems.list with snippets are 1.6 MB, 50 rows of any other method below 0.5 MB.
+_MOST_BYTES: Mapping[str, int] = {"videos.list": 4 * 1024 * 1024, "playlistItems.list": 2 * 1024 * 1024}
+_MOST_BYTES_OF_OTHERS = 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class _Request:
@@ -114,7 +120,8 @@ class Transport:
             target, _, query = target.partition("?")
             verb, body = "POST", query.encode("ascii")
             headers |= {"X-HTTP-Method-Override": request.verb, "Content-Type": "application/x-www-form-urlencoded"}
-        reply = caller.line.exchange(verb, target, headers, body)
+        most_bytes = _MOST_BYTES.get(method_name, _MOST_BYTES_OF_OTHERS)
+        reply = caller.line.exchange(verb, target, headers, body, most_bytes=most_bytes)
         if isinstance(reply, Reply) and secret.encode() in reply.body:
             # A server may echo the request; what it says is logged and quarantined, and must not hold the key.
             return Reply(status=reply.status, headers=reply.headers, body=reply.body.replace(secret.encode(), b"[key]"))

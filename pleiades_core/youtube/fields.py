@@ -1,11 +1,13 @@
 """Fields of a row, checked one at a time: parts, counts, instants, small numbers. Pure.
 
-Belongs here: what a good value is, and saying why a row is rejected. Does not belong here: which fields there are (parse.py).
+Belongs here: what a good value is, saying why a row is rejected, and how many rejected rows of a reply are kept. Does not
+belong here: which fields there are (parse.py, atom.py).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +15,10 @@ from pleiades_core.models import Rejected
 
 #: A rejected row is kept for a person to look at, not for replaying it.
 _REPR_CHARS = 500
+#: Rows of a reply that are looked at: ten times what any method sends. The rows beyond are counted.
+MOST_ROWS = 500
+#: Rejected rows of a reply that are kept; the rest is counted. A person learns from the first ones.
+MOST_REJECTED = 50
 #: Counts are uint64 in the API and bigint in our tables.
 _LARGEST_COUNT = 2**63 - 1
 
@@ -63,5 +69,36 @@ def part_of(row: dict[str, Any], name: str) -> dict[str, Any]:
 
 def rejected(reason: str, row: object) -> Rejected:
     """A row for the quarantine, shortened."""
-    # `repr` also spells out NUL and lone surrogates, so the text can be stored.
-    return Rejected(reason=reason, row=repr(row)[:_REPR_CHARS].encode("utf-8", "replace").decode())
+    try:
+        # `repr` also spells out NUL and lone surrogates, so the text can be stored.
+        text = repr(row)[:_REPR_CHARS]
+    except RecursionError:
+        text = "(nested too deep to be written out)"
+    return Rejected(reason=reason, row=text.encode("utf-8", "replace").decode())
+
+
+class RejectedRows:
+    """The rejected rows of one reply: the first `MOST_REJECTED`, and how many more there are.
+
+    Without the bound a hostile reply of 8 MB became 4 million records.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[Rejected] = []
+        self._more = 0
+
+    def reject(self, record: Callable[[], Rejected]) -> None:
+        """Keep the record of one row, or count the row. `record` is called only if it is kept."""
+        if len(self._kept) < MOST_REJECTED:
+            self._kept.append(record())
+        else:
+            self._more += 1
+
+    def pass_over(self, rows: int) -> None:
+        """Count rows that were not looked at."""
+        self._more += rows
+
+    def records(self) -> tuple[Rejected, ...]:
+        """The records; where there are more rows than are kept, the last record stands for all of these."""
+        more = Rejected(reason=f"and {self._more:,} more rows, which are not kept", row="", rows=self._more)
+        return (*self._kept, more) if self._more else tuple(self._kept)

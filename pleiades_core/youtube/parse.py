@@ -5,25 +5,38 @@ what a refusal means (refusals.py), sending, quota, what to do about a rejected 
 use of those two is re-exported.
 
 A reply of 50 rows with one bad one yields 49 records and one `Rejected`. Nothing behind this door has to think of
-hostile text.
+hostile text, or of a reply with more rows than any method sends: what is looked at and kept of a reply is bounded (fields.py).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from pleiades_core.errors import BadReply, EmptyReply
 from pleiades_core.models import Candidate, ChannelId, Counts, Page, Rejected, VideoDetails, VideoId
 from pleiades_core.videoid import is_channel_id, is_video_id
-from pleiades_core.youtube.fields import BadRowError, count_of, instant_of, part_of, rejected, small_number
+from pleiades_core.youtube.fields import (
+    MOST_REJECTED,
+    MOST_ROWS,
+    BadRowError,
+    RejectedRows,
+    count_of,
+    instant_of,
+    part_of,
+    rejected,
+    small_number,
+)
 from pleiades_core.youtube.plain import clean, duration_seconds, parse_object
 from pleiades_core.youtube.refusals import parse_error
 
 __all__ = [
-    "ChannelDetails", "ChartPage", "channels", "chart_rows", "clean", "duration_seconds", "parse_error", "parse_object",
-    "require_list", "require_some", "search_rows", "stats", "unreadable", "uploads_rows", "video_details",
+    "MOST_REJECTED", "MOST_ROWS", "ChannelDetails", "ChartPage", "channels", "chart_rows", "clean", "duration_seconds",
+    "parse_error", "parse_object", "require_list", "require_some", "search_rows", "stats", "unreadable", "uploads_rows",
+    "video_details",
 ]  # fmt: skip
 
 #: Characters kept. YouTube's own bounds are 100 for a title and 5,000 bytes for a description; ours are for hostile replies.
@@ -31,6 +44,8 @@ _TITLE_CHARS = 1_000
 _DESCRIPTION_CHARS = 5_000
 _TAGS = 50
 _TAG_CHARS = 100
+#: Of a page token, which is kept in the database and sent back in an address. Those in the API's reference have 6 characters.
+_TOKEN_CHARS = 1_000
 #: A reply that has none of so many ids is not believed. What is asked for was found or polled shortly before, and few of that
 #: are gone; a replica that lags, or a gateway that answers for YouTube, leaves out everything. Fewer may well be gone together:
 #: what was absent before is asked for together.
@@ -83,7 +98,8 @@ def uploads_rows(reply: dict[str, Any], channel_id: ChannelId | None = None) -> 
         # The snippet's publishedAt is when the row was added to the playlist.
         return _candidate(video_id, owner, details.get("videoPublishedAt"))
 
-    return _page(reply, candidate)
+    page, bad = _page(reply, candidate)
+    return replace(page, channel_title=_owner_title(reply)), bad
 
 
 def video_details(reply: dict[str, Any], asked: Sequence[VideoId]) -> tuple[tuple[VideoDetails, ...], tuple[Rejected, ...]]:
@@ -93,7 +109,7 @@ def video_details(reply: dict[str, Any], asked: Sequence[VideoId]) -> tuple[tupl
 
 def chart_rows(reply: dict[str, Any]) -> tuple[ChartPage, tuple[Rejected, ...]]:
     """A page of `videos.list` with a chart, each video at most once, and the rows that are no videos."""
-    rows = _items(reply, [])
+    rows = _items(reply, RejectedRows())
     named = dict.fromkeys(VideoId(row["id"]) for row in rows if is_video_id(row.get("id")))
     good, bad = video_details(reply, tuple(named))
     return ChartPage(details=good, next_page_token=_token(reply)), bad
@@ -105,26 +121,31 @@ def stats(reply: dict[str, Any], asked: Sequence[VideoId]) -> tuple[tuple[Counts
 
 
 def unreadable(reply: dict[str, Any], asked: Sequence[VideoId], read: Sequence[Counts | VideoDetails]) -> frozenset[VideoId]:
-    """Videos that the reply does hold, in rows of which nothing could be made: not missing, and not to be counted as such."""
-    there = {str(row.get("id")) for row in _items(reply, [])}
-    return frozenset(asked) & there - {counts.video_id for counts in read}
+    """Videos that the reply does hold, in rows of which nothing could be made: not missing, and not to be counted as such.
+
+    So are all that were not found in a reply of which only the first `MOST_ROWS` rows were looked at.
+    """
+    unread = frozenset(asked) - {counts.video_id for counts in read}
+    if len(require_list(reply)) > MOST_ROWS:
+        return unread
+    return unread & {str(row.get("id")) for row in _items(reply, RejectedRows()) if isinstance(row.get("id"), str)}
 
 
 def channels(reply: dict[str, Any]) -> tuple[tuple[ChannelDetails, ...], tuple[Rejected, ...]]:
     """The channels of a `channels.list` reply with part statistics, each at most once."""
     good: dict[ChannelId, ChannelDetails] = {}
-    bad: list[Rejected] = []
+    bad = RejectedRows()
     for row in _items(reply, bad):
         try:
             channel_id = _channel_id(row.get("id"))
             if channel_id in good:
-                bad.append(rejected("id came before", row))
+                bad.reject(partial(rejected, "id came before", row))
                 continue
             videos = count_of(part_of(row, "statistics"), "videoCount")
             good[channel_id] = ChannelDetails(channel_id=channel_id, videos=videos)
         except BadRowError as error:
-            bad.append(rejected(str(error), row))
-    return tuple(good.values()), tuple(bad)
+            bad.reject(partial(rejected, str(error), row))
+    return tuple(good.values()), bad.records()
 
 
 def require_list(reply: dict[str, Any]) -> list[Any]:
@@ -147,13 +168,15 @@ def require_some(method: str, asked: Collection[str], there: Collection[str]) ->
         raise error
 
 
-def _items(reply: dict[str, Any], bad: list[Rejected]) -> Iterator[dict[str, Any]]:
-    """The rows that are objects."""
-    for row in require_list(reply):
+def _items(reply: dict[str, Any], bad: RejectedRows) -> Iterator[dict[str, Any]]:
+    """The rows that are objects, of as many as are looked at."""
+    rows = require_list(reply)
+    for row in itertools.islice(rows, MOST_ROWS):
         if isinstance(row, dict):
             yield row
         else:
-            bad.append(rejected("row is not an object", row))
+            bad.reject(partial(rejected, "row is not an object", row))
+    bad.pass_over(max(0, len(rows) - MOST_ROWS))
 
 
 def _of_asked(
@@ -162,33 +185,42 @@ def _of_asked(
     """Records of videos that were asked for, each from the first of its rows that is good."""
     waiting = set(asked)
     good: list[Record] = []
-    bad: list[Rejected] = []
+    bad = RejectedRows()
     for row in _items(reply, bad):
         video_id = row.get("id")
         if not isinstance(video_id, str) or video_id not in waiting:
-            bad.append(rejected("id was not asked for, or came before", row))
+            bad.reject(partial(rejected, "id was not asked for, or came before", row))
             continue
         try:
             good.append(make(VideoId(video_id), row))
         except BadRowError as error:
-            bad.append(rejected(str(error), row))
+            bad.reject(partial(rejected, str(error), row))
         else:
             waiting.remove(VideoId(video_id))
-    return tuple(good), tuple(bad)
+    return tuple(good), bad.records()
 
 
 def _page(reply: dict[str, Any], candidate: Any) -> tuple[Page, tuple[Rejected, ...]]:
     good: dict[VideoId, Candidate] = {}
-    bad: list[Rejected] = []
+    bad = RejectedRows()
     for row in _items(reply, bad):
         try:
             found: Candidate = candidate(row)
         except BadRowError as error:
-            bad.append(rejected(str(error), row))
+            bad.reject(partial(rejected, str(error), row))
         else:
             # Search does repeat a video now and then; that is no defect of the row.
             good.setdefault(found.video_id, found)
-    return Page(candidates=tuple(good.values()), next_page_token=_token(reply), total=_total(reply)), tuple(bad)
+    return Page(candidates=tuple(good.values()), next_page_token=_token(reply), total=_total(reply)), bad.records()
+
+
+def _owner_title(reply: dict[str, Any]) -> str:
+    """The title of the channel whose uploads these are, from the first row that says it."""
+    for row in _items(reply, RejectedRows()):
+        snippet = row.get("snippet")
+        if isinstance(snippet, dict) and (title := clean(snippet.get("videoOwnerChannelTitle"), _TITLE_CHARS)):
+            return title
+    return ""
 
 
 def _total(reply: dict[str, Any]) -> int | None:
@@ -200,7 +232,8 @@ def _total(reply: dict[str, Any]) -> int | None:
 
 def _token(reply: dict[str, Any]) -> str | None:
     token = reply.get("nextPageToken")
-    return token if isinstance(token, str) and token.isascii() and token.isprintable() and token else None
+    good = isinstance(token, str) and token.isascii() and token.isprintable() and 0 < len(token) <= _TOKEN_CHARS
+    return token if good else None
 
 
 def _candidate(video_id: object, channel_id: object, published_at: object) -> Candidate:

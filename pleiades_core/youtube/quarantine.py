@@ -17,7 +17,7 @@ from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.youtube.plain import clean
 
-#: Rows kept in the table.
+#: Rows kept in the table. With the bounds on their texts they take 3 MB at most, whatever is sent.
 _ROWS = 1_000
 _REASON_CHARS = 200
 _ROW_CHARS = 500
@@ -33,14 +33,17 @@ def quarantine_table(database: Database, clock: Clock) -> Quarantine:
     """A quarantine in the table of that name, which keeps the newest rows and never makes a good call fail."""
 
     def keep(source: str, rejected: Sequence[Rejected]) -> None:
-        now = clock.now()
-        rows = [(now, source, clean(row.reason, _REASON_CHARS), clean(row.row, _ROW_CHARS)) for row in rejected]
+        newest = rejected[-_ROWS:]
+        words = {
+            "now": clock.now(), "source": source, "reasons": [clean(one.reason, _REASON_CHARS) for one in newest],
+            "contents": [clean(one.row, _ROW_CHARS) for one in newest], "rows": [one.rows for one in newest],
+        }  # fmt: skip
         try:
             with database.transaction() as connection:
-                with connection.cursor() as cursor:
-                    cursor.executemany(_SQL.keep, rows)
+                connection.execute(_SQL.one_writer)
+                connection.execute(_SQL.keep, words)
                 connection.execute(_SQL.bound, {"keep": _ROWS})
         except (psycopg.Error, StorageError) as error:
-            log.warning("%d rejected rows of %s could not be kept: %s", len(rows), source, type(error).__name__)
+            log.warning("%d rejected rows of %s could not be kept: %s", len(newest), source, type(error).__name__)
 
     return keep

@@ -143,12 +143,16 @@ class Line:
         self._connection.close()
         self._guard = None
 
-    def exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Reply | ApiError:
+    def exchange(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, *, most_bytes: int | None = None
+    ) -> Reply | ApiError:
         """Send one request once and read the whole answer, all within the deadline.
 
-        `target` is path and query. Errors are returned, not raised: a traceback would hold this frame, whose headers hold
-        the key. BackendError: no (whole) answer. BadReply: an answer that is no HTTP, too large or wrongly compressed. Where
-        no connection came about, TLS included, the error says that nothing was `sent`.
+        `target` is path and query. `most_bytes` bounds this answer's body further than the connection's own bound.
+
+        Errors are returned, not raised: a traceback would hold this frame, whose headers hold the key. BackendError: no (whole)
+        answer. BadReply: an answer that is no HTTP, too large or wrongly compressed. Where no connection came about, TLS
+        included, the error says that nothing was `sent`.
         """
         deadline = time.monotonic() + self._deadline_s
         failure: ApiError
@@ -158,7 +162,8 @@ class Line:
             self._connect(deadline)
             connected = True
             self._connection.request(method, target, body=body, headers=dict(headers))
-            reply = self._read(self._connection.getresponse())
+            most = self._max_body_bytes if most_bytes is None else min(most_bytes, self._max_body_bytes)
+            reply = _read(self._connection.getresponse(), most)
         except TimeoutError:
             failure = BackendError(f"no whole answer within {self._deadline_s:g} s", cure=cure)
         except ssl.SSLCertVerificationError as error:
@@ -209,30 +214,32 @@ class Line:
                 failure = error
         raise failure
 
-    def _read(self, response: http.client.HTTPResponse) -> Reply:
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        content = self._content(response)
-        coding = headers.get("content-encoding", "identity").strip().lower()
-        if coding == "gzip":
-            content = gunzip(content, self._max_body_bytes)
-        elif coding != "identity":
-            raise BadReply("the reply is compressed in a way that was not offered", status=response.status)
-        return Reply(status=response.status, headers=headers, body=content)
 
-    def _content(self, response: http.client.HTTPResponse) -> bytes:
-        if response.length is not None:
-            if response.length > self._max_body_bytes:
-                raise ReplyTooLarge(f"the reply is larger than {self._max_body_bytes} bytes", status=response.status)
-            # With a known length `read()` raises IncompleteRead for a cut-off body; `read(n)` would not.
-            return response.read()
-        parts: list[bytes] = []
-        size = 0
-        while part := response.read(_CHUNK_BYTES):
-            parts.append(part)
-            size += len(part)
-            if size > self._max_body_bytes:
-                raise ReplyTooLarge(f"the reply is larger than {self._max_body_bytes} bytes", status=response.status)
-        return b"".join(parts)
+def _read(response: http.client.HTTPResponse, most_bytes: int) -> Reply:
+    headers = {name.lower(): value for name, value in response.getheaders()}
+    content = _content(response, most_bytes)
+    coding = headers.get("content-encoding", "identity").strip().lower()
+    if coding == "gzip":
+        content = gunzip(content, most_bytes)
+    elif coding != "identity":
+        raise BadReply("the reply is compressed in a way that was not offered", status=response.status)
+    return Reply(status=response.status, headers=headers, body=content)
+
+
+def _content(response: http.client.HTTPResponse, most_bytes: int) -> bytes:
+    if response.length is not None:
+        if response.length > most_bytes:
+            raise ReplyTooLarge(f"the reply is larger than {most_bytes} bytes", status=response.status)
+        # With a known length `read()` raises IncompleteRead for a cut-off body; `read(n)` would not.
+        return response.read()
+    parts: list[bytes] = []
+    size = 0
+    while part := response.read(_CHUNK_BYTES):
+        parts.append(part)
+        size += len(part)
+        if size > most_bytes:
+            raise ReplyTooLarge(f"the reply is larger than {most_bytes} bytes", status=response.status)
+    return b"".join(parts)
 
 
 def _stale(sock: socket.socket) -> bool:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,11 +26,13 @@ from pleiades_core.errors import (
     KeyInvalid,
     QuotaExhausted,
     RateLimited,
+    ReplyTooLarge,
     ResourceMissing,
 )
 from pleiades_core.models import Bucket, ChannelId, Pool, Rejected, VideoId
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
+from pleiades_core.videoid import encode
 from pleiades_core.youtube.api import YouTube, open_youtube, quarantine_table
 from pleiades_core.youtube.client import Transport
 from pleiades_core.youtube.executor import HydraExecutor
@@ -447,9 +449,82 @@ def test_the_quarantine_keeps_the_newest_rows(database: Database, clock: ManualC
     with database.transaction() as connection:
         count, oldest = connection.execute("select count(*), min(noticed_at) from quarantine").fetchone() or (0, None)
         row = connection.execute("select reason, content from quarantine order by noticed_at desc").fetchone()
-    assert 1_000 <= count <= 1_050
+    assert count == 1_000
     assert oldest is not None
     assert row == ("r\ufffd", "29\ufffd")
+
+
+def test_the_quarantine_holds_its_bound_for_one_reply_too(database: Database, clock: ManualClock) -> None:
+    """All rows of a reply have one instant: dropping what is older dropped none of them, and 100,000 stayed."""
+    keep = quarantine_table(database, clock)
+    keep("videos.list", [Rejected(reason=str(number), row="x") for number in range(5_000)])
+    keep("videos.list", [Rejected(reason="last", row="x" * 9_000), Rejected(reason="and more", row="", rows=99_950)])
+    with database.transaction() as connection:
+        kept = connection.execute("select reason, rows, length(content) from quarantine order by entry").fetchall()
+    assert len(kept) == 1_000
+    assert kept[-3:] == [("4999", 1, 1), ("last", 1, 500), ("and more", 99_950, 0)]
+
+
+def test_writers_of_the_quarantine_hold_its_bound_together(database: Database, clock: ManualClock) -> None:
+    keep = quarantine_table(database, clock)
+    together = threading.Barrier(4)
+
+    def write(number: int) -> None:
+        for _ in range(10):
+            together.wait()
+            keep(f"writer {number}", [Rejected(reason="r", row="x")] * 60)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with database.transaction() as connection:
+        assert connection.execute("select count(*) from quarantine").fetchone() == (1_000,)
+
+
+#: What each method is asked for, and the largest reply that it may honestly send.
+QUESTIONS: dict[str, Callable[[YouTube], object]] = {
+    "search.list": lambda youtube: youtube.search("x"),
+    "playlistItems.list": lambda youtube: youtube.uploads(CHANNEL),
+    "videos.list": lambda youtube: youtube.videos([A]),
+    "channels.list": lambda youtube: youtube.channels([CHANNEL]),
+    "videos.batchGetStats": lambda youtube: youtube.stats([A]),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)
+def test_millions_of_rows_are_refused_before_they_are_parsed(
+    question: Callable[[YouTube], object], database: Database, clock: ManualClock
+) -> None:
+    """8 MB of zeros, each one byte, are 4 million rows; 50 of any method are 2 MB at most."""
+    body = b'{"kind":"youtube#x","items":[' + b"0," * 4_000_000 + b"0]}"
+    with rigged(database, clock, reply(200, body)) as rig:
+        with pytest.raises(ReplyTooLarge):
+            question(rig.youtube)
+        assert rig.kept == []
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)
+def test_as_many_rows_as_a_reply_may_hold_are_counted_and_not_kept(
+    question: Callable[[YouTube], object], database: Database, clock: ManualClock
+) -> None:
+    body = b'{"kind":"youtube#x","items":[' + b"0," * 400_000 + b"0]}"
+    with rigged(database, clock, reply(200, body)) as rig:
+        question(rig.youtube)
+        ((_, rejected),) = rig.kept
+        assert sum(one.rows for one in rejected) == 400_001
+        assert len(rejected) <= 51
+
+
+def test_the_largest_honest_reply_is_read(database: Database, clock: ManualClock) -> None:
+    """Descriptions, twice each, and titles as long as YouTube allows, of characters that JSON writes with six."""
+    text, ids = "\x01" * 5_000, [VideoId(encode(number)) for number in range(50)]
+    snippet = {"channelId": CHANNEL, "title": text[:100], "description": text, "publishedAt": "2026-02-01T10:00:00Z"}
+    localized = {"title": text[:100], "description": text}
+    rows = [{"id": one, "snippet": {**snippet, "localized": localized}, "statistics": {}} for one in ids]
+    with rigged(database, clock, json_reply({"kind": "youtube#x", "items": rows})) as rig:
+        assert len(rig.youtube.videos(ids)[0]) == 50
 
 
 def test_a_quarantine_out_of_order_does_not_fail_the_call(

@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from commands import Commands, serving
 
+from pleiades_core.storage.migrate import migrations
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -101,7 +103,7 @@ def test_a_malformed_database_url_is_a_matter_of_configuration(run: Run, monkeyp
 def test_the_first_init_db_says_what_it_applied_and_the_second_that_nothing_was_left(run: Run) -> None:
     first, second = (run("init-db", "--json") for _ in range(2))
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
-    assert json.loads(first.stdout)["applied"] == ["0001 base", "0002 discovery", "0003 patience", "0004 identity"]
+    assert json.loads(first.stdout)["applied"] == [f"{step.version:04} {step.title}" for step in migrations()]
     assert json.loads(second.stdout)["applied"] == []
 
 

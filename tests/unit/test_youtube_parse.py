@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import pytest
+from replies import KINDS, Kind
 
 from pleiades_core.errors import BadReply
 from pleiades_core.models import Candidate, ChannelId, Counts, VideoId
@@ -233,3 +235,50 @@ def test_a_chart_page_names_its_own_videos() -> None:
     assert [one.video_id for one in page.details] == [A, B]
     assert page.next_page_token == "CAoQAA"  # noqa: S105
     assert len(rejected) == 3
+
+
+class Counted(list[Any]):
+    """Rows that count how many of them were looked at."""
+
+    looked_at = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for row in super().__iter__():
+            self.looked_at += 1
+            yield row
+
+
+@pytest.mark.parametrize("row", [0, {"id": "x"}, {"id": {"videoId": A}}])
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_reply_of_many_bad_rows_costs_bounded_work_and_memory(kind: Kind, row: object) -> None:
+    """4 million zeros took minutes and 763 MB: every one became a record of its own."""
+    rows = Counted([row] * 100_000)
+    good, bad = kind.read({"kind": "youtube#x", "items": rows}, [A])
+    assert not good
+    assert sum(one.rows for one in bad) == 100_000
+    assert len(bad) <= parse.MOST_REJECTED + 1
+    # The rows of a chart are looked at twice: for their ids first.
+    assert rows.looked_at <= 2 * (parse.MOST_ROWS + 1)
+
+
+def test_what_may_stand_behind_the_rows_that_are_looked_at_is_not_missing() -> None:
+    """A video is missing only if the whole reply was read."""
+    reply = listing(*[0] * parse.MOST_ROWS, counted(A, viewCount="7"))
+    counts, bad = parse.stats(reply, [A, B])
+    assert counts == ()
+    assert sum(one.rows for one in bad) == parse.MOST_ROWS + 1
+    assert parse.unreadable(reply, [A, B], counts) == {A, B}
+
+
+def test_a_row_nested_too_deep_to_be_written_out_is_rejected_like_another() -> None:
+    row = b"[" * 1_000 + b"]" * 1_000
+    body = orjson.dumps(listing("DEEP", {"id": "DEEP"}, counted(A, viewCount="7"))).replace(b'"DEEP"', row)
+    counts, bad = parse.stats(parse.parse_object(body), [A])
+    assert [one.views for one in counts] == [7]
+    assert len(bad) == 2
+
+
+@pytest.mark.parametrize("token", ["x" * 5_000, "", "a b\x00", 7])
+def test_a_page_token_that_is_none_is_none(token: object) -> None:
+    """It is kept in the database and sent back: a hostile one must not be a megabyte long."""
+    assert parse.search_rows(listing(nextPageToken=token))[0].next_page_token is None

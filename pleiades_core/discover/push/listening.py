@@ -1,6 +1,7 @@
 """The receiver on a socket: a thread that serves it for the length of a block.
 
-Belongs here: sockets and threads. Does not belong here: what is answered (receiver.py), renewing leases (subscriptions.py).
+Belongs here: sockets and threads. Does not belong here: how long a connection may take (connections.py), what is answered
+(receiver.py), renewing leases (subscriptions.py).
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ import uvicorn
 
 from pleiades_core.clock import Clock
 from pleiades_core.discover.push.callbacks import callbacks_of
+from pleiades_core.discover.push.connections import Limits, protocol_of
 from pleiades_core.discover.push.notices import NoticeWriter
 from pleiades_core.discover.push.receiver import Receiver
 from pleiades_core.errors import ConfigurationError
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
 
-#: Calls in flight; more are answered 503 without being looked at.
-_MOST_AT_ONCE = 1_000
 #: Longer than a notice waits for the database, so that stopping loses no answer.
 _GRACE_S = 10
+_LIMITS = Limits()
 
 
 class Listener:
@@ -40,7 +41,9 @@ class Listener:
 
 
 @contextlib.contextmanager
-def listening(database: Database, clock: Clock, settings: Settings, *, inbox: NoticeWriter | None = None) -> Iterator[Listener]:
+def listening(
+    database: Database, clock: Clock, settings: Settings, *, inbox: NoticeWriter | None = None, limits: Limits = _LIMITS
+) -> Iterator[Listener]:
     """Serve the receiver at `push_host`:`push_port` (0: any free one) for the length of a block.
 
     Raises ConfigurationError when push is not set up or the port is taken. At the end, calls in flight get their answer.
@@ -51,15 +54,15 @@ def listening(database: Database, clock: Clock, settings: Settings, *, inbox: No
         server = uvicorn.Server(
             uvicorn.Config(
                 receiver,
-                http="httptools",
+                http=protocol_of(limits),
                 loop="uvloop",
                 ws="none",
                 lifespan="off",
                 access_log=False,
                 log_config=None,
-                limit_concurrency=_MOST_AT_ONCE,
-                # Longer than the 60 s that proxies keep idle connections: they must be the ones to close them.
-                timeout_keep_alive=75,
+                # Reached only where every connection within the limits waits for its answer: more are answered 503.
+                limit_concurrency=limits.connections + 1,
+                timeout_keep_alive=limits.idle_s,
                 timeout_graceful_shutdown=_GRACE_S,
                 server_header=False,
                 date_header=False,

@@ -6,7 +6,8 @@ moved. Does not belong here: what a count says (counts.py), which lists are wort
 
 A list costs as much as checking 50 channels, so no channel is listed whose count stands still. Where units are short the
 richest lists come first; what is not listed adds up, until it is worth a unit. A reply that is less than the count promised is
-no reading: what moved stays, and is asked for again, a few times and ever later.
+no reading: what moved stays, and is asked for again, a few times and ever later. More new uploads than one question shows are
+read on like a back catalogue (back_catalogue.py).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import TypeVar
 
 import psycopg
 
+from pleiades_core.discover.back_catalogues import BackCatalogue, begin
 from pleiades_core.discover.channels import ToList, affordable, uploads_a_day
 from pleiades_core.discover.sources.counts import FIRST_LIST, WITNESSES, Due, Row, check, note_checks, note_unchecked, portions
 from pleiades_core.discover.sources.source import Acknowledge, Fault, Find, fault_of
@@ -59,8 +61,10 @@ _LOT = 50
 _Asked = TypeVar("_Asked")
 
 
-def uploads(database: Database, youtube: YouTube, *, now: datetime, units: int, parallel: int) -> Iterator[Find]:
-    """Check and list channels for up to `units` general units, those of describing what is found included.
+def uploads(
+    database: Database, youtube: YouTube, *, now: datetime, units: float, parallel: int
+) -> Generator[Find, None, float]:
+    """Check and list channels for up to `units` general units, those of describing included; returns the units that are left.
 
     First the checks that keep the sweep going, then the lists that they and older ones call for; what is left goes into further
     checks and their lists. Questions are asked in lots of 50 units, so that the hunter can settle what they brought before the
@@ -85,6 +89,7 @@ def uploads(database: Database, youtube: YouTube, *, now: datetime, units: int, 
         left -= yield from asking.list(left)
     if (outage := asking.outage) is not None:
         raise outage
+    return left
 
 
 class _Asking:
@@ -213,7 +218,7 @@ def _list(
 ) -> tuple[Find, ApiError | None]:
     """What a list shows, and what kept it from showing all. Raises what came instead of it."""
     try:
-        shown, failure = _pages(youtube, reservation, wanted)
+        shown, failure, token = _pages(youtube, reservation, wanted)
     except ApiError as error:
         if fault_of(error) is Fault.OUTAGE:
             failed.append((wanted, error))
@@ -222,7 +227,11 @@ def _list(
     if fault is None or (fault is Fault.QUESTION and not shown):
         # Where it is refused altogether the channel is gone, or hides its uploads: it waits until its count moves again.
         rate = uploads_a_day((one.published_at for one in shown), IDS_PER_CALL, now)
-        noting: Acknowledge = partial(_note_list, {"channel": wanted.channel, "rate": rate})
+        rest = BackCatalogue(
+            channel_id=wanted.channel_id, source="uploads", wanted=wanted.moved, read=len(shown), passed=len(shown),
+            page_token=token, token_at=now,
+        )  # fmt: skip
+        noting: Acknowledge = partial(_note_list, {"channel": wanted.channel, "rate": rate}, rest if token else None)
     elif fault is Fault.ACCESS:
         # What came is paid for; the rest is asked for when there is quota again.
         noting = _nothing
@@ -231,7 +240,10 @@ def _list(
     return Find(road="uploads", candidates=shown, error=str(failure or ""), acknowledge=noting), failure
 
 
-def _pages(youtube: YouTube, reservation: Reservation | None, wanted: ToList) -> tuple[tuple[Candidate, ...], ApiError | None]:
+def _pages(
+    youtube: YouTube, reservation: Reservation | None, wanted: ToList
+) -> tuple[tuple[Candidate, ...], ApiError | None, str | None]:
+    """What the pages show, what kept them from showing all, and the token of the page where more of what is new begins."""
     shown: dict[VideoId, Candidate] = {}
     token, pages, anew = None, wanted.pages, False
     while pages:
@@ -245,16 +257,18 @@ def _pages(youtube: YouTube, reservation: Reservation | None, wanted: ToList) ->
             if not shown and fault_of(error) is not Fault.QUESTION:
                 raise
             log.info("uploads of %s: %s", wanted.channel_id, error)
-            return tuple(shown.values()), error
+            return tuple(shown.values()), error, None
         shown |= {one.video_id: one for one in page.candidates}
         token = page.next_page_token
         pages = pages - 1 if token else 0
     empty = None if shown else EmptyReply(f"the uploads list is empty, and {wanted.moved} were expected")
-    return tuple(shown.values()), empty
+    return tuple(shown.values()), empty, token if shown and len(shown) < wanted.moved else None
 
 
-def _note_list(words: dict[str, object], connection: psycopg.Connection, now: datetime) -> None:
+def _note_list(words: dict[str, object], rest: BackCatalogue | None, connection: psycopg.Connection, now: datetime) -> None:
     connection.execute(_SQL.note_list, {**words, "now": now})
+    if rest is not None:
+        begin(connection, rest, now)
 
 
 def _note_list_failure(channel: int, connection: psycopg.Connection, now: datetime, *, answered: bool) -> None:

@@ -98,7 +98,7 @@ update channels c set videos = c.videos + later, moved = greatest(0, c.moved - e
 from counted where c.channel = counted.channel and later + earlier > 0
 
 -- follow: a channel that a person named is never forgotten. Its newest uploads were read a moment ago, with their number in all:
--- what of its count they do not show is its past, unless it was announced since the channel was last checked
+-- what of its count they do not show is its past (table back_catalogues), unless it was announced since the channel was last checked
 insert into channels as c (channel_id, videos, checked_at, listed_at, uploads_a_day, pinned)
 values (%(channel_id)s, %(total)s, case when %(total)s::int is not null then %(now)s::timestamptz end, %(now)s,
         coalesce(%(rate)s, 0.5), true)
@@ -107,9 +107,6 @@ set moved = greatest(0, c.moved + greatest(0, coalesce(excluded.videos - c.video
     videos = coalesce(excluded.videos, c.videos), checked_at = coalesce(excluded.checked_at, c.checked_at),
     listed_at = excluded.listed_at, uploads_a_day = coalesce(%(rate)s, c.uploads_a_day), list_failures = 0,
     check_failed_at = null, check_failures = 0, pinned = true
-
--- named_and_read: channels that a person named and whose uploads were read
-select channel_id from channels where pinned and listed_at is not null
 
 -- forget_channels: those that upload least, beyond what is followed; those that a person named stay, and count
 delete from channels where channel in (

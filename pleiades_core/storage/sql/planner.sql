@@ -18,11 +18,12 @@ select least(greatest(floor(extract(epoch from %(now)s - published_at) / 3600), 
     count(*)
 from age group by 1, 2, 3, 4, 5
 
--- found: what came through the door since an instant, by its age when it did: described, and of these watched
+-- found: what came through the door since an instant, by its age when it did: described, and of these watched. Not what a person named:
+-- a back catalogue is no daily find
 select least(greatest(floor(extract(epoch from v.claimed_at - v.published_at) / 3600), 0), %(oldest_h)s)::int as age_h,
     count(*), count(w.vid)
 from videos v left join watchlist w using (vid)
-where v.state = 1 and v.claimed_at > %(since)s
+where v.state = 1 and v.claimed_at > %(since)s and v.roads & %(named)s = 0
 group by 1
 
 -- first_found: when the first video that is still here was

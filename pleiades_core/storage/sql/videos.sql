@@ -62,8 +62,10 @@ where v.id8 = given.id8 and v.roads | given.bits <> v.roads
 update videos set retry_at = null, absences = 1
 where id8 = any(%(id8s)s) and state = 0 and absences > 0 and retry_at > %(now)s and claimed_at <= %(now)s - interval '30 minutes'
 
--- young_since: videos that were admitted since an instant and were less than a day old then
-select count(*) from videos where state = 1 and claimed_at > %(since)s and published_at > claimed_at - interval '1 day'
+-- young_since: videos that were admitted since an instant and were less than a day old then, but for those that a person named: they
+-- are no part of what comes in a day
+select count(*) from videos
+where state = 1 and claimed_at > %(since)s and published_at > claimed_at - interval '1 day' and roads & %(named)s = 0
 
 -- reopen: what a person wants watched although it waits, was given up, gone, or beyond the room that quota left, is described
 -- again; a claim that lives stays its owner's
