@@ -112,7 +112,7 @@ class Hunter:
         tally = Tally()
         tally.lost(units)
         # Where the database is what failed, that is what there is to say.
-        with contextlib.suppress(psycopg.Error, StorageError):
+        with contextlib.suppress(StorageError):
             if tally.pulls:
                 note(self._database, [tally.record], now=self._clock.now())
 
@@ -216,8 +216,10 @@ class Hunter:
             described = self._describe(claimed, given, tally, hunt) if describing else NOTHING
             return self._admit(claimed, described, acknowledge, tally, hunt)
         except BaseException:
-            # Ctrl-C at any moment included: the next hunt takes the claims over.
-            give_up(self._database, lease_id)
+            # Ctrl-C at any moment included: the next hunt takes the claims over. Where the database fails too, the first error
+            # is the one to report; the lease runs out by itself.
+            with contextlib.suppress(StorageError):
+                give_up(self._database, lease_id)
             raise
 
     def _describe(self, claimed: Claim, given: Mapping[VideoId, Found], tally: Tally, hunt: Progress) -> Described:

@@ -114,7 +114,9 @@ def _start(folder: Path) -> PostgresServer:
 def _leave(server: PostgresServer) -> None:
     """Stop it, unless other processes use it."""
     try:
-        server.cleanup()
+        # A postmaster that was killed meanwhile needs no stopping.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            server.cleanup()
     finally:
         _forget(server)
 

@@ -10,6 +10,7 @@ Belongs here: the order of effects, T1 · V · T2 of docs/architecture.md. Does 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import statistics
@@ -23,7 +24,7 @@ from functools import partial
 import pyarrow as pa
 
 from pleiades_core.clock import Clock
-from pleiades_core.errors import ApiError, EmptyReply, LeaseLost, QuotaExhausted
+from pleiades_core.errors import ApiError, EmptyReply, LeaseLost, QuotaExhausted, StorageError
 from pleiades_core.models import Bucket, Counts, Pool, Sample, SampleStatus, Tier, VideoId
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
@@ -154,7 +155,9 @@ class Tracker:
             self._commit(taken, written)
         except BaseException:
             # Ctrl-C at any moment and a full disk included: the videos are due again, the units that were used stay spent.
-            give_back(self._database, ledger, lease_id, taken.reservation if taken else None)
+            # Where the database fails too, the first error is the one to report; the lease runs out by itself.
+            with contextlib.suppress(StorageError):
+                give_back(self._database, ledger, lease_id, taken.reservation if taken else None)
             raise
         failed = len(polled.errors) + sum(answer.corrected for answer in polled.answers)
         tally.update(slices=1, due=len(taken.videos), failed_calls=failed)
