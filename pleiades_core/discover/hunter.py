@@ -49,6 +49,7 @@ from pleiades_core.discover.watching import left_out
 from pleiades_core.errors import ApiError, ConfigurationError, LeaseLost, QuotaExhausted, RateLimited, StorageError
 from pleiades_core.models import Bucket, VideoDetails, VideoId
 from pleiades_core.settings import Settings
+from pleiades_core.storage.checked_clock import CheckedClock
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.journal import WrittenBatch, write_batch
 from pleiades_core.vault.layout import REGISTRY, SAMPLES, samples_by_day
@@ -83,16 +84,18 @@ class Hunter:
         self._database = database
         self._vault = vault
         self._youtube = youtube
-        self._clock = clock
+        self._clock = CheckedClock(clock, database)
         self._settings = settings
-        self._roads = Roads(database=database, youtube=youtube, feeds=feeds, clock=clock, settings=settings)
+        self._roads = Roads(database=database, youtube=youtube, feeds=feeds, clock=self._clock, settings=settings)
 
     def hunt(self, only: Collection[str] = tuple(ROADS)) -> HuntReport:
         """Ask each road of `only` once and admit what is new.
 
         Quota running out ends it early: what was found before is admitted, roads whose finds are not durable are asked again.
-        Raises the first error when nothing was admitted and no road answered, or none of those that ask YouTube's API.
+        Raises the first error when nothing was admitted and no road answered, or none of those that ask YouTube's API. Raises
+        ConfigurationError, before a call is made, when the clocks of this machine and of the database are too far apart.
         """
+        self._clock.check()
         hunt = Progress()
         with self._youtube.executor.own_calls():
             calls_before = self._youtube.calls()

@@ -1,4 +1,4 @@
--- Sessions of the server: storage/postgres.py.
+-- The server: its sessions (storage/postgres.py) and its clock (storage/checked_clock.py).
 
 -- lock_holders: sessions that hold locks on tables of ours or advisory locks, the oldest transaction first. A session that only
 -- reads blocks nothing but a migration, so it is named only when no other one is there
@@ -15,3 +15,6 @@ from held join pg_stat_activity a using (pid)
 where held.writes or not exists (select 1 from held where writes)
 order by since nulls first, a.pid
 limit 3
+
+-- clock: the server's time, which goes on within a transaction
+select clock_timestamp()
