@@ -8,9 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -329,3 +332,54 @@ def test_ctrl_c_while_the_database_is_away_stays_ctrl_c(
     monkeypatch.setattr(worker, step, interrupted)
     with pytest.raises(Interrupted):
         getattr(worker, work)()
+
+
+_WAITS = (
+    "select pid from pg_stat_activity where datname = current_database() and application_name = 'pleiades'"
+    " and wait_event_type = 'Lock'"
+)
+
+
+@contextlib.contextmanager
+def _command_that_waits(tmp_path: Path, database: Database) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """`pleiades terms add` while another session holds its table; and the session of the command, once it waits."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PLEIADES_", "YOUTUBE_"))}
+    environment |= {"DATABASE_URL": database.url, "PLEIADES_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-m", "pleiades_dagster.cli", "terms", "add", "chess"]
+    with (
+        _psql(database.url) as holder,
+        holder.transaction(),
+        holder.execute("lock table search_queue in access exclusive mode"),
+        subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+        ) as process,
+    ):
+        try:
+            with _psql(database.url) as admin:
+                while not (found := admin.execute(_WAITS).fetchone()):
+                    assert process.poll() is None, process.communicate()
+            yield process, found[0]
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_command_that_waits_for_a_lock_can_be_stopped(tmp_path: Path, database: Database, number: int, code: int) -> None:
+    with _command_that_waits(tmp_path, database) as (process, _):
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert out == ""
+    assert "Traceback" not in err
+
+
+def test_a_command_whose_session_is_ended_ends_with_six_a_cause_and_a_cure(tmp_path: Path, database: Database) -> None:
+    with _command_that_waits(tmp_path, database) as (process, pid):
+        with _psql(database.url) as admin:
+            admin.execute(_BACKEND, [pid])
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 6, err
+    assert "error: PostgreSQL at " in err
+    assert "ended the connection: terminating connection due to administrator command" in err
+    assert "cure:  check that the server runs" in err
+    assert "Traceback" not in err
