@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from disks import FailingDisk
 
 from pleiades_core.errors import AlreadyExists, ConfigurationError, CorruptFile, NotFound, PublishConflict, VaultError
 from pleiades_core.storage import folders
@@ -63,40 +64,7 @@ def test_no_key_leaves_the_vault(store: LocalObjects, key: str) -> None:
         store.put_if_absent(key, b"x")
 
 
-#: Every call by which the vault meets its disk.
-_CALLS = ("open", "write", "fsync", "close", "link", "rename", "unlink", "mkdir", "stat", "lstat", "fstat", "scandir")
 _NUMBERS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE)
-
-
-class _Failing:
-    """Makes one call of the system fail with an error of the disk, the Nth below a folder; counts the calls."""
-
-    def __init__(self, patch: pytest.MonkeyPatch, root: Path, *, at: int, number: int) -> None:
-        self.calls: list[str] = []
-        self._root, self._at, self._number = root, at, number
-        self._held: set[int] = set()
-        for name in _CALLS:
-            patch.setattr(os, name, self._wrap(name, getattr(os, name)))
-
-    def _wrap(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def failing(*args: Any, **options: Any) -> Any:
-            if not self._is_below(args[0]):
-                return call(*args, **options)
-            self.calls.append(name)
-            if len(self.calls) == self._at:
-                if name == "close":
-                    # The kernel closes it all the same.
-                    call(*args, **options)
-                raise OSError(self._number, os.strerror(self._number))
-            found = call(*args, **options)
-            if name == "open":
-                self._held.add(found)
-            return found
-
-        return failing
-
-    def _is_below(self, what: object) -> bool:
-        return what in self._held if isinstance(what, int) else str(what).startswith(str(self._root))
 
 
 def _put(store: LocalObjects) -> None:
@@ -145,17 +113,17 @@ def test_every_error_of_the_disk_is_ours_and_the_vault_is_right_afterwards(
         store.put_if_absent("a/old", b"old")
         (root / "a/.tmp-left").write_bytes(b"half")
         with pytest.MonkeyPatch.context() as patch:
-            failing = _Failing(patch, root, at=at, number=number)
+            disk = FailingDisk(patch, root, at=at, number=number)
             try:
                 act(store)
             except VaultError as error:
                 found.append(error)
-        if len(failing.calls) < at:
+        if not disk.failed:
             break
         content = {key: store.read(key) for key in store.keys("a")}
         assert content.pop("a/old", b"old") in {b"old", b"newer"}, "deleted, replaced or as it was; never half"
         assert content in ({}, {"a/b/new": b"new"})
-        if act is not _tidy and failing.calls[at - 1] != "unlink":
+        if act is not _tidy and disk.failed != "unlink":
             assert [path.name for path in root.rglob(".tmp-*")] == [".tmp-left"]
         act_again = {_replace: lambda one: publish(one, "a/old", b"newer"), _delete: _delete}.get(act, act)
         act_again(store)
