@@ -62,8 +62,7 @@ log = logging.getLogger(__name__)
 
 #: Videos described under one lease: 50 calls.
 _PORTION = 50 * IDS_PER_CALL
-#: What a road found is settled once its questions cost so many units: with the description of what they brought, about 100
-#: units are what one kill may waste.
+#: A road's finds are settled once they cost so many units: with their description, one kill may waste about 100 units.
 _UNSETTLED_UNITS = 50
 #: Portions of older claims that one hunt takes over: more than a day of 100,000 new videos leaves behind.
 _MOST_TAKEN_OVER = 40
@@ -92,8 +91,8 @@ class Hunter:
         """Ask each road of `only` once and admit what is new.
 
         Quota running out ends it early: what was found before is admitted, roads whose finds are not durable are asked again.
-        Raises the first error when nothing was admitted and no road answered, or none of those that ask YouTube's API. Raises
-        ConfigurationError, before a call is made, when the clocks of this machine and of the database are too far apart.
+        Raises ConfigurationError, before any call, for a wrong clock; and the first error when nothing was admitted and no road
+        answered, or none of those that ask YouTube's API.
         """
         self._clock.check()
         hunt = Progress()
@@ -114,8 +113,7 @@ class Hunter:
     def _note_lost(self, units: Counter[Bucket]) -> None:
         tally = Tally()
         tally.lost(units)
-        # Where the database is what failed, that is what there is to say.
-        with contextlib.suppress(StorageError):
+        with contextlib.suppress(StorageError):  # Where the database is what failed, that is what there is to say.
             if tally.pulls:
                 note(self._database, [tally.record], now=self._clock.now())
 
@@ -219,8 +217,7 @@ class Hunter:
             described = self._describe(claimed, given, tally, hunt) if describing else NOTHING
             return self._admit(claimed, described, acknowledge, tally, hunt)
         except BaseException:
-            # Ctrl-C at any moment included: the next hunt takes the claims over. Where the database fails too, the first error
-            # is the one to report; the lease runs out by itself.
+            # Ctrl-C at any moment included: the next hunt takes the claims over. The first error is the one to report.
             with contextlib.suppress(StorageError):
                 give_up(self._database, lease_id)
             raise

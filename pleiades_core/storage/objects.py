@@ -7,34 +7,15 @@ The local folder is the first adapter of `Objects`; buckets follow with their ow
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import hashlib
 import os
-import stat
 import time
-import uuid
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Protocol
 
-from pleiades_core.errors import AlreadyExists, CorruptFile, NotFound, PublishConflict, VaultError
+from pleiades_core.errors import AlreadyExists, NotFound, PublishConflict, VaultError
+from pleiades_core.storage.disk import explained, locked, read_file, require_file, temporary_file, walk
 from pleiades_core.storage.folders import make_durable, sync_folder
-
-#: What a person can do about an error of the disk.
-_CURES = {
-    errno.ENOSPC: "free space on that disk",
-    errno.EDQUOT: "free space, or have the disk quota of this user raised",
-    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
-    errno.EMFILE: "raise the limit on open files (ulimit -n)",
-    errno.ENFILE: "raise the system's limit on open files (sysctl fs.file-max)",
-    errno.EIO: "look at the kernel's log (dmesg): the disk fails; copy the vault to another one",
-    errno.EROFS: "mount that disk for writing",
-    errno.EACCES: "give the user that runs Pleiades the right to read and write there (chown -R)",
-    errno.EPERM: "give the user that runs Pleiades the right to write there; FAT and exFAT have no links and hold no vault",
-    errno.ENOTDIR: "move the file that has a folder's name out of the vault",
-    errno.EISDIR: "move the folder that has a file's name out of the vault",
-}
 
 
 def sha256_of(content: bytes) -> str:
@@ -108,12 +89,12 @@ class LocalObjects:
     def put_if_absent(self, key: str, content: bytes) -> None:
         """Create `key` durably: write beside it, fsync, link (fails if the name is taken, unlike rename), fsync folder."""
         path = self._path(key)
-        with _disk("write", path), _temporary(path, content) as temporary:
+        with explained("write", path), temporary_file(path, content) as temporary:
             try:
                 os.link(temporary, path)
             except FileExistsError:
                 # Our own earlier success, if it says the same: a retry after a lost acknowledgement.
-                if sha256_of(_read(path)) != sha256_of(content):
+                if sha256_of(read_file(path)) != sha256_of(content):
                     raise AlreadyExists(
                         f"{path} exists with other content", cure="nothing was overwritten; verify the vault"
                     ) from None
@@ -130,25 +111,25 @@ class LocalObjects:
     def replace(self, key: str, content: bytes, *, expected: str | None) -> None:
         """Compare-and-swap under a lock file, by rename, which is atomic for readers."""
         path = self._path(key)
-        with _disk("write", path):
+        with explained("write", path):
             make_durable(path.parent)
-            with _locked(path.parent / ".lock"):
+            with locked(path.parent / ".lock"):
                 try:
-                    present: str | None = sha256_of(_read(path))
+                    present: str | None = sha256_of(read_file(path))
                 except FileNotFoundError:
                     present = None
                 if present != expected:
                     raise PublishConflict(f"{path} changed while it was being rebuilt", cure="run the command again")
-                with _temporary(path, content) as temporary:
+                with temporary_file(path, content) as temporary:
                     os.rename(temporary, path)  # noqa: PTH104
                 sync_folder(path.parent)
 
     def read(self, key: str) -> bytes:
         """The content of `key`. Raises NotFound, or CorruptFile when something other than a file has its name."""
         path = self._path(key)
-        with _disk("read", path):
+        with explained("read", path):
             try:
-                return _read(path)
+                return read_file(path)
             except FileNotFoundError:
                 raise NotFound(f"no {key} in the vault at {self.root}") from None
 
@@ -163,14 +144,14 @@ class LocalObjects:
     def delete(self, key: str) -> None:
         """Remove `key` if it is there."""
         path = self._path(key)
-        with _disk("remove", path), contextlib.suppress(FileNotFoundError):
+        with explained("remove", path), contextlib.suppress(FileNotFoundError):
             path.unlink()
 
     def location(self, key: str) -> str:
         """The path of `key`. Raises CorruptFile when something other than a file has its name: it might hang a reader."""
         path = self._path(key)
-        with _disk("read", path), contextlib.suppress(FileNotFoundError):
-            _require_file(path, path.lstat())
+        with explained("read", path), contextlib.suppress(FileNotFoundError):
+            require_file(path, path.lstat())
         return str(path)
 
     def forget_unfinished(self, *, older_than_s: float) -> int:
@@ -179,7 +160,7 @@ class LocalObjects:
         removed = 0
         for path in [one.path for one in self._below("") if one.is_file and one.path.name.startswith(".tmp-")]:
             # Its writer may end it, or another janitor remove it, at this moment.
-            with _disk("remove", path), contextlib.suppress(FileNotFoundError):
+            with explained("remove", path), contextlib.suppress(FileNotFoundError):
                 if path.stat().st_mtime < before:
                     path.unlink()
                     removed += 1
@@ -199,7 +180,7 @@ class LocalObjects:
     def _link_above(self, path: Path) -> Path | None:
         """The symbolic link, if there is one, between the vault and `path`. The vault's own folder may be one."""
         between = [folder for folder in path.parents if folder != self.root and folder.is_relative_to(self.root)]
-        with _disk("reach", path):
+        with explained("reach", path):
             return next((folder for folder in between if folder.is_symlink()), None)
 
     def _below(self, prefix: str) -> list[_Entry]:
@@ -207,10 +188,10 @@ class LocalObjects:
         folder = self.root / prefix
         if self._link_above(folder / "_"):
             return []
-        with _disk("list", folder):
+        with explained("list", folder):
             return [
                 _Entry(Path(one.path).relative_to(self.root).as_posix(), Path(one.path), one.is_file(follow_symlinks=False))
-                for one in _walk(folder)
+                for one in walk(folder)
             ]
 
 
@@ -221,94 +202,3 @@ class _Entry(NamedTuple):
     path: Path
     #: False: a symbolic link, a pipe, a socket or a device.
     is_file: bool
-
-
-def _walk(folder: Path | str) -> Iterator[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as found:
-            entries = list(found)
-    except FileNotFoundError:
-        # Not there yet, or removed meanwhile.
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(entry.path)
-        else:
-            yield entry
-
-
-@contextlib.contextmanager
-def _disk(action: str, path: Path) -> Iterator[None]:
-    """Whatever the disk refuses is a VaultError that names the file, the reason and the cure."""
-    try:
-        yield
-    except OSError as error:
-        reason = f"{error.strerror or error} ({errno.errorcode.get(error.errno or 0, 'no code')})"
-        raise VaultError(
-            f"cannot {action} {path}: {reason}",
-            cure=f"{_CURES.get(error.errno or 0, 'mend the disk')}; nothing was half-written",
-        ) from error
-
-
-@contextlib.contextmanager
-def _temporary(path: Path, content: bytes) -> Iterator[Path]:
-    """A durable file beside `path`, in a durable folder; gone at the end unless it was renamed. Raises OSError."""
-    make_durable(path.parent)
-    temporary = path.parent / f".tmp-{uuid.uuid4().hex}"
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-        try:
-            view = memoryview(content)
-            while view:
-                view = view[os.write(descriptor, view) :]
-            # After a failed fsync the kernel may have dropped the pages: never fsync again, write anew.
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        yield temporary
-    finally:
-        # One that stays is removed by the janitor.
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Alone among processes, by a lock file. Raises OSError, or CorruptFile when it is no file."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
-    try:
-        _require_file(path, os.fstat(descriptor))
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _read(path: Path) -> bytes:
-    """The content of a file. Raises OSError, or CorruptFile for what is no file: a pipe would be read for ever."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        # The codes for a symbolic link, and for a socket or a pipe without a reader.
-        if error.errno in {errno.ELOOP, errno.ENXIO}:
-            _require_file(path, path.lstat())
-        raise
-    try:
-        _require_file(path, os.fstat(descriptor))
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read()
-    finally:
-        os.close(descriptor)
-
-
-def _require_file(path: Path, found: os.stat_result) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        kind = next((name for is_kind, name in _KINDS if is_kind(found.st_mode)), "device")
-        raise CorruptFile(
-            f"{path} is a {kind} and no file of the vault", cure="move it out of the vault, and restore the file from a copy"
-        )
-
-
-_KINDS = (
-    (stat.S_ISLNK, "symbolic link"), (stat.S_ISDIR, "folder"), (stat.S_ISFIFO, "named pipe"), (stat.S_ISSOCK, "socket"),
-)  # fmt: skip

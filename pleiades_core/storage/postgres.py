@@ -10,7 +10,7 @@ import contextlib
 import re
 import select
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
@@ -20,12 +20,12 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
-from pleiades_core.errors import ConfigurationError, DatabaseBusy, DatabaseUnreachable
+from pleiades_core.errors import ConfigurationError, DatabaseUnreachable
 from pleiades_core.settings import Settings
 from pleiades_core.storage.database_errors import meaning_of, reason_of
 from pleiades_core.storage.embedded import embedded, embedded_url
+from pleiades_core.storage.lock_holders import lock_error
 from pleiades_core.storage.migrate import check_schema, migrate
-from pleiades_core.storage.queries import load_queries, records
 
 #: `generated always as identity`, `gen_random_uuid()` and `unnest` of several arrays: tested from here on.
 _OLDEST_SERVER = 150_000
@@ -38,24 +38,6 @@ _EMBEDDED_NAME = "pleiades"
 LOCK_WAIT = timedelta(seconds=30)
 #: How long a transaction waits for a connection: long enough for a server that restarts.
 CONNECTION_WAIT_S = 30.0
-
-_SQL = load_queries("sessions")
-
-
-class LockHolder(NamedTuple):
-    """A session that holds locks of our database."""
-
-    pid: int
-    application: str
-    role: str
-    state: str
-    #: Since when its transaction runs; None: the server does not say.
-    since: datetime | None
-
-    def __str__(self) -> str:
-        """As a person finds it in `pg_stat_activity`."""
-        since = f" since {self.since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
-        return f"pid {self.pid} ({self.application}, role {self.role}, {self.state}{since})"
 
 
 class Database:
@@ -150,7 +132,7 @@ class Database:
         except psycopg_pool.PoolClosed:
             raise
         except psycopg.errors.LockNotAvailable as error:
-            raise self._locked(place) from error
+            raise lock_error(self.url, place, self._lock_wait) from error
         except psycopg.Error as error:
             known = meaning_of(error, place)
             if known is None:
@@ -164,24 +146,6 @@ class Database:
         except psycopg.Error as error:
             return reason_of(error)
         return "the server answers, but all connections of this program are in use"
-
-    def _locked(self, place: str) -> DatabaseBusy:
-        """The error for a lock that another session holds, with the name of that session."""
-        waited = f"waited {self._lock_wait.total_seconds():g} s for a lock in {place}"
-        holders: list[LockHolder] = []
-        # What cannot be asked is left out: the error stays the same.
-        with (
-            contextlib.suppress(psycopg.Error),
-            psycopg.connect(self.url, connect_timeout=5, autocommit=True, options="-c statement_timeout=5000") as connection,
-        ):
-            holders = records(connection, LockHolder, _SQL.lock_holders)
-        if not holders:
-            return DatabaseBusy(f"{waited}; the session that held it has ended since", cure="run the command again")
-        return DatabaseBusy(
-            f"{waited}; held by {' or '.join(map(str, holders))}",
-            cure=f"let that session end its transaction, or end it by force: select pg_terminate_backend({holders[0].pid});"
-            " then run the command again",
-        )
 
     def check(self) -> None:
         """Refuse a schema that this program does not fit. Raises SchemaMismatch."""

@@ -1,4 +1,4 @@
--- The server: its sessions (storage/postgres.py) and its clock (storage/checked_clock.py).
+-- The server: its sessions (storage/lock_holders.py) and its clock (storage/checked_clock.py).
 
 -- lock_holders: sessions that hold locks on tables of ours or advisory locks, the oldest transaction first. A session that only
 -- reads blocks nothing but a migration, so it is named only when no other one is there
