@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Protocol
+from typing import ClassVar, Protocol
 from zoneinfo import ZoneInfo
 
 from pleiades_core.errors import ConfigurationError
@@ -24,6 +24,9 @@ PACIFIC = ZoneInfo("America/Los_Angeles")
 class Clock(Protocol):
     """Anything that can say what time it is."""
 
+    #: It claims to show real time, so it may be compared with other clocks (storage/checked_clock.py). A simulated one may not.
+    real: ClassVar[bool]
+
     def now(self) -> datetime:
         """The present instant, as an aware UTC datetime."""
         ...
@@ -31,6 +34,8 @@ class Clock(Protocol):
 
 class SystemClock:
     """The machine's clock."""
+
+    real: ClassVar[bool] = True
 
     def now(self) -> datetime:
         """The present instant, as an aware UTC datetime."""
@@ -40,6 +45,8 @@ class SystemClock:
 @dataclass(slots=True)
 class ManualClock:
     """A clock that stands still until somebody sets it. Tests and the simulator's own world use it."""
+
+    real: ClassVar[bool] = False
 
     instant: datetime
 
@@ -62,6 +69,8 @@ class ManualClock:
 @dataclass(frozen=True, slots=True)
 class SimulatorClock:
     """The clock of a running simulator, asked over HTTP each time: weeks run in minutes, and every process agrees."""
+
+    real: ClassVar[bool] = False
 
     base_url: str
     #: The instant that stands for "now" when the simulator has been stopped; None: there is none.

@@ -5,6 +5,7 @@
     ├── NotFound                                3    no such video, day or file
     ├── StorageError                            6    the database or the vault failed
     │   ├── DatabaseUnreachable                      retry helps once the server is back
+    │   ├── DatabaseBusy                             retry helps: a lock, a deadlock, a time limit of the server
     │   ├── SchemaMismatch                           newer than this program, or changed by hand
     │   ├── LeaseLost                                somebody else owns the work now; the written file gets adopted
     │   └── VaultError
@@ -83,7 +84,14 @@ class DatabaseUnreachable(StorageError):
     """No connection to PostgreSQL."""
 
     retry_helps = True
-    usual_cure = "start the server, or correct PLEIADES_DATABASE_URL"
+    usual_cure = "start the server, or correct DATABASE_URL"
+
+
+class DatabaseBusy(StorageError):
+    """PostgreSQL ended a statement or a transaction: another session held a lock, or a time limit of the server was reached."""
+
+    retry_helps = True
+    usual_cure = "run it again; `select * from pg_stat_activity` shows what else the server does"
 
 
 class SchemaMismatch(StorageError):

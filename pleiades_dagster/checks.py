@@ -18,7 +18,8 @@ from pleiades_core.planner.report import Plan
 from pleiades_core.storage.footprint import MOST_SQL_BYTES, footprint
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.inspect import DayInspection, inspect_day
-from pleiades_core.watchlist.slices import missing
+from pleiades_core.watchlist.cadence import TIERS
+from pleiades_core.watchlist.slices import missing, polled_in_future
 from pleiades_dagster.failures import as_failures
 from pleiades_dagster.partitions import day_of
 from pleiades_dagster.resources import Opener
@@ -227,3 +228,19 @@ def dead_share_result(database: Database) -> _Check:
         severity=_WARN,
         metadata={"dead": dead, "polled": polled, "share": round(share, 5)},
     )
+
+
+def no_future_polls_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:
+    """Warns when a clock was wrong."""
+    return dg.AssetCheckSpec(
+        "no_future_polls",
+        asset=asset,
+        description="No video was polled in the future; a wrong clock did so. Such videos are due.",
+    )
+
+
+def no_future_polls_result(database: Database, now: datetime) -> _Check:
+    """Videos whose last poll lies after `now`."""
+    with database.transaction() as connection:
+        future = polled_in_future(connection, TIERS, now)
+    return _Check(check_name="no_future_polls", passed=future == 0, severity=_WARN, metadata={"polled_in_future": future})

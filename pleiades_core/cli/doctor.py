@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from pleiades_core.errors import PleiadesError
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.settings import Settings
+from pleiades_core.storage.checked_clock import CheckedClock
 from pleiades_core.storage.footprint import MOST_SQL_BYTES, Footprint, footprint
 from pleiades_core.storage.postgres import without_password
 from pleiades_core.vault.vault import device_of, free_bytes
 from pleiades_core.vault.verify import verify
+from pleiades_core.watchlist.cadence import TIERS
 from pleiades_core.watchlist.leases import expired
+from pleiades_core.watchlist.slices import polled_in_future
 from pleiades_core.youtube.keyring import KeyRing, open_keyring
 from pleiades_core.youtube.pool import choose_keys, in_order, keys_of, pools_of
 
@@ -61,7 +64,7 @@ def _inside(pleiades: Installation, *, call: bool) -> Iterator[Finding]:
     yield _database(footprint(pleiades.database), without_password(pleiades.database.url))
     yield Finding(part="leases", ok=True, found=f"{len(late)} expired" + (", adopted by the next hunt or tick" if late else ""))
     try:
-        yield Finding(part="clock", ok=True, found=f"{pleiades.clock.now():%Y-%m-%d %H:%M:%S} UTC ({pleiades.settings.clock})")
+        yield _clock(pleiades)
     except PleiadesError as error:
         yield _wrong("clock", error)
     verified = verify(pleiades.database, pleiades.vault)
@@ -76,6 +79,21 @@ def _inside(pleiades: Installation, *, call: bool) -> Iterator[Finding]:
     # What is wrong with the settings was said before.
     if all(finding.ok for finding in _keys(pleiades.settings)):
         yield from _refusals(pleiades, call=call)
+
+
+def _clock(pleiades: Installation) -> Finding:
+    """What time it is, and what an earlier time that was wrong left behind. Raises ConfigurationError when it is wrong now."""
+    CheckedClock(pleiades.clock, pleiades.database).check()
+    now = pleiades.clock.now()
+    with pleiades.database.transaction() as connection:
+        future = polled_in_future(connection, TIERS, now)
+    found = f"{now:%Y-%m-%d %H:%M:%S} UTC ({pleiades.settings.clock})"
+    if not future:
+        return Finding(part="clock", ok=True, found=found)
+    return Finding(
+        part="clock", ok=True, found=f"{found}; {future:,} videos were polled in the future: a clock was wrong then",
+        cure="`pleiades track` polls these videos now, and mends that; let every machine set its clock by NTP",
+    )  # fmt: skip
 
 
 def _database(held: Footprint, where: str) -> Finding:

@@ -9,13 +9,14 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-import psycopg
 import typer
 
 from pleiades_core.cli.app import app, settings_of
 from pleiades_core.cli.output import JsonOption, print_json, stderr
+from pleiades_core.clock import Clock
 from pleiades_core.errors import PleiadesError
 from pleiades_core.installation import Installation, open_installation
+from pleiades_core.storage.checked_clock import CheckedClock
 
 if TYPE_CHECKING:
     from pleiades_core.youtube.hub import Hub
@@ -43,24 +44,25 @@ def push(context: typer.Context, as_json: JsonOption = False) -> None:
     callbacks = callbacks_of(settings)
     with contextlib.ExitStack() as stack:
         pleiades = stack.enter_context(open_installation(settings))
-        listener = stack.enter_context(listening(pleiades.database, pleiades.clock, settings))
+        clock = CheckedClock(pleiades.clock, pleiades.database)
+        listener = stack.enter_context(listening(pleiades.database, clock, settings))
         hub = stack.enter_context(contextlib.closing(Hub(settings.hub_root, settings.call_deadline_s)))
         if as_json:
             print_json({"base_url": listener.base_url, "callback_url": callbacks.base_url, "hub": settings.hub_root})
         stderr.print(f"listening at {listener.base_url}; the hub calls {callbacks.base_url}", markup=False, highlight=False)
         while True:
-            _renew(pleiades, hub)
+            _renew(pleiades, hub, clock)
             if listener.has_ended(_ROUND_S):
                 raise PleiadesError("the receiver ended by itself", cure="start it again; the log says more")
 
 
-def _renew(pleiades: Installation, hub: Hub) -> None:
+def _renew(pleiades: Installation, hub: Hub, clock: Clock) -> None:
     """One round. Whatever fails is said, and the next round tries again: notices must go on being taken."""
     from pleiades_core.discover.push.subscriptions import renew
 
     try:
-        report = renew(pleiades.database, hub, pleiades.clock, pleiades.settings, limit=_MOST_A_ROUND)
-    except (psycopg.Error, PleiadesError) as error:
+        report = renew(pleiades.database, hub, clock, pleiades.settings, limit=_MOST_A_ROUND)
+    except PleiadesError as error:
         log.warning("no subscription was renewed: %s", error)
         return
     say = log.warning if report.error else log.info if report.asked else log.debug

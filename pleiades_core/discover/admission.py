@@ -19,7 +19,7 @@ from typing import NamedTuple
 import psycopg
 import pyarrow as pa
 
-from pleiades_core.discover.patience import Fate, Tries
+from pleiades_core.discover.patience import LONGEST_WAIT, Fate, Tries
 from pleiades_core.discover.sources.source import Acknowledge, Found
 from pleiades_core.models import Candidate, Sample, Vid, VideoId
 from pleiades_core.storage.locks import in_turn
@@ -94,7 +94,9 @@ def take_over(
 
     What a person named goes first, and alone if `wishes`.
     """
-    return _claim(database, lease_id, _SQL.reclaim, {"limit": limit, "wishes": wishes}, now=now, lasting=lasting)
+    return _claim(
+        database, lease_id, _SQL.reclaim, {"limit": limit, "wishes": wishes, "longest": LONGEST_WAIT}, now=now, lasting=lasting
+    )
 
 
 def _claim(

@@ -49,6 +49,7 @@ from pleiades_core.discover.watching import left_out
 from pleiades_core.errors import ApiError, ConfigurationError, LeaseLost, QuotaExhausted, RateLimited, StorageError
 from pleiades_core.models import Bucket, VideoDetails, VideoId
 from pleiades_core.settings import Settings
+from pleiades_core.storage.checked_clock import CheckedClock
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.journal import WrittenBatch, write_batch
 from pleiades_core.vault.layout import REGISTRY, SAMPLES, samples_by_day
@@ -62,8 +63,7 @@ log = logging.getLogger(__name__)
 
 #: Videos described under one lease: 50 calls.
 _PORTION = 50 * IDS_PER_CALL
-#: What a road found is settled once its questions cost so many units: with the description of what they brought, about 100
-#: units are what one kill may waste.
+#: A road's finds are settled once they cost so many units: with their description, one kill may waste about 100 units.
 _UNSETTLED_UNITS = 50
 #: Portions of older claims that one hunt takes over: more than a day of 100,000 new videos leaves behind.
 _MOST_TAKEN_OVER = 40
@@ -84,16 +84,18 @@ class Hunter:
         self._database = database
         self._vault = vault
         self._youtube = youtube
-        self._clock = clock
+        self._clock = CheckedClock(clock, database)
         self._settings = settings
-        self._roads = Roads(database=database, youtube=youtube, feeds=feeds, clock=clock, settings=settings)
+        self._roads = Roads(database=database, youtube=youtube, feeds=feeds, clock=self._clock, settings=settings)
 
     def hunt(self, only: Collection[str] = tuple(ROADS)) -> HuntReport:
         """Ask each road of `only` once and admit what is new.
 
         Quota running out ends it early: what was found before is admitted, roads whose finds are not durable are asked again.
-        Raises the first error when nothing was admitted and no road answered, or none of those that ask YouTube's API.
+        Raises ConfigurationError, before any call, for a wrong clock; and the first error when nothing was admitted and no road
+        answered, or none of those that ask YouTube's API.
         """
+        self._clock.check()
         hunt = Progress()
         with self._youtube.executor.own_calls():
             calls_before = self._youtube.calls()
@@ -112,8 +114,7 @@ class Hunter:
     def _note_lost(self, units: Counter[Bucket]) -> None:
         tally = Tally()
         tally.lost(units)
-        # Where the database is what failed, that is what there is to say.
-        with contextlib.suppress(psycopg.Error, StorageError):
+        with contextlib.suppress(StorageError):  # Where the database is what failed, that is what there is to say.
             if tally.pulls:
                 note(self._database, [tally.record], now=self._clock.now())
 
@@ -217,8 +218,9 @@ class Hunter:
             described = self._describe(claimed, given, tally, hunt) if describing else NOTHING
             return self._admit(claimed, described, acknowledge, tally, hunt)
         except BaseException:
-            # Ctrl-C at any moment included: the next hunt takes the claims over.
-            give_up(self._database, lease_id)
+            # Ctrl-C at any moment included: the next hunt takes the claims over. The first error is the one to report.
+            with contextlib.suppress(StorageError):
+                give_up(self._database, lease_id)
             raise
 
     def _describe(self, claimed: Claim, given: Mapping[VideoId, Found], tally: Tally, hunt: Progress) -> Described:

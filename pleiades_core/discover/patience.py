@@ -22,7 +22,7 @@ ABSENT_WAITS = (timedelta(hours=1), timedelta(hours=6), timedelta(hours=41))
 MOST_ATTEMPTS = 8
 #: The first wait after a failure is shorter than the hour between two hunts, so that each hunt tries what failed once; it
 #: doubles from there.
-_FAILED_WAIT, _LONGEST_WAIT = timedelta(minutes=30), timedelta(days=2)
+_FAILED_WAIT, LONGEST_WAIT = timedelta(minutes=30), timedelta(days=2)
 #: How long what was given up is left alone, though a road comes upon it: a search shows removed videos for weeks.
 GIVEN_UP_FOR = timedelta(days=7)
 #: Too old for admission: it will not be younger.
@@ -60,7 +60,7 @@ def failed(tries: Tries, now: datetime, *, answered: bool) -> Fate:
     if answered and attempts >= MOST_ATTEMPTS:
         return Fate(attempts, tries.absences, now + GIVEN_UP_FOR, given_up=True)
     # Beyond 2**7 half-hours it is the longest wait in any case.
-    return Fate(attempts, tries.absences, now + min(_LONGEST_WAIT, _FAILED_WAIT * 2 ** min(tries.attempts, 7)), given_up=False)
+    return Fate(attempts, tries.absences, now + min(LONGEST_WAIT, _FAILED_WAIT * 2 ** min(tries.attempts, 7)), given_up=False)
 
 
 def refused(tries: Tries) -> Fate:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from pleiades_core.clock import Clock, ManualClock, aware_utc
 
@@ -26,6 +26,8 @@ class DrivenClock(Clock, Protocol):
 
 class RunningClock:
     """A clock that runs at `rate` simulated seconds a second from `start`, and can be driven all the same."""
+
+    real: ClassVar[bool] = False
 
     def __init__(self, start: datetime, rate: float) -> None:
         self._base = aware_utc(start)

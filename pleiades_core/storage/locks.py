@@ -29,7 +29,11 @@ ASKING = 7_236_023
 
 
 def hold(connection: psycopg.Connection, lock: int) -> None:
-    """Wait for a lock, and hold it until the caller's transaction ends."""
+    """Wait for a lock, and hold it until the caller's transaction ends.
+
+    The wait is bounded like that for any lock (`postgres.LOCK_WAIT`), and raises psycopg.errors.LockNotAvailable, which
+    `Database.transaction` turns into a DatabaseBusy that names the holder.
+    """
     connection.execute("select pg_advisory_xact_lock(%s)", [lock])
 
 

@@ -14,6 +14,7 @@ from importlib import resources
 import psycopg
 
 from pleiades_core.errors import SchemaMismatch
+from pleiades_core.storage.database_errors import reason_of
 from pleiades_core.storage.locks import MIGRATING, hold
 
 _NAME = re.compile(r"(\d{4})_(\w+)\.sql")
@@ -44,7 +45,8 @@ def migrations() -> tuple[Migration, ...]:
 def migrate(connection: psycopg.Connection, steps: tuple[Migration, ...] | None = None) -> list[str]:
     """Apply what is missing, in one transaction, and return the titles applied (empty: nothing to do).
 
-    Raises SchemaMismatch when the database is newer than this program, or a step was changed after it ran.
+    Raises SchemaMismatch when the database is newer than this program, a step was changed after it ran, or the schema was
+    changed by hand so that a step does not fit.
     """
     known = migrations() if steps is None else steps
     with connection.transaction():
@@ -56,7 +58,7 @@ def migrate(connection: psycopg.Connection, steps: tuple[Migration, ...] | None 
         applied = _check(connection, known)
         missing = [step for step in known if step.version not in applied]
         for step in missing:
-            connection.execute(step.text)
+            _apply(connection, step)
             connection.execute(
                 "insert into schema_migrations (version, title, sha256) values (%s, %s, %s)",
                 [step.version, step.title, step.sha256],
@@ -72,6 +74,20 @@ def check_schema(connection: psycopg.Connection) -> None:
         applied = _check(connection, known) if exists and exists[0] else set()
     if missing := [f"{step.version:04} {step.title}" for step in known if step.version not in applied]:
         raise SchemaMismatch(f"the database lacks {', '.join(missing)}", cure="run `pleiades init-db`")
+
+
+def _apply(connection: psycopg.Connection, step: Migration) -> None:
+    """Run a step. Raises SchemaMismatch when it meets tables that no earlier step made, or rows that none allows."""
+    try:
+        connection.execute(step.text)
+    except psycopg.errors.InsufficientPrivilege:
+        raise
+    except (psycopg.ProgrammingError, psycopg.IntegrityError) as error:
+        raise SchemaMismatch(
+            f"migration {step.version:04} {step.title} does not fit the database: {reason_of(error)}",
+            cure="somebody changed the schema by hand, and nothing was migrated: take that change back, or restore the database"
+            " from a copy; then run `pleiades init-db`",
+        ) from error
 
 
 def _check(connection: psycopg.Connection, known: tuple[Migration, ...]) -> set[int]:

@@ -7,17 +7,16 @@ The local folder is the first adapter of `Objects`; buckets follow with their ow
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import hashlib
 import os
 import time
-import uuid
-from collections.abc import Hashable, Iterator
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Hashable
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple, Protocol
 
 from pleiades_core.errors import AlreadyExists, NotFound, PublishConflict, VaultError
+from pleiades_core.storage.disk import explained, locked, read_file, require_file, temporary_file, walk
+from pleiades_core.storage.folders import make_durable, sync_folder
 
 
 def sha256_of(content: bytes) -> str:
@@ -26,7 +25,10 @@ def sha256_of(content: bytes) -> str:
 
 
 class Objects(Protocol):
-    """A store of immutable and of replaceable objects under slash-separated keys."""
+    """A store of immutable and of replaceable objects under slash-separated keys.
+
+    Every method raises VaultError, with the reason and the cure, when the store itself fails.
+    """
 
     def put_if_absent(self, key: str, content: bytes) -> None:
         """Create `key`, durable on return. The same content again is a success; other content raises AlreadyExists."""
@@ -49,6 +51,10 @@ class Objects(Protocol):
 
     def keys(self, prefix: str) -> list[str]:
         """Every key that begins with the folder `prefix`, sorted."""
+        ...
+
+    def irregular(self, prefix: str) -> list[str]:
+        """What lies below the folder `prefix` and is no object, such as symbolic links; sorted, named like keys."""
         ...
 
     def delete(self, key: str) -> None:
@@ -88,118 +94,126 @@ class LocalObjects:
     def put_if_absent(self, key: str, content: bytes) -> None:
         """Create `key` durably: write beside it, fsync, link (fails if the name is taken, unlike rename), fsync folder."""
         path = self._path(key)
-        with self._temporary(path, content) as temporary:
+        with explained("write", path), temporary_file(path, content) as temporary:
             try:
                 os.link(temporary, path)
             except FileExistsError:
                 # Our own earlier success, if it says the same: a retry after a lost acknowledgement.
-                if sha256_of(path.read_bytes()) != sha256_of(content):
+                if sha256_of(read_file(path)) != sha256_of(content):
                     raise AlreadyExists(
                         f"{path} exists with other content", cure="nothing was overwritten; verify the vault"
                     ) from None
-        _fsync_folder(path.parent)
+                sync_folder(path.parent)
+                return
+            try:
+                sync_folder(path.parent)
+            except OSError:
+                # It can be seen, and may be gone after a power cut: a file that its writer will call a failure must not count.
+                with contextlib.suppress(OSError):
+                    path.unlink()
+                raise
 
     def replace(self, key: str, content: bytes, *, expected: str | None) -> None:
         """Compare-and-swap under a lock file, by rename, which is atomic for readers."""
         path = self._path(key)
-        _make_folder(path.parent)
-        with (path.parent / ".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            present = sha256_of(path.read_bytes()) if path.exists() else None
-            if present != expected:
-                raise PublishConflict(f"{path} changed while it was being rebuilt", cure="run the command again")
-            with self._temporary(path, content) as temporary:
-                temporary.rename(path)
-            _fsync_folder(path.parent)
+        with explained("write", path):
+            make_durable(path.parent)
+            with locked(path.parent / ".lock"):
+                try:
+                    present: str | None = sha256_of(read_file(path))
+                except FileNotFoundError:
+                    present = None
+                if present != expected:
+                    raise PublishConflict(f"{path} changed while it was being rebuilt", cure="run the command again")
+                with temporary_file(path, content) as temporary:
+                    os.rename(temporary, path)  # noqa: PTH104
+                sync_folder(path.parent)
 
     def read(self, key: str) -> bytes:
-        """The content of `key`. Raises NotFound."""
-        try:
-            return self._path(key).read_bytes()
-        except FileNotFoundError:
-            raise NotFound(f"no {key} in the vault at {self.root}") from None
+        """The content of `key`. Raises NotFound, or CorruptFile when something other than a file has its name."""
+        path = self._path(key)
+        with explained("read", path):
+            try:
+                return read_file(path)
+            except FileNotFoundError:
+                raise NotFound(f"no {key} in the vault at {self.root}") from None
 
     def version(self, key: str) -> Hashable:
         """Size, time of change and inode of the file. Raises NotFound."""
-        try:
-            found = self._path(key).lstat()
-        except FileNotFoundError:
-            raise NotFound(f"no {key} in the vault at {self.root}") from None
+        path = self._path(key)
+        with explained("look at", path):
+            try:
+                found = path.lstat()
+            except FileNotFoundError:
+                raise NotFound(f"no {key} in the vault at {self.root}") from None
         return found.st_size, found.st_mtime_ns, found.st_ino
 
     def keys(self, prefix: str) -> list[str]:
-        """Every key below the folder `prefix`, sorted; temporary and lock files are not keys."""
-        folder = self._path(prefix)
-        found = (Path(base) / name for base, _, names in os.walk(folder) for name in names if not name.startswith("."))
-        return sorted(path.relative_to(self.root).as_posix() for path in found)
+        """Every key below the folder `prefix`, sorted. Only files are keys; temporary and lock files are not."""
+        return sorted(one.key for one in self._below(prefix) if one.is_file and not one.path.name.startswith("."))
+
+    def irregular(self, prefix: str) -> list[str]:
+        """What lies below the folder `prefix` and is neither file nor folder: links, pipes, sockets. No reader looks at it."""
+        return sorted(one.key for one in self._below(prefix) if not one.is_file)
 
     def delete(self, key: str) -> None:
         """Remove `key` if it is there."""
         path = self._path(key)
-        with contextlib.suppress(FileNotFoundError):
+        with explained("remove", path), contextlib.suppress(FileNotFoundError):
             path.unlink()
 
     def location(self, key: str) -> str:
-        """The path of `key`."""
-        return str(self._path(key))
+        """The path of `key`. Raises CorruptFile when something other than a file has its name: it might hang a reader."""
+        path = self._path(key)
+        with explained("read", path), contextlib.suppress(FileNotFoundError):
+            require_file(path, path.lstat())
+        return str(path)
 
     def forget_unfinished(self, *, older_than_s: float) -> int:
         """Remove temporary files that nobody has touched for so long, by the machine's clock."""
         before = time.time() - older_than_s
-        old = [path for path in self.root.rglob(".tmp-*") if path.stat().st_mtime < before]
-        for path in old:
-            path.unlink(missing_ok=True)
-        return len(old)
+        removed = 0
+        for path in [one.path for one in self._below("") if one.is_file and one.path.name.startswith(".tmp-")]:
+            # Its writer may end it, or another janitor remove it, at this moment.
+            with explained("remove", path), contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < before:
+                    path.unlink()
+                    removed += 1
+        return removed
 
     def _path(self, key: str) -> Path:
-        path = self.root / key
+        """Where `key` is. Raises VaultError for one that leads out of the vault."""
+        parts = PurePosixPath(key)
         # Keys are built from dates and UUIDs, never from API text; this is the second line of defence.
-        if not path.resolve().is_relative_to(self.root.resolve()):
+        if parts.is_absolute() or ".." in parts.parts:
             raise VaultError(f"{key!r} leaves the vault", cure="report this: keys never come from outside")
+        path = self.root / parts
+        if link := self._link_above(path):
+            raise VaultError(f"{link} is a symbolic link and no folder of the vault", cure="move it out of the vault")
         return path
 
-    @contextlib.contextmanager
-    def _temporary(self, path: Path, content: bytes) -> Iterator[Path]:
-        """A durable file beside `path`, gone at the end unless it was renamed."""
-        temporary = path.parent / f".tmp-{uuid.uuid4().hex}"
-        try:
-            _make_folder(path.parent)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-            try:
-                view = memoryview(content)
-                while view:
-                    view = view[os.write(descriptor, view) :]
-                # After a failed fsync the kernel may have dropped the pages: never fsync again, write anew.
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            yield temporary
-        except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS, errno.EACCES}:
-                raise VaultError(
-                    f"cannot write to {path.parent}: {error.strerror}",
-                    cure="free space or mend the disk; nothing was half-written",
-                ) from error
-            raise
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                temporary.unlink()
+    def _link_above(self, path: Path) -> Path | None:
+        """The symbolic link, if there is one, between the vault and `path`. The vault's own folder may be one."""
+        between = [folder for folder in path.parents if folder != self.root and folder.is_relative_to(self.root)]
+        with explained("reach", path):
+            return next((folder for folder in between if folder.is_symlink()), None)
+
+    def _below(self, prefix: str) -> list[_Entry]:
+        """Everything but folders below the folder `prefix`; nothing behind a symbolic link. Raises VaultError."""
+        folder = self.root / prefix
+        if self._link_above(folder / "_"):
+            return []
+        with explained("list", folder):
+            return [
+                _Entry(Path(one.path).relative_to(self.root).as_posix(), Path(one.path), one.is_file(follow_symlinks=False))
+                for one in walk(folder)
+            ]
 
 
-def _make_folder(folder: Path) -> None:
-    """Make `folder` durably: a new name is on disk once the folder that holds it is synced, all the way up."""
-    missing = []
-    while not folder.exists():
-        missing.append(folder)
-        folder = folder.parent
-    for each in reversed(missing):
-        each.mkdir(exist_ok=True)
-        _fsync_folder(each.parent)
+class _Entry(NamedTuple):
+    """Something in the vault that is no folder."""
 
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    key: str
+    path: Path
+    #: False: a symbolic link, a pipe, a socket or a device.
+    is_file: bool

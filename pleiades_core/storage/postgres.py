@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import re
+import select
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
@@ -20,7 +22,9 @@ from psycopg.rows import TupleRow
 
 from pleiades_core.errors import ConfigurationError, DatabaseUnreachable
 from pleiades_core.settings import Settings
+from pleiades_core.storage.database_errors import meaning_of, reason_of
 from pleiades_core.storage.embedded import embedded, embedded_url
+from pleiades_core.storage.lock_holders import lock_error
 from pleiades_core.storage.migrate import check_schema, migrate
 
 #: `generated always as identity`, `gen_random_uuid()` and `unnest` of several arrays: tested from here on.
@@ -29,13 +33,23 @@ _OLDEST_SERVER = 150_000
 _PASSWORD_IN_QUERY = re.compile(r"(\b(?:ssl)?password=)[^&]*")
 #: Name of our database on the embedded server.
 _EMBEDDED_NAME = "pleiades"
+#: How long a statement waits for a lock of another session, on rows, on tables or advisory. A backup tool or a forgotten `psql`
+#: may hold one for hours.
+LOCK_WAIT = timedelta(seconds=30)
+#: How long a transaction waits for a connection: long enough for a server that restarts.
+CONNECTION_WAIT_S = 30.0
 
 
 class Database:
-    """A pool of connections to one database. Every use is one transaction: committed at the end, rolled back on an error."""
+    """A pool of connections to one database. Every use is one transaction: committed at the end, rolled back on an error.
 
-    def __init__(self, url: str, *, max_connections: int = 12) -> None:
+    What the server or the network does to a block of `transaction` or `session` is raised as a StorageError; a defect of ours
+    stays a psycopg.Error.
+    """
+
+    def __init__(self, url: str, *, max_connections: int = 12, lock_wait: timedelta = LOCK_WAIT) -> None:
         self.url = url
+        self._lock_wait = lock_wait
         #: Titles of the migrations that opening it applied; empty when it was up to date.
         self.applied: list[str] = []
         self._pool = psycopg_pool.ConnectionPool[psycopg.Connection[TupleRow]](
@@ -43,10 +57,13 @@ class Database:
             min_size=1,
             max_size=max_connections,
             open=False,
-            timeout=30,
-            # Everything is UTC to the second; a server in another zone must not change what `date` means.
-            kwargs={"options": "-c timezone=UTC", "connect_timeout": 10, "application_name": "pleiades"},
-        )
+            check=_require_alive,
+            kwargs={
+                # Everything is UTC to the second; a server in another zone must not change what `date` means.
+                "options": f"-c timezone=UTC -c lock_timeout={lock_wait // timedelta(milliseconds=1)}",
+                "connect_timeout": 10, "application_name": "pleiades",
+            },
+        )  # fmt: skip
 
     def open(self) -> None:
         """Connect. Raises DatabaseUnreachable, without the password, when nobody answers or the server is too old."""
@@ -62,7 +79,12 @@ class Database:
                 f"no connection to {without_password(self.url)}: {str(error).strip()}",
                 cure="check DATABASE_URL and that the server runs; unset it to use the embedded server",
             ) from None
-        self._pool.open(wait=True)
+        try:
+            with self._explained():
+                self._pool.open(wait=True, timeout=CONNECTION_WAIT_S)
+        except BaseException:
+            self._pool.close()
+            raise
 
     def close(self) -> None:
         """Give every connection back."""
@@ -70,20 +92,60 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self, *, within_s: float | None = None) -> Iterator[psycopg.Connection[TupleRow]]:
-        """A connection inside one transaction. Raises psycopg.OperationalError when none is free within 30 or `within_s` s."""
-        with self._pool.connection(timeout=within_s) as connection:
+        """A connection inside one transaction. Waits for a free connection for 30 s, or for `within_s`.
+
+        Raises DatabaseUnreachable when there is no connection or it broke (at the commit: nobody knows whether it counts),
+        DatabaseBusy for a lock, a deadlock or a time limit of the server, StorageError when the server cannot do it: read-only,
+        no room on its disk, a missing right.
+        """
+        with (
+            self._explained(),
+            self._pool.connection(timeout=CONNECTION_WAIT_S if within_s is None else within_s) as connection,
+        ):
             yield connection
 
     @contextlib.contextmanager
     def session(self) -> Iterator[psycopg.Connection[TupleRow]]:
-        """A connection whose statements are each a transaction: for what is held longer than one may last."""
-        with self._pool.connection() as connection:
+        """A connection whose statements are each a transaction: for what is held longer than one may last.
+
+        Raises as `transaction` does.
+        """
+        with self._explained(), self._pool.connection(timeout=CONNECTION_WAIT_S) as connection:
             connection.autocommit = True
             try:
                 yield connection
             finally:
                 if not connection.closed:
                     connection.autocommit = False
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what the server or the network does into our errors."""
+        place = without_password(self.url)
+        try:
+            yield
+        except psycopg_pool.PoolTimeout as error:
+            raise DatabaseUnreachable(
+                f"no connection to {place} in time: {self._trouble()}",
+                cure="check that the PostgreSQL server runs and has connections left, then run the command again",
+            ) from error
+        except psycopg_pool.PoolClosed:
+            raise
+        except psycopg.errors.LockNotAvailable as error:
+            raise lock_error(self.url, place, self._lock_wait) from error
+        except psycopg.Error as error:
+            known = meaning_of(error, place)
+            if known is None:
+                raise
+            raise known from error
+
+    def _trouble(self) -> str:
+        """Why there is no connection, by the words of one more attempt."""
+        try:
+            psycopg.connect(self.url, connect_timeout=2).close()
+        except psycopg.Error as error:
+            return reason_of(error)
+        return "the server answers, but all connections of this program are in use"
 
     def check(self) -> None:
         """Refuse a schema that this program does not fit. Raises SchemaMismatch."""
@@ -95,6 +157,17 @@ class Database:
         with self.transaction() as connection:
             self.applied = migrate(connection)
         return self.applied
+
+
+def _require_alive(connection: psycopg.Connection[TupleRow]) -> None:
+    """Refuse a pooled connection that the server ended while it was idle; the pool then makes another. Raises psycopg.Error.
+
+    A server that ends a session says so unasked. Only then a round trip is worth its time, so a healthy connection costs none.
+    """
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        psycopg_pool.ConnectionPool.check_connection(connection)
 
 
 @contextlib.contextmanager
@@ -187,7 +260,7 @@ def ensure_database(url: str) -> None:
         with psycopg.connect(admin, autocommit=True, connect_timeout=10) as connection:
             known = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
             if known is None:
-                # Of processes that create it at once, the later ones meet the one or the other.
+                # Another process creates it at the same moment: seen by the name, or by its index.
                 with contextlib.suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
                     connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
     except psycopg.Error as error:

@@ -10,6 +10,7 @@ Belongs here: the order of effects, T1 · V · T2 of docs/architecture.md. Does 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import statistics
@@ -23,9 +24,10 @@ from functools import partial
 import pyarrow as pa
 
 from pleiades_core.clock import Clock
-from pleiades_core.errors import ApiError, EmptyReply, LeaseLost, QuotaExhausted
+from pleiades_core.errors import ApiError, EmptyReply, LeaseLost, QuotaExhausted, StorageError
 from pleiades_core.models import Bucket, Counts, Pool, Sample, SampleStatus, Tier, VideoId
 from pleiades_core.settings import Settings
+from pleiades_core.storage.checked_clock import CheckedClock
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.journal import WrittenBatch, write_batch
 from pleiades_core.vault.layout import SAMPLES, samples_by_day
@@ -102,14 +104,15 @@ class Tracker:
         self._database = database
         self._vault = vault
         self._youtube = youtube
-        self._clock = clock
+        self._clock = CheckedClock(clock, database)
         self._settings = settings
 
     def track(self, tier: Tier | None = None) -> TrackReport:
         """Poll what is due in one tier (None: in any), until nothing is due or quota is spent.
 
         What dead trackers left is adopted first. Raises an ApiError when every call of a slice failed for another reason than
-        quota; what had been polled before is committed, and a slice that is given up is due again.
+        quota; what had been polled before is committed, and a slice that is given up is due again. Raises ConfigurationError,
+        before a call is made, when the clocks of this machine and of the database are too far apart.
         """
         with self._youtube.executor.own_calls():
             return self._track(tier)
@@ -137,6 +140,8 @@ class Tracker:
 
     def _slice(self, tier: Tier | None, tally: Counter[str], lateness: list[float]) -> _Polled | None:
         """One slice from T1 to T2. None when nothing is due."""
+        # Each time: a clock that is set in the middle of a tick must not decide what is due.
+        self._clock.check()
         ledger = self._youtube.ledger
         lease_id, taken = uuid.uuid4(), None
         try:
@@ -154,7 +159,9 @@ class Tracker:
             self._commit(taken, written)
         except BaseException:
             # Ctrl-C at any moment and a full disk included: the videos are due again, the units that were used stay spent.
-            give_back(self._database, ledger, lease_id, taken.reservation if taken else None)
+            # Where the database fails too, the first error is the one to report; the lease runs out by itself.
+            with contextlib.suppress(StorageError):
+                give_back(self._database, ledger, lease_id, taken.reservation if taken else None)
             raise
         failed = len(polled.errors) + sum(answer.corrected for answer in polled.answers)
         tally.update(slices=1, due=len(taken.videos), failed_calls=failed)

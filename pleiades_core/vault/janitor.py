@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pleiades_core.clock import Clock
-from pleiades_core.errors import CorruptFile, NotFound
+from pleiades_core.errors import NotFound, VaultError
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.vault.days import read_day
@@ -57,7 +57,7 @@ def sweep(database: Database, vault: Vault, clock: Clock) -> SweepReport:
             continue
         try:
             held = read_day(vault, dataset, day, sha256=sha256).footer.batches
-        except (CorruptFile, NotFound) as error:
+        except (VaultError, NotFound) as error:
             log.warning("batches of %s are kept: %s", dataset.day_key(day), error)
             damaged.append(dataset.day_key(day))
             continue

@@ -3,7 +3,8 @@
 Belongs here: the heart of every T2, and from a table of rows to updates of videos, channels and watchlist. Does not belong
 here: writing the file (vault/journal.py), leases, who adopts what (reaper.py).
 
-Everything here may be repeated: a schedule only moves forward, a row that is there stays.
+Everything here may be repeated: a schedule only moves forward, a row that is there stays. One that a wrong clock put into the
+future is the exception: it moves back.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pleiades_core.storage.queries import load_queries
 from pleiades_core.vault.journal import WrittenBatch, record_batch
 from pleiades_core.vault.layout import REGISTRY
 from pleiades_core.videoid import decode
+from pleiades_core.watchlist.cadence import TIERS
 
 _CHANNELS, _VIDEOS, _WATCHLIST = map(load_queries, ("channels", "videos", "watchlist"))
 
@@ -36,12 +38,12 @@ def commit_batches(
         if len(rows) and batch.dataset is REGISTRY:
             _admit(connection, rows)
         elif len(rows):
-            _advance(connection, batch, rows)
+            _advance(connection, batch, rows, now)
     return fresh
 
 
-def _advance(connection: psycopg.Connection, batch: WrittenBatch, samples: pa.Table) -> None:
-    """Move the schedule of every polled video; an older sample never moves it back."""
+def _advance(connection: psycopg.Connection, batch: WrittenBatch, samples: pa.Table, now: datetime) -> None:
+    """Move the schedule of every polled video; an older sample moves back only one that lies in the future."""
     missing = pc.equal(samples.column("status"), pa.scalar(int(SampleStatus.MISSING), pa.int8()))
     # The instants go as Unix seconds: psycopg takes ten times as long to adapt 5,000 datetimes.
     seconds = pc.divide(samples.column("polled_at").cast(pa.int64()), 1000)
@@ -49,7 +51,8 @@ def _advance(connection: psycopg.Connection, batch: WrittenBatch, samples: pa.Ta
         _WATCHLIST.advance,
         {
             "vids": samples.column("vid").to_pylist(), "at": seconds.to_pylist(),
-            "missing": missing.to_pylist(), "lease_id": batch.lease_id,
+            "missing": missing.to_pylist(), "lease_id": batch.lease_id, "now": now,
+            "ahead": TIERS.ahead,
         },
     )  # fmt: skip
 

@@ -28,6 +28,9 @@ class Cadence:
     #: A poll may come this much early. Without it an hourly tick that starts a second sooner than the last one finds nothing
     #: due, and hourly becomes two-hourly.
     early: timedelta = timedelta(minutes=5)
+    #: A poll further ahead of now than this was written by a clock that was wrong: it counts as none. More than twice what the
+    #: clocks of two machines may differ (storage/checked_clock.py): neither must poll again what the other one polled.
+    ahead: timedelta = timedelta(minutes=15)
     #: At most one run of the tier in each of these: whatever is due by then shares its calls, and a run of Dagster costs 5
     #: CPU-seconds before any work. Ticks begin at midnight UTC.
     hourly_tick: timedelta = timedelta(minutes=15)
@@ -59,16 +62,20 @@ class Cadence:
             return None
         return polled_at + self.interval(self.tier(polled_at - published_at, misses))
 
+    def counted(self, polled_at: datetime | None, now: datetime) -> datetime | None:
+        """The last poll; None: there was none, or it lies in the future and cannot be true."""
+        return None if polled_at is None or polled_at > now + self.ahead else polled_at
+
     def is_due(self, published_at: datetime, polled_at: datetime | None, now: datetime, misses: int = 0) -> bool:
         """True when a poll at `now` is worth its share of a call."""
-        due_at = self.due_at(published_at, polled_at, misses)
+        due_at = self.due_at(published_at, self.counted(polled_at, now), misses)
         return due_at is None or now >= due_at - self.early
 
     def parameters(self) -> dict[str, object]:
         """The same numbers for `watchlist.sql`, which must decide alike (tests/postgres/test_cadence_sql.py)."""
         return {
             "hourly_below": self.hourly_below, "daily_below": self.daily_below, "hourly": self.hourly, "daily": self.daily,
-            "weekly": self.weekly, "misses_until_weekly": self.misses_until_weekly, "early": self.early,
+            "weekly": self.weekly, "misses_until_weekly": self.misses_until_weekly, "early": self.early, "ahead": self.ahead,
         }  # fmt: skip
 
 

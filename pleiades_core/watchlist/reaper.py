@@ -17,7 +17,7 @@ from datetime import date, timedelta
 import pyarrow as pa
 
 from pleiades_core.clock import Clock
-from pleiades_core.errors import CorruptFile, ForeignFile, NotFound
+from pleiades_core.errors import ForeignFile, NotFound, VaultError
 from pleiades_core.storage.locks import in_turn
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.file_check import check_closed_day
@@ -99,7 +99,7 @@ def adopt_orphans(
             held = check_closed_day(vault, dataset, day, owner).batches
         except NotFound:
             held = frozenset()
-        except CorruptFile as error:
+        except VaultError as error:
             # Without its footer nobody can say which batches the day holds; closing it will refuse, and say so.
             log.warning("no orphans of %s %s adopted: %s", dataset.name, day, error)
             corrupt.append(dataset.day_key(day))
@@ -111,7 +111,7 @@ def adopt_orphans(
                 log.warning("not adopted: %s", error)
                 foreign.append(keys[batch_id])
                 continue
-            except CorruptFile as error:
+            except VaultError as error:
                 log.warning("not adopted: %s", error)
                 corrupt.append(keys[batch_id])
                 continue

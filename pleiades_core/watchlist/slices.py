@@ -77,6 +77,12 @@ def missing(connection: psycopg.Connection) -> tuple[int, int]:
     return (row[0], row[1]) if row else (0, 0)
 
 
+def polled_in_future(connection: psycopg.Connection, cadence: Cadence, now: datetime) -> int:
+    """How many videos were polled in the future: a clock was wrong then. They are due now, and their next poll mends them."""
+    row = connection.execute(_SQL.future, {"now": now, "ahead": cadence.ahead}).fetchone()
+    return row[0] if row else 0
+
+
 def due_counts(connection: psycopg.Connection, cadence: Cadence, now: datetime) -> dict[Tier, TierCount]:
     """Watched and due videos of each tier, empty ones included."""
     rows = connection.execute(_SQL.due_counts, {**cadence.parameters(), "now": now}).fetchall()

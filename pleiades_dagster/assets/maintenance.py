@@ -7,7 +7,14 @@ import dagster as dg
 
 from pleiades_core.vault.janitor import sweep
 from pleiades_core.watchlist.reaper import reap
-from pleiades_dagster.checks import dead_share_result, dead_share_spec, footprint_result, footprint_spec
+from pleiades_dagster.checks import (
+    dead_share_result,
+    dead_share_spec,
+    footprint_result,
+    footprint_spec,
+    no_future_polls_result,
+    no_future_polls_spec,
+)
 from pleiades_dagster.failures import RETRY, as_failures
 from pleiades_dagster.metadata import Materialized, metadata_of
 from pleiades_dagster.resources import Opener
@@ -25,14 +32,18 @@ def reaper() -> dg.AssetsDefinition:
         owners=["team:pleiades"],
         code_version="1",
         retry_policy=RETRY,
-        check_specs=[footprint_spec(KEY), dead_share_spec(KEY)],
+        check_specs=[footprint_spec(KEY), dead_share_spec(KEY), no_future_polls_spec(KEY)],
     )
     def reaped(installation: dg.ResourceParam[Opener]) -> Materialized:
         """Expired leases are given back, files whose lease died are adopted: their quota was spent, so they count."""
         with as_failures(), installation.open() as opened:
             report = reap(opened.database, opened.vault, opened.clock)
-            footprint, dead = footprint_result(opened.database), dead_share_result(opened.database)
-        return dg.MaterializeResult(metadata=metadata_of(report), check_results=[footprint, dead])
+            checks = [
+                footprint_result(opened.database),
+                dead_share_result(opened.database),
+                no_future_polls_result(opened.database, opened.clock.now()),
+            ]
+        return dg.MaterializeResult(metadata=metadata_of(report), check_results=checks)
 
     return reaped
 

@@ -183,6 +183,7 @@ def test_maintenance_measures_the_footprint(run: Any, first_day: str) -> None:
     assert _checks(result)["footprint"].passed
     assert _checks(result)["footprint"].metadata["sql_bytes"].value > 1_000_000
     assert _checks(result)["dead_share"].passed
+    assert _checks(result)["no_future_polls"].passed
     assert first_day
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
+import psycopg
 import pytest
 
 from pleiades_core import errors
+from pleiades_core.installation import Installation
+from pleiades_core.storage.postgres import Database
 from pleiades_dagster.assets import maintenance
 from pleiades_dagster.assets.maintenance import reaper
 from pleiades_dagster.failures import RETRY, as_failures, failure_of
+from pleiades_dagster.resources import SharedInstallation
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EVERY = [
@@ -87,3 +91,23 @@ def test_a_lost_database_is_tried_again(instance: dg.DagsterInstance, monkeypatc
     result = dg.materialize([reaper()], resources={"installation": broken}, instance=instance, raise_on_error=False)
     assert not result.success
     assert broken.attempts == 3
+
+
+@pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
+def test_a_lock_of_another_session_is_a_failure_that_names_it_and_is_tried_again(
+    instance: dg.DagsterInstance, pleiades: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What PostgreSQL says in mid-run arrives with its cause and cure, not as a traceback of the driver."""
+    monkeypatch.setattr(maintenance, "RETRY", RETRY._replace(delay=0.05))
+    pleiades.database = Database(pleiades.database.url, lock_wait=timedelta(milliseconds=50))
+    pleiades.database.open()
+    with contextlib.closing(pleiades.database), psycopg.connect(pleiades.database.url, application_name="backup") as holder:
+        holder.execute("lock table leases in access exclusive mode")
+        pid = holder.info.backend_pid
+        shared = SharedInstallation(pleiades)
+        result = dg.materialize([reaper()], resources={"installation": shared}, instance=instance, raise_on_error=False)
+    said = result.failure_data_for_node("reaper").user_failure_data
+    assert f"held by pid {pid} (backup" in said.description
+    assert said.metadata["error"].value == "DatabaseBusy"
+    assert said.metadata["exit_code"].value == 6
+    assert said.metadata["retry_helps"].value is True

@@ -15,7 +15,16 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RESET = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
 #: What asking again may mend. A day of 429s retried 5,363 times somewhere else is why this is a list and not a default.
-TRANSIENT = {"DatabaseUnreachable", "LeaseLost", "PublishConflict", "RateLimited", "BackendError", "BadReply", "EmptyReply"}
+TRANSIENT = {
+    "DatabaseBusy",
+    "DatabaseUnreachable",
+    "LeaseLost",
+    "PublishConflict",
+    "RateLimited",
+    "BackendError",
+    "BadReply",
+    "EmptyReply",
+}
 
 
 def walk(kind: type[PleiadesError] = PleiadesError) -> Iterator[type[PleiadesError]]:

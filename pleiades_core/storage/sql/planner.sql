@@ -2,12 +2,14 @@
 
 -- watched: what is watched, by age, tier, the hour in which its next poll is due and, of HOURLY ones, the tick of the hour in which
 -- the last one was. The tiers are those of watchlist.sql
-with age as (
+with known as (
+    select published_at, misses, case when polled_at <= %(now)s + %(ahead)s then polled_at end as polled_at from watchlist
+), age as (
     select published_at, polled_at, misses >= %(misses_until_weekly)s as missing,
         case when misses >= %(misses_until_weekly)s or coalesce(polled_at, %(now)s) - published_at >= %(daily_below)s then 'WEEKLY'
              when coalesce(polled_at, %(now)s) - published_at < %(hourly_below)s then 'HOURLY'
              else 'DAILY' end as tier
-    from watchlist
+    from known
 )
 select least(greatest(floor(extract(epoch from %(now)s - published_at) / 3600), 0), %(oldest_h)s)::int as age_h, tier,
     case when polled_at is null then 0 else greatest(0, floor(extract(epoch from polled_at

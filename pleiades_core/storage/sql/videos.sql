@@ -22,10 +22,10 @@ with given as (
 select * from new union all select * from again
 
 -- reclaim: claims whose owner is dead keep their vid and get a new owner; what a person named goes first, or alone, and of the
--- rest what failed least
+-- rest what failed least. No claim waits longer than `longest`: a clock that was wrong wrote that
 with dead as (
     select id8 from videos v
-    where state = 0 and (retry_at is null or retry_at <= %(now)s)
+    where state = 0 and (retry_at is null or retry_at <= %(now)s or retry_at > %(now)s + %(longest)s)
       and not exists (select 1 from leases l where l.lease_id = v.lease_id)
       and (not %(wishes)s or found_by = 'manual')
     order by found_by is distinct from 'manual', attempts, id8 limit %(limit)s for update skip locked

@@ -1,12 +1,16 @@
 -- Table watchlist, the hot overlay: modules of watchlist/.
 
--- lease_due: claim up to %(limit)s due videos, the longest overdue first, skipping rows that others hold
-with age as (
+-- lease_due: claim up to %(limit)s due videos, the longest overdue first, skipping rows that others hold. A poll in the future,
+-- which a wrong clock wrote, counts as none
+with known as (
+    select vid, published_at, misses, case when polled_at <= %(now)s + %(ahead)s then polled_at end as polled_at
+    from watchlist where lease_id is null
+), age as (
     select vid, polled_at,
         case when misses >= %(misses_until_weekly)s or coalesce(polled_at, %(now)s) - published_at >= %(daily_below)s then 'WEEKLY'
              when coalesce(polled_at, %(now)s) - published_at < %(hourly_below)s then 'HOURLY'
              else 'DAILY' end as tier
-    from watchlist where lease_id is null
+    from known
 ), due as (
     select vid, tier,
         polled_at + case tier when 'HOURLY' then %(hourly)s when 'DAILY' then %(daily)s else %(weekly)s end as due_at
@@ -24,29 +28,32 @@ from chosen where w.vid = chosen.vid
 returning w.vid, w.id8, chosen.due_at
 
 -- due_counts: how many videos of each tier are due now, and how many there are
-with age as (
+with known as (
+    select published_at, misses, case when polled_at <= %(now)s + %(ahead)s then polled_at end as polled_at from watchlist
+), age as (
     select polled_at,
         case when misses >= %(misses_until_weekly)s or coalesce(polled_at, %(now)s) - published_at >= %(daily_below)s then 'WEEKLY'
              when coalesce(polled_at, %(now)s) - published_at < %(hourly_below)s then 'HOURLY'
              else 'DAILY' end as tier
-    from watchlist
+    from known
 )
 select tier, count(*) as watched,
     count(*) filter (where polled_at is null or polled_at - %(early)s::interval
         + case tier when 'HOURLY' then %(hourly)s when 'DAILY' then %(daily)s else %(weekly)s end <= %(now)s) as due
 from age group by tier
 
--- advance: move the schedule of what was polled, unless a later poll has done so already, and let go of it in the same write:
+-- advance: move the schedule of what was polled, unless a later poll has done so already, and let go of it in the same write. A
+-- poll that lies in the future gives way to any other, and none is written there. One update:
 -- a second update of the row, for the lease alone, took a third of the updates out of their page (HOT 0.61 against 0.91)
 with polled as (
-    select vid, to_timestamp(seconds) as at, missing
-    from unnest(%(vids)s::bigint[], %(at)s::int[], %(missing)s::boolean[]) as given (vid, seconds, missing)
+    select vid, least(to_timestamp(seconds), %(now)s + %(ahead)s) as at, missing
+    from unnest(%(vids)s::bigint[], %(at)s::bigint[], %(missing)s::boolean[]) as given (vid, seconds, missing)
 )
 update watchlist w
 set polled_at = polled.at, misses = case when polled.missing then least(w.misses + 1, 30000) else 0 end,
     lease_id = nullif(w.lease_id, %(lease_id)s)
 from polled
-where w.vid = polled.vid and (w.polled_at is null or w.polled_at < polled.at)
+where w.vid = polled.vid and (w.polled_at is null or w.polled_at < polled.at or w.polled_at > %(now)s + %(ahead)s)
 
 -- release: nobody holds these any longer
 update watchlist set lease_id = null where lease_id = %(lease_id)s
@@ -68,3 +75,6 @@ select published_at, polled_at, misses from watchlist where id8 = %(id8)s
 
 -- missing: of the videos that were polled, how many were missing at their last poll; and how many were polled
 select count(*) filter (where misses > 0), count(*) from watchlist where polled_at is not null
+
+-- future: how many videos were polled in the future, as a clock that was wrong had it
+select count(*) from watchlist where polled_at > %(now)s + %(ahead)s

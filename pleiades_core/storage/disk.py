@@ -1,0 +1,125 @@
+"""Files of a local disk, opened so that nothing hangs and nothing is half-written; and what an error of the disk means.
+
+Belongs here: calls to the operating system, with the reason for each flag. Does not belong here: keys and the two safe writes
+(objects.py), folders (folders.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from pleiades_core.errors import CorruptFile, VaultError
+from pleiades_core.storage.folders import make_durable
+
+#: What a person can do about an error of the disk.
+_CURES = {
+    errno.ENOSPC: "free space on that disk",
+    errno.EDQUOT: "free space, or have the disk quota of this user raised",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "raise the system's limit on open files (sysctl fs.file-max)",
+    errno.EIO: "look at the kernel's log (dmesg): the disk fails; copy the vault to another one",
+    errno.EROFS: "mount that disk for writing",
+    errno.EACCES: "give the user that runs Pleiades the right to read and write there (chown -R)",
+    errno.EPERM: "give the user that runs Pleiades the right to write there; FAT and exFAT have no links and hold no vault",
+    errno.ENOTDIR: "move the file that has a folder's name out of the vault",
+    errno.EISDIR: "move the folder that has a file's name out of the vault",
+}
+_KINDS = (
+    (stat.S_ISLNK, "symbolic link"), (stat.S_ISDIR, "folder"), (stat.S_ISFIFO, "named pipe"), (stat.S_ISSOCK, "socket"),
+)  # fmt: skip
+
+
+def walk(folder: Path | str) -> Iterator[os.DirEntry[str]]:
+    """Every entry below a folder but the folders themselves; nothing behind a symbolic link. Raises OSError."""
+    try:
+        with os.scandir(folder) as found:
+            entries = list(found)
+    except FileNotFoundError:
+        # Not there yet, or removed meanwhile.
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from walk(entry.path)
+        else:
+            yield entry
+
+
+@contextlib.contextmanager
+def explained(action: str, path: Path) -> Iterator[None]:
+    """Whatever the disk refuses is a VaultError that names the file, the reason and the cure."""
+    try:
+        yield
+    except OSError as error:
+        reason = f"{error.strerror or error} ({errno.errorcode.get(error.errno or 0, 'no code')})"
+        raise VaultError(
+            f"cannot {action} {path}: {reason}",
+            cure=f"{_CURES.get(error.errno or 0, 'mend the disk')}; nothing was half-written",
+        ) from error
+
+
+@contextlib.contextmanager
+def temporary_file(path: Path, content: bytes) -> Iterator[Path]:
+    """A durable file beside `path`, in a durable folder; gone at the end unless it was renamed. Raises OSError."""
+    make_durable(path.parent)
+    temporary = path.parent / f".tmp-{uuid.uuid4().hex}"
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        try:
+            view = memoryview(content)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            # After a failed fsync the kernel may have dropped the pages: never fsync again, write anew.
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        yield temporary
+    finally:
+        # One that stays is removed by the janitor.
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Alone among processes, by a lock file. Raises OSError, or CorruptFile when it is no file."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+    try:
+        require_file(path, os.fstat(descriptor))
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a file. Raises OSError, or CorruptFile for what is no file: a pipe would be read for ever."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        # The codes for a symbolic link, and for a socket or a pipe without a reader.
+        if error.errno in {errno.ELOOP, errno.ENXIO}:
+            require_file(path, path.lstat())
+        raise
+    try:
+        require_file(path, os.fstat(descriptor))
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
+
+
+def require_file(path: Path, found: os.stat_result) -> None:
+    """Refuse what is no regular file, by its status. Raises CorruptFile, which names it."""
+    if not stat.S_ISREG(found.st_mode):
+        kind = next((name for is_kind, name in _KINDS if is_kind(found.st_mode)), "device")
+        raise CorruptFile(
+            f"{path} is a {kind} and no file of the vault", cure="move it out of the vault, and restore the file from a copy"
+        )
