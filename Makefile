@@ -32,13 +32,13 @@ lint: .venv
 	$(BIN)/shellcheck deploy/entrypoint.sh .ci/run
 
 test: lint ## everything that must hold, in under ten minutes
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 sweep: .venv ## the slow half of the tests
 	$(BIN)/python -m pytest -q -m sweep
 
 smoke: .venv ## a first look at the deployment that PLEIADES_HOME, DATABASE_URL and the other settings name; a unit a key
-	$(BIN)/python -m pytest -q -m smoke tests/smoke
+	$(BIN)/python -m pytest -q -p no:cacheprovider -m smoke tests/smoke
 
 bench: .venv ## what the demo costs; what is found of a day's uploads, how late, for how many units
 	$(BIN)/python -m benchmarks.demo --json

