@@ -26,14 +26,10 @@ pytestmark = pytest.mark.smoke
 @contextlib.contextmanager
 def _plain_failure() -> Iterator[None]:
     """Turn an error of Pleiades into a failure that shows its message and its cure, without a traceback."""
-    said = ""
     try:
         yield
     except PleiadesError as error:
-        said = f"{error}\n-> {error.cure}"
-    if said:
-        # Out here the failure has no cause, which pytest would show first.
-        pytest.fail(said, pytrace=False)
+        raise pytest.fail.Exception(f"{error}\n-> {error.cure}", pytrace=False) from None
 
 
 @pytest.fixture(scope="session")
