@@ -4,15 +4,15 @@ BIN := .venv/bin
 PORT ?= 3000
 export PYTHONHASHSEED := 0
 
-.PHONY: demo test lint ui bench sweep clean lock screenshot
+.PHONY: demo test lint ui bench sweep smoke clean lock screenshot image-check
 .DEFAULT_GOAL := demo
 
-# --no-deps: the lock is complete, and pip's resolver would only repeat it.
-.venv: requirements.lock pyproject.toml
+# --no-deps: the lock is complete, and pip's resolver would only repeat it. requirements-dev.lock holds requirements.lock's versions too.
+.venv: requirements-dev.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "python3.11 is not on PATH; install it, or run make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Pleiades needs Python 3.11 or newer"; exit 1; }
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch .venv
 
@@ -28,12 +28,19 @@ lint: .venv
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
+	$(BIN)/deptry .
+	$(BIN)/hadolint deploy/Dockerfile
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
+	$(BIN)/shellcheck deploy/entrypoint.sh .ci/run
 
 test: lint ## everything that must hold, in under ten minutes
-	$(BIN)/python -m pytest -q -m "not sweep" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 sweep: .venv ## the slow half of the tests
 	$(BIN)/python -m pytest -q -m sweep
+
+smoke: .venv ## a first look at the deployment that PLEIADES_HOME, DATABASE_URL and the other settings name; a unit a key
+	$(BIN)/python -m pytest -q -p no:cacheprovider -m smoke tests/smoke
 
 bench: .venv ## what the demo costs; what is found of a day's uploads, how late, for how many units
 	$(BIN)/python -m benchmarks.demo --json
@@ -42,8 +49,15 @@ bench: .venv ## what the demo costs; what is found of a day's uploads, how late,
 screenshot: .venv ## the pictures in docs/, from the demo that was played; needs Chromium
 	PLEIADES_SCREENSHOTS=1 PLEIADES_DEMO_HOME=.pleiades/demo $(BIN)/python -m pytest -q tests/browser
 
-lock: ## after a change of dependencies in pyproject.toml; needs uv
-	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --extra dev -o requirements.lock pyproject.toml
+image-check: .venv ## builds the image without Docker and runs it; needs root, buildah and debootstrap
+	$(BIN)/python -m benchmarks.image --json
+
+# Versions that are locked stay: remove a file first to have everything in it at its newest.
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11
+lock: .venv ## after a change of dependencies in pyproject.toml
+	$(LOCK) --group dev --extra gcp -o requirements-dev.lock pyproject.toml
+	$(LOCK) --constraints requirements-dev.lock -o requirements.lock pyproject.toml
+	$(LOCK) --constraints requirements-dev.lock --group build -o requirements-build.lock
 
 clean: ## remove everything that these targets made
 	rm -rf .venv .pleiades *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

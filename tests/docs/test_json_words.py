@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from simulators import ForkedSimulator
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -18,7 +19,6 @@ from pleiades_core.discover.tally import DETAILS
 from pleiades_core.models import Bucket, Pool, Tier
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.quota import DEMO_KEYS
-from pleiades_core.simulator.server import SimulatorProcess
 from pleiades_dagster.cli import app
 
 #: In the order of a life. `push` goes on until it is stopped, and `demo` is looked at in tests/dagster/test_play.py.
@@ -32,7 +32,7 @@ DATA = {*Bucket, *Pool, *Tier, *ROADS, DETAILS}
 
 
 @pytest.fixture
-def said(simulator: SimulatorProcess, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def said(simulator: ForkedSimulator, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What each command printed."""
     control = SimulatorControl(simulator.base_url)
     monkeypatch.delenv("PLEIADES_HOME", raising=False)

@@ -12,11 +12,13 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import orjson
+import psutil
 import pytest
 from faulty import CANARY, EMPTY, FAULTS, HOLD, PACKED, deadline_s, everything_said, reset
-from loopback import Answer, json_reply, reply, serve
+from loopback import Answer, Loopback, json_reply, reply, serve
 from pydantic import SecretStr
 
 from pleiades_core.clock import ManualClock
@@ -224,24 +226,37 @@ def test_one_connection_for_many_calls_and_a_stale_one_is_replaced_before_sendin
         for _ in range(4):
             transport_of[-1].send("videos.list", PARAMS, SecretStr(CANARY))
         assert server.connections == 1
-        time.sleep(0.2)
+        while not _closed_by_server(server):
+            time.sleep(0.01)
         assert transport_of[-1].send("videos.list", PARAMS, SecretStr(CANARY)).status == 200
         assert server.connections == 2
         assert len(server.requests) == 5
 
 
+def _closed_by_server(server: Loopback) -> bool:
+    """A connection of ours to the server is closed at its other end."""
+    port = urlsplit(server.base_url).port
+    connections = psutil.Process().net_connections("tcp")
+    return any(each.raddr and each.raddr.port == port and each.status == psutil.CONN_CLOSE_WAIT for each in connections)
+
+
 def test_after_a_deadline_the_next_call_gets_its_own_answer(transport_of: list[Transport]) -> None:
     """The late answer of the first call must not be taken for that of the second."""
+    expired, sent = threading.Event(), threading.Event()
 
     def late(connection: socket.socket) -> bool:
-        time.sleep(0.6)
-        return json_reply({"kind": "youtube#late"})(connection)
+        expired.wait()
+        try:
+            return json_reply({"kind": "youtube#late"})(connection)
+        finally:
+            sent.set()
 
     with serve(late, json_reply({"kind": "youtube#own"})) as server:
         transport_of.append(Transport(server.base_url, 0.3))
         with pytest.raises(BackendError, match=r"within 0\.3 s"):
             transport_of[-1].send("videos.list", PARAMS, SecretStr(CANARY))
-        time.sleep(0.5)
+        expired.set()
+        sent.wait()
         assert transport_of[-1].send("videos.list", PARAMS, SecretStr(CANARY)).body == b'{"kind":"youtube#own"}'
 
 

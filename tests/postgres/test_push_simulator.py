@@ -12,6 +12,7 @@ import pytest
 from pushing import SECRET, running
 from pydantic import SecretStr
 from rows import read_rows
+from simulators import Simulators
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.discover.push.subscriptions import renew
@@ -21,7 +22,6 @@ from pleiades_core.simulator.config import SimulatorConfig
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.hub import HubBehaviour
 from pleiades_core.simulator.quota import DEMO_KEYS
-from pleiades_core.simulator.server import start_subprocess
 from pleiades_core.vault.layout import REGISTRY
 from pleiades_core.youtube.hub import Hub
 
@@ -30,10 +30,12 @@ FAITHFUL = HubBehaviour(lost=0, never_verified=0, doubled=0.2, median_delay_s=30
 
 
 @pytest.fixture
-def following(tmp_path: Path, database_url: str, world_start: datetime) -> Iterator[tuple[Installation, SimulatorControl]]:
+def following(
+    simulators: Simulators, tmp_path: Path, database_url: str, world_start: datetime
+) -> Iterator[tuple[Installation, SimulatorControl]]:
     """An installation that follows every channel of a simulator, and whose receiver listens."""
     config = SimulatorConfig(videos=1_500, seed=5, start=world_start, days_ahead=14, uploads_per_day=60, hub=FAITHFUL)
-    with start_subprocess(config, log_path=tmp_path / "simulator.log") as simulator, contextlib.ExitStack() as stack:
+    with simulators.running(config, log_path=tmp_path / "simulator.log") as simulator, contextlib.ExitStack() as stack:
         control = SimulatorControl(simulator.base_url)
         port = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
         stack.pop_all().close()

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from simulators import Simulators
 
 from pleiades_core.clock import ManualClock, pacific_day
 from pleiades_core.errors import ApiError, BadRequest, KeyInvalid, QuotaExhausted, ResourceMissing
 from pleiades_core.models import ChannelId, VideoId
 from pleiades_core.settings import Settings
+from pleiades_core.simulator.config import SimulatorConfig
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.faults import Fault, FaultPlan
 from pleiades_core.simulator.quota import ApiKey
-from pleiades_core.simulator.server import SimulatorConfig, start_subprocess
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import CHART_CATEGORIES, YouTube, open_youtube
 from pleiades_core.youtube.feeds import Feeds
@@ -29,11 +30,11 @@ POOL = '[{"key": "no-such-key", "project": "p"}, {"key": "small-key", "project":
 
 
 @pytest.fixture
-def world(tmp_path: Path, world_start: datetime) -> Iterator[SimulatorControl]:
+def world(simulators: Simulators, tmp_path: Path, world_start: datetime) -> Iterator[SimulatorControl]:
     """A small world whose only project may search five times a day."""
     keys = (ApiKey(key="small-key", project="p", limits={"search": 5, "stats": 6}),)
     config = SimulatorConfig(videos=1_000, seed=3, start=world_start, keys=keys)
-    with start_subprocess(config, log_path=tmp_path / "simulator.log") as running:
+    with simulators.running(config, log_path=tmp_path / "simulator.log") as running:
         yield SimulatorControl(running.base_url)
 
 

@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from simulators import ForkedSimulator, Simulators
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.discover.pace import HUNT_EVERY
 from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket, Tier
 from pleiades_core.planner.plan import plan
-from pleiades_core.simulator.server import SimulatorConfig, SimulatorProcess, start_subprocess
+from pleiades_core.simulator.config import SimulatorConfig
 from pleiades_core.watchlist.cadence import TIERS
 
 #: Hours after which tomorrow is forecast: in the evening of the second quota day.
@@ -23,12 +24,12 @@ _MANY, _FEW = 700, 35
 
 
 @pytest.fixture
-def simulator(tmp_path: Path, world_start: datetime, uploads_a_day: int) -> Iterator[SimulatorProcess]:
+def simulator(simulators: Simulators, tmp_path: Path, world_start: datetime, uploads_a_day: int) -> Iterator[ForkedSimulator]:
     """As the common one, of another size."""
     config = SimulatorConfig(
         videos=round(4_000 * uploads_a_day / _MANY), seed=7, start=world_start, days_ahead=4, uploads_per_day=uploads_a_day
     )
-    with start_subprocess(config, log_path=tmp_path / "simulator.log") as running:
+    with simulators.running(config, log_path=tmp_path / "simulator.log") as running:
         yield running
 
 

@@ -179,8 +179,6 @@ def test_with_a_running_clock_notices_come_by_themselves(tmp_path: Path, ask_at:
     with start_subprocess(config, log_path=tmp_path / "running") as started:
         for channel in SimulatorControl(started.base_url).channels():
             ask_at(started.base_url)(channel)
-        end = time.monotonic() + 20
-        while len(subscriber.notices) < 3 and time.monotonic() < end:
+        while len(subscriber.notices) < 3:
             time.sleep(0.05)
-        assert len(subscriber.notices) >= 3
     assert (tmp_path / "running").read_text() == ""
