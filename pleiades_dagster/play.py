@@ -89,13 +89,13 @@ def play(options: DemoOptions, *, show: Callable[[Step], None], stop: threading.
         url = stack.enter_context(database_url(settings))
         opened = stack.enter_context(open_installation(settings, create=True, clock=clock))
         note("starting Dagster")
-        stage = stack.enter_context(_stage(opened, clock, simulator, prepare(settings, url)))
-        stack.callback(_remember_now, home, settings, clock)
+        end = utc_midnight(first) + options.days * timedelta(days=1)
+        stage = stack.enter_context(_stage(opened, clock, simulator, prepare(settings, url), first=first, until=end))
+        stack.callback(_remember_now, home, settings, first, clock)
         for hour in range(hours):
             at = utc_midnight(first) + hour * _HOUR
             note(f"{at:%Y-%m-%d %H:00}", hour)
             stage.tick(at, lambda: note(f"{at:%Y-%m-%d %H:00}", hour))  # noqa: B023  called within the tick
-        end = utc_midnight(first) + options.days * timedelta(days=1)
         note("closing the last day", hours)
         stage.close(end + _CURTAIN)
         played_world = str(options.world.absolute()) if options.world else None
@@ -132,10 +132,10 @@ def _furnished(home: Path, simulator: SimulatorControl, first: date) -> Settings
     return load_settings(home)
 
 
-def _remember_now(home: Path, settings: Settings, clock: ManualClock) -> None:
+def _remember_now(home: Path, settings: Settings, first: date, clock: ManualClock) -> None:
     """Note where the play's clock stands when it ends, however it ends."""
     write_settings(
-        home, youtube_url=settings.youtube_url, first_day=settings.first_day, terms=settings.seed_terms,
+        home, youtube_url=settings.youtube_url, first_day=first, terms=settings.seed_terms,
         stopped_at=clock.now(),
     )  # fmt: skip
 
@@ -144,15 +144,18 @@ class _Stage:
     """Schedules, sensors and jobs of one installation, driven by hand."""
 
     def __init__(
-        self, opened: Installation, clock: ManualClock, simulator: SimulatorControl, instance: dg.DagsterInstance
-    ) -> None:
+        self, opened: Installation, clock: ManualClock, simulator: SimulatorControl, instance: dg.DagsterInstance,
+        first: date, until: datetime,
+    ) -> None:  # fmt: skip
         self._clock = clock
         self._simulator = simulator
         self._instance = instance
         self._home = str(opened.settings.home)
-        self._first_day = opened.settings.first_day
+        self._first_day = first
         self._shared = SharedInstallation(opened)
-        defs = build_defs(home=self._home, first_day=opened.settings.first_day, installation=self._shared)
+        # The partitions of the whole play are there from its first hour on.
+        ahead = until - datetime.now(UTC)
+        defs = build_defs(home=self._home, first_day=first, ahead=ahead, installation=self._shared)
         self._repository = defs.get_repository_def()
         self._jobs = {job.name: job for job in self._repository.get_all_jobs()}
         self.runs = 0
@@ -228,14 +231,15 @@ class _Stage:
 
 @contextlib.contextmanager
 def _stage(
-    opened: Installation, clock: ManualClock, simulator: SimulatorControl, environment: dict[str, str]
-) -> Iterator[_Stage]:
+    opened: Installation, clock: ManualClock, simulator: SimulatorControl, environment: dict[str, str], *, first: date,
+    until: datetime,
+) -> Iterator[_Stage]:  # fmt: skip
     """The stage, with Dagster's instance open and its chatter off."""
     before = logging.getLogger("dagster").level
     with warnings.catch_warnings(), open_instance(opened.settings.dagster_home, environment) as instance:
         warnings.simplefilter("ignore")
         logging.getLogger("dagster").setLevel(logging.CRITICAL)
         try:
-            yield _Stage(opened, clock, simulator, instance)
+            yield _Stage(opened, clock, simulator, instance, first, until)
         finally:
             logging.getLogger("dagster").setLevel(before)
