@@ -98,23 +98,39 @@ def _checks(
             for name, (text, severity) in about.items()
         ],
     )
-    def verify(context: dg.AssetCheckExecutionContext, installation: dg.ResourceParam[Opener]) -> Iterator[dg.AssetCheckResult]:
-        if not context.has_partition_key:
-            raise refusal(
-                f"the checks of {asset.to_user_string()} are checks of one day",
-                cure="choose a partition; in the launchpad set the tag dagster/partition to a day such as 2026-03-01",
-            )
-        with as_failures(), installation.open() as opened:
-            verdicts = judge(opened, day_of(context.partition_key))
+    def verify(
+        context: dg.AssetCheckExecutionContext, installation: dg.ResourceParam[Opener]
+    ) -> Iterator[dg.AssetCheckResult | dg.AssetCheckEvaluation]:
+        keys = _keys(context, asset)
         wanted = {key.name for key in context.selected_asset_check_keys}
-        for verdict in verdicts:
-            if verdict.name in wanted:
+        with as_failures(), installation.open() as opened:
+            verdicts = [(key, verdict) for key in keys for verdict in judge(opened, day_of(key)) if verdict.name in wanted]
+        for key, verdict in verdicts:
+            severity, said = about[verdict.name][1], verdict.said or None
+            if len(keys) == 1:
                 yield dg.AssetCheckResult(
-                    asset_key=asset, check_name=verdict.name, passed=verdict.passed, severity=about[verdict.name][1],
-                    description=verdict.said or None, metadata=verdict.words,
+                    asset_key=asset, check_name=verdict.name, passed=verdict.passed, severity=severity, description=said,
+                    metadata=verdict.words,
+                )  # fmt: skip
+            else:
+                # The result of a run of several days would be stored without a day (dagster 1.13).
+                yield dg.AssetCheckEvaluation(
+                    asset_key=asset, check_name=verdict.name, passed=verdict.passed, severity=severity, description=said,
+                    metadata=verdict.words, partition=key, blocking=severity is _ERROR,
                 )  # fmt: skip
 
     return verify
+
+
+def _keys(context: dg.AssetCheckExecutionContext, asset: dg.AssetKey) -> list[str]:
+    """The days that a run of checks is for."""
+    run = context.op_execution_context
+    if run.has_partition_key or run.has_partition_key_range:
+        return sorted(run.partition_keys)
+    raise refusal(
+        f"the checks of {asset.to_user_string()} are checks of one day",
+        cure="choose a partition; in the launchpad set the tag dagster/partition to a day such as 2026-03-01",
+    )
 
 
 def results_of_metrics(opened: Installation, day: date) -> list[Verdict]:

@@ -8,7 +8,7 @@ partition does (assets/), when a day may be closed (pleiades_core/vault/archive.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from pleiades_core.installation import clock_of
 from pleiades_core.models import Tier
 from pleiades_core.settings import Settings
 from pleiades_core.vault.archive import closes_at, may_close
+from pleiades_dagster.metadata import Materialized
 
 #: Every tick polls what is due now, so a tier has no past to materialise.
 TIERS = dg.StaticPartitionsDefinition([tier.value for tier in Tier])
@@ -82,8 +83,8 @@ def split_by_end(keys: Iterable[str], now: datetime) -> tuple[list[str], list[st
     return [k for k in ordered if may_close(day_of(k), now)], [k for k in ordered if not may_close(day_of(k), now)]
 
 
-def note_skipped(context: dg.AssetExecutionContext, key: str, now: datetime) -> None:
-    """Say in the log and on the asset's page that a day is not made because it is not over: no failure, no materialisation."""
+def note_skipped(context: dg.AssetExecutionContext, key: str, now: datetime) -> str:
+    """Say in the log and on the asset's page that a day is not made because it is not over; the key. Nothing fails."""
     opens = closes_at(day_of(key))
     reason = (
         f"{key} is skipped: it is {now:%Y-%m-%d %H:%M} UTC for this installation, and the day can be closed from "
@@ -92,6 +93,22 @@ def note_skipped(context: dg.AssetExecutionContext, key: str, now: datetime) -> 
     context.log.warning(reason)
     words: dict[str, Any] = {"status": "skipped", "possible_from": dg.MetadataValue.timestamp(opens)}
     context.log_event(dg.AssetObservation(context.asset_key, description=reason, partition=key, metadata=words))
+    return key
+
+
+def materialised(
+    context: dg.AssetExecutionContext, made: Mapping[str, dict[str, Any]], *, skipped: Iterable[str], now: datetime
+) -> Iterator[Materialized]:
+    """The outcome of a run of several days: the metadata of each day that was made, and a word on each that was skipped."""
+    left_out = [note_skipped(context, key, now) for key in skipped]
+    for key, words in made.items():
+        if left_out:
+            # The result of a run speaks for all its partitions; where some are skipped the others speak for themselves.
+            context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=words))
+        else:
+            context.add_asset_metadata(words, partition_key=key)
+    if not left_out:
+        yield dg.MaterializeResult()
 
 
 def day_of(partition_key: str) -> date:

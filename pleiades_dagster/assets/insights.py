@@ -20,7 +20,7 @@ from pleiades_dagster.assets.metrics import KEY as METRICS
 from pleiades_dagster.assets.tracking import KEY as TRACKING
 from pleiades_dagster.failures import as_failures
 from pleiades_dagster.metadata import Materialized, metadata_of, table_of
-from pleiades_dagster.partitions import day_of, note_skipped, split_by_end
+from pleiades_dagster.partitions import day_of, materialised, split_by_end
 from pleiades_dagster.resources import ClockResource, VaultResource
 
 VELOCITY = dg.AssetKey("daily_velocity")
@@ -80,16 +80,7 @@ def _derived(
             opened, now = vault.open(), clock.clock().now()
             over, not_over = split_by_end(context.partition_keys, now)
             made = {key: metadata_of(compute(opened, day_of(key))) for key in over}
-        for partition in not_over:
-            note_skipped(context, partition, now)
-        if not not_over:
-            for partition, words in made.items():
-                context.add_asset_metadata(words, partition_key=partition)
-            yield dg.MaterializeResult()
-            return
-        # The result of a run speaks for all its partitions; where some are skipped the others speak for themselves.
-        for partition, words in made.items():
-            context.log_event(dg.AssetMaterialization(context.asset_key, partition=partition, metadata=words))
+        yield from materialised(context, made, skipped=not_over, now=now)
 
     return derived
 

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import dagster as dg
 
-from pleiades_core.vault.archive import may_close
 from pleiades_core.watchlist.cohorts import rebuild_cohort
 from pleiades_dagster.assets.discovered import KEY as DISCOVERED
-from pleiades_dagster.assets.insights import WHEN_CLOSED
+from pleiades_dagster.assets.insights import DAYS_PER_RUN, WHEN_CLOSED
 from pleiades_dagster.assets.metrics import KEY as METRICS
 from pleiades_dagster.failures import as_failures
 from pleiades_dagster.metadata import Materialized, metadata_of
-from pleiades_dagster.partitions import day_of, note_skipped
+from pleiades_dagster.partitions import day_of, materialised, split_by_end
 from pleiades_dagster.resources import Opener
 from pleiades_dagster.tables import COHORTS, FRESH_DAILY
 
@@ -36,8 +35,7 @@ def watchlist(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.Assets
         metadata=COHORTS.metadata(vault_root),
         freshness_policy=FRESH_DAILY,
         automation_condition=WHEN_CLOSED,
-        # As `daily_metrics`: a check's result is stored with its partition only where a run has one (dagster 1.13).
-        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=DAYS_PER_RUN),
         output_required=False,
     )
     def cohort(context: dg.AssetExecutionContext, installation: dg.ResourceParam[Opener]) -> Iterator[Materialized]:
@@ -45,13 +43,11 @@ def watchlist(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.Assets
 
         Pure: rebuilt from registry and samples up to the last closed day, without a call. Again: the same, or further.
         """
-        day = day_of(context.partition_key)
         with as_failures(), installation.open() as opened:
             now = opened.clock.now()
-            if not may_close(day, now):
-                note_skipped(context, context.partition_key, now)
-                return
-            report = rebuild_cohort(opened.database, opened.vault, day)
-        yield dg.MaterializeResult(metadata=metadata_of(report) | {"dagster/row_count": report.videos})
+            over, not_over = split_by_end(context.partition_keys, now)
+            reports = {key: rebuild_cohort(opened.database, opened.vault, day_of(key)) for key in over}
+        made = {key: metadata_of(report) | {"dagster/row_count": report.videos} for key, report in reports.items()}
+        yield from materialised(context, made, skipped=not_over, now=now)
 
     return cohort
