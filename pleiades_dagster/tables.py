@@ -50,6 +50,8 @@ class Table:
         }
 
 
+#: What DuckDB makes of any instant.
+_COMPUTED_TIME = "timestamp[us, tz=UTC]"
 _VID = "Number of the video in this installation; the registry (videos/) maps it to the 11-character id."
 _COUNT = "null where YouTube shows none, and for a poll without an answer."
 
@@ -117,7 +119,7 @@ COHORTS = Table(
         "likes": "Likes at the last answer; null where YouTube shows none.",
         "comments": "Comments at the last answer; null where YouTube shows none.",
     },
-    {"published_at": "timestamp[ms, tz=UTC]", "answered_at": "timestamp[ms, tz=UTC]", "polls": "int32", "misses": "int16"},
+    {**dict.fromkeys(("published_at", "polled_at", "answered_at"), _COMPUTED_TIME), "polls": "int32", "misses": "int16"},
 )
 
 _SPEED = {
@@ -130,7 +132,7 @@ _SPEED = {
 }
 _SPEED_TYPES = {
     "views_gained": "int64", "span_hours": "double", "views_per_hour": "double", "acceleration": "double", "samples": "int64",
-    "definition_changed": "bool",
+    "definition_changed": "bool", "polled_at": _COMPUTED_TIME,
 }  # fmt: skip
 
 VELOCITY = Table(
@@ -146,6 +148,8 @@ VELOCITY = Table(
     _SPEED_TYPES,
 )
 
+_SPEED_OF_A_RANKING = ("views_gained", "views_per_hour", "acceleration", "span_hours", "samples", "definition_changed")
+
 RANKINGS = Table(
     "insights/rankings",
     {
@@ -158,7 +162,7 @@ RANKINGS = Table(
         "views": "Views at the last sample of the window.",
         "likes": "Likes at the last sample; null where YouTube shows none.",
         "comments": "Comments at the last sample; null where YouTube shows none.",
-        **_SPEED,
+        **{name: _SPEED[name] for name in _SPEED_OF_A_RANKING},
         "viral_score": "Not computed yet: always null.",
     },
     {

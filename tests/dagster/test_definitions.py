@@ -72,6 +72,11 @@ def _described(defs: dg.Definitions) -> dict[str, Any]:
             for spec in sorted(defs.resolve_all_asset_specs(), key=lambda spec: spec.key)
         },
         "checks": sorted(f"{key.asset_key.to_user_string()}:{key.name}" for key in repository.asset_graph.asset_check_keys),
+        "blocking": sorted(
+            f"{key.asset_key.to_user_string()}:{key.name}"
+            for key in repository.asset_graph.asset_check_keys
+            if repository.asset_graph.get_check_spec(key).blocking
+        ),
         "jobs": sorted(job.name for job in repository.get_all_jobs() if not job.name.startswith("__")),
         "schedules": {s.name: [s.cron_schedule, s.job_name] for s in repository.schedule_defs},
         "sensors": sorted(sensor.name for sensor in repository.sensor_defs),
