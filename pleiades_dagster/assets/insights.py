@@ -32,7 +32,11 @@ _LIVE_ROWS = 10
 #: Whenever the day was closed, or closed again for late batches. Plain `eager` looks at the newest partition only, and a late
 #: batch reaches older days.
 #: A day whose own file or whose eve's is missing waits; only the first partition has no eve.
-WHEN_CLOSED = dg.AutomationCondition.eager().without(dg.AutomationCondition.in_latest_time_window())
+#: A day whose blocking check is red waits until it is green.
+_RED = dg.AutomationCondition.any_checks_match(dg.AutomationCondition.check_failed(), blocking_only=True)
+WHEN_CLOSED = dg.AutomationCondition.eager().without(
+    dg.AutomationCondition.in_latest_time_window()
+) & ~dg.AutomationCondition.any_deps_match(_RED)
 #: Days of one run of a backfill: they cost a second each, a run five before its first.
 DAYS_PER_RUN = 31
 

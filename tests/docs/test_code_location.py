@@ -111,7 +111,10 @@ def test_the_pool_is_limited_as_the_page_says(seen: Any, dagster: Dagster) -> No
     program, *arguments = shlex.split(_block("pool"))
     done = dagster(program, *arguments)
     assert done.returncode == 0, done.stderr
-    assert dagster("dagster", "instance", "concurrency", "get", "youtube_api").stdout.strip() == '"youtube_api": 0 / 1 slots occupied'
+    assert (
+        dagster("dagster", "instance", "concurrency", "get", "youtube_api").stdout.strip()
+        == '"youtube_api": 0 / 1 slots occupied'
+    )
 
 
 def test_the_checks_of_files_can_be_executed_alone(seen: Any) -> None:
