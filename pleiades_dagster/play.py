@@ -153,8 +153,8 @@ class _Stage:
         self._home = str(opened.settings.home)
         self._first_day = first
         self._shared = SharedInstallation(opened)
-        # The partitions of the whole play are there from its first hour on.
-        ahead = until - datetime.now(UTC)
+        # Every day of the play must be a partition for the machine's clock and, in the ticks of schedules, for the play's.
+        ahead = max(timedelta(), until - datetime.now(UTC))
         defs = build_defs(home=self._home, first_day=first, ahead=ahead, installation=self._shared)
         self._repository = defs.get_repository_def()
         self._jobs = {job.name: job for job in self._repository.get_all_jobs()}
