@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,39 @@ def test_a_backfill_launched_here_runs_and_that_of_tracking_is_refused(ui: str, 
         wanted[asset] = _ask(ui, launch, p=order)["launchPartitionBackfill"]["backfillId"]
     assert _finished(ui, wanted["rankings"]) == "SUCCESS"
     assert _finished(ui, wanted["tracking"]) == "FAILURE"
+
+
+def test_a_backfill_of_all_days_that_are_offered_succeeds(ui: str, demo_home: Path) -> None:
+    """*Materialize*, *All*: the last day that is offered is the last one that can be closed by the demo's clock."""
+    played = Played.read(demo_home)
+    query = '{assetNodeOrError(assetKey:{path:["daily_metrics"]}){... on AssetNode{partitionKeys}}}'
+    offered = _ask(ui, query)["assetNodeOrError"]["partitionKeys"]
+    days = [str(played.start + timedelta(days=n)) for n in range(played.days)]
+    # While the machine's time of day is before the demo's, their difference is rounded up to one day more.
+    if datetime.now(UTC).hour > played.ended_at.hour:
+        assert offered == days
+    order = {"partitionNames": days, "assetSelection": [{"path": ["daily_metrics"]}], "fromFailure": False}
+    launch = (
+        "mutation($p: LaunchBackfillParams!){launchPartitionBackfill(backfillParams:$p)"
+        "{__typename ... on LaunchBackfillSuccess{backfillId}}}"
+    )
+    backfill = _ask(ui, launch, p=order)["launchPartitionBackfill"]["backfillId"]
+    status = "query($b: String!){partitionBackfillOrError(backfillId:$b){... on PartitionBackfill{status}}}"
+    while (found := _ask(ui, status, b=backfill)["partitionBackfillOrError"]["status"]) in {"REQUESTED", "COMPLETING"}:
+        time.sleep(1)
+    assert found == "COMPLETED_SUCCESS"
+
+
+def test_everything_is_switched_on_here(ui: str) -> None:
+    """In a Dagster of somebody else's it is not: tests/docs/test_code_location.py."""
+    query = (
+        "{repositoriesOrError{... on RepositoryConnection{nodes"
+        "{schedules{scheduleState{status}} sensors{sensorState{status}}}}}}"
+    )
+    (found,) = _ask(ui, query)["repositoriesOrError"]["nodes"]
+    states = [one["scheduleState"]["status"] for one in found["schedules"]]
+    states += [one["sensorState"]["status"] for one in found["sensors"]]
+    assert set(states) == {"RUNNING"}
 
 
 def _finished(ui: str, backfill: str) -> str:
