@@ -145,6 +145,30 @@ def test_a_backfill_of_all_days_that_are_offered_succeeds(ui: str, demo_home: Pa
     assert found == "COMPLETED_SUCCESS"
 
 
+def test_the_checks_of_a_day_run_without_materialising(ui: str, demo_home: Path) -> None:
+    """The job `verify` with the tag of a day, as docs/code-location.md says."""
+    day = str(Played.read(demo_home).start)
+    launch = (
+        "mutation($p: ExecutionParams!){launchRun(executionParams:$p)"
+        "{__typename ... on LaunchRunSuccess{run{runId}} ... on PythonError{message}}}"
+    )
+    selector = {"jobName": "verify", "repositoryLocationName": "pleiades", "repositoryName": "__repository__"}
+    tags = [{"key": "dagster/partition", "value": day}]
+    order = {"selector": selector, "mode": "default", "runConfigData": "{}", "executionMetadata": {"tags": tags}}
+    run = _ask(ui, launch, p=order)["launchRun"]["run"]["runId"]
+    looked = (
+        "query($r: ID!){runOrError(runId:$r){... on Run{status assetMaterializations{partition}"
+        " assetChecks{assetKey{path} name}}}}"
+    )
+    while (found := _ask(ui, looked, r=run)["runOrError"])["status"] not in {"SUCCESS", "FAILURE", "CANCELED"}:
+        time.sleep(1)
+    assert found["status"] == "SUCCESS"
+    assert found["assetMaterializations"] == []
+    assert {check["assetKey"]["path"][0] for check in found["assetChecks"]} == {
+        "daily_metrics", "discovered_videos", "watchlist",
+    }  # fmt: skip
+
+
 def test_everything_is_switched_on_here(ui: str) -> None:
     """In a Dagster of somebody else's it is not: tests/docs/test_code_location.py."""
     query = (
