@@ -16,6 +16,7 @@ from pleiades_core.errors import ConfigurationError
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database, open_database
 from pleiades_core.track.tracker import Tracker
+from pleiades_core.vault.first_day import record_first_day
 from pleiades_core.vault.owner import mark_vault, require_owned
 from pleiades_core.vault.vault import Vault, open_vault, require_room
 from pleiades_core.youtube.api import YouTube, open_youtube
@@ -103,4 +104,6 @@ def open_installation(
         database = stack.enter_context(open_database(settings, create=create))
         vault = open_vault(settings.vault_root)
         require_owned(database, vault)
-        yield Installation(settings, clock or clock_of(settings), database, vault, stack, sleep)
+        time_source = clock or clock_of(settings)
+        record_first_day(settings, database, time_source)
+        yield Installation(settings, time_source, database, vault, stack, sleep)

@@ -100,8 +100,11 @@ class Settings(BaseSettings):
     clock: Literal["system", "simulator"] = "system"
     #: Root of the vault. Unset: HOME/vault.
     vault: Path | None = None
-    #: First UTC day of the partitioned assets.
-    first_day: date = date(2025, 1, 1)
+    #: First UTC day of the partitioned assets. Unset: the day on which the installation was made (vault/first_day.py).
+    first_day: date | None = None
+    #: Dagster's schedules and sensors run without being switched on in the UI. `pleiades ui` sets it for what it starts; in
+    #: another Dagster nothing runs by itself unless its operator sets it (docs/code-location.md).
+    automation: bool = False
     #: True in a home that `pleiades demo` made: its data are a simulator's and may be thrown away.
     demo: bool = False
     #: Where the simulator's clock stood when it was stopped: the time of commands that only look at what it left.
@@ -210,8 +213,16 @@ class Settings(BaseSettings):
         return timedelta(seconds=self.lease_s)
 
 
+class _Process(BaseSettings):
+    """What the environment says of the process, not of the installation: it holds in a demo's home too."""
+
+    model_config = SettingsConfigDict(env_prefix="PLEIADES_", extra="ignore")
+
+    automation: bool = False
+
+
 class DemoSettings(Settings):
-    """The settings of a demo's home. The environment, which may hold real keys and databases, has no say in them."""
+    """The settings of a demo's home. The environment, which may hold real keys and databases, decides `automation` alone."""
 
     @classmethod
     def settings_customise_sources(
@@ -222,8 +233,8 @@ class DemoSettings(Settings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What the home's file says, and nothing else."""
-        return (init_settings,)
+        """What the home's file says, and the switch that `pleiades ui` sets."""
+        return init_settings, EnvSettingsSource(_Process)
 
 
 def load_settings(home: Path | None = None) -> Settings:

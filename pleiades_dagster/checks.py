@@ -1,107 +1,31 @@
-"""Data tests that people read: what is asserted of a closed day, of a tick, of SQL, and which shortfall is an error.
+"""Data tests that are part of a run: what is asserted of a hunt, a tick, a plan and SQL when the asset is materialised.
 
-Belongs here: specs, thresholds and verdicts. Does not belong here: measuring (pleiades_core/vault/inspect.py and the reports of
-the core). ERROR means the data are wrong; WARN means they are right and fewer or later than one would like.
+Belongs here: specs, thresholds and verdicts. Does not belong here: measuring (the reports of the core), tests of the files of a
+day, which can run alone (day_checks.py). ERROR means the data are wrong; WARN means they are right and fewer or later than one
+would like.
 """
 
-from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
 
 from pleiades_core.discover.report import HuntReport
-from pleiades_core.errors import CorruptFile, NotFound
 from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket, Tier
 from pleiades_core.planner.report import Plan
 from pleiades_core.storage.footprint import MOST_SQL_BYTES, footprint
 from pleiades_core.storage.postgres import Database
-from pleiades_core.vault.inspect import DayInspection, inspect_day
 from pleiades_core.watchlist.cadence import TIERS
 from pleiades_core.watchlist.slices import missing, polled_in_future
-from pleiades_dagster.failures import as_failures
-from pleiades_dagster.partitions import day_of
-from pleiades_dagster.resources import Opener
 
-#: Judgement: spam is taken away and counts are recounted, so some views fall; one pair in fifty would be a fault of ours.
-MOST_FALLS = 0.02
-#: Hours of the day with a sample: two missing ones are a restart, three are an outage.
-LEAST_COVERAGE = 22 / 24
 #: A poll may come a third of its interval late before somebody should look: seconds.
 MOST_LATENESS_S = {Tier.HOURLY: 20 * 60.0, Tier.DAILY: 8 * 3600.0, Tier.WEEKLY: 56 * 3600.0}
 #: Watched videos that were missing at their last polls: beyond this, discovery or the account has a problem.
 MOST_DEAD = 0.25
 
 _Check = dg.AssetCheckResult
-_ERROR, _WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
-
-#: Name and meaning of every check of a closed day.
-_OF_A_DAY = {
-    "rows_equal_batches": "The file has as many rows as its batches gave, each key once.",
-    "keys_unique": "No (video, second) occurs twice.",
-    "checksum_matches": "The file's SHA-256 is the one in the manifest and in SQL.",
-    "times_inside_day": "Every sample was taken on the day of its partition.",
-    "share_of_falls": f"At most {MOST_FALLS:.0%} of consecutive samples show fewer views than the one before.",
-    "coverage": f"At least {LEAST_COVERAGE:.0%} of the day's hours have a sample.",
-}
-
-
-def metrics_checks(asset: dg.AssetKey, days: dg.DailyPartitionsDefinition) -> dg.AssetChecksDefinition:
-    """Every check of `daily_metrics`, in one step that reads the file once."""
-
-    @dg.multi_asset_check(
-        name="daily_metrics_checks",
-        specs=[dg.AssetCheckSpec(n, asset=asset, description=d, partitions_def=days) for n, d in _OF_A_DAY.items()],
-    )
-    def verify(context: dg.AssetCheckExecutionContext, installation: dg.ResourceParam[Opener]) -> Iterator[_Check]:
-        with as_failures(), installation.open() as opened:
-            yield from results_of_day(opened, asset, day_of(context.partition_key))
-
-    return verify
-
-
-def results_of_day(opened: Installation, asset: dg.AssetKey, day: date) -> Iterator[_Check]:
-    """The result of every check of one closed day. A file that cannot be read fails them all, with the reason and the cure."""
-    try:
-        found = inspect_day(opened.database, opened.vault, day)
-    except (CorruptFile, NotFound) as error:
-        said = f"{error}. {error.cure}".strip()
-        for name in _OF_A_DAY:
-            yield _Check(asset_key=asset, check_name=name, passed=False, severity=_ERROR, description=said)
-        return
-    for name, passed, severity, words in verdicts(found):
-        yield _Check(asset_key=asset, check_name=name, passed=passed, severity=severity, metadata=words)
-
-
-def verdicts(found: DayInspection) -> list[tuple[str, bool, dg.AssetCheckSeverity, dict[str, Any]]]:
-    """Name, verdict, severity and figures of every check of a closed day."""
-    # Once batch rows were swept from SQL, the row of the closed day is the witness.
-    promised = found.expected_rows if not found.unknown_batches else found.recorded_rows
-    same = all(said in (None, found.sha256) for said in (found.manifest_sha256, found.recorded_sha256))
-    hours = {"hours_with_samples": found.hours, "coverage": round(found.coverage, 4), "videos": found.distinct_videos}
-    return [
-        ("rows_equal_batches", found.rows == promised, _ERROR, {"rows": found.rows, "expected": promised or 0}),
-        ("keys_unique", found.distinct_keys == found.rows, _ERROR, {"rows": found.rows, "distinct_keys": found.distinct_keys}),
-        ("checksum_matches", same and found.manifest_sha256 is not None, _ERROR, {"sha256": found.sha256}),
-        ("times_inside_day", found.outside == 0, _ERROR, {"outside": found.outside} | _span(found)),
-        (
-            "share_of_falls",
-            found.share_of_falls <= MOST_FALLS,
-            _WARN,
-            {"falls": found.falls, "pairs": found.pairs, "share": round(found.share_of_falls, 5), "misses": found.misses},
-        ),
-        ("coverage", found.coverage >= LEAST_COVERAGE, _WARN, hours),
-    ]
-
-
-def _span(found: DayInspection) -> dict[str, Any]:
-    if found.first_polled_at is None or found.last_polled_at is None:
-        return {}
-    return {
-        "first": dg.MetadataValue.timestamp(found.first_polled_at),
-        "last": dg.MetadataValue.timestamp(found.last_polled_at),
-    }
+_WARN = dg.AssetCheckSeverity.WARN
 
 
 def units_left_spec(asset: dg.AssetKey, partitions: dg.PartitionsDefinition[str]) -> dg.AssetCheckSpec:

@@ -61,6 +61,8 @@ def prepare(settings: Settings, url: str) -> dict[str, str]:
         "DAGSTER_PG_URL": dagster.sqlalchemy,
         "DAGSTER_DISABLE_TELEMETRY": "yes",
         "PLEIADES_HOME": str(settings.home),
+        # An instance of our own is there to run: in another Dagster schedules and sensors wait until they are switched on.
+        "PLEIADES_AUTOMATION": "on",
     }
 
 

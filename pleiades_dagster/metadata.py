@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 else:
     Materialized = dg.MaterializeResult
 
+_Cell = str | int | float | bool | None
+#: Column types of Dagster's tables. A truth value is an int in Python, so it comes first.
+_TYPES = ((bool, "bool"), (int, "int"), (float, "float"), (str, "string"))
 #: Rows of a preview: enough to see whether it makes sense.
 PREVIEW_ROWS = 10
 #: Characters of a title in a preview.
@@ -29,38 +32,62 @@ _TEXT = 100
 
 
 def metadata_of(report: DataclassInstance) -> dict[str, Any]:
-    """Every field of a report. Mappings of numbers are flattened (`calls` becomes `calls_search`, `calls_stats`), mappings
-    of reports are tables; None is left out.
+    """Every field of a report. None is left out.
+
+    Nested reports and mappings of numbers are flattened (`calls` becomes `calls_search`, `calls_stats`), mappings and sequences
+    of reports are tables, and other sequences are text, one line for each element.
     """
     found: dict[str, Any] = {}
     for field in dataclasses.fields(report):
-        value = getattr(report, field.name)
-        if isinstance(value, Mapping) and any(dataclasses.is_dataclass(one) for one in value.values()):
-            found[field.name] = _table([{"name": name, **_cells(one)} for name, one in value.items()])
+        name, value = field.name, getattr(report, field.name)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            found |= {f"{name}_{inner}": words for inner, words in metadata_of(value).items()}
+        elif isinstance(value, Mapping) and any(dataclasses.is_dataclass(one) for one in value.values()):
+            found[name] = _table([{"name": key, **_cells(one)} for key, one in value.items()])
         elif isinstance(value, Mapping):
-            found |= {f"{field.name}_{key}": _plain(number) for key, number in value.items()}
+            found |= {f"{name}_{key}": _plain(number) for key, number in value.items()}
             if value and all(isinstance(number, int) for number in value.values()):
-                found[f"{field.name}_total"] = sum(value.values())
-        elif isinstance(value, (list, tuple)) and value and dataclasses.is_dataclass(value[0]):
-            found[field.name] = table_of(value)
-        elif value is not None and not isinstance(value, (list, tuple)):
-            found[field.name] = _plain(value)
+                found[f"{name}_total"] = sum(value.values())
+        elif isinstance(value, (list, tuple)):
+            if value:
+                found[name] = table_of(value) if dataclasses.is_dataclass(value[0]) else "\n".join(map(str, value))
+        elif value is not None:
+            found[name] = _plain(value)
     return found
 
 
 def table_of(rows: Iterable[Any], *, limit: int = PREVIEW_ROWS) -> dg.TableMetadataValue:
-    """The first rows of a list of dataclasses as a table."""
+    """The first rows of a list of dataclasses as a table; the fields of a nested dataclass are columns of their own."""
     return _table([_cells(row) for row, _ in zip(rows, range(limit), strict=False)])
 
 
-def _table(rows: list[dict[str, str | int | float | bool | None]]) -> dg.TableMetadataValue:
+def _table(rows: list[dict[str, _Cell]]) -> dg.TableMetadataValue:
+    """A table whose rows all have the same columns. A nested report that a row lacks is null in each of its columns."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    unknown = [name for name in columns if all(row.get(name) is None for row in rows)]
+    nested = {name for name in unknown if any(other.startswith(f"{name}_") for other in columns)}
+    kept = [name for name in columns if name not in nested]
     return dg.MetadataValue.table(
-        records=[dg.TableRecord(row) for row in rows], schema=None if rows else dg.TableSchema(columns=[])
+        records=[dg.TableRecord({name: row.get(name) for name in kept}) for row in rows],
+        schema=dg.TableSchema(columns=[dg.TableColumn(name, _type_of(name, rows)) for name in kept]),
     )
 
 
-def _cells(row: Any) -> dict[str, str | int | float | bool | None]:
-    return {field.name: _cell(getattr(row, field.name)) for field in dataclasses.fields(row)}
+def _type_of(name: str, rows: list[dict[str, _Cell]]) -> str:
+    """The type of a column by its first value that is known."""
+    first = next((row[name] for row in rows if row.get(name) is not None), "")
+    return next(word for kind, word in _TYPES if isinstance(first, kind))
+
+
+def _cells(row: Any) -> dict[str, _Cell]:
+    found: dict[str, _Cell] = {}
+    for field in dataclasses.fields(row):
+        value = getattr(row, field.name)
+        if dataclasses.is_dataclass(value):
+            found |= {f"{field.name}_{inner}": cell for inner, cell in _cells(value).items()}
+        else:
+            found[field.name] = _cell(value)
+    return found
 
 
 def _plain(value: Any) -> Any:
@@ -71,7 +98,7 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _cell(value: Any) -> str | int | float | bool | None:
+def _cell(value: Any) -> _Cell:
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
@@ -79,5 +106,5 @@ def _cell(value: Any) -> str | int | float | bool | None:
     if isinstance(value, date | uuid.UUID):
         return str(value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {number}" for key, number in value.items())[:_TEXT]
+        return ", ".join(f"{key} {_cell(number)}" for key, number in value.items())[:_TEXT]
     return str(value)[:_TEXT]

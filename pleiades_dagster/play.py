@@ -84,7 +84,8 @@ def play(options: DemoOptions, *, show: Callable[[Step], None], stop: threading.
         note("starting Dagster")
         from pleiades_dagster.stage import open_stage
 
-        stage = stack.enter_context(open_stage(opened, clock, simulator, prepare(settings, url), first=first))
+        until = utc_midnight(first) + (hours - 1) * _HOUR
+        stage = stack.enter_context(open_stage(opened, clock, simulator, prepare(settings, url), first=first, until=until))
         stage.begin()
         for hour in range(hours):
             at = utc_midnight(first) + hour * _HOUR

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Callable, Iterator
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import dagster as dg
 
@@ -34,15 +34,18 @@ class Stage:
     """Schedules, sensors and jobs of one installation, driven by hand."""
 
     def __init__(
-        self, opened: Installation, clock: ManualClock, simulator: SimulatorControl, instance: dg.DagsterInstance, first: date
-    ) -> None:
+        self, opened: Installation, clock: ManualClock, simulator: SimulatorControl, instance: dg.DagsterInstance,
+        first: date, until: datetime,
+    ) -> None:  # fmt: skip
         self._clock = clock
         self._simulator = simulator
         self._instance = instance
         self._home = opened.settings.home
         self._first_day = first
         self._shared = SharedInstallation(opened)
-        defs = build_defs(home=str(self._home), first_day=first, installation=self._shared)
+        # Every day of the play must be a partition, from the first hour on.
+        ahead = until - datetime.now(UTC)
+        defs = build_defs(home=str(self._home), first_day=first, ahead=ahead, installation=self._shared)
         self._repository = defs.get_repository_def()
         self._jobs = {job.name: job for job in self._repository.get_all_jobs()}
         #: Stored in the instance so far.
@@ -122,14 +125,15 @@ class Stage:
 
 @contextlib.contextmanager
 def open_stage(
-    opened: Installation, clock: ManualClock, simulator: SimulatorControl, environment: dict[str, str], *, first: date
-) -> Iterator[Stage]:
-    """The stage of a play that begins with the day `first`, with Dagster's instance open and its chatter off."""
+    opened: Installation, clock: ManualClock, simulator: SimulatorControl, environment: dict[str, str], *, first: date,
+    until: datetime,
+) -> Iterator[Stage]:  # fmt: skip
+    """The stage of a play from the day `first` to the hour `until`, with Dagster's instance open and its chatter off."""
     before = logging.getLogger("dagster").level
     with warnings.catch_warnings(), open_instance(opened.settings.dagster_home, environment) as instance:
         warnings.simplefilter("ignore")
         logging.getLogger("dagster").setLevel(logging.CRITICAL)
         try:
-            yield Stage(opened, clock, simulator, instance, first)
+            yield Stage(opened, clock, simulator, instance, first, until)
         finally:
             logging.getLogger("dagster").setLevel(before)

@@ -21,10 +21,11 @@ from pleiades_core.discover.manual import add as add_wanted
 from pleiades_core.discover.sources.source import ROADS
 from pleiades_core.discover.wanted import meant_by_lines, meant_by_words
 from pleiades_core.errors import ApiError, NotFound, PleiadesError, QuotaExhausted, StorageError, UsageError
-from pleiades_core.installation import open_installation
+from pleiades_core.installation import clock_of, open_installation
 from pleiades_core.models import Tier
 from pleiades_core.storage.postgres import dagster_urls, ensure_database, open_database, without_password
 from pleiades_core.vault import archive, janitor
+from pleiades_core.vault.first_day import record_first_day
 from pleiades_core.vault.layout import DATASETS
 from pleiades_core.watchlist.closing import finish_day
 
@@ -36,6 +37,7 @@ def init_db(context: typer.Context, as_json: JsonOption = False) -> None:
     with open_database(settings, create=settings.database_url is not None) as database:
         dagster = dagster_urls(settings, database.url)
         ensure_database(dagster.plain)
+        record_first_day(settings, database, clock_of(settings))
         shown = {"database": without_password(database.url), "dagster": without_password(dagster.sqlalchemy)}
         answer = {**shown, "applied": database.applied}
     print_answer("database is ready", answer, as_json=as_json)

@@ -40,6 +40,7 @@ class CohortReport:
     missing: int
     #: Schedules in SQL that differ from the fold, although nothing was polled since: always 0, or a defect.
     disagreements: int
+    #: Of the checkpoint that was written.
     bytes: int
 
 
@@ -56,16 +57,31 @@ def fold_cohort(vault: Vault, day: date, through: date) -> pa.Table:
 
 def rebuild_cohort(database: Database, vault: Vault, day: date) -> CohortReport:
     """Fold the cohort again, replace its checkpoint, and compare it with SQL. Raises NotFound when no day was closed yet."""
+    table, through = _folded(vault, day)
+    content = parquet.encode(table.replace_schema_metadata(None), delta=("vid",), level=parquet.ARCHIVE_LEVEL)
+    publish(vault.journal, checkpoint_key(day), content)
+    return _report(database, table, day, through, len(content))
+
+
+def inspect_cohort(database: Database, vault: Vault, day: date) -> CohortReport:
+    """Fold the cohort again and compare it with SQL, but write nothing: `bytes` is 0. Raises as `rebuild_cohort` does."""
+    table, through = _folded(vault, day)
+    return _report(database, table, day, through, 0)
+
+
+def _folded(vault: Vault, day: date) -> tuple[pa.Table, date]:
+    """The cohort up to the last closed day, and that day. Raises NotFound when no day from `day` on was closed yet."""
     through = last_closed_day(vault)
     if through is None or through < day:
         raise NotFound(f"no day from {day} on is closed yet", cure=f"close it first: pleiades close-day {day}")
-    table = fold_cohort(vault, day, through)
-    content = parquet.encode(table.replace_schema_metadata(None), delta=("vid",), level=parquet.ARCHIVE_LEVEL)
-    publish(vault.journal, checkpoint_key(day), content)
+    return fold_cohort(vault, day, through), through
+
+
+def _report(database: Database, table: pa.Table, day: date, through: date, size: int) -> CohortReport:
     return CohortReport(
         day=day, through=through, videos=len(table), polls=sum(table.column("polls").to_pylist()),
         missing=sum(misses > 0 for misses in table.column("misses").to_pylist()),
-        disagreements=_disagreements(database, table, through), bytes=len(content),
+        disagreements=_disagreements(database, table, through), bytes=size,
     )  # fmt: skip
 
 

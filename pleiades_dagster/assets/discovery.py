@@ -3,26 +3,31 @@
 Does not belong here: hunting (discovered.py), and any of the arithmetic (pleiades_core/{discover,insights,planner}).
 """
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import dagster as dg
 
 from pleiades_core.discover.learning import learn
 from pleiades_core.insights.coverage import coverage as estimate
 from pleiades_core.planner.plan import plan
+from pleiades_core.vault.archive import may_close
 from pleiades_core.vault.pulls import export_day
 from pleiades_dagster.assets.discovered import KEY as DISCOVERED
 from pleiades_dagster.assets.metrics import KEY as METRICS
 from pleiades_dagster.assets.tracking import KEY as TRACKING
 from pleiades_dagster.checks import plan_fits_result, plan_fits_spec
-from pleiades_dagster.failures import RETRY, as_failures, refusal
+from pleiades_dagster.failures import RETRY, as_failures
 from pleiades_dagster.metadata import Materialized, metadata_of
-from pleiades_dagster.partitions import day_of
+from pleiades_dagster.partitions import day_of, note_skipped
 from pleiades_dagster.resources import Opener
+from pleiades_dagster.tables import FRESH_DAILY, PULLS
 
 PLAN = dg.AssetKey("quota_plan")
 
 
-def road_pulls(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    """The asset, cut by `days`."""
+def road_pulls(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
+    """The asset, cut by `days`, which are over."""
 
     @dg.asset(
         key=dg.AssetKey("road_pulls"),
@@ -32,18 +37,22 @@ def road_pulls(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         kinds={"parquet"},
         owners=["team:pleiades"],
         code_version="1",
+        metadata=PULLS.metadata(vault_root),
+        freshness_policy=FRESH_DAILY,
         retry_policy=RETRY,
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+        output_required=False,
     )
-    def exported(context: dg.AssetExecutionContext, installation: dg.ResourceParam[Opener]) -> Materialized:
+    def exported(context: dg.AssetExecutionContext, installation: dg.ResourceParam[Opener]) -> Iterator[Materialized]:
         """What every question of every road cost and brought on one UTC day: `pulls/date=D/day.parquet`."""
         with as_failures(), installation.open() as opened:
             now = opened.clock.now()
             day = day_of(context.partition_key)
-            if day > now.date():
-                raise refusal(f"{day} has not begun: it is {now.date()} for this installation", cure="choose a past day")
+            if not may_close(day, now):
+                note_skipped(context, context.partition_key, now)
+                return
             report = export_day(opened.database, opened.vault, day)
-        return dg.MaterializeResult(metadata=metadata_of(report))
+        yield dg.MaterializeResult(metadata=metadata_of(report) | {"dagster/row_count": report.rows})
 
     return exported
 
@@ -54,7 +63,7 @@ def search_terms() -> dg.AssetsDefinition:
     @dg.asset(
         key=dg.AssetKey("search_terms"),
         deps=[DISCOVERED, METRICS],
-        group_name="discover",
+        group_name="upkeep",
         kinds={"postgres", "duckdb"},
         owners=["team:pleiades"],
         code_version="1",
@@ -79,7 +88,7 @@ def coverage() -> dg.AssetsDefinition:
     @dg.asset(
         key=dg.AssetKey("coverage"),
         deps=[DISCOVERED],
-        group_name="discover",
+        group_name="insights",
         kinds={"duckdb"},
         owners=["team:pleiades"],
         code_version="1",
@@ -100,7 +109,7 @@ def quota_plan() -> dg.AssetsDefinition:
     @dg.asset(
         key=PLAN,
         deps=[DISCOVERED, TRACKING],
-        group_name="discover",
+        group_name="upkeep",
         kinds={"postgres"},
         owners=["team:pleiades"],
         code_version="1",

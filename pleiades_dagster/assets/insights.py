@@ -3,8 +3,9 @@
 Does not belong here: the formulas (pleiades_core/insights).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -13,12 +14,13 @@ from pleiades_core.clock import Clock
 from pleiades_core.insights.ranking import live, rank_day
 from pleiades_core.insights.velocity import velocity_day
 from pleiades_core.vault.vault import Vault
+from pleiades_dagster import tables
 from pleiades_dagster.assets.discovered import KEY as DISCOVERED
 from pleiades_dagster.assets.metrics import KEY as METRICS
 from pleiades_dagster.assets.tracking import KEY as TRACKING
 from pleiades_dagster.failures import as_failures
 from pleiades_dagster.metadata import Materialized, metadata_of, table_of
-from pleiades_dagster.partitions import day_of
+from pleiades_dagster.partitions import day_of, materialised, split_by_end
 from pleiades_dagster.resources import ClockResource, VaultResource
 
 VELOCITY = dg.AssetKey("daily_velocity")
@@ -27,22 +29,28 @@ LIVE = dg.AssetKey("live_ranking")
 
 #: Videos in the live ranking.
 _LIVE_ROWS = 10
-#: Whenever the day was closed, or closed again for late batches. Plain `eager` looks at the newest partition only: that is
-#: today, which is never closed.
-#: A day whose own file or whose eve's is missing waits; only the first partition has no eve: let `first_day` be the first.
-WHEN_CLOSED = dg.AutomationCondition.eager().without(dg.AutomationCondition.in_latest_time_window())
+#: Whenever the day was closed, or closed again for late batches. Plain `eager` looks at the newest partition only, and a late
+#: batch reaches older days.
+#: A day whose own file or whose eve's is missing waits; only the first partition has no eve.
+#: A day whose blocking check is red waits until it is green.
+_RED = dg.AutomationCondition.any_checks_match(dg.AutomationCondition.check_failed(), blocking_only=True)
+WHEN_CLOSED = dg.AutomationCondition.eager().without(
+    dg.AutomationCondition.in_latest_time_window()
+) & ~dg.AutomationCondition.any_deps_match(_RED)
 #: Days of one run of a backfill: they cost a second each, a run five before its first.
 DAYS_PER_RUN = 31
 
 
-def daily_velocity(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    """The asset, cut by `days`."""
-    return _derived(VELOCITY, days, [], velocity_day, "Views an hour of every video on one day, from its samples.")
+def daily_velocity(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
+    """The asset, cut by `days`, which are over."""
+    words = "Views an hour of every video on one day, from its samples."
+    return _derived(VELOCITY, days, [], velocity_day, words, tables.VELOCITY.metadata(vault_root))
 
 
-def rankings(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    """The asset, cut by `days`."""
-    return _derived(RANKINGS, days, [DISCOVERED], rank_day, "The fastest videos of one day, with their titles.")
+def rankings(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
+    """The asset, cut by `days`, which are over."""
+    words = "The fastest videos of one day, with their titles."
+    return _derived(RANKINGS, days, [DISCOVERED], rank_day, words, tables.RANKINGS.metadata(vault_root))
 
 
 def _derived(
@@ -51,6 +59,7 @@ def _derived(
     deps: list[dg.AssetKey],
     compute: Callable[[Vault, date], Any],
     description: str,
+    metadata: dict[str, Any],
 ) -> dg.AssetsDefinition:
     """What is computed from a closed day and its eve: velocity looks 24 hours back from the first sample of the day."""
     mapping = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=0, allow_nonexistent_upstream_partitions=True)
@@ -64,14 +73,18 @@ def _derived(
         kinds={"duckdb", "parquet"},
         owners=["team:pleiades"],
         code_version="1",
+        metadata=metadata,
+        freshness_policy=tables.FRESH_DAILY,
         automation_condition=WHEN_CLOSED,
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=DAYS_PER_RUN),
+        output_required=False,
     )
-    def derived(context: dg.AssetExecutionContext, vault: VaultResource) -> None:
+    def derived(context: dg.AssetExecutionContext, vault: VaultResource, clock: ClockResource) -> Iterator[Materialized]:
         with as_failures():
-            opened = vault.open()
-            for partition in sorted(context.partition_keys):
-                context.add_asset_metadata(metadata_of(compute(opened, day_of(partition))), partition_key=partition)
+            opened, now = vault.open(), clock.clock().now()
+            over, not_over = split_by_end(context.partition_keys, now)
+            made = {key: metadata_of(compute(opened, day_of(key))) for key in over}
+        yield from materialised(context, made, skipped=not_over, now=now)
 
     return derived
 

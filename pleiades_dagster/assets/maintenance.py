@@ -27,7 +27,7 @@ def reaper() -> dg.AssetsDefinition:
 
     @dg.asset(
         key=KEY,
-        group_name="maintenance",
+        group_name="upkeep",
         kinds={"postgres"},
         owners=["team:pleiades"],
         code_version="1",
@@ -53,7 +53,7 @@ def janitor() -> dg.AssetsDefinition:
 
     @dg.asset(
         key=dg.AssetKey("janitor"),
-        group_name="maintenance",
+        group_name="upkeep",
         kinds={"parquet"},
         owners=["team:pleiades"],
         code_version="1",

@@ -3,23 +3,27 @@
 Does not belong here: how a day is folded (pleiades_core/vault/archive.py), what is asserted of it (checks.py).
 """
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import dagster as dg
 
-from pleiades_core.vault.archive import closes_at, may_close
+from pleiades_core.vault.archive import may_close
 from pleiades_core.vault.layout import SAMPLES
 from pleiades_core.watchlist.closing import finish_day
 from pleiades_dagster.assets.discovered import KEY as DISCOVERED
 from pleiades_dagster.assets.tracking import KEY as TRACKING
-from pleiades_dagster.failures import RETRY, as_failures, refusal
+from pleiades_dagster.failures import RETRY, as_failures
 from pleiades_dagster.metadata import Materialized, metadata_of
-from pleiades_dagster.partitions import day_of
+from pleiades_dagster.partitions import day_of, note_skipped
 from pleiades_dagster.resources import Opener
+from pleiades_dagster.tables import FRESH_DAILY, METRICS
 
 KEY = dg.AssetKey("daily_metrics")
 
 
-def daily_metrics(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    """The asset, cut by `days`."""
+def daily_metrics(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
+    """The asset, cut by `days`, which are over."""
 
     @dg.asset(
         key=KEY,
@@ -29,24 +33,25 @@ def daily_metrics(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         kinds={"postgres", "parquet"},
         owners=["team:pleiades"],
         code_version="1",
+        metadata=METRICS.metadata(vault_root),
+        freshness_policy=FRESH_DAILY,
         retry_policy=RETRY,
         # One day a run: a check's result is stored with its partition only then (dagster 1.13), and a range that dies half-way
         # would leave no day done.
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+        output_required=False,
     )
-    def close(context: dg.AssetExecutionContext, installation: dg.ResourceParam[Opener]) -> Materialized:
+    def close(context: dg.AssetExecutionContext, installation: dg.ResourceParam[Opener]) -> Iterator[Materialized]:
         """Every sample of one UTC day in one file, each (video, second) once. Again: folds late batches in; it never polls."""
         day = day_of(context.partition_key)
         with as_failures(), installation.open() as opened:
             now = opened.clock.now()
             if not may_close(day, now):
-                raise refusal(
-                    f"{day} cannot be closed yet: it is {now:%Y-%m-%d %H:%M} UTC for this installation",
-                    cure=f"it can be from {closes_at(day):%Y-%m-%d %H:%M} UTC on, when no lease of it can be alive",
-                )
+                note_skipped(context, context.partition_key, now)
+                return
             # Files whose writer died hold samples that were paid for: they belong to the day.
             closed, adopted = finish_day(opened.database, opened.vault, opened.clock, SAMPLES, day)
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata=metadata_of(closed)
             | {
                 "dagster/row_count": closed.rows,

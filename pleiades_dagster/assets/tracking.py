@@ -13,6 +13,7 @@ from pleiades_dagster.failures import RETRY, as_failures, refusal
 from pleiades_dagster.metadata import Materialized, metadata_of
 from pleiades_dagster.partitions import TIERS
 from pleiades_dagster.resources import Opener
+from pleiades_dagster.tables import FRESH_HOURLY
 
 KEY = dg.AssetKey("tracking")
 
@@ -31,6 +32,7 @@ def tracking() -> dg.AssetsDefinition:
         kinds={"youtube", "postgres", "parquet"},
         owners=["team:pleiades"],
         code_version="1",
+        freshness_policy=FRESH_HOURLY,
         retry_policy=RETRY,
         # One run, so that a backfill is refused once and not once a tier.
         backfill_policy=dg.BackfillPolicy.single_run(),

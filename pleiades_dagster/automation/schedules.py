@@ -1,15 +1,16 @@
-"""What runs by the clock: hunting, the live ranking after it, and once a day learning and maintenance.
+"""What runs by the clock: hunting, the live ranking after it, and once a day learning, verifying and maintenance.
 
 Does not belong here: what depends on state, such as due videos (sensors.py).
 """
 
-from datetime import time, timedelta
+from datetime import date, time, timedelta
 
 import dagster as dg
 
 from pleiades_core.discover.pace import HUNT_EVERY
 from pleiades_core.models import Bucket, Pool
 from pleiades_dagster.automation.sensors import spent_until
+from pleiades_dagster.day_checks import days_to_verify
 from pleiades_dagster.failures import as_failures
 from pleiades_dagster.resources import ClockResource, Opener
 
@@ -17,8 +18,9 @@ from pleiades_dagster.resources import ClockResource, Opener
 LEARN_AT = time(1, 20)
 
 
-def schedules() -> list[dg.ScheduleDefinition]:
-    """All of them, switched on: an installation works once its daemon runs."""
+def schedules(first_day: date, *, automation: bool) -> list[dg.ScheduleDefinition]:
+    """All of them. `automation`: they run once a daemon does; otherwise each waits until it is switched on in the UI."""
+    status = dg.DefaultScheduleStatus.RUNNING if automation else dg.DefaultScheduleStatus.STOPPED
 
     # Minutes after the hour, so that the hunts of many installations do not start in the same second.
     @dg.schedule(
@@ -26,7 +28,7 @@ def schedules() -> list[dg.ScheduleDefinition]:
         job_name="hunt",
         cron_schedule=f"7 */{HUNT_EVERY // timedelta(hours=1)} * * *",
         execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
+        default_status=status,
         description="Hunt for videos of today, whatever day that is for the installation's clock.",
     )
     def hunt_hourly(
@@ -46,22 +48,39 @@ def schedules() -> list[dg.ScheduleDefinition]:
         job_name="learn",
         cron_schedule=f"{LEARN_AT.minute} {LEARN_AT.hour} * * *",
         execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
+        default_status=status,
         description="Export yesterday's pulls, score the search terms, estimate the coverage, and plan the quota.",
     )
     def learn_daily(clock: ClockResource) -> dg.RunRequest:
         yesterday = clock.clock().now().date() - timedelta(days=1)
         return dg.RunRequest(run_key=f"learn:{yesterday}", partition_key=yesterday.isoformat())
 
+    @dg.schedule(
+        name="verify_daily",
+        job_name="verify",
+        cron_schedule="10 4 * * *",
+        execution_timezone="UTC",
+        default_status=status,
+        description="Check the files of the newest two days that are over, and of an older day, another one on each day.",
+    )
+    def verify_daily(clock: ClockResource) -> list[dg.RunRequest]:
+        today = clock.clock().now().date()
+        # A tag and no partition key: Dagster 1.13 looks for a job's partitions among its assets, and these are checks alone.
+        return [
+            dg.RunRequest(run_key=f"verify:{today}:{day}", tags={"dagster/partition": day.isoformat()})
+            for day in days_to_verify(first_day, today)
+        ]
+
     return [
         hunt_hourly,
         learn_daily,
+        verify_daily,
         dg.ScheduleDefinition(
             name="rank_live",
             job_name="rank_now",
             cron_schedule="22 * * * *",
             execution_timezone="UTC",
-            default_status=dg.DefaultScheduleStatus.RUNNING,
+            default_status=status,
             description="Look once an hour which videos are fastest.",
         ),
         dg.ScheduleDefinition(
@@ -69,7 +88,7 @@ def schedules() -> list[dg.ScheduleDefinition]:
             job_name="maintain",
             cron_schedule="40 3 * * *",
             execution_timezone="UTC",
-            default_status=dg.DefaultScheduleStatus.RUNNING,
+            default_status=status,
             description="Measure the footprint and the share of the dead, adopt what is left, sweep what closed days hold.",
         ),
     ]

@@ -28,14 +28,14 @@ NOTICE_WAITS = timedelta(minutes=10)
 _LOOK_S = {Tier.HOURLY: 120, Tier.DAILY: 600, Tier.WEEKLY: 1800}
 
 
-def tier_sensor(tier: Tier) -> dg.SensorDefinition:
+def tier_sensor(tier: Tier, *, automation: bool) -> dg.SensorDefinition:
     """Asks for a run of the tier when videos of it are due."""
 
     @dg.sensor(
         name=f"{tier.lower()}_tier",
         job_name="track",
         minimum_interval_seconds=_LOOK_S[tier],
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=_status(automation),
         description=f"Polls the {tier} tier when it owes polls and quota is left.",
     )
     def evaluate(installation: dg.ResourceParam[Opener]) -> dg.RunRequest | dg.SkipReason:
@@ -57,14 +57,14 @@ def tier_sensor(tier: Tier) -> dg.SensorDefinition:
     return evaluate
 
 
-def inbox_sensor() -> dg.SensorDefinition:
+def inbox_sensor(*, automation: bool) -> dg.SensorDefinition:
     """Asks for a hunt when notices wait: what push brings must not wait for the hour to be over."""
 
     @dg.sensor(
         name="inbox",
         job_name="hunt",
         minimum_interval_seconds=120,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=_status(automation),
         description="Describes and watches what the hub announced, and reads feeds, between two hunts.",
     )
     def evaluate(installation: dg.ResourceParam[Opener]) -> dg.RunRequest | dg.SkipReason:
@@ -85,7 +85,7 @@ def inbox_sensor() -> dg.SensorDefinition:
     return evaluate
 
 
-def day_closer(name: str, job_name: str, dataset: Dataset) -> dg.SensorDefinition:
+def day_closer(name: str, job_name: str, dataset: Dataset, *, automation: bool) -> dg.SensorDefinition:
     """Asks for one run for every day that is over and has batches of `dataset` which no file holds yet.
 
     A sensor for each dataset: a damaged day of one must not keep the days of the other open.
@@ -95,7 +95,7 @@ def day_closer(name: str, job_name: str, dataset: Dataset) -> dg.SensorDefinitio
         name=name,
         job_name=job_name,
         minimum_interval_seconds=600,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=_status(automation),
         description=f"Closes days of {dataset.name} that are over, and days that late batches reached.",
     )
     def evaluate(installation: dg.ResourceParam[Opener]) -> dg.SensorResult:
@@ -118,15 +118,20 @@ def day_closer(name: str, job_name: str, dataset: Dataset) -> dg.SensorDefinitio
     return evaluate
 
 
-def deriver() -> dg.AutomationConditionSensorDefinition:
+def deriver(*, automation: bool) -> dg.AutomationConditionSensorDefinition:
     """Evaluates the automation conditions of what is derived from closed days; Dagster's own sensor for it is off."""
     return dg.AutomationConditionSensorDefinition(
         name="deriver",
         target=dg.AssetSelection.assets("watchlist", "daily_velocity", "rankings"),
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=_status(automation),
         minimum_interval_seconds=120,
         description="Folds the watchlist and computes velocity and ranking of a day whenever it was closed, or closed again.",
     )
+
+
+def _status(automation: bool) -> dg.DefaultSensorStatus:
+    """`automation`: a sensor runs once a daemon does; otherwise it waits until it is switched on in the UI."""
+    return dg.DefaultSensorStatus.RUNNING if automation else dg.DefaultSensorStatus.STOPPED
 
 
 def floor(instant: datetime, tick: timedelta) -> datetime:

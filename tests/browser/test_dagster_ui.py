@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,63 @@ def test_a_backfill_launched_here_runs_and_that_of_tracking_is_refused(ui: str, 
         wanted[asset] = _ask(ui, launch, p=order)["launchPartitionBackfill"]["backfillId"]
     assert _finished(ui, wanted["rankings"]) == "SUCCESS"
     assert _finished(ui, wanted["tracking"]) == "FAILURE"
+
+
+def test_a_backfill_of_all_days_that_are_offered_succeeds(ui: str, demo_home: Path) -> None:
+    """*Materialize*, *All*: the last day that is offered is the last one that can be closed by the demo's clock."""
+    played = Played.read(demo_home)
+    query = '{assetNodeOrError(assetKey:{path:["daily_metrics"]}){... on AssetNode{partitionKeys}}}'
+    offered = _ask(ui, query)["assetNodeOrError"]["partitionKeys"]
+    days = [str(played.start + timedelta(days=n)) for n in range(played.days)]
+    # While the machine's time of day is before the demo's, their difference is rounded up to one day more.
+    if datetime.now(UTC).hour > played.ended_at.hour:
+        assert offered == days
+    order = {"partitionNames": days, "assetSelection": [{"path": ["daily_metrics"]}], "fromFailure": False}
+    launch = (
+        "mutation($p: LaunchBackfillParams!){launchPartitionBackfill(backfillParams:$p)"
+        "{__typename ... on LaunchBackfillSuccess{backfillId}}}"
+    )
+    backfill = _ask(ui, launch, p=order)["launchPartitionBackfill"]["backfillId"]
+    status = "query($b: String!){partitionBackfillOrError(backfillId:$b){... on PartitionBackfill{status}}}"
+    while (found := _ask(ui, status, b=backfill)["partitionBackfillOrError"]["status"]) in {"REQUESTED", "COMPLETING"}:
+        time.sleep(1)
+    assert found == "COMPLETED_SUCCESS"
+
+
+def test_the_checks_of_a_day_run_without_materialising(ui: str, demo_home: Path) -> None:
+    """The job `verify` with the tag of a day, as docs/code-location.md says."""
+    day = str(Played.read(demo_home).start)
+    launch = (
+        "mutation($p: ExecutionParams!){launchRun(executionParams:$p)"
+        "{__typename ... on LaunchRunSuccess{run{runId}} ... on PythonError{message}}}"
+    )
+    selector = {"jobName": "verify", "repositoryLocationName": "pleiades", "repositoryName": "__repository__"}
+    tags = [{"key": "dagster/partition", "value": day}]
+    order = {"selector": selector, "mode": "default", "runConfigData": "{}", "executionMetadata": {"tags": tags}}
+    run = _ask(ui, launch, p=order)["launchRun"]["run"]["runId"]
+    looked = (
+        "query($r: ID!){runOrError(runId:$r){... on Run{status assetMaterializations{partition}"
+        " assetChecks{assetKey{path} name}}}}"
+    )
+    while (found := _ask(ui, looked, r=run)["runOrError"])["status"] not in {"SUCCESS", "FAILURE", "CANCELED"}:
+        time.sleep(1)
+    assert found["status"] == "SUCCESS"
+    assert found["assetMaterializations"] == []
+    assert {check["assetKey"]["path"][0] for check in found["assetChecks"]} == {
+        "daily_metrics", "discovered_videos", "watchlist",
+    }  # fmt: skip
+
+
+def test_everything_is_switched_on_here(ui: str) -> None:
+    """In a Dagster of somebody else's it is not: tests/docs/test_code_location.py."""
+    query = (
+        "{repositoriesOrError{... on RepositoryConnection{nodes"
+        "{schedules{scheduleState{status}} sensors{sensorState{status}}}}}}"
+    )
+    (found,) = _ask(ui, query)["repositoriesOrError"]["nodes"]
+    states = [one["scheduleState"]["status"] for one in found["schedules"]]
+    states += [one["sensorState"]["status"] for one in found["sensors"]]
+    assert set(states) == {"RUNNING"}
 
 
 def _finished(ui: str, backfill: str) -> str:

@@ -13,7 +13,7 @@ from pleiades_core.installation import Installation
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.faults import Fault, FaultPlan
 from pleiades_core.vault.layout import REGISTRY, SAMPLES
-from pleiades_dagster.checks import results_of_day
+from pleiades_dagster.day_checks import OF_METRICS, results_of_metrics
 
 
 def _said(result: dg.ExecuteInProcessResult, step: str) -> Any:
@@ -72,13 +72,6 @@ def test_a_past_key_folds_the_registry_and_calls_nobody(run: Any, pleiades: Inst
     assert _metadata(again, "discovered_videos")["changed"] is False
 
 
-@pytest.mark.parametrize(("ahead", "word"), [(1, "has not begun")])
-def test_a_key_of_the_future_is_refused(run: Any, clock: ManualClock, ahead: int, word: str) -> None:
-    result = run("hunt", clock.now().date() + timedelta(days=ahead))
-    assert word in _said(result, "discovered_videos").description
-    assert _said(result, "discovered_videos").metadata["retry_helps"].value is False
-
-
 def test_tracking_polls_what_is_due_now(run: Any, clock: ManualClock) -> None:
     run("hunt", clock.now().date())
     clock.advance(timedelta(hours=1))
@@ -127,9 +120,28 @@ def test_closing_again_gives_the_same_bytes(run: Any, pleiades: Installation, fi
     assert [pleiades.vault.archive.read(key) for key in keys] == before
 
 
-def test_a_running_day_is_not_closed(run: Any, clock: ManualClock) -> None:
-    result = run("close_day", clock.now().date())
-    assert "cannot be closed yet" in _said(result, "daily_metrics").description
+@pytest.mark.parametrize(
+    ("job", "nodes", "ahead"),
+    [
+        ("close_day", ["daily_metrics"], 0),
+        ("derive_day", ["watchlist", "daily_velocity", "rankings"], 0),
+        ("learn", ["road_pulls"], 0),
+        ("hunt", ["discovered_videos"], 1),
+    ],
+)
+def test_a_day_that_is_not_over_is_skipped(run: Any, clock: ManualClock, job: str, nodes: list[str], ahead: int) -> None:
+    """The run succeeds, nothing is materialised, no check fails, and the asset's page says from when on the day can be made."""
+    day = clock.now().date() + timedelta(days=ahead)
+    result = run(job, day)
+    assert result.success
+    assert [check.check_name for check in result.get_asset_check_evaluations() if not check.passed] == []
+    for node in nodes:
+        assert result.asset_materializations_for_node(node) == []
+        (seen,) = result.asset_observations_for_node(node)
+        assert seen.partition == str(day)
+        assert seen.metadata["status"].value == "skipped"
+        assert f"{day} is skipped: it is 2026-09-01 07:00 UTC for this installation" in str(seen.description)
+        assert f"can be closed from {day + timedelta(days=1)} 00:25 UTC on" in str(seen.description)
 
 
 @pytest.mark.parametrize("where", [100, -30])
@@ -140,10 +152,9 @@ def test_checks_notice_one_flipped_byte(run: Any, pleiades: Installation, first_
     content = bytearray(path.read_bytes())
     content[where] ^= 0x10
     path.write_bytes(content)
-    found = {check.check_name: check for check in results_of_day(pleiades, dg.AssetKey("daily_metrics"), _date(first_day))}
+    found = {verdict.name: verdict for verdict in results_of_metrics(pleiades, _date(first_day))}
     assert not found["checksum_matches"].passed
-    assert found["checksum_matches"].severity == dg.AssetCheckSeverity.ERROR
-    assert len(found) == 6
+    assert set(found) == set(OF_METRICS)
 
 
 def test_a_day_whose_file_is_no_parquet_is_not_closed_over(run: Any, pleiades: Installation, first_day: str) -> None:

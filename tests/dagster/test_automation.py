@@ -20,6 +20,7 @@ from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket
 from pleiades_core.settings import SEVERAL_PROJECTS
 from pleiades_core.simulator.control import SimulatorControl
+from pleiades_core.vault.layout import SAMPLES
 from pleiades_core.videoid import decode
 from pleiades_dagster.automation.sensors import floor
 
@@ -198,6 +199,29 @@ def test_a_closed_day_makes_velocity_and_ranking_eager(
     run("derive_day", day)
     again = dg.evaluate_automation_conditions(defs, instance=instance, cursor=after.cursor)
     assert again.total_requested == 0
+
+
+@pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
+def test_nothing_is_derived_from_a_day_whose_file_is_damaged(
+    defs: dg.Definitions, instance: dg.DagsterInstance, run: Any, pleiades: Installation, clock: ManualClock
+) -> None:
+    """The check is red after the day was closed, in a run of its own: what derives from the day waits until it is green."""
+    day = clock.now().date()
+    run("hunt", day)
+    clock.advance(timedelta(days=2))
+    before = dg.evaluate_automation_conditions(defs, instance=instance)
+    assert run("fold_registry", day).success
+    assert run("close_day", day).success
+    path = pleiades.settings.vault_root / SAMPLES.day_key(day)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100] + bytes([whole[100] ^ 0x10]) + whole[101:])
+    assert not run("verify", tags={"dagster/partition": str(day)}).success
+    red = dg.evaluate_automation_conditions(defs, instance=instance, cursor=before.cursor)
+    assert red.total_requested == 0
+    path.write_bytes(whole)
+    assert run("verify", tags={"dagster/partition": str(day)}).success
+    green = dg.evaluate_automation_conditions(defs, instance=instance, cursor=red.cursor)
+    assert green.get_requested_partitions(dg.AssetKey("rankings")) == {str(day)}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import pytest
 
 from pleiades_core.models import Tier
 from pleiades_core.vault.inspect import DayInspection
-from pleiades_dagster.checks import MOST_LATENESS_S, lateness_result, units_left_result, verdicts
+from pleiades_dagster.checks import MOST_LATENESS_S, lateness_result, units_left_result
+from pleiades_dagster.day_checks import OF_METRICS, metrics_verdicts
 
 GOOD = DayInspection(
     day=date(2026, 3, 1),
@@ -35,8 +36,9 @@ GOOD = DayInspection(
 
 
 def _failed(**changed: Any) -> list[tuple[str, dg.AssetCheckSeverity]]:
-    found = verdicts(dataclasses.replace(GOOD, **changed))
-    return [(name, severity) for name, passed, severity, _ in found if not passed]
+    found = metrics_verdicts(dataclasses.replace(GOOD, **changed))
+    assert [verdict.name for verdict in found] == list(OF_METRICS)
+    return [(verdict.name, OF_METRICS[verdict.name][1]) for verdict in found if not verdict.passed]
 
 
 def test_a_good_day_passes_everything() -> None:

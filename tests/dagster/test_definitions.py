@@ -18,7 +18,7 @@ import yaml
 from pleiades_core.models import Tier
 from pleiades_dagster.definitions import build_defs
 from pleiades_dagster.instance import INSTANCE
-from pleiades_dagster.partitions import TIERS, utc_days
+from pleiades_dagster.partitions import TIERS
 
 ROOT = Path(__file__).parents[2]
 SNAPSHOT = Path(__file__).with_name("specs.json")
@@ -72,6 +72,11 @@ def _described(defs: dg.Definitions) -> dict[str, Any]:
             for spec in sorted(defs.resolve_all_asset_specs(), key=lambda spec: spec.key)
         },
         "checks": sorted(f"{key.asset_key.to_user_string()}:{key.name}" for key in repository.asset_graph.asset_check_keys),
+        "blocking": sorted(
+            f"{key.asset_key.to_user_string()}:{key.name}"
+            for key in repository.asset_graph.asset_check_keys
+            if repository.asset_graph.get_check_spec(key).blocking
+        ),
         "jobs": sorted(job.name for job in repository.get_all_jobs() if not job.name.startswith("__")),
         "schedules": {s.name: [s.cron_schedule, s.job_name] for s in repository.schedule_defs},
         "sensors": sorted(sensor.name for sensor in repository.sensor_defs),
@@ -86,23 +91,6 @@ def test_no_secret_can_be_configured(tmp_path: Path) -> None:
 
 def test_every_tier_is_a_partition() -> None:
     assert TIERS.get_partition_keys() == [tier.value for tier in Tier]
-
-
-@pytest.mark.parametrize(
-    ("first", "today", "has", "has_not"),
-    [
-        (date(2026, 3, 1), date(2026, 3, 4), "2026-03-04", "2026-03-05"),
-        (date(2026, 3, 1), date(2026, 3, 1), "2026-03-01", "2026-02-28"),
-        (date(2026, 3, 1), date(2025, 1, 1), "2026-03-31", "2026-02-28"),
-    ],
-)
-def test_days_reach_to_today_or_through_a_future_world(first: date, today: date, has: str, has_not: str) -> None:
-    import datetime as dt
-
-    noon = dt.datetime.combine(today, dt.time(12), dt.UTC)
-    keys = utc_days(first, today=today).get_partition_keys(current_time=noon)
-    assert has in keys
-    assert has_not not in keys
 
 
 def test_dagster_yaml_is_what_our_commands_write() -> None:
