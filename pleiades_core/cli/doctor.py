@@ -1,16 +1,17 @@
-"""The doctor: looks at each part and says what is wrong and what helps. It mends nothing; on an
-empty home it makes the server and the vault that it then looks at, and a retired key that a live test finds
-working is used again.
+"""The doctor: looks at each part and says what is wrong and what helps. It makes nothing, and mends one thing: a retired key
+that a live test finds working is used again.
 
 Belongs here: which parts there are and what healthy means. Does not belong here: how it is shown (look.py).
 """
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pleiades_core.errors import PleiadesError
+from pleiades_core.cli.app import version
+from pleiades_core.errors import NoInstallation, PleiadesError
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.settings import Settings
 from pleiades_core.storage.footprint import MOST_SQL_BYTES, Footprint, footprint
@@ -46,10 +47,13 @@ class Finding:
 
 def examine(settings: Settings, *, call: bool) -> list[Finding]:
     """Every finding, the healthy ones too. With `call` every key in use is tried, for one unit each."""
-    findings = [*_keys(settings), *_limits(settings), *_disks(settings)]
+    findings = [_program(), *_keys(settings), *_limits(settings), *_disks(settings)]
     try:
         with open_installation(settings) as pleiades:
             findings += _inside(pleiades, call=call)
+    except NoInstallation as error:
+        # Before all the others: they are of a place where nothing is.
+        findings.insert(0, _wrong("installation", error))
     except PleiadesError as error:
         findings.append(_wrong("database and vault", error))
     return findings
@@ -76,6 +80,11 @@ def _inside(pleiades: Installation, *, call: bool) -> Iterator[Finding]:
     # What is wrong with the settings was said before.
     if all(finding.ok for finding in _keys(pleiades.settings)):
         yield from _refusals(pleiades, call=call)
+
+
+def _program() -> Finding:
+    """What a report of a defect must say."""
+    return Finding(part="program", ok=True, found=f"pleiades {version()}, Python {platform.python_version()}")
 
 
 def _database(held: Footprint, where: str) -> Finding:

@@ -8,33 +8,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-import duckdb
 import typer
 
 from pleiades_core import videoid
-from pleiades_core.cli.app import app, settings_of
+from pleiades_core.cli import signals
+from pleiades_core.cli.app import DASHED_IDS, app, examples, opened, settings_of
 from pleiades_core.cli.arguments import day_of
-from pleiades_core.cli.doctor import examine
-from pleiades_core.cli.output import NO_KEY, JsonOption, console, hint, print_facts, print_json, print_rows, text
+from pleiades_core.cli.output import NO_KEY, JsonOption, hint, print_facts, print_json, print_rows, say, text
 from pleiades_core.errors import ConfigurationError, NotFound, UsageError
-from pleiades_core.insights.published import INSIGHT_VIEWS, end_of
-from pleiades_core.insights.quota import QuotaReport
-from pleiades_core.insights.quota import quota as quota_now
-from pleiades_core.insights.ranking import RankedVideo, live, ranked
-from pleiades_core.insights.video import description, history
-from pleiades_core.installation import clock_of, open_installation
-from pleiades_core.vault import samples
-from pleiades_core.vault.vault import open_vault
-from pleiades_core.watchlist.cadence import TIERS
-from pleiades_core.watchlist.slices import entry
+
+if TYPE_CHECKING:
+    from pleiades_core.insights.quota import QuotaReport
+    from pleiades_core.insights.ranking import RankedVideo
 
 _SAMPLES_SHOWN = 24
 _EXAMPLE = 'try: pleiades sql "select * from videos limit 5"; the views are videos, samples, metrics, pulls'
 
 
-@app.command()
+@app.command(
+    epilog=examples("pleiades top --limit 50", "pleiades top 2026-03-01 --wide", "pleiades top --json | jq '.top[].video_id'")
+)
 def top(
     context: typer.Context,
     day: Annotated[str | None, typer.Argument(help="UTC day as YYYY-MM-DD; the last 24 hours when left out.")] = None,
@@ -42,19 +38,38 @@ def top(
     as_json: JsonOption = False,
 ) -> None:
     """What is rising: videos by views per hour over 24 hours, from measured samples."""
+    from pleiades_core.insights.published import end_of
+    from pleiades_core.insights.ranking import live, ranked
+    from pleiades_core.installation import clock_of, vault_of
+
+    until = end_of(day_of(day)) if day else None
     settings = settings_of(context)
-    vault = open_vault(settings.vault_root)
-    until = end_of(day_of(day)) if day else clock_of(settings).now()
-    # A day ends before its midnight, as in the published ranking; the present includes this second.
-    best = ranked(vault, until, limit) if day else live(vault, until, limit)
-    if day and not best and until - timedelta(days=1) > clock_of(settings).now():
+    now = clock_of(settings).now()
+    if until and until - timedelta(days=1) > now:
         raise UsageError(f"{day} has not begun", cure="name a day that has, or none for the last 24 hours")
+    vault = vault_of(settings)
+    # A day ends before its midnight, as in the published ranking; the present includes this second.
+    best = ranked(vault, until, limit) if until else live(vault, now, limit)
+    if until and not best:
+        raise NotFound(
+            f"nothing was measured on {day} in {settings.home}",
+            cure='`pleiades sql "select distinct day from metrics order by day"` lists the days that were',
+        )
     if as_json:
-        print_json({"until": until, "top": [asdict(video) for video in best]})
+        print_json({"until": until or now, "top": [asdict(video) for video in best]})
     else:
-        _print_top(until, best)
+        _print_top(until or now, best)
+    _name_the_vault(settings.vault_root)
     if not best:
-        hint("nothing was measured in these 24 hours: `pleiades hunt` finds videos, `pleiades track` polls them again")
+        hint(
+            f"nothing was measured in these 24 hours in {settings.home}: `pleiades hunt` finds videos, `pleiades track` polls"
+            " them again"
+        )
+
+
+def _name_the_vault(root: Path) -> None:
+    """For commands that ask no database: DATABASE_URL has no say in what they answer."""
+    hint(f"read from the vault {root}")
 
 
 def _print_top(until: datetime, best: Sequence[RankedVideo]) -> None:
@@ -62,8 +77,8 @@ def _print_top(until: datetime, best: Sequence[RankedVideo]) -> None:
         [
             v.rank,
             v.video_id,
-            v.title[:60],
-            v.channel_title[:24],
+            v.title,
+            v.channel_title,
             text(v.age_hours) + " h",
             v.views,
             v.views_per_hour,
@@ -72,19 +87,28 @@ def _print_top(until: datetime, best: Sequence[RankedVideo]) -> None:
         for v in best
     ]
     names = ("#", "video", "title", "channel", "age", "views", "views per hour", "acceleration")
-    print_rows(f"rising in the 24 hours to {until:%Y-%m-%d %H:%M} UTC", names, rows)
+    print_rows(
+        f"rising in the 24 hours to {until:%Y-%m-%d %H:%M} UTC", names, rows,
+        expendable=("channel", "acceleration", "views", "age", "title"),
+    )  # fmt: skip
 
 
-# No `-h`: an id may begin with a dash, and click would look for it among the letters.
-@app.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
+@app.command(
+    context_settings=DASHED_IDS,
+    epilog=examples("pleiades show jNQXAC9IVRw", "pleiades show https://youtu.be/jNQXAC9IVRw --json | jq .samples"),
+)
 def show(
     context: typer.Context,
     video: Annotated[str, typer.Argument(help="Video id, or any address of the video.")],
     as_json: JsonOption = False,
 ) -> None:
     """Everything that is known of one video."""
+    from pleiades_core.insights.video import description, history
+    from pleiades_core.watchlist.cadence import TIERS
+    from pleiades_core.watchlist.slices import entry
+
     video_id = videoid.from_text(video)
-    with open_installation(settings_of(context)) as pleiades:
+    with opened(context) as pleiades:
         details = description(pleiades.vault, video_id)
         if details is None:
             raise NotFound(
@@ -95,22 +119,24 @@ def show(
             watched = entry(connection, video_id)
     details["watched"] = watched is not None
     if watched:
-        age = (watched.polled_at or clock_of(pleiades.settings).now()) - watched.published_at
+        age = (watched.polled_at or pleiades.clock.now()) - watched.published_at
         details["tier"] = TIERS.tier(age, watched.misses)
         details["due_at"] = TIERS.due_at(watched.published_at, watched.polled_at, watched.misses)
         details["misses_in_a_row"] = watched.misses
     if as_json:
         print_json({**details, "samples": polls})
         return
-    print_facts(details["title"][:80], {name: value for name, value in details.items() if name not in {"title", "vid"}})
+    print_facts(details["title"], {name: value for name, value in details.items() if name not in {"title", "vid"}})
     rows = [list(sample.values()) for sample in polls[-_SAMPLES_SHOWN:]]
     print_rows(f"last {len(rows)} of {len(polls)} samples", ("polled at", "status", "views", "likes", "comments"), rows)
 
 
-@app.command()
+@app.command(epilog=examples("pleiades quota", "pleiades quota --json | jq '.ledger[].left'"))
 def quota(context: typer.Context, as_json: JsonOption = False) -> None:
     """What is spent and left today, by project, bucket and pool, and which keys are in use (fingerprints only)."""
-    with open_installation(settings_of(context)) as pleiades:
+    from pleiades_core.insights.quota import quota as quota_now
+
+    with opened(context) as pleiades:
         report = quota_now(pleiades.key_ring())
     if as_json:
         print_json(report)
@@ -135,23 +161,37 @@ def _print_quota(report: QuotaReport) -> None:
         "free_for",
     )
     rows = [[getattr(row, name) for name in names] for row in report.ledger]
-    print_rows("quota of this Pacific day, in units", names, rows)
+    print_rows(
+        "quota of this Pacific day, in units", names, rows,
+        expendable=("shares", "spent_by", "free_for", "quota_day", "exhausted", "resets_at", "limit"),
+    )  # fmt: skip
     print_rows("keys", ("fingerprint", "project", "pools", "state"), [list(asdict(key).values()) for key in report.keys])
     for project, pools in report.shared.items():
-        shared = f"project {project} is shared by {', '.join(pools)}: what one does not use in time is lent to the others"
-        console().print(text(shared), markup=False, highlight=False)
+        say(f"project {project} is shared by {', '.join(pools)}: what one does not use in time is lent to the others")
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        'pleiades sql "select * from videos limit 5"',
+        'pleiades sql "select day, count(*) videos from metrics group by day" --json',
+    )
+)
 def sql(
     context: typer.Context,
     query: Annotated[str, typer.Argument(help="DuckDB SQL over the views videos, samples, metrics and pulls.")],
     as_json: JsonOption = False,
 ) -> None:
     """Ask the vault in SQL. It reads Parquet only; no database server is needed."""
-    vault = open_vault(settings_of(context).vault_root)
+    import duckdb
+
+    from pleiades_core.insights.published import INSIGHT_VIEWS
+    from pleiades_core.installation import vault_of
+    from pleiades_core.vault import samples
+
     if not query.strip():
         raise UsageError("nothing is asked", cure=_EXAMPLE)
+    settings = settings_of(context)
+    vault = vault_of(settings)
     try:
         table = samples.query(vault, query, prelude=INSIGHT_VIEWS)
     except duckdb.Error as error:
@@ -164,6 +204,7 @@ def sql(
         print_json({"rows": table.to_pylist()})
     else:
         print_rows("", table.column_names, [list(row.values()) for row in table.to_pylist()])
+    _name_the_vault(settings.vault_root)
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -176,18 +217,22 @@ def _distinct(names: list[str]) -> list[str]:
     return distinct
 
 
-@app.command()
+@app.command(epilog=examples("pleiades doctor", "pleiades doctor --call --json | jq .healthy"))
 def doctor(
     context: typer.Context,
     call: Annotated[bool, typer.Option(help="Also try every key, for one unit each.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Look at every part of the installation and say what is wrong and what to do about it."""
-    findings = examine(settings_of(context), call=call)
+    from pleiades_core.cli.doctor import examine
+
+    settings = settings_of(context)
+    with signals.unwinding():
+        findings = examine(settings, call=call)
     if as_json:
         print_json({"healthy": all(f.ok for f in findings), "findings": [asdict(f) for f in findings]})
     else:
         rows = [[f.word, f.part, f.found, f.cure] for f in findings]
-        print_rows("doctor", ("", "part", "found", "what to do"), rows)
+        print_rows("doctor", ("", "part", "found", "what to do"), rows, prose=("part", "found", "what to do"))
     if wrong := [f for f in findings if not f.ok]:
         raise typer.Exit(wrong[0].exit_code or ConfigurationError.exit_code)

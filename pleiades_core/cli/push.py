@@ -9,15 +9,14 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-import psycopg
 import typer
 
-from pleiades_core.cli.app import app, settings_of
-from pleiades_core.cli.output import JsonOption, print_json, stderr
+from pleiades_core.cli.app import app, examples, opened, settings_of
+from pleiades_core.cli.output import JsonOption, hint, print_json
 from pleiades_core.errors import PleiadesError
-from pleiades_core.installation import Installation, open_installation
 
 if TYPE_CHECKING:
+    from pleiades_core.installation import Installation
     from pleiades_core.youtube.hub import Hub
 
 #: Subscriptions asked for in one round: 200,000 channels in seven hours, and a lease outlives many rounds.
@@ -27,7 +26,7 @@ _ROUND_S = 60.0
 log = logging.getLogger(__name__)
 
 
-@app.command()
+@app.command(epilog=examples("pleiades push", "pleiades push --json"))
 def push(context: typer.Context, as_json: JsonOption = False) -> None:
     """Listen for YouTube's notices of new videos, and subscribe to every channel that is followed, until stopped.
 
@@ -42,12 +41,12 @@ def push(context: typer.Context, as_json: JsonOption = False) -> None:
     # Before anything is opened: what is missing here is the likeliest mistake.
     callbacks = callbacks_of(settings)
     with contextlib.ExitStack() as stack:
-        pleiades = stack.enter_context(open_installation(settings))
+        pleiades = stack.enter_context(opened(context))
         listener = stack.enter_context(listening(pleiades.database, pleiades.clock, settings))
         hub = stack.enter_context(contextlib.closing(Hub(settings.hub_root, settings.call_deadline_s)))
         if as_json:
             print_json({"base_url": listener.base_url, "callback_url": callbacks.base_url, "hub": settings.hub_root})
-        stderr.print(f"listening at {listener.base_url}; the hub calls {callbacks.base_url}", markup=False, highlight=False)
+        hint(f"listening at {listener.base_url}; the hub calls {callbacks.base_url}")
         while True:
             _renew(pleiades, hub)
             if listener.has_ended(_ROUND_S):
@@ -56,6 +55,8 @@ def push(context: typer.Context, as_json: JsonOption = False) -> None:
 
 def _renew(pleiades: Installation, hub: Hub) -> None:
     """One round. Whatever fails is said, and the next round tries again: notices must go on being taken."""
+    import psycopg
+
     from pleiades_core.discover.push.subscriptions import renew
 
     try:
