@@ -103,7 +103,10 @@ def vault_of(settings: Settings, *, create: bool = False) -> Vault:
     root = settings.vault_root.absolute()
     # `isdir` and not `Path.is_dir`, which raises below a folder that may not be entered.
     if not create and not os.path.isdir(root):  # noqa: PTH112
-        raise NoInstallation(f"no installation at {settings.home.absolute()}: there is no vault at {root}")
+        raise NoInstallation(
+            f"no installation at {settings.home.absolute()}: there is no vault {root}",
+            cure="check --home, PLEIADES_HOME, PLEIADES_VAULT and the current folder; `pleiades init-db` makes what is missing",
+        )
     return open_vault(settings.vault_root)
 
 

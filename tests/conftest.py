@@ -97,7 +97,8 @@ def pleiades(tmp_path: Path, database_url: str, simulator: SimulatorProcess, wor
         uploads_per_hunt=40,
     )  # fmt: skip
     # Nobody waits for the next attempt in an outage that a test makes.
-    with open_installation(settings, clock=DrivingClock(control, world_start), sleep=lambda _: None) as opened:
+    clock = DrivingClock(control, world_start)
+    with open_installation(settings, create=True, clock=clock, sleep=lambda _: None) as opened:
         yield opened
 
 

@@ -69,7 +69,7 @@ def top(
 
 def _name_the_vault(root: Path) -> None:
     """For commands that ask no database: DATABASE_URL has no say in what they answer."""
-    hint(f"read from the vault {root}")
+    hint(f"read from the vault {root.absolute()}")
 
 
 def _print_top(until: datetime, best: Sequence[RankedVideo]) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -36,9 +37,7 @@ class Stopped(BaseException):
 def leave_at_once() -> None:
     """From now on a signal ends the program with one line and its exit code, wherever it is."""
     _handle(_leave)
-    # While Python takes itself apart it would put the default handlers back, which kill without a word. Registered first, so
-    # that it runs last: a callback that hangs can still be interrupted.
-    atexit.register(_handle, signal.SIG_IGN)
+    _ignore_at_the_end()
 
 
 @contextlib.contextmanager
@@ -50,6 +49,15 @@ def unwinding() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@functools.cache
+def _ignore_at_the_end() -> None:
+    """While Python takes itself apart it would put the default handlers back, which kill without a word.
+
+    Registered first, and once, so that it runs last: a callback that hangs can still be interrupted.
+    """
+    atexit.register(_handle, signal.SIG_IGN)
 
 
 def _handle(handler: Callable[[int, FrameType | None], NoReturn] | signal.Handlers) -> None:

@@ -124,8 +124,9 @@ def add_campaign(
     """Begin a campaign: up to 10 searches for each month and category, from the pool `archeology`."""
     from pleiades_core.discover import campaigns
 
+    oldest, newest = month_of(first), month_of(last)
     with opened(context, create=True) as pleiades, pleiades.database.transaction() as connection:
-        begun = campaigns.add(connection, name, month_of(first), month_of(last), category or (), now=pleiades.clock.now())
+        begun = campaigns.add(connection, name, oldest, newest, category or (), now=pleiades.clock.now())
     answer = {"name": begun.name, "cells": begun.cells, "searches_at_most": begun.cells * campaigns.PAGES_A_CELL}
     print_answer(f"campaign {begun.name}", answer, as_json=as_json)
 

@@ -114,7 +114,9 @@ def open_database(settings: Settings, *, create: bool = False, upgrade: bool = F
     """
     ours = settings.database_url is None
     if ours and not create and not is_initialised(settings.postgres_folder):
-        raise NoInstallation(f"no installation at {settings.home.absolute()}")
+        raise NoInstallation(
+            f"no installation at {settings.home.absolute()}: there is no database {settings.postgres_folder.absolute()}"
+        )
     with database_url(settings) as url:
         if create or ours:
             ensure_database(url)
