@@ -48,6 +48,17 @@ def cluster() -> Iterator[str]:
 
 
 @pytest.fixture
+def short_tmp() -> Iterator[Path]:
+    """A folder whose path is short: the name of PostgreSQL's Unix socket is limited to 107 bytes.
+
+    And of its own: pytest closes the folder of all its runs to other users, of whom the embedded server is one.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="pld"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
 def database_url(cluster: str) -> str:
     """URL of a fresh database with the whole schema."""
     name = f"test_{os.getpid()}_{next(_counter)}"

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -70,11 +67,3 @@ def run(defs: dg.Definitions, instance: dg.DagsterInstance) -> Run:
         )
 
     return execute
-
-
-@pytest.fixture
-def short_tmp() -> Iterator[Path]:
-    """A folder whose path is short: the name of PostgreSQL's Unix socket is limited to 107 bytes."""
-    folder = Path(tempfile.mkdtemp(prefix="pld"))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)

@@ -112,8 +112,10 @@ def test_a_malformed_database_url_is_a_matter_of_configuration(run: Run, monkeyp
     assert "Traceback" not in done.stderr
 
 
-def test_the_first_init_db_says_what_it_applied_and_the_second_that_nothing_was_left(run: Run) -> None:
-    first, second = (run("init-db", "--json") for _ in range(2))
+def test_the_first_init_db_says_what_it_applied_and_the_second_that_nothing_was_left(
+    commands: Commands, short_tmp: Path
+) -> None:
+    first, second = (commands.run("--home", "h", "init-db", "--json", cwd=short_tmp) for _ in range(2))
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert json.loads(first.stdout)["applied"] == [f"{step.version:04} {step.title}" for step in migrations()]
     assert json.loads(second.stdout)["applied"] == []

@@ -62,11 +62,11 @@ Start = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Start:
+def start(tmp_path: Path, short_tmp: Path) -> Start:
     """Runs the program with the hook; `at`: the import or the state at which it is signalled."""
     (tmp_path / "hook").mkdir()
     (tmp_path / "hook" / "sitecustomize.py").write_text(_HOOK)
-    (tmp_path / "home" / "vault").mkdir(parents=True)
+    (short_tmp / "vault").mkdir()
 
     def run(
         *arguments: str, at: str = "", number: int = signal.SIGINT, listed: Path | None = None
@@ -76,7 +76,7 @@ def start(tmp_path: Path) -> Start:
         environment |= {"PYTHONPATH": str(tmp_path / "hook"), "TEST_AT": at, "TEST_SIGNAL": str(int(number))}
         environment |= {"TEST_LIST": str(listed)} if listed else {}
         return subprocess.run(
-            [sys.executable, "-m", "pleiades_dagster", "--home", str(tmp_path / "home"), *arguments],
+            [sys.executable, "-m", "pleiades_dagster", "--home", str(short_tmp), *arguments],
             env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
 
@@ -118,15 +118,14 @@ def test_a_signal_in_the_last_moment_changes_nothing(start: Start, number: signa
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_what_is_open_is_closed_and_then_it_is_one_line(start: Start, tmp_path: Path, number: signal.Signals) -> None:
+def test_what_is_open_is_closed_and_then_it_is_one_line(start: Start, short_tmp: Path, number: signal.Signals) -> None:
     """While `init-db` makes the vault the database is open: PostgreSQL is down afterwards, and the next command goes on."""
-    home = tmp_path / "home"
-    (home / "vault").rmdir()
+    (short_tmp / "vault").rmdir()
     done = start("init-db", at="mkdir", number=number)
     assert (done.returncode, done.stdout) == (128 + number, "")
     assert done.stderr == _LINES[number].strip() + "; leases are given back\n"
     commands = [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
-    assert [words for words in commands if str(home) in words] == []
+    assert [words for words in commands if str(short_tmp) in words] == []
     assert start("init-db").returncode == 0
 
 
@@ -150,17 +149,17 @@ with signals.unwinding():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_interface_makes_an_installation_says_so_and_stops_in_one_line(tmp_path: Path, number: signal.Signals) -> None:
+def test_the_interface_makes_an_installation_says_so_and_stops_in_one_line(short_tmp: Path, number: signal.Signals) -> None:
     """Signalled as soon as it has said where the installation is: it is starting Dagster's servers then."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     dropped = ("DATABASE_URL", "PLEIADES_HOME", "YOUTUBE_API_KEY_POOL_JSON")
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
-    command = [sys.executable, "-m", "pleiades_dagster", "--home", str(tmp_path / "h"), "ui", "--port", str(port)]
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "pleiades_dagster", "--home", str(short_tmp / "h"), "ui", "--port", str(port)]
+    with subprocess.Popen(command, cwd=short_tmp, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        assert process.stderr.readline() == f"made a new installation in {tmp_path}/h\n"
+        assert process.stderr.readline() == f"made a new installation in {short_tmp}/h\n"
         process.send_signal(number)
         rest = process.stderr.read()
     assert (process.returncode, rest) == (128 + number, f"{_LINES[number].strip()}; leases are given back\n")
-    assert (tmp_path / "h" / "vault").is_dir()
+    assert (short_tmp / "h" / "vault").is_dir()
