@@ -33,9 +33,10 @@ test: lint ## everything that must hold, in under ten minutes
 sweep: .venv ## the slow half of the tests
 	$(BIN)/python -m pytest -q -m sweep
 
-bench: .venv ## what the demo costs; what is found of a day's uploads, how late, for how many units
+bench: .venv ## what the demo costs; what is found of a day's uploads, how late, for how many units; what a command costs
 	$(BIN)/python -m benchmarks.demo --json
 	$(BIN)/python -m benchmarks.discovery --json
+	$(BIN)/python -m benchmarks.cli --json
 
 screenshot: .venv ## the pictures in docs/, from the demo that was played; needs Chromium
 	PLEIADES_SCREENSHOTS=1 PLEIADES_DEMO_HOME=.pleiades/demo $(BIN)/python -m pytest -q tests/browser

@@ -63,7 +63,10 @@ def roads(
     from pleiades_core.insights.roads import roads as measure_roads
 
     with opened(context) as pleiades:
+        home = pleiades.settings.home
         report = measure_roads(pleiades.database, pleiades.vault, pleiades.clock.now(), days=days, arms=arms)
+    if not report.roads:
+        hint(f"no road was asked in these days in {home}: `pleiades hunt` asks all of them")
     if as_json:
         print_json(report)
         return
@@ -102,7 +105,10 @@ def coverage(
     from pleiades_core.insights.coverage import coverage as measure_coverage
 
     with opened(context) as pleiades:
+        home = pleiades.settings.home
         report = measure_coverage(pleiades.database, pleiades.vault, pleiades.clock.now(), days=days)
+    if not report.videos:
+        hint(f"no video that was published in these days was found in {home}: `pleiades hunt` finds videos")
     if as_json:
         print_json(report)
     else:

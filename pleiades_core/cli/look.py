@@ -233,6 +233,6 @@ def doctor(
         print_json({"healthy": all(f.ok for f in findings), "findings": [asdict(f) for f in findings]})
     else:
         rows = [[f.word, f.part, f.found, f.cure] for f in findings]
-        print_rows("doctor", ("", "part", "found", "what to do"), rows, prose=("part", "found", "what to do"))
+        print_rows("doctor", ("state", "part", "found", "what to do"), rows, prose=("part", "found", "what to do"))
     if wrong := [f for f in findings if not f.ok]:
         raise typer.Exit(wrong[0].exit_code or ConfigurationError.exit_code)

@@ -13,7 +13,7 @@ import typer
 
 from pleiades_core.cli.app import DASHED_IDS, app, examples, opened, settings_of
 from pleiades_core.cli.arguments import day_of
-from pleiades_core.cli.output import JsonOption, plain, print_answer, print_facts, print_json, print_rows, stderr
+from pleiades_core.cli.output import JsonOption, hint, plain, print_answer, print_facts, print_json, print_rows, stderr
 from pleiades_core.discover.sources.source import ROADS
 from pleiades_core.errors import ApiError, NotFound, PleiadesError, QuotaExhausted, StorageError, UsageError
 from pleiades_core.models import Tier
@@ -194,6 +194,8 @@ def close_day(
                 stderr.print(f"{dataset.day_key(each)}: {error}")
                 failed.append(error)
         swept = janitor.sweep(database, vault, clock)
+        if not wanted:
+            hint(f"no day can be closed in {pleiades.settings.home}: every day that is over is closed, or nothing was measured")
     if as_json:
         print_json({"closed": closed, "swept": swept})
     else:

@@ -79,8 +79,10 @@ def print_facts(title: str, facts: Mapping[str, Any]) -> None:
     kept = [(name.replace("_", " "), text(value)) for name, value in facts.items() if value not in _EMPTY]
     names, values = [name for name, _ in kept], [value for _, value in kept]
     columns = [tables.column("", names), tables.column("", values, prose=True)]
-    shown = tables.widths(columns, limit := room())
-    table = Table(title=Text(text(title)), show_header=False, title_justify="left")
+    limit = room()
+    # Neither is left out, however narrow the terminal is.
+    shown = tables.widths(columns, limit and max(limit, tables.needed(one.narrowest for one in columns)))
+    table = Table(title=Text(text(title)) if title else None, show_header=False, title_justify="left")
     for place, width in shown.items():
         table.add_column(style="bold" if place == 0 else "", width=width)
     for row in kept:
@@ -96,14 +98,14 @@ def print_rows(
     expendable: Sequence[str] = (),
     prose: Sequence[str] = (),
 ) -> None:
-    """A table, numbers to the right, with as many columns as the terminal has room for.
+    """A table, numbers to the right, with as many columns as the terminal has room for. Without room for its prose, a list.
 
     Args:
         title: Above it; may be empty.
         columns: Names, from left to right.
         rows: As many values each as there are columns.
         expendable: Names of columns that are left out where room is short, the first one first.
-        prose: Names of columns of sentences, which are wrapped and never shortened.
+        prose: Names of columns of sentences, which are wrapped, never shortened and never left out.
 
     """
     cells = [[text(value) for value in row] for row in rows]
@@ -112,6 +114,10 @@ def print_rows(
         tables.column(name, [row[place] for row in cells], prose=columns[place] in prose) for place, name in enumerate(names)
     ]
     shown = tables.widths(made, limit := room(), [name.replace("_", " ") for name in expendable])
+    left_out = [name for place, name in enumerate(names) if place not in shown]
+    if any(columns[place] in prose for place in range(len(names)) if place not in shown):
+        _print_list(title, names, rows)
+        return
     table = Table(title=Text(text(title)) if title else None, title_justify="left")
     for place, width in shown.items():
         numeric = any(isinstance(row[place], int | float) for row in rows)
@@ -119,8 +125,16 @@ def print_rows(
     for row in cells:
         table.add_row(*(_cell(row[place], made[place].kind, bounded=limit is not None) for place in shown))
     _print_table(table, shown)
-    if left_out := [name for place, name in enumerate(names) if place not in shown]:
+    if left_out:
         hint(f"left out for lack of room in {limit} columns: {', '.join(left_out)}; --wide prints everything")
+
+
+def _print_list(title: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Each row as a small table of its own."""
+    if title:
+        say(title)
+    for row in rows:
+        print_facts("", dict(zip(names, row, strict=True)))
 
 
 def _cell(words: str, kind: Kind, *, bounded: bool) -> Text:

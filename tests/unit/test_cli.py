@@ -155,7 +155,12 @@ def test_an_empty_vault_answers_with_nothing_and_names_itself(look: Run, install
     for done in (top, counted):
         assert f"read from the vault {installed}/vault" in done.stderr
     assert f"nothing was measured in these 24 hours in {installed}: " in top.stderr
-    for command, said in ((["terms", "list"], "no term yet in"), (["campaign", "list"], "no campaign yet in")):
+    for command, said in (
+        (["terms", "list"], "no term yet in"), (["campaign", "list"], "no campaign yet in"),
+        (["roads"], "no road was asked in these days in"),
+        (["coverage"], "no video that was published in these days was found in"),
+        (["close-day"], "no day can be closed in"),
+    ):  # fmt: skip
         done = look(*command)
         assert (done.returncode, f"{said} {installed}: " in done.stderr) == (0, True), done.stderr
 

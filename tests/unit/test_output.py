@@ -97,6 +97,21 @@ def test_ids_stay_whole_among_facts(capsys: pytest.CaptureFixture[str], monkeypa
     assert sum("UC" + letter * 22 in line for letter in "xy" for line in lines) == 2
 
 
+@pytest.mark.parametrize("columns", [20, 40, 60, 100])
+def test_a_sentence_is_never_left_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    """Without room for a column it stands in a list; each of its words is whole."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    found, cure = "3 files differ from their SHA-256", "restore the named files from a copy"
+    names = ["state", "part", "found", "what to do"]
+    output.print_rows("doctor", names, [["WRONG", "vault", found, cure], ["ok", "disk", "much room", ""]], prose=names[2:])
+    said = shown(capsys)
+    words = said.split()
+    assert all(word in words for word in [*found.split(), *cure.split(), "WRONG", "vault"])
+    assert all(len(line) <= columns for line in said.splitlines()) or columns == 20
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
 def test_a_stream_of_any_encoding_is_written_to(encoding: str, tmp_path: Path) -> None:
     """What it cannot hold becomes a question mark; never a traceback."""
