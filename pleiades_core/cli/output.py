@@ -140,7 +140,8 @@ def _print_list(title: str, names: Sequence[str], rows: Sequence[Sequence[Any]])
 def _cell(words: str, kind: Kind, *, bounded: bool) -> Text:
     """As a Text, because a string would be read as markup."""
     if kind is Kind.EXACT:
-        return Text(words, no_wrap=True, overflow="ignore")
+        # Its column is as wide as it is: nothing is cropped. With "ignore", rich would not move numbers to the right.
+        return Text(words, no_wrap=True, overflow="crop")
     if kind is Kind.TITLE and bounded:
         return Text(words, no_wrap=True, overflow="ellipsis")
     # A word is broken only where it is longer than the column, which no id is.

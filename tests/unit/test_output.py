@@ -72,6 +72,11 @@ def test_an_id_is_never_cut(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     assert ("--wide" in said.err) == (columns < 60)
 
 
+def test_numbers_stand_to_the_right(capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_rows("", ["video", "views"], [[ID, 1_234_567], [OTHER_ID, 8]])
+    assert [line[-4:-2] for line in shown(capsys).splitlines()[3:5]] == ["67", " 8"]
+
+
 def test_wide_prints_everything(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "30")
     title = "A title that is much too long for this terminal"
