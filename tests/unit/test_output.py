@@ -16,7 +16,7 @@ FAMILY = "\N{MAN}\N{ZERO WIDTH JOINER}\N{WOMAN}\N{ZERO WIDTH JOINER}\N{GIRL}"
 HEART = "\N{HEAVY BLACK HEART}\N{VARIATION SELECTOR-16}"
 HOSTILE = [
     ":fire: up 10 %", r"a \[bold] and \\ backslashes", "[bold]not bold[/bold]", "[/]", "[link=https://x.test]x[/link]",
-    ":warning:", "{title}", "%s", "\\",
+    ":warning:", r"\[x", r"\[ y", "{title}", "%s", "\\",
 ]  # fmt: skip
 
 
