@@ -91,7 +91,8 @@ def test_an_interrupted_demo_leaves_nothing_behind(home: Path, number: signal.Si
     os.killpg(process.pid, number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 128 + number, said
-    assert "Stopped." in said
+    # While Dagster is imported nothing is open yet, and nothing is to be said of it.
+    assert "Stopped." in said or said.endswith(("\ninterrupted\n", "\nterminated\n"))
     assert _processes(home) == []
     if (home / "postgres" / "PG_VERSION").exists():
         with embedded(home / "postgres") as server, psycopg.connect(embedded_url(server, "postgres")) as connection:
