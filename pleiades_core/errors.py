@@ -3,6 +3,7 @@
     PleiadesError                          exit code
     ├── UsageError                              2    the command line is wrong
     ├── NotFound                                3    no such video, day or file
+    │   └── NoInstallation                           nothing was ever installed where the settings point
     ├── StorageError                            6    the database or the vault failed
     │   ├── DatabaseUnreachable                      retry helps once the server is back
     │   ├── DatabaseBusy                             retry helps: a lock, a deadlock, a time limit of the server
@@ -71,6 +72,12 @@ class NotFound(PleiadesError):
 
     exit_code = 3
     usual_cure = "check the spelling; `pleiades sql` shows what there is"
+
+
+class NoInstallation(NotFound):
+    """No installation is in the home, or in the database, that the settings name. A command that only reads makes none."""
+
+    usual_cure = "check --home, PLEIADES_HOME and the current folder; `pleiades init-db` makes a new installation"
 
 
 class StorageError(PleiadesError):

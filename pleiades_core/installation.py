@@ -7,13 +7,15 @@ do.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator
 
 from pleiades_core.clock import Clock, SimulatorClock, SystemClock
 from pleiades_core.discover.hunter import Hunter
-from pleiades_core.errors import ConfigurationError
+from pleiades_core.errors import ConfigurationError, NoInstallation
 from pleiades_core.settings import Settings
+from pleiades_core.storage.migrate import migrations
 from pleiades_core.storage.postgres import Database, open_database
 from pleiades_core.track.tracker import Tracker
 from pleiades_core.vault.first_day import record_first_day
@@ -39,6 +41,12 @@ class Installation:
         self._sleep = sleep
         self._youtube: YouTube | None = None
         self._feeds: Feeds | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """True when this opening made the installation: the first step of the schema was applied by it."""
+        first = migrations()[0]
+        return f"{first.version:04} {first.title}" in self.database.applied
 
     def youtube(self) -> YouTube:
         """Access to YouTube, opened at first use. Raises ConfigurationError when there are no keys."""
@@ -91,18 +99,48 @@ def clock_of(settings: Settings) -> Clock:
     return SystemClock()
 
 
+def vault_of(settings: Settings, *, create: bool = False) -> Vault:
+    """The vault alone, for what needs neither keys nor SQL. `create` makes it where it is missing.
+
+    Raises NoInstallation when it is missing and `create` is not given, VaultError when it cannot be used.
+    """
+    root = settings.vault_root.absolute()
+    # `isdir` and not `Path.is_dir`, which raises below a folder that may not be entered.
+    if not create and not os.path.isdir(root):  # noqa: PTH112
+        raise NoInstallation(
+            f"no installation at {settings.home.absolute()}: there is no vault {root}",
+            cure="check --home, PLEIADES_HOME, PLEIADES_VAULT and the current folder; `pleiades init-db` makes what is missing",
+        )
+    return open_vault(settings.vault_root)
+
+
 @contextlib.contextmanager
 def open_installation(
-    settings: Settings, *, create: bool = False, clock: Clock | None = None, sleep: Callable[[float], None] = time.sleep
+    settings: Settings,
+    *,
+    create: bool = False,
+    upgrade: bool = False,
+    clock: Clock | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Installation]:
-    """Everything but YouTube, open for the length of a block. `create`: make the database and its schema where missing.
+    """Everything but YouTube, open for the length of a block.
 
-    `sleep` is how a failed call waits for its next attempt. Raises ForeignVault or OlderDatabase when database and vault do not
-    belong together.
+    Args:
+        settings: Where the installation is.
+        create: Make the database, its schema and the vault where they are missing. Without it nothing is made.
+        upgrade: Bring an older schema up to date.
+        clock: What time it is; the clock that the settings name when left out.
+        sleep: How a failed call waits for its next attempt.
+
+    Raises:
+        NoInstallation: There is none, and `create` is not given.
+        ForeignVault, OlderDatabase: Database and vault do not belong together.
+        DatabaseUnreachable, SchemaMismatch, VaultError, ConfigurationError: A part of it cannot be used.
+
     """
     with contextlib.ExitStack() as stack:
-        database = stack.enter_context(open_database(settings, create=create))
-        vault = open_vault(settings.vault_root)
+        database = stack.enter_context(open_database(settings, create=create, upgrade=upgrade))
+        vault = vault_of(settings, create=create)
         require_owned(database, vault)
         time_source = clock or clock_of(settings)
         record_first_day(settings, database, time_source)

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pleiades_core.cli.app import app, home_of
+from pleiades_core.cli import signals
+from pleiades_core.cli.app import app, examples, home_of
 from pleiades_core.cli.arguments import day_of
 from pleiades_core.cli.main import run
 from pleiades_core.cli.output import JsonOption, print_json, text
@@ -34,11 +35,13 @@ if TYPE_CHECKING:
 _YOUTUBE_BEGAN, _LAST_DAY = date(2005, 4, 23), date(2099, 12, 31)
 
 
-@app.command()
+@app.command(epilog=examples("pleiades demo", "pleiades demo --days 7 --home /tmp/a-week", "pleiades demo --json | jq .top"))
 def demo(
     context: typer.Context,
     world: Annotated[Path | None, typer.Option(help="Folder of a recorded world (videos.parquet, readings.parquet).")] = None,
-    start: Annotated[str | None, typer.Option(help="First day, as 2026-03-01. Default: the play ends today.")] = None,
+    start: Annotated[
+        str | None, typer.Option(help="First day, as 2026-03-01.", show_default="so that the play ends today")
+    ] = None,
     days: Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="Days to play.")] = USUAL.days,
     videos: Annotated[int, typer.Option(min=1, help="Size of the synthetic world.")] = USUAL.videos,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the synthetic world.")] = USUAL.seed,
@@ -61,7 +64,7 @@ def demo(
         _print(summary, chosen)
 
 
-@app.command()
+@app.command(epilog=examples("pleiades ui", "pleiades ui --home .pleiades/demo --port 3001 --read-only"))
 def ui(
     context: typer.Context,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65_535)] = 3000,
@@ -71,14 +74,15 @@ def ui(
     """Open the Dagster UI of an installation, or of a demo that was played."""
     from pleiades_dagster.ui import UiOptions, serve
 
-    serve(
-        UiOptions(home=home_of(context), port=port, read_only=read_only, daemon=daemon),
-        say=lambda text: typer.echo(text, err=True),
-    )
+    with signals.unwinding():
+        serve(
+            UiOptions(home=home_of(context), port=port, read_only=read_only, daemon=daemon),
+            say=lambda text: typer.echo(text, err=True),
+        )
 
 
 def main() -> None:
-    """What the console script calls."""
+    """The program, once it is imported (__main__.py)."""
     run()
 
 
@@ -144,7 +148,7 @@ def _print(summary: DemoSummary, home: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    console = Console(markup=False, emoji=False, highlight=False)
     table = Table(title="Fastest videos of the last day", expand=True)
     for name, width in (("#", 2), ("views/h", 8), ("views", 11), ("age", 6)):
         table.add_column(name, justify="right", no_wrap=True, min_width=width)
@@ -172,7 +176,7 @@ def _print(summary: DemoSummary, home: Path) -> None:
         "again    the next demo starts anew and removes this one",
     )
     for line in lines:
-        console.print(line, markup=False, highlight=False)
+        console.print(line)
 
 
 def looking_at(home: Path) -> str:

@@ -13,9 +13,9 @@ from typing import Protocol
 import dagster as dg
 
 from pleiades_core.clock import Clock
-from pleiades_core.installation import Installation, clock_of, open_installation
+from pleiades_core.installation import Installation, clock_of, open_installation, vault_of
 from pleiades_core.settings import Settings, load_settings
-from pleiades_core.vault.vault import Vault, open_vault
+from pleiades_core.vault.vault import Vault
 from pleiades_core.youtube.keyring import KeyRing
 
 # No `from __future__ import annotations`: Dagster tells a resource from a value by the annotation itself. And no resource
@@ -36,7 +36,10 @@ class Opener(Protocol):
 
 
 class InstallationResource(dg.ConfigurableResource[None]):
-    """The whole installation: settings, clock, database, vault, and access to YouTube."""
+    """The whole installation: settings, clock, database, vault, and access to YouTube.
+
+    It is opened and never made: a sensor in a wrong folder fails with NoInstallation. `pleiades ui` and `init-db` make it.
+    """
 
     #: Empty: PLEIADES_HOME, else the default of the settings.
     home: str = ""
@@ -46,6 +49,8 @@ class InstallationResource(dg.ConfigurableResource[None]):
         """The installation, open for the length of a block."""
         with open_installation(settings_at(self.home)) as opened:
             yield opened
+            # What was made without damaged files is kept, and the run that made it names them and fails.
+            opened.vault.require_whole_answers()
 
 
 class SharedInstallation:
@@ -57,7 +62,9 @@ class SharedInstallation:
     @contextlib.contextmanager
     def open(self) -> Iterator[Installation]:
         """What was given."""
+        self._opened.vault.damaged.clear()
         yield self._opened
+        self._opened.vault.require_whole_answers()
 
 
 class ClockResource(dg.ConfigurableResource[None]):
@@ -79,7 +86,7 @@ class VaultResource(dg.ConfigurableResource[None]):
 
     def open(self) -> Vault:
         """The vault; a folder or a bucket needs no closing."""
-        return open_vault(settings_at(self.home).vault_root)
+        return vault_of(settings_at(self.home))
 
 
 class KeyRingResource(dg.ConfigurableResource[None]):

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pleiades_core.errors import ConfigurationError
+from pleiades_core.installation import open_installation
 from pleiades_core.settings import Settings, load_settings
-from pleiades_core.storage.postgres import database_url, open_database
+from pleiades_core.storage.postgres import database_url
 from pleiades_dagster.children import child, signals_wait, stopped_once, wait_until
 from pleiades_dagster.demo_home import running_simulator
 from pleiades_dagster.home_lock import Holder, hold
@@ -63,7 +64,7 @@ def serve(options: UiOptions, *, say: Callable[[str], None]) -> None:
         _refuse_taken(options.port)
         # Read again: the session before this one noted its clock there until it let go of the home.
         settings = load_settings(options.home)
-        with parts(settings, options) as app:
+        with parts(settings, options, say=say) as app:
             say(f"Dagster UI of {settings.home}: {address}  (Ctrl-C stops it)")
             _serve(app, options.port)
 
@@ -79,13 +80,15 @@ def _open_alone(settings: Settings, options: UiOptions, address: str) -> Iterato
 
 
 @contextlib.contextmanager
-def parts(settings: Settings, options: UiOptions) -> Iterator[ASGIApp]:
+def parts(settings: Settings, options: UiOptions, *, say: Callable[[str], None]) -> Iterator[ASGIApp]:
     """Database, simulator of a demo's home, code server and daemon, running; and the guarded application to serve."""
     with contextlib.ExitStack() as stack:
         # A signal takes effect between two of these parts, and never while one is half started.
         with signals_wait():
-            with open_database(settings):
-                pass  # A schema that does not fit is refused here, before anything runs on it.
+            # A schema that does not fit is refused here, before anything runs on it.
+            with open_installation(settings, create=True) as opened:
+                if opened.is_new:
+                    say(f"made a new installation in {settings.home}")
             url = stack.enter_context(database_url(settings))
             environment = prepare(settings, url)
         with signals_wait():

@@ -7,6 +7,7 @@ its own arguments, environment, folder, streams and exit code. Where the start i
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import subprocess
@@ -17,6 +18,10 @@ from pathlib import Path
 from typing import Any
 
 _ARGV0 = "pleiades"
+_IMPORTED = (
+    "pleiades_dagster.cli", "pleiades_core.cli.doctor", "pleiades_core.installation", "pleiades_core.planner.plan",
+    "pleiades_core.insights.coverage", "pleiades_core.insights.roads", "pleiades_core.insights.published",
+)  # fmt: skip
 
 
 class Commands:
@@ -58,14 +63,15 @@ def _become(order: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(order["environment"])
     sys.argv = [_ARGV0, *order["arguments"]]
-    from pleiades_dagster.cli import main
+    from pleiades_dagster.__main__ import main
 
     main()
 
 
 def _serve() -> None:
-    import pleiades_dagster.cli  # noqa: F401  imported once, for all
-
+    # Once, for all: what commands import when they run.
+    for name in _IMPORTED:
+        importlib.import_module(name)
     for line in sys.stdin:
         order = json.loads(line)
         child = os.fork()

@@ -74,6 +74,17 @@ def _admin(url: str) -> psycopg.Connection:
 
 
 @pytest.fixture
+def short_tmp() -> Iterator[Path]:
+    """A folder whose path is short: the name of PostgreSQL's Unix socket is limited to 107 bytes.
+
+    And of its own: pytest closes the folder of all its runs to other users, of whom the embedded server is one.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="pld"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
 def database_url(cluster: str) -> Iterator[str]:
     """URL of a fresh database with the whole schema."""
     name = f"test_{os.getpid()}_{next(_counter)}"
@@ -132,7 +143,8 @@ def pleiades(tmp_path: Path, database_url: str, simulator: ForkedSimulator, worl
         uploads_per_hunt=40,
     )  # fmt: skip
     # Nobody waits for the next attempt in an outage that a test makes.
-    with open_installation(settings, clock=DrivingClock(control, world_start), sleep=lambda _: None) as opened:
+    clock = DrivingClock(control, world_start)
+    with open_installation(settings, create=True, clock=clock, sleep=lambda _: None) as opened:
         yield opened
 
 

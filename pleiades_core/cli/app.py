@@ -1,58 +1,120 @@
 """The application that commands register with, and the options before the command.
 
 Belongs here: what every command shares. Does not belong here: commands (the other modules), running (main).
+
+`pleiades --help` imports every module of commands, so none of them imports at its top what takes time: settings, database,
+vault. A command imports these when it runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 from typer.models import CommandFunctionType
 
-from pleiades_core.cli import output
-from pleiades_core.settings import Settings, load_settings
+from pleiades_core.cli import output, signals
+
+if TYPE_CHECKING:
+    from pleiades_core.installation import Installation
+    from pleiades_core.settings import Settings
+
+#: The panels of `pleiades --help`, each with its commands in the order of a life.
+PANELS = {
+    "Start": ("demo", "init-db", "ui"),
+    "Find and track": ("add", "hunt", "track", "terms", "campaign", "push"),
+    "Look": ("top", "show", "sql", "quota", "plan", "roads", "coverage"),
+    "Care": ("doctor", "close-day", "give-up", "learn"),
+    "Develop": ("simulator",),
+}
+#: The context of a command whose argument may begin with a hyphen, as an id may. `-h` is taken out before (`_Shared`): click
+#: would look for it among the letters of such an id.
+DASHED_IDS = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 
 
-def _home_option(ctx: Any) -> list[Any]:
-    """`--home` with the meaning that it has before the command."""
+@dataclass(slots=True)
+class _Said:
+    """What the options that every command shares said, so far."""
+
+    home: Path | None = None
+
+
+def examples(*lines: str) -> str:
+    """The end of a `--help`: command lines that work as they stand."""
+    return escape("\n".join(["Examples:", *lines]))
+
+
+def _shared_options(ctx: Any, own: Sequence[Any]) -> list[Any]:
+    """Those of the program that a command takes too, with the meaning that they have before the command."""
     before = [] if ctx.parent is None else ctx.find_root().command.params
-    return [option for option in before if option.name == "home"]
+    answers = any(option.name == "as_json" for option in own)
+    return [option for option in before if option.name == "home" or (option.name == "wide" and answers)]
 
 
-def _keep_home(ctx: Any) -> None:
+def _keep_shared(ctx: Any) -> None:
     """What was said last holds."""
-    if home := ctx.params.pop("home", None):
-        ctx.find_root().obj = home
+    if (home := ctx.params.pop("home", None)) and ctx.parent is not None:
+        ctx.find_root().ensure_object(_Said).home = home
+    if ctx.params.pop("wide", False) and ctx.parent is not None:
+        output.print_whole_tables(True)
 
 
-class _TakesHome:
-    """What takes `--home` too. A part of the two kinds below, whose bases have what it calls."""
+class _Shared:
+    """What takes `--home`, `--wide` and `-h` too. A part of the kinds below, whose bases have what it calls."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Its own options, and `--home`."""
-        return [*super().get_params(ctx), *_home_option(ctx)]  # type: ignore[misc]
+        """Its own options, those that it shares, and the help's at the end. A switch has no type that a reader could use."""
+        *own, help_option = super().get_params(ctx)  # type: ignore[misc]
+        params = [*own, *_shared_options(ctx, own), help_option]
+        for param in params:
+            if getattr(param, "is_flag", False) or getattr(param, "count", False):
+                param.metavar = ""
+        return params
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Its own arguments; `--home` is for all."""
+        """Its own arguments, without those that it shares."""
+        if "-h" not in ctx.help_option_names:
+            args = _with_long_help(args)
         rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
-        _keep_home(ctx)
+        if ctx.parent is not None:
+            _keep_shared(ctx)
         return rest
 
 
-class Command(_TakesHome, TyperCommand):
-    """A command that takes `--home` too."""
+def _with_long_help(args: Sequence[str]) -> list[str]:
+    """`-h` as `--help`, where it stands alone and before `--`. No id is so short."""
+    end = args.index("--") if "--" in args else len(args)
+    return ["--help" if word == "-h" and place < end else word for place, word in enumerate(args)]
 
 
-class Group(_TakesHome, TyperGroup):
-    """A group of commands, such as `terms`, that takes `--home` too."""
+class Command(_Shared, TyperCommand):
+    """A command that takes the shared options too."""
+
+
+class Group(_Shared, TyperGroup):
+    """A group of commands, such as `terms`, that takes the shared options too."""
+
+
+class _Program(Group):
+    """All commands, in their panels."""
+
+    def __init__(self, **words: Any) -> None:
+        super().__init__(**words)
+        known = dict(self.commands)
+        placed = {name: panel for panel, names in PANELS.items() for name in names if name in known}
+        for name, panel in placed.items():
+            known[name].rich_help_panel = panel  # type: ignore[attr-defined]
+        self.commands = {name: known[name] for name in [*placed, *(known.keys() - placed.keys())]}
 
 
 class App(typer.Typer):
-    """Commands of this program, all with `--home`."""
+    """Commands of this program, all with the shared options."""
 
     def command(self, *args: Any, **kwargs: Any) -> Callable[[CommandFunctionType], CommandFunctionType]:
         """Register a command."""
@@ -64,31 +126,72 @@ class App(typer.Typer):
 
 
 app = App(
+    cls=_Program,
     help="Video intelligence for YouTube: discover, track and rank videos. Exit codes: docs/cli.md.",
+    epilog=examples("pleiades demo", "pleiades ui --home .pleiades/demo", "pleiades top --json | jq '.top[0]'"),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
+def version() -> str:
+    """The version of the program that is installed."""
+    from importlib import metadata
+
+    return metadata.version("pleiades")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pleiades {version()}")
+        raise typer.Exit
+
+
 @app.callback()
 def _common(
     context: typer.Context,
     home: Annotated[
-        Path | None, typer.Option(help="Folder of everything Pleiades keeps.  [default: PLEIADES_HOME or .pleiades]")
+        Path | None,
+        typer.Option(help="Folder of everything Pleiades keeps.", show_default="PLEIADES_HOME, else .pleiades"),
     ] = None,
-    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more on stderr; twice: everything.")] = 0,
+    wide: Annotated[bool, typer.Option("--wide", help="Print every column of a table, however wide the terminal is.")] = False,
+    verbose: Annotated[
+        int, typer.Option("-v", "--verbose", count=True, show_default=False, help="Say more on stderr; twice: everything.")
+    ] = 0,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", "-V", is_eager=True, callback=_print_version, help="Print the version and exit."),
+    ] = False,
 ) -> None:
-    output.set_up_logging(verbose)
-    context.obj = home
+    output.set_up(verbose, whole_tables=wide)
+    context.obj = _Said(home)
 
 
 def home_of(context: typer.Context) -> Path | None:
     """What `--home` said, if it was there."""
-    home: Path | None = context.find_root().obj
-    return home
+    said = context.find_root().ensure_object(_Said)
+    return said.home
 
 
 def settings_of(context: typer.Context) -> Settings:
     """The settings that a command runs with. Raises ConfigurationError."""
+    from pleiades_core.settings import load_settings
+
     return load_settings(home_of(context))
+
+
+@contextlib.contextmanager
+def opened(context: typer.Context, *, create: bool = False, upgrade: bool = False) -> Iterator[Installation]:
+    """The installation that a command works on; a signal closes it in order.
+
+    `create` makes one where there is none, and says so on stderr. Raises what open_installation raises.
+    """
+    from pleiades_core.installation import open_installation
+
+    settings = settings_of(context)
+    with signals.unwinding(), open_installation(settings, create=create, upgrade=upgrade) as pleiades:
+        if pleiades.is_new:
+            where = "" if settings.database_url is None else ", with its schema in the database of DATABASE_URL"
+            output.hint(f"made a new installation in {settings.home}{where}")
+        yield pleiades

@@ -5,38 +5,40 @@ Does not belong here: how the numbers come about (pleiades_core/{planner,insight
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pleiades_core.cli.app import app, settings_of
-from pleiades_core.cli.output import NO_KEY, JsonOption, console, hint, print_facts, print_json, print_rows, text
-from pleiades_core.insights.capture import Estimate
-from pleiades_core.insights.coverage import CoverageReport
-from pleiades_core.insights.coverage import coverage as measure_coverage
-from pleiades_core.insights.roads import roads as measure_roads
-from pleiades_core.installation import open_installation
+from pleiades_core.cli.app import app, examples, opened
+from pleiades_core.cli.output import NO_KEY, JsonOption, hint, print_facts, print_json, print_rows, say, text
 from pleiades_core.models import Bucket
-from pleiades_core.planner.plan import plan as make_plan
-from pleiades_core.planner.report import Plan, added
+
+if TYPE_CHECKING:
+    from pleiades_core.insights.capture import Estimate
+    from pleiades_core.insights.coverage import CoverageReport
+    from pleiades_core.planner.report import Plan
 
 
-@app.command()
+@app.command(epilog=examples("pleiades plan --days 7", "pleiades plan --found-a-day 100000 --projects 2"))
 def plan(
     context: typer.Context,
     days: Annotated[int, typer.Option(min=1, max=366, help="Days after today.")] = 30,
     found_a_day: Annotated[
         float | None,
-        typer.Option(min=0, max=1e9, help="What if so many new videos a day were found and all watched?  [default: as lately]"),
+        typer.Option(
+            min=0, max=1e9, show_default="as lately", help="What if so many new videos a day were found and all watched?"
+        ),
     ] = None,
     projects: Annotated[
         int | None,
-        typer.Option(min=1, max=100, help="What if there were the quota of so many projects?  [default: those in use]"),
+        typer.Option(min=1, max=100, show_default="those in use", help="What if there were the quota of so many projects?"),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """What quota the coming days need, what fits, and what goes without. A forecast: it ends with 0 either way."""
-    with open_installation(settings_of(context)) as pleiades:
+    from pleiades_core.planner.plan import plan as make_plan
+
+    with opened(context) as pleiades:
         ring = pleiades.key_ring()
         made = make_plan(
             pleiades.database, ring.ledger, pleiades.settings, pleiades.clock.now(),
@@ -50,7 +52,7 @@ def plan(
         hint(f"{NO_KEY}. This plan is what one project with the usual quota would do")
 
 
-@app.command()
+@app.command(epilog=examples("pleiades roads --days 1 --arms", "pleiades roads --json | jq '.roads[].new_per_unit'"))
 def roads(
     context: typer.Context,
     days: Annotated[float, typer.Option(min=0.01, max=3_660, help="So many days back.")] = 7,
@@ -58,10 +60,16 @@ def roads(
     as_json: JsonOption = False,
 ) -> None:
     """What each road to videos cost and brought, what failed last, and how the followed channels stand."""
-    with open_installation(settings_of(context)) as pleiades:
+    from pleiades_core.insights.roads import roads as measure_roads
+
+    with opened(context) as pleiades:
+        home = pleiades.settings.home
         report = measure_roads(pleiades.database, pleiades.vault, pleiades.clock.now(), days=days, arms=arms)
+    if not report.roads:
+        hint(f"no road was asked in these days in {home}: `pleiades hunt` asks all of them")
     if as_json:
         print_json(report)
+        pleiades.vault.require_whole_answers()
         return
     names = ("road", "pulls", "units", "candidates", "new", "new per unit", "last pulled at", "last error", "failed at")
     rows = [
@@ -71,8 +79,11 @@ def roads(
         ]
         for one in report.roads
     ]  # fmt: skip
-    print_rows(f"roads from {report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC", names, rows)
-    _say(f"{report.to_describe:,} videos were found and wait to be described, 50 for a general unit")
+    print_rows(
+        f"roads from {report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC", names, rows,
+        expendable=("failed at", "new per unit", "last pulled at", "candidates", "pulls"), prose=("last error",),
+    )  # fmt: skip
+    say(f"{report.to_describe:,} videos were found and wait to be described, 50 for a general unit")
     channels = report.channels
     print_facts(
         "followed channels",
@@ -84,24 +95,33 @@ def roads(
             "past uploads of these": channels.back_catalogue_uploads,
         },
     )  # fmt: skip
+    pleiades.vault.require_whole_answers()
 
 
-@app.command()
+@app.command(epilog=examples("pleiades coverage --days 7", "pleiades coverage --json | jq .by_group"))
 def coverage(
     context: typer.Context,
     days: Annotated[float, typer.Option(min=0.1, max=365, help="Videos published in so many days before now.")] = 7,
     as_json: JsonOption = False,
 ) -> None:
     """How much of what there is the roads find: overlap, an estimate of the unseen, bias by language and category."""
-    with open_installation(settings_of(context)) as pleiades:
+    from pleiades_core.insights.coverage import coverage as measure_coverage
+
+    with opened(context) as pleiades:
+        home = pleiades.settings.home
         report = measure_coverage(pleiades.database, pleiades.vault, pleiades.clock.now(), days=days)
+    if not report.videos:
+        hint(f"no video that was published in these days was found in {home}: `pleiades hunt` finds videos")
     if as_json:
         print_json(report)
     else:
         _print_coverage(report)
+    pleiades.vault.require_whole_answers()
 
 
 def _print_plan(made: Plan) -> None:
+    from pleiades_core.planner.report import added
+
     days = dict.fromkeys(row.day for row in made.rows)
     rows = []
     for day in days:
@@ -119,16 +139,17 @@ def _print_plan(made: Plan) -> None:
         f" {made.found_a_day:,.0f} found a day {made.watched_a_day:,.0f} join them",
         ("Pacific day", *Bucket, "goes without"),
         rows,
+        prose=("goes without",),
     )
     for verdict in made.verdicts:
-        _say(verdict.text)
+        say(verdict.text)
     for one in made.starved:
-        _say(
+        say(
             f"{one.consumer} goes without from {one.day}: gets {one.gets:,} of {one.needs:,} units; {one.why}. Help: {one.help}"
         )
     if made.most_watched_a_day is not None:
-        _say(f"tracking could take in {made.most_watched_a_day:,} new videos on every day of the plan")
-    _say("assumed: " + "; ".join(made.assumptions))
+        say(f"tracking could take in {made.most_watched_a_day:,} new videos on every day of the plan")
+    say("assumed: " + "; ".join(made.assumptions))
 
 
 def _print_coverage(report: CoverageReport) -> None:
@@ -160,7 +181,7 @@ def _print_coverage(report: CoverageReport) -> None:
         ],
     )  # fmt: skip
     for caveat in report.caveats:
-        _say(caveat)
+        say(caveat)
 
 
 def _estimated(estimate: Estimate | None) -> tuple[str, str | None]:
@@ -172,7 +193,3 @@ def _estimated(estimate: Estimate | None) -> tuple[str, str | None]:
 
 def _percent(share: float) -> str:
     return f"{share:.1%}"
-
-
-def _say(sentence: str) -> None:
-    console().print(text(sentence), markup=False, highlight=False)

@@ -1,23 +1,24 @@
-"""The doctor: looks at each part and says what is wrong and what helps. It mends nothing; on an
-empty home it makes the server and the vault that it then looks at, and a retired key that a live test finds
-working is used again.
+"""The doctor: looks at each part and says what is wrong and what helps. It makes nothing, and mends one thing: a retired key
+that a live test finds working is used again.
 
 Belongs here: which parts there are and what healthy means. Does not belong here: how it is shown (look.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import platform
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pleiades_core.errors import PleiadesError
+from pleiades_core.cli.app import version
+from pleiades_core.errors import NoInstallation, PleiadesError
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.settings import Settings
 from pleiades_core.storage.checked_clock import CheckedClock
 from pleiades_core.storage.footprint import MOST_SQL_BYTES, Footprint, footprint
 from pleiades_core.storage.postgres import without_password
 from pleiades_core.vault.vault import device_of, free_bytes
-from pleiades_core.vault.verify import verify
+from pleiades_core.vault.verify import Verification, verify
 from pleiades_core.watchlist.cadence import TIERS
 from pleiades_core.watchlist.leases import expired
 from pleiades_core.watchlist.slices import polled_in_future
@@ -26,6 +27,8 @@ from pleiades_core.youtube.pool import choose_keys, in_order, keys_of, pools_of
 
 #: Below this a busy day may not fit.
 _FREE_BYTES = 1_000_000_000
+#: Files that a finding names.
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +52,13 @@ class Finding:
 
 def examine(settings: Settings, *, call: bool) -> list[Finding]:
     """Every finding, the healthy ones too. With `call` every key in use is tried, for one unit each."""
-    findings = [*_keys(settings), *_limits(settings), *_disks(settings)]
+    findings = [_program(), *_keys(settings), *_limits(settings), *_disks(settings)]
     try:
         with open_installation(settings) as pleiades:
             findings += _inside(pleiades, call=call)
+    except NoInstallation as error:
+        # Before all the others: they are of a place where nothing is.
+        findings.insert(0, _wrong("installation", error))
     except PleiadesError as error:
         findings.append(_wrong("database and vault", error))
     return findings
@@ -67,15 +73,7 @@ def _inside(pleiades: Installation, *, call: bool) -> Iterator[Finding]:
         yield _clock(pleiades)
     except PleiadesError as error:
         yield _wrong("clock", error)
-    verified = verify(pleiades.database, pleiades.vault)
-    yield Finding(
-        part="vault",
-        ok=not verified.problems,
-        found=f"{verified.files} files, {verified.bytes / 1e6:.1f} MB, every SHA-256 compared"
-        + "".join(f"; {problem}" for problem in verified.problems[:5]),
-        cure="restore the named files from a copy" if verified.problems else "",
-        exit_code=6 if verified.problems else 0,
-    )
+    yield from _vault(verify(pleiades.database, pleiades.vault))
     # What is wrong with the settings was said before.
     if all(finding.ok for finding in _keys(pleiades.settings)):
         yield from _refusals(pleiades, call=call)
@@ -94,6 +92,41 @@ def _clock(pleiades: Installation) -> Finding:
         part="clock", ok=True, found=f"{found}; {future:,} videos were polled in the future: a clock was wrong then",
         cure="`pleiades track` polls these videos now, and mends that; let every machine set its clock by NTP",
     )  # fmt: skip
+
+
+def _vault(verified: Verification) -> Iterator[Finding]:
+    """Every file of the vault: whole, damaged, foreign or a stray."""
+    yield Finding(
+        part="vault",
+        ok=not verified.problems,
+        found=f"{verified.files} files, {verified.bytes / 1e6:.1f} MB, every SHA-256 compared" + _named(verified.problems),
+        cure="restore the named files from a copy; `pleiades give-up DAY` ends the wait for those of which there is none"
+        if verified.problems
+        else "",
+        exit_code=6 if verified.problems else 0,
+    )
+    if verified.foreign:
+        yield Finding(
+            part="foreign files", ok=False, exit_code=6,
+            found=f"{len(verified.foreign)} are not read" + _named(verified.foreign),
+            cure="move them out of the vault: they belong to another installation, or are copies under another name",
+        )  # fmt: skip
+    if verified.strays:
+        yield Finding(
+            part="stray files", ok=True, found=f"{len(verified.strays)} are not read" + _named(verified.strays),
+            cure="move them out of the vault: Pleiades did not make them",
+        )  # fmt: skip
+
+
+def _named(sentences: Sequence[str]) -> str:
+    """The first of them, for a line that a person reads."""
+    more = f"; and {len(sentences) - _MOST_NAMED} more" if len(sentences) > _MOST_NAMED else ""
+    return "".join(f"; {sentence}" for sentence in sentences[:_MOST_NAMED]) + more
+
+
+def _program() -> Finding:
+    """What a report of a defect must say."""
+    return Finding(part="program", ok=True, found=f"pleiades {version()}, Python {platform.python_version()}")
 
 
 def _database(held: Footprint, where: str) -> Finding:

@@ -8,33 +8,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import duckdb
 import typer
 
 from pleiades_core import videoid
-from pleiades_core.cli import export
-from pleiades_core.cli.app import app, settings_of
+from pleiades_core.cli import signals
+from pleiades_core.cli.app import DASHED_IDS, app, examples, opened, settings_of
 from pleiades_core.cli.arguments import day_of
-from pleiades_core.cli.doctor import examine
-from pleiades_core.cli.output import NO_KEY, JsonOption, console, hint, print_answer, print_facts, print_json, print_rows, text
-from pleiades_core.clock import utc_midnight
+from pleiades_core.cli.output import NO_KEY, JsonOption, hint, print_answer, print_facts, print_json, print_rows, say, text
 from pleiades_core.errors import ConfigurationError, NotFound, UsageError
-from pleiades_core.insights.published import ask, end_of
-from pleiades_core.insights.quota import QuotaReport
-from pleiades_core.insights.quota import quota as quota_now
-from pleiades_core.insights.ranking import RankedVideo, live, ranked
-from pleiades_core.insights.video import description, history
-from pleiades_core.installation import clock_of, open_installation
-from pleiades_core.vault.layout import SAMPLES
-from pleiades_core.vault.readable import files
-from pleiades_core.vault.samples import Limits
-from pleiades_core.vault.vault import Vault, open_vault
-from pleiades_core.watchlist.cadence import TIERS
-from pleiades_core.watchlist.slices import entry
+
+if TYPE_CHECKING:
+    from pleiades_core.insights.quota import QuotaReport
+    from pleiades_core.insights.ranking import RankedVideo
+    from pleiades_core.vault.vault import Vault
 
 _SAMPLES_SHOWN = 24
 _VIEWS = "videos, samples, metrics, pulls, daily_velocity, rankings"
@@ -42,7 +32,9 @@ _EXAMPLE = f'try: pleiades sql "select * from videos limit 5"; the views are {_V
 _READS_ONLY = "`sql` reads views and nothing else: no file, no network, no extension, no setting; `--output` writes the answer"
 
 
-@app.command()
+@app.command(
+    epilog=examples("pleiades top --limit 50", "pleiades top 2026-03-01 --wide", "pleiades top --json | jq '.top[].video_id'")
+)
 def top(
     context: typer.Context,
     day: Annotated[str | None, typer.Argument(help="UTC day as YYYY-MM-DD; the last 24 hours when left out.")] = None,
@@ -50,30 +42,48 @@ def top(
     as_json: JsonOption = False,
 ) -> None:
     """What is rising: videos by views per hour over 24 hours, from measured samples."""
+    from pleiades_core.insights.published import end_of
+    from pleiades_core.insights.ranking import live, ranked
+    from pleiades_core.installation import clock_of, vault_of
+
+    until = end_of(day_of(day)) if day else None
     settings = settings_of(context)
-    vault = open_vault(settings.vault_root)
-    until = end_of(day_of(day)) if day else clock_of(settings).now()
-    # A day ends before its midnight, as in the published ranking; the present includes this second.
-    best = ranked(vault, until, limit) if day else live(vault, until, limit)
-    if day and not best:
-        _require_samples(vault, day_of(day), clock_of(settings).now())
-    if as_json:
-        print_json({"until": until, "top": [asdict(video) for video in best]})
-    else:
-        _print_top(until, best)
-    if not best:
-        hint("nothing was measured in these 24 hours: `pleiades hunt` finds videos, `pleiades track` polls them again")
-
-
-def _require_samples(vault: Vault, day: date, now: datetime) -> None:
-    """Refuse a day of which there is no sample. Raises UsageError for a day to come, NotFound for another one."""
-    if utc_midnight(day) > now:
+    now = clock_of(settings).now()
+    if until and until - timedelta(days=1) > now:
         raise UsageError(f"{day} has not begun", cure="name a day that has, or none for the last 24 hours")
+    vault = vault_of(settings)
+    # A day ends before its midnight, as in the published ranking; the present includes this second.
+    best = ranked(vault, until, limit) if until else live(vault, now, limit)
+    if day and not best:
+        _require_samples(vault, day_of(day), settings.home)
+    if as_json:
+        print_json({"until": until or now, "top": [asdict(video) for video in best], "left_out": vault.damaged})
+    else:
+        _print_top(until or now, best)
+    _name_the_vault(settings.vault_root)
+    if not best:
+        hint(
+            f"nothing was measured in these 24 hours in {settings.home}: `pleiades hunt` finds videos, `pleiades track` polls"
+            " them again"
+        )
+    vault.require_whole_answers()
+
+
+def _name_the_vault(root: Path) -> None:
+    """For commands that ask no database: DATABASE_URL has no say in what they answer."""
+    hint(f"read from the vault {root.absolute()}")
+
+
+def _require_samples(vault: Vault, day: date, home: Path) -> None:
+    """Refuse a day of which there is no sample. Raises NotFound."""
+    from pleiades_core.vault.layout import SAMPLES
+    from pleiades_core.vault.readable import files
+
     planned = files(vault, SAMPLES, first=day, last=day)
     if not planned.locations and not planned.damaged:
         raise NotFound(
-            f"nothing was measured on {day}",
-            cure='`pleiades sql "select distinct day from metrics"` lists the days with samples',
+            f"nothing was measured on {day} in {home}",
+            cure='`pleiades sql "select distinct day from metrics order by day"` lists the days with samples',
         )
 
 
@@ -82,8 +92,8 @@ def _print_top(until: datetime, best: Sequence[RankedVideo]) -> None:
         [
             v.rank,
             v.video_id,
-            v.title[:60],
-            v.channel_title[:24],
+            v.title,
+            v.channel_title,
             text(v.age_hours) + " h",
             v.views,
             v.views_per_hour,
@@ -92,19 +102,28 @@ def _print_top(until: datetime, best: Sequence[RankedVideo]) -> None:
         for v in best
     ]
     names = ("#", "video", "title", "channel", "age", "views", "views per hour", "acceleration")
-    print_rows(f"rising in the 24 hours to {until:%Y-%m-%d %H:%M} UTC", names, rows)
+    print_rows(
+        f"rising in the 24 hours to {until:%Y-%m-%d %H:%M} UTC", names, rows,
+        expendable=("channel", "acceleration", "views", "age", "title"),
+    )  # fmt: skip
 
 
-# No `-h`: an id may begin with a dash, and click would look for it among the letters.
-@app.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
+@app.command(
+    context_settings=DASHED_IDS,
+    epilog=examples("pleiades show jNQXAC9IVRw", "pleiades show https://youtu.be/jNQXAC9IVRw --json | jq .samples"),
+)
 def show(
     context: typer.Context,
     video: Annotated[str, typer.Argument(help="Video id, or any address of the video.")],
     as_json: JsonOption = False,
 ) -> None:
     """Everything that is known of one video."""
+    from pleiades_core.insights.video import description, history
+    from pleiades_core.watchlist.cadence import TIERS
+    from pleiades_core.watchlist.slices import entry
+
     video_id = videoid.from_text(video)
-    with open_installation(settings_of(context)) as pleiades:
+    with opened(context) as pleiades:
         details = description(pleiades.vault, video_id)
         if details is None:
             raise NotFound(
@@ -115,22 +134,26 @@ def show(
             watched = entry(connection, video_id)
     details["watched"] = watched is not None
     if watched:
-        age = (watched.polled_at or clock_of(pleiades.settings).now()) - watched.published_at
+        age = (watched.polled_at or pleiades.clock.now()) - watched.published_at
         details["tier"] = TIERS.tier(age, watched.misses)
         details["due_at"] = TIERS.due_at(watched.published_at, watched.polled_at, watched.misses)
         details["misses_in_a_row"] = watched.misses
     if as_json:
-        print_json({**details, "samples": polls})
+        print_json({**details, "samples": polls, "left_out": pleiades.vault.damaged})
+        pleiades.vault.require_whole_answers()
         return
-    print_facts(details["title"][:80], {name: value for name, value in details.items() if name not in {"title", "vid"}})
+    print_facts(details["title"], {name: value for name, value in details.items() if name not in {"title", "vid"}})
     rows = [list(sample.values()) for sample in polls[-_SAMPLES_SHOWN:]]
     print_rows(f"last {len(rows)} of {len(polls)} samples", ("polled at", "status", "views", "likes", "comments"), rows)
+    pleiades.vault.require_whole_answers()
 
 
-@app.command()
+@app.command(epilog=examples("pleiades quota", "pleiades quota --json | jq '.ledger[].left'"))
 def quota(context: typer.Context, as_json: JsonOption = False) -> None:
     """What is spent and left today, by project, bucket and pool, and which keys are in use (fingerprints only)."""
-    with open_installation(settings_of(context)) as pleiades:
+    from pleiades_core.insights.quota import quota as quota_now
+
+    with opened(context) as pleiades:
         report = quota_now(pleiades.key_ring())
     if as_json:
         print_json(report)
@@ -155,14 +178,21 @@ def _print_quota(report: QuotaReport) -> None:
         "free_for",
     )
     rows = [[getattr(row, name) for name in names] for row in report.ledger]
-    print_rows("quota of this Pacific day, in units", names, rows)
+    print_rows(
+        "quota of this Pacific day, in units", names, rows,
+        expendable=("shares", "spent_by", "free_for", "quota_day", "exhausted", "resets_at", "limit"),
+    )  # fmt: skip
     print_rows("keys", ("fingerprint", "project", "pools", "state"), [list(asdict(key).values()) for key in report.keys])
     for project, pools in report.shared.items():
-        shared = f"project {project} is shared by {', '.join(pools)}: what one does not use in time is lent to the others"
-        console().print(text(shared), markup=False, highlight=False)
+        say(f"project {project} is shared by {', '.join(pools)}: what one does not use in time is lent to the others")
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        'pleiades sql "select * from videos limit 5"',
+        'pleiades sql "select day, count(*) videos from metrics group by day" --json',
+    )
+)
 def sql(
     context: typer.Context,
     query: Annotated[str, typer.Argument(help=f"DuckDB SQL over the views {_VIEWS}; `-` reads it from stdin.")],
@@ -170,11 +200,18 @@ def sql(
     as_json: JsonOption = False,
 ) -> None:
     """Ask the vault in SQL. It reads the vault and nothing else; no database server is needed."""
-    settings = settings_of(context)
-    vault = open_vault(settings.vault_root)
+    import duckdb
+
+    from pleiades_core.cli import export
+    from pleiades_core.insights.published import ask
+    from pleiades_core.installation import vault_of
+    from pleiades_core.vault.samples import Limits
+
     question = sys.stdin.read() if query == "-" else query
     if not question.strip():
         raise UsageError("nothing is asked", cure=_EXAMPLE)
+    settings = settings_of(context)
+    vault = vault_of(settings)
     if output:
         export.check_target(output, settings.vault_root)
     try:
@@ -191,9 +228,11 @@ def sql(
             "written", {"file": str(output), "rows": len(table), "bytes": export.write(table, output)}, as_json=as_json
         )
     elif as_json:
-        print_json({"rows": table.to_pylist()})
+        print_json({"rows": table.to_pylist(), "left_out": vault.damaged})
     else:
         print_rows("", table.column_names, [list(row.values()) for row in table.to_pylist()])
+    _name_the_vault(settings.vault_root)
+    vault.require_whole_answers()
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -206,18 +245,22 @@ def _distinct(names: list[str]) -> list[str]:
     return distinct
 
 
-@app.command()
+@app.command(epilog=examples("pleiades doctor", "pleiades doctor --call --json | jq .healthy"))
 def doctor(
     context: typer.Context,
     call: Annotated[bool, typer.Option(help="Also try every key, for one unit each.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Look at every part of the installation and say what is wrong and what to do about it."""
-    findings = examine(settings_of(context), call=call)
+    from pleiades_core.cli.doctor import examine
+
+    settings = settings_of(context)
+    with signals.unwinding():
+        findings = examine(settings, call=call)
     if as_json:
         print_json({"healthy": all(f.ok for f in findings), "findings": [asdict(f) for f in findings]})
     else:
         rows = [[f.word, f.part, f.found, f.cure] for f in findings]
-        print_rows("doctor", ("", "part", "found", "what to do"), rows)
+        print_rows("doctor", ("state", "part", "found", "what to do"), rows, prose=("part", "found", "what to do"))
     if wrong := [f for f in findings if not f.ok]:
         raise typer.Exit(wrong[0].exit_code or ConfigurationError.exit_code)

@@ -8,42 +8,41 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pleiades_core.cli.app import app, settings_of
+from pleiades_core.cli.app import DASHED_IDS, app, examples, opened, settings_of
 from pleiades_core.cli.arguments import day_of
-from pleiades_core.cli.output import JsonOption, plain, print_answer, print_facts, print_json, print_rows, stderr
-from pleiades_core.discover.back_catalogues import MOST_LISTED
-from pleiades_core.discover.manual import Added, AddedChannel, added_channels, outcome
-from pleiades_core.discover.manual import add as add_wanted
+from pleiades_core.cli.output import JsonOption, hint, plain, print_answer, print_facts, print_json, print_rows, stderr
 from pleiades_core.discover.sources.source import ROADS
-from pleiades_core.discover.wanted import meant_by_lines, meant_by_words
 from pleiades_core.errors import ApiError, NotFound, PleiadesError, QuotaExhausted, StorageError, UsageError
-from pleiades_core.installation import clock_of, open_installation
 from pleiades_core.models import Tier
-from pleiades_core.storage.postgres import dagster_urls, ensure_database, open_database, without_password
-from pleiades_core.vault import archive, janitor
-from pleiades_core.vault.first_day import record_first_day
-from pleiades_core.vault.layout import DATASETS
-from pleiades_core.watchlist.closing import finish_day
+
+if TYPE_CHECKING:
+    from pleiades_core.discover.manual import Added, AddedChannel
+    from pleiades_core.vault.archive import ClosedDay
 
 
-@app.command("init-db")
+@app.command("init-db", epilog=examples("pleiades init-db", "pleiades init-db --home /srv/pleiades"))
 def init_db(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Create the database, its schema and Dagster's database where they are missing. May be repeated."""
-    settings = settings_of(context)
-    with open_database(settings, create=settings.database_url is not None) as database:
-        dagster = dagster_urls(settings, database.url)
+    """Make a new installation, or bring an older one up to date: database, schema, Dagster's database, vault.
+
+    May be repeated.
+    """
+    from pleiades_core.storage.postgres import dagster_urls, ensure_database, without_password
+
+    with opened(context, create=True, upgrade=True) as pleiades:
+        dagster = dagster_urls(pleiades.settings, pleiades.database.url)
         ensure_database(dagster.plain)
-        record_first_day(settings, database, clock_of(settings))
-        shown = {"database": without_password(database.url), "dagster": without_password(dagster.sqlalchemy)}
-        answer = {**shown, "applied": database.applied}
+        answer = {
+            "database": without_password(pleiades.database.url), "dagster": without_password(dagster.sqlalchemy),
+            "vault": str(pleiades.settings.vault_root), "applied": pleiades.database.applied,
+        }  # fmt: skip
     print_answer("database is ready", answer, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=examples("pleiades hunt", "pleiades hunt --road search --road charts", "pleiades hunt --json | jq .new"))
 def hunt(
     context: typer.Context,
     road: Annotated[
@@ -54,7 +53,8 @@ def hunt(
     """Ask every road of discovery once, and watch what is new."""
     if unknown := set(road or ()) - set(ROADS):
         raise UsageError(f"no such road: {', '.join(sorted(unknown))}", cure=f"choose among {', '.join(ROADS)}")
-    with open_installation(settings_of(context)) as pleiades:
+    _require_key(context)
+    with opened(context, create=True) as pleiades:
         report = pleiades.hunter().hunt(road or tuple(ROADS))
     if as_json:
         print_json(report)
@@ -62,17 +62,20 @@ def hunt(
         facts = {name: value for name, value in plain(report).items() if name not in {"roads", "failures"}}
         print_facts("hunt", facts)
         names = ("road", "arms", "units", "candidates", "new", "error")
-        print_rows("roads", names, [[one, *row.values()] for one, row in plain(report)["roads"].items()])
+        rows = [[one, *row.values()] for one, row in plain(report)["roads"].items()]
+        print_rows("roads", names, rows, expendable=("arms", "candidates"), prose=("error",))
     for name, failure in report.failures.items():
-        stderr.print(f"road {name} failed: {failure}", markup=False)
+        stderr.print(f"road {name} failed: {failure}")
     if report.full:
-        stderr.print(f"{report.unwatched} videos are kept and not watched: {report.full}", markup=False)
+        stderr.print(f"{report.unwatched} videos are kept and not watched: {report.full}")
     if report.resets_at:
         _quota_spent(report.quota_error, did_something=report.did_something)
 
 
-# No -h here: ids may begin with a hyphen, and one with an h in it would be taken for a bundle of short options.
-@app.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
+@app.command(
+    context_settings=DASHED_IDS,
+    epilog=examples("pleiades add @YouTube jNQXAC9IVRw", "pleiades add --file channels.txt", "pleiades add -- -id2345678A"),
+)
 def add(
     context: typer.Context,
     what: Annotated[list[str] | None, typer.Argument(help="Video ids, addresses, channel ids, @handles.")] = None,
@@ -83,13 +86,18 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Watch these videos; follow these channels and watch their uploads, whatever age or quota would say. May be repeated."""
+    from pleiades_core.discover.manual import add as add_wanted
+    from pleiades_core.discover.manual import added_channels, outcome
+    from pleiades_core.discover.wanted import meant_by_lines, meant_by_words
+
     typed, read = meant_by_words(what or []), meant_by_lines(_lines(file))
     wanted, wrong = [*typed.wanted, *read.wanted], [*typed.wrong, *read.wrong]
     if not wanted:
         raise UsageError("; ".join(wrong) or "nothing to add", cure="give ids, addresses or @handles, or --file FILE")
     if read.heading:
-        stderr.print(f"passed over as a heading: {read.heading}", markup=False)
-    with open_installation(settings_of(context)) as pleiades:
+        stderr.print(f"passed over as a heading: {read.heading}")
+    _require_key(context)
+    with opened(context, create=True) as pleiades:
         # First of all: it says whether there is room, and @handles cost a unit each.
         hunter = pleiades.hunter()
         units = pleiades.settings.uploads_per_hunt
@@ -109,7 +117,7 @@ def add(
     _print_added(facts, channels, as_json=as_json)
     _say_what_is_left(added, channels, newest)
     for line in wrong:
-        stderr.print(line, markup=False)
+        stderr.print(line)
     if added.stopped is not None:
         done = f"{added.asked - added.not_asked} of {added.asked} are added or unknown"
         stderr.print(f"{done}; run it again for the others: a channel that was added costs nothing again", soft_wrap=True)
@@ -135,55 +143,68 @@ def _print_added(facts: dict[str, Any], channels: Sequence[AddedChannel], *, as_
 
 def _say_what_is_left(added: Added, channels: Sequence[AddedChannel], newest: int | None) -> None:
     """Which uploads are not taken, and what becomes of them."""
+    from pleiades_core.discover.back_catalogues import MOST_LISTED
+
     if left := sum(one.left_for_later for one in channels):
         why = added.left_because or "one command reads as much as one hunt may (PLEIADES_UPLOADS_PER_HUNT)"
-        stderr.print(
-            f"{left:,} uploads are left for later hunts, which read on by themselves: {why}", markup=False, soft_wrap=True
-        )
+        stderr.print(f"{left:,} uploads are left for later hunts, which read on by themselves: {why}", soft_wrap=True)
     for one in channels:
         if one.cut:
-            stderr.print(f"{one.channel_id}: the list of its uploads was left before its end; add it again", markup=False)
+            stderr.print(f"{one.channel_id}: the list of its uploads was left before its end; add it again")
         if newest is None and (one.uploads or 0) >= MOST_LISTED:
             stderr.print(
                 f"{one.channel_id}: YouTube lists the newest {MOST_LISTED:,} uploads of a channel; search alone finds more",
-                markup=False, soft_wrap=True,
+                soft_wrap=True,
             )  # fmt: skip
+
+
+def _require_key(context: typer.Context) -> None:
+    """Before an installation is made: without a key it would stay empty. Raises ConfigurationError."""
+    from pleiades_core.youtube.pool import choose_keys, keys_of
+
+    settings = settings_of(context)
+    choose_keys(keys_of(settings), settings.compliance_mode)
 
 
 def _lines(file: Path | None) -> list[str]:
     if file is None:
         return []
     try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+        content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        text = content.decode("utf-8")
     except FileNotFoundError:
-        raise NotFound(f"there is no file {file}", cure="check its name; - is standard input") from None
+        raise NotFound(f"there is no file {file}", cure="check the path; - is standard input") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read: {error}", cure="give a UTF-8 text with one video or channel a line") from None
     return text.splitlines()
 
 
-@app.command()
+@app.command(epilog=examples("pleiades track", "pleiades track --tier hourly --json | jq .samples"))
 def track(
     context: typer.Context,
     tier: Annotated[Tier | None, typer.Option(case_sensitive=False, help="Only videos of this tier.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Poll every video that is due now."""
-    with open_installation(settings_of(context)) as pleiades:
+    with opened(context) as pleiades:
         report = pleiades.tracker().track(tier)
     print_answer("track", report, as_json=as_json)
     if report.resets_at:
         _quota_spent(report.quota_error, did_something=report.samples > 0)
 
 
-@app.command("close-day")
+@app.command("close-day", epilog=examples("pleiades close-day", "pleiades close-day 2026-03-01"))
 def close_day(
     context: typer.Context,
     day: Annotated[str | None, typer.Argument(help="UTC day as YYYY-MM-DD; all that may be closed when left out.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fold the batches of days that are over into one file each; repeat it whenever late batches came."""
-    with open_installation(settings_of(context)) as pleiades:
+    from pleiades_core.vault import archive, janitor
+    from pleiades_core.vault.layout import DATASETS
+    from pleiades_core.watchlist.closing import finish_day
+
+    with opened(context) as pleiades:
         database, vault, clock = pleiades.database, pleiades.vault, pleiades.clock
         if day is None:
             wanted = archive.closable(database, clock.now())
@@ -198,27 +219,30 @@ def close_day(
                 raise NotFound(
                     f"nothing was recorded on {chosen}", cure="`pleiades close-day` closes every day that may be closed"
                 )
-        closed: list[archive.ClosedDay] = []
+        closed: list[ClosedDay] = []
         failed: list[PleiadesError] = []
         for dataset, each in wanted:
             try:
                 closed.append(finish_day(database, vault, clock, dataset, each)[0])
             except (StorageError, NotFound) as error:
                 # One damaged day does not keep the others open.
-                stderr.print(f"{dataset.day_key(each)}: {error}", markup=False)
+                stderr.print(f"{dataset.day_key(each)}: {error}")
                 failed.append(error)
         swept = janitor.sweep(database, vault, clock)
+        if not wanted:
+            hint(f"no day can be closed in {pleiades.settings.home}: every day that is over is closed, or nothing was measured")
     if as_json:
         print_json({"closed": closed, "swept": swept})
     else:
         names = ("dataset", "day", "generation", "rows", "bytes", "batches", "duplicates", "changed")
-        print_rows("closed days", names, [[getattr(one, name) for name in names] for one in closed])
+        rows = [[getattr(one, name) for name in names] for one in closed]
+        print_rows("closed days", names, rows, expendable=("changed", "duplicates", "batches", "bytes"))
     if failed:
         raise failed[0]
 
 
 def _quota_spent(said: str, *, did_something: bool) -> None:
     """Exit code 42 when there was nothing left to do with; a word on stderr when only a part was out."""
-    stderr.print(said, markup=False, soft_wrap=True)
+    stderr.print(said, soft_wrap=True)
     if not did_something:
         raise typer.Exit(QuotaExhausted.exit_code)

@@ -1,37 +1,63 @@
 """How answers look: one JSON document, or a table for people. On stdout; progress, logs and errors go to stderr.
 
-Belongs here: rendering. Does not belong here: computing an answer.
+Belongs here: rendering. Does not belong here: computing an answer, which columns fit (tables.py).
 """
 
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from typing import Annotated, Any
 
-import orjson
 import typer
 from rich.console import Console
-from rich.logging import RichHandler
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
+
+from pleiades_core.cli import tables
+from pleiades_core.cli.tables import Kind
 
 #: `--json`, the same on every command.
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 
-stderr = Console(stderr=True)
+#: What is printed is never markup and never a name of an emoji: it may repeat a title, which may be `:fire:` or `[bold]`.
+stderr = Console(stderr=True, markup=False, emoji=False, highlight=False)
 #: Where an answer is empty because nothing may be asked yet.
 NO_KEY = "no key: put one into YOUTUBE_API_KEY_POOL_JSON (.env.example shows how); `pleiades demo` needs none"
 
+#: Zero width non-joiner and joiner: they show nothing of their own, and make one emoji of three, or one word in Persian.
+_JOINERS = frozenset("\u200c\u200d")
+#: A value that says nothing: its row is left out.
+_EMPTY: tuple[Any, ...] = (None, "", [], (), {})
 
-def set_up_logging(verbosity: int) -> None:
-    """Warnings for everybody, INFO with `-v`, DEBUG with `-vv`; always to stderr."""
+_whole_tables = False
+
+
+def set_up(verbosity: int, *, whole_tables: bool) -> None:
+    """What the options of every command say.
+
+    Args:
+        verbosity: 0 logs warnings, 1 INFO, 2 DEBUG; always to stderr.
+        whole_tables: Print every column in its full width, however wide the terminal is.
+
+    """
+    from rich.logging import RichHandler
+
     level = [logging.WARNING, logging.INFO, logging.DEBUG][min(verbosity, 2)]
     handler = RichHandler(console=stderr, show_path=False, rich_tracebacks=False)
     logging.basicConfig(level=level, format="%(message)s", handlers=[handler], force=True)
+    print_whole_tables(whole_tables)
+
+
+def print_whole_tables(whole: bool) -> None:
+    """From now on, every column in its full width."""
+    global _whole_tables  # noqa: PLW0603  one program prints to one terminal
+    _whole_tables = whole
 
 
 def plain(value: Any) -> Any:
@@ -41,35 +67,110 @@ def plain(value: Any) -> Any:
 
 def print_json(value: Any) -> None:
     """One JSON document and a newline."""
+    import orjson
+
     content = orjson.dumps(plain(value), default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
     sys.stdout.buffer.write(content)
     sys.stdout.flush()
 
 
 def print_facts(title: str, facts: Mapping[str, Any]) -> None:
-    """Names and values, a line each."""
-    table = Table(title=escape(text(title)), show_header=False, title_justify="left")
-    table.add_column(style="bold")
-    table.add_column()
-    for name, value in facts.items():
-        table.add_row(escape(name.replace("_", " ")), escape(text(value)))
-    console().print(table)
+    """Names and values, a line each. What is empty is left out: None, "" and an empty list. 0 is a value."""
+    kept = [(name.replace("_", " "), text(value)) for name, value in facts.items() if value not in _EMPTY]
+    names, values = [name for name, _ in kept], [value for _, value in kept]
+    columns = [tables.column("", names), tables.column("", values, prose=True)]
+    limit = room()
+    # Neither is left out, however narrow the terminal is.
+    shown = tables.widths(columns, limit and max(limit, tables.needed(one.narrowest for one in columns)))
+    table = Table(title=Text(text(title)) if title else None, show_header=False, title_justify="left")
+    for place, width in shown.items():
+        table.add_column(style="bold" if place == 0 else "", width=width)
+    for row in kept:
+        table.add_row(*(_cell(row[place], columns[place].kind, bounded=limit is not None) for place in shown))
+    _print_table(table, shown)
 
 
-def print_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table. Numbers to the right."""
-    table = Table(title=escape(text(title)) if title else None, title_justify="left")
-    for place, name in enumerate(columns):
+def print_rows(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    expendable: Sequence[str] = (),
+    prose: Sequence[str] = (),
+) -> None:
+    """A table, numbers to the right, with as many columns as the terminal has room for. Without room for its prose, a list.
+
+    Args:
+        title: Above it; may be empty.
+        columns: Names, from left to right.
+        rows: As many values each as there are columns.
+        expendable: Names of columns that are left out where room is short, the first one first.
+        prose: Names of columns of sentences, which are wrapped, never shortened and never left out.
+
+    """
+    cells = [[text(value) for value in row] for row in rows]
+    names = [name.replace("_", " ") for name in columns]
+    made = [
+        tables.column(name, [row[place] for row in cells], prose=columns[place] in prose) for place, name in enumerate(names)
+    ]
+    shown = tables.widths(made, limit := room(), [name.replace("_", " ") for name in expendable])
+    left_out = [name for place, name in enumerate(names) if place not in shown]
+    if any(columns[place] in prose for place in range(len(names)) if place not in shown):
+        _print_list(title, names, rows)
+        return
+    table = Table(title=Text(text(title)) if title else None, title_justify="left")
+    for place, width in shown.items():
         numeric = any(isinstance(row[place], int | float) for row in rows)
-        table.add_column(escape(name.replace("_", " ")), justify="right" if numeric else "left", overflow="fold")
+        table.add_column(Text(names[place]), justify="right" if numeric else "left", width=width, vertical="top")
+    for row in cells:
+        table.add_row(*(_cell(row[place], made[place].kind, bounded=limit is not None) for place in shown))
+    _print_table(table, shown)
+    if left_out:
+        hint(f"left out for lack of room in {limit} columns: {', '.join(left_out)}; --wide prints everything")
+
+
+def _print_list(title: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Each row as a small table of its own."""
+    if title:
+        say(title)
     for row in rows:
-        table.add_row(*(escape(text(value)) for value in row))
-    console().print(table)
+        print_facts("", dict(zip(names, row, strict=True)))
+
+
+def _cell(words: str, kind: Kind, *, bounded: bool) -> Text:
+    """As a Text, because a string would be read as markup."""
+    if kind is Kind.EXACT:
+        # Its column is as wide as it is: nothing is cropped. With "ignore", rich would not move numbers to the right.
+        return Text(words, no_wrap=True, overflow="crop")
+    if kind is Kind.TITLE and bounded:
+        return Text(words, no_wrap=True, overflow="ellipsis")
+    # A word is broken only where it is longer than the column, which no id is.
+    return Text(words, overflow="fold")
+
+
+def _print_table(table: Table, shown: Mapping[int, int]) -> None:
+    """As wide as its columns are: rich would fold them into a narrower terminal, ids included."""
+    console(tables.needed(shown.values())).print(table, crop=False)
+
+
+def room() -> int | None:
+    """Cells of a line of stdout: what COLUMNS says, else the terminal's; None where nothing bounds it, as in a pipe."""
+    if _whole_tables:
+        return None
+    said = os.environ.get("COLUMNS", "")
+    if said.isdigit() and int(said):
+        return int(said)
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def say(sentence: str) -> None:
+    """A sentence of the answer, below its tables."""
+    console(room()).print(text(sentence))
 
 
 def hint(words: str) -> None:
     """What to do next, on stderr: the answer itself is the same without it."""
-    stderr.print(words, markup=False, highlight=False, soft_wrap=True)
+    stderr.print(words, soft_wrap=True)
 
 
 def text(value: Any) -> str:  # noqa: PLR0911  one line for each type
@@ -93,12 +194,12 @@ def text(value: Any) -> str:  # noqa: PLR0911  one line for each type
             return ", ".join(map(text, value)) or "-"
         case _:
             one_line = " ".join(str(value).split())
-            return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in one_line)
+            return "".join(c if c.isprintable() or c in _JOINERS else "\N{REPLACEMENT CHARACTER}" for c in one_line)
 
 
-def console() -> Console:
-    """Stdout. Wide where it is not a terminal, so that a pipe gets whole lines."""
-    return Console(width=None if sys.stdout.isatty() else 200, soft_wrap=False)
+def console(width: int | None = None) -> Console:
+    """Stdout, with lines of so many cells; without a bound where none is given."""
+    return Console(width=width, markup=False, emoji=False, highlight=False, soft_wrap=width is None)
 
 
 def print_answer(title: str, value: Any, *, as_json: bool) -> None:

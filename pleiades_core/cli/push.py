@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pleiades_core.cli.app import app, settings_of
-from pleiades_core.cli.output import JsonOption, print_json, stderr
+from pleiades_core.cli.app import app, examples, opened, settings_of
+from pleiades_core.cli.output import JsonOption, hint, print_json
 from pleiades_core.clock import Clock
 from pleiades_core.errors import PleiadesError
-from pleiades_core.installation import Installation, open_installation
 from pleiades_core.storage.checked_clock import CheckedClock
 
 if TYPE_CHECKING:
+    from pleiades_core.installation import Installation
     from pleiades_core.youtube.hub import Hub
 
 #: Subscriptions asked for in one round: 200,000 channels in seven hours, and a lease outlives many rounds.
@@ -28,7 +28,7 @@ _ROUND_S = 60.0
 log = logging.getLogger(__name__)
 
 
-@app.command()
+@app.command(epilog=examples("pleiades push", "pleiades push --json"))
 def push(context: typer.Context, as_json: JsonOption = False) -> None:
     """Listen for YouTube's notices of new videos, and subscribe to every channel that is followed, until stopped.
 
@@ -43,13 +43,13 @@ def push(context: typer.Context, as_json: JsonOption = False) -> None:
     # Before anything is opened: what is missing here is the likeliest mistake.
     callbacks = callbacks_of(settings)
     with contextlib.ExitStack() as stack:
-        pleiades = stack.enter_context(open_installation(settings))
+        pleiades = stack.enter_context(opened(context))
         clock = CheckedClock(pleiades.clock, pleiades.database)
         listener = stack.enter_context(listening(pleiades.database, clock, settings))
         hub = stack.enter_context(contextlib.closing(Hub(settings.hub_root, settings.call_deadline_s)))
         if as_json:
             print_json({"base_url": listener.base_url, "callback_url": callbacks.base_url, "hub": settings.hub_root})
-        stderr.print(f"listening at {listener.base_url}; the hub calls {callbacks.base_url}", markup=False, highlight=False)
+        hint(f"listening at {listener.base_url}; the hub calls {callbacks.base_url}")
         while True:
             _renew(pleiades, hub, clock)
             if listener.has_ended(_ROUND_S):

@@ -9,15 +9,12 @@ from typing import Annotated
 
 import typer
 
-from pleiades_core.cli.app import app, settings_of
+from pleiades_core.cli.app import app, examples, opened
 from pleiades_core.cli.arguments import day_of
 from pleiades_core.cli.output import JsonOption, hint, print_json, print_rows
-from pleiades_core.installation import open_installation
-from pleiades_core.vault.losses import find_losses
-from pleiades_core.vault.losses import give_up as give_up_losses
 
 
-@app.command("give-up")
+@app.command("give-up", epilog=examples("pleiades give-up 2026-03-01", "pleiades give-up 2026-03-01 --yes"))
 def give_up(
     context: typer.Context,
     day: Annotated[str, typer.Argument(help="UTC day as YYYY-MM-DD.")],
@@ -29,8 +26,11 @@ def give_up(
     For files of which there is no copy: they keep their day from being closed. Each loss is written into the vault, below
     losses/. A damaged file is set aside, below damaged/. Videos whose descriptions are lost are described again.
     """
-    with open_installation(settings_of(context)) as pleiades:
-        chosen = day_of(day)
+    from pleiades_core.vault.losses import find_losses
+    from pleiades_core.vault.losses import give_up as give_up_losses
+
+    chosen = day_of(day)
+    with opened(context) as pleiades:
         losses = find_losses(pleiades.database, pleiades.vault, chosen)
         again = give_up_losses(pleiades.database, pleiades.vault, losses, pleiades.clock.now()) if yes else 0
     if as_json:

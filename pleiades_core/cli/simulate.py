@@ -11,12 +11,14 @@ from typing import Annotated
 
 import typer
 
-from pleiades_core.cli.app import app
+from pleiades_core.cli.app import app, examples
 from pleiades_core.cli.arguments import instant_of
 from pleiades_core.errors import UsageError
 
 
-@app.command()
+@app.command(
+    epilog=examples("pleiades simulator --port 8090 --rate 60", "pleiades simulator --videos 500 --start 2026-03-01 --seed 7")
+)
 def simulator(
     world: Annotated[
         Path | None, typer.Option(help="Folder with videos.parquet and readings.parquet: a recorded world.")

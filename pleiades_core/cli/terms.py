@@ -7,25 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pleiades_core.cli.app import App, app, settings_of
+from pleiades_core.cli.app import App, app, examples, opened
 from pleiades_core.cli.arguments import month_of
 from pleiades_core.cli.output import JsonOption, hint, print_answer, print_facts, print_json, print_rows
-from pleiades_core.discover import campaigns
-from pleiades_core.discover.learning import learn as learn_now
-from pleiades_core.discover.terms import QueuedTerm, add, queued
-from pleiades_core.installation import open_installation
 
-terms = App(help="The search queue: what the hunts search for.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from pleiades_core.discover.terms import QueuedTerm
+
+_ADD_TERM = 'pleiades terms add "tutorial guitar" --priority 5'
+_ADD_CAMPAIGN = "pleiades campaign add spring --from 2019-03 --to 2019-05 --category 10"
+terms = App(
+    help="The search queue: what the hunts search for.", no_args_is_help=True, epilog=examples(_ADD_TERM, "pleiades terms list")
+)
 app.add_typer(terms, name="terms")
-campaign = App(help="Campaigns of the archeologist: the most viewed videos of months long past.", no_args_is_help=True)
+campaign = App(
+    help="Campaigns of the archeologist: the most viewed videos of months long past.", no_args_is_help=True,
+    epilog=examples(_ADD_CAMPAIGN, "pleiades campaign list"),
+)  # fmt: skip
 app.add_typer(campaign, name="campaign")
 
 
-@terms.command("add")
+@terms.command("add", epilog=examples(_ADD_TERM))
 def add_term(
     context: typer.Context,
     term: Annotated[str, typer.Argument(help="What to search for.")],
@@ -33,28 +39,36 @@ def add_term(
     as_json: JsonOption = False,
 ) -> None:
     """Put a term into the queue, or change its priority."""
-    with open_installation(settings_of(context)) as pleiades, pleiades.database.transaction() as connection:
+    from pleiades_core.discover.terms import add, queued
+
+    with opened(context, create=True) as pleiades, pleiades.database.transaction() as connection:
         now = pleiades.clock.now()
         added = add(connection, term, priority=priority, now=now)
         (known,) = (one for one in queued(connection, now) if one.term == added)
     print_answer("term added", known, as_json=as_json)
 
 
-@terms.command("list")
+@terms.command("list", epilog=examples("pleiades terms list --limit 100", "pleiades terms list --json | jq .total"))
 def list_terms(
     context: typer.Context,
     limit: Annotated[int, typer.Option(min=1, help="Lines of the list.")] = 40,
     as_json: JsonOption = False,
 ) -> None:
     """What each term cost and brought, and what is expected of it."""
-    with open_installation(settings_of(context)) as pleiades, pleiades.database.transaction() as connection:
+    from pleiades_core.discover.terms import queued
+
+    with opened(context) as pleiades, pleiades.database.transaction() as connection:
+        home = pleiades.settings.home
         listed = queued(connection, pleiades.clock.now())
     if as_json:
         print_json({"total": len(listed), "terms": [asdict(one) for one in listed[:limit]]})
     else:
         _print_terms(listed, limit)
     if not listed:
-        hint("no term yet: `pleiades hunt` puts in those of PLEIADES_SEED_TERMS, `pleiades terms add TERM` one of yours")
+        hint(
+            f"no term yet in {home}: `pleiades hunt` puts in those of PLEIADES_SEED_TERMS, `pleiades terms add TERM` one of"
+            " yours"
+        )
 
 
 def _print_terms(listed: Sequence[QueuedTerm], limit: int) -> None:
@@ -66,19 +80,25 @@ def _print_terms(listed: Sequence[QueuedTerm], limit: int) -> None:
         ]
         for one in listed[:limit]
     ]  # fmt: skip
-    print_rows(f"{len(rows)} of {len(listed)} terms", names, rows)
+    print_rows(
+        f"{len(rows)} of {len(listed)} terms", names, rows,
+        expendable=("readiness", "mentions", "reward", "pulls", "priority", "last_searched_at"),
+    )  # fmt: skip
 
 
-@app.command()
+@app.command(epilog=examples("pleiades learn"))
 def learn(context: typer.Context, as_json: JsonOption = False) -> None:
     """Once a day: keep what was asked in the vault, reward the terms for what their finds became, let old rows go.
 
     Asks nothing of YouTube. May be repeated. Where Dagster runs, it does the same.
     """
-    with open_installation(settings_of(context)) as pleiades:
+    from pleiades_core.discover.learning import learn as learn_now
+
+    with opened(context) as pleiades:
         learned = learn_now(pleiades.database, pleiades.vault, pleiades.key_ring().ledger, pleiades.clock.now())
     if as_json:
         print_json(learned)
+        pleiades.vault.require_whole_answers()
         return
     print_facts(
         "learned",
@@ -89,30 +109,37 @@ def learn(context: typer.Context, as_json: JsonOption = False) -> None:
             "of these viral": learned.rescored.viral, "old rows of the quota ledger": learned.ledger_pruned,
         },
     )  # fmt: skip
+    pleiades.vault.require_whole_answers()
 
 
-@campaign.command("add")
+@campaign.command("add", epilog=examples(_ADD_CAMPAIGN))
 def add_campaign(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="What to call it.")],
     first: Annotated[str, typer.Option("--from", metavar="YYYY-MM", help="The oldest month.")],
     last: Annotated[str, typer.Option("--to", metavar="YYYY-MM", help="The newest month, with which it begins.")],
     category: Annotated[
-        list[int] | None, typer.Option(help="A category's number; repeat it.  [default: 10 20 24 28 27]")
+        list[int] | None, typer.Option(help="A category's number; repeat it.", show_default="10 20 24 28 27")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Begin a campaign: up to 10 searches for each month and category, from the pool `archeology`."""
-    with open_installation(settings_of(context)) as pleiades, pleiades.database.transaction() as connection:
-        begun = campaigns.add(connection, name, month_of(first), month_of(last), category or (), now=pleiades.clock.now())
+    from pleiades_core.discover import campaigns
+
+    oldest, newest = month_of(first), month_of(last)
+    with opened(context, create=True) as pleiades, pleiades.database.transaction() as connection:
+        begun = campaigns.add(connection, name, oldest, newest, category or (), now=pleiades.clock.now())
     answer = {"name": begun.name, "cells": begun.cells, "searches_at_most": begun.cells * campaigns.PAGES_A_CELL}
     print_answer(f"campaign {begun.name}", answer, as_json=as_json)
 
 
-@campaign.command("list")
+@campaign.command("list", epilog=examples("pleiades campaign list"))
 def list_campaigns(context: typer.Context, as_json: JsonOption = False) -> None:
     """Every campaign, and how far it went. A cell is cut short when the pages came too late: its most viewed are there."""
-    with open_installation(settings_of(context)) as pleiades, pleiades.database.transaction() as connection:
+    from pleiades_core.discover import campaigns
+
+    with opened(context) as pleiades, pleiades.database.transaction() as connection:
+        home = pleiades.settings.home
         known = sorted(campaigns.campaigns(connection), key=lambda one: one.name)
     if as_json:
         listed = [
@@ -135,14 +162,18 @@ def list_campaigns(context: typer.Context, as_json: JsonOption = False) -> None:
         ]
         for one in known
     ]  # fmt: skip
-    print_rows("campaigns", names, rows)
+    print_rows("campaigns", names, rows, expendable=("cut short", "categories", "finished at", "at", "searches"))
+    if not rows:
+        hint(f"no campaign yet in {home}: `pleiades campaign add` begins one")
 
 
-@campaign.command("remove")
+@campaign.command("remove", epilog=examples("pleiades campaign remove spring"))
 def remove_campaign(
     context: typer.Context, name: Annotated[str, typer.Argument(help="Which one.")], as_json: JsonOption = False
 ) -> None:
     """End a campaign and forget how far it went. What it found stays."""
-    with open_installation(settings_of(context)) as pleiades, pleiades.database.transaction() as connection:
+    from pleiades_core.discover import campaigns
+
+    with opened(context) as pleiades, pleiades.database.transaction() as connection:
         campaigns.remove(connection, name)
     print_answer("campaign removed", {"name": name}, as_json=as_json)

@@ -13,7 +13,7 @@ from importlib import resources
 
 import psycopg
 
-from pleiades_core.errors import SchemaMismatch
+from pleiades_core.errors import NoInstallation, SchemaMismatch
 from pleiades_core.storage.database_errors import reason_of
 from pleiades_core.storage.locks import MIGRATING, hold
 
@@ -66,12 +66,26 @@ def migrate(connection: psycopg.Connection, steps: tuple[Migration, ...] | None 
     return [f"{step.version:04} {step.title}" for step in missing]
 
 
-def check_schema(connection: psycopg.Connection) -> None:
-    """Refuse a database that this program does not fit. Raises SchemaMismatch; changes nothing."""
+def has_schema(connection: psycopg.Connection) -> bool:
+    """True for a database in which a migration of ours ran, whatever its version. Changes nothing."""
     with connection.transaction():
-        exists = connection.execute("select to_regclass('schema_migrations') is not null").fetchone()
+        found = connection.execute("select to_regclass('schema_migrations') is not null").fetchone()
+    return bool(found and found[0])
+
+
+def check_schema(connection: psycopg.Connection) -> None:
+    """Refuse a database that this program does not fit. Changes nothing.
+
+    Raises NoInstallation for a database without a schema of ours, SchemaMismatch for one with an older or a newer schema.
+    """
+    if not has_schema(connection):
+        raise NoInstallation(
+            f"no installation in the database {connection.info.dbname!r} that DATABASE_URL names",
+            cure="correct DATABASE_URL; or `pleiades init-db` makes a new installation in this database",
+        )
+    with connection.transaction():
         known = migrations()
-        applied = _check(connection, known) if exists and exists[0] else set()
+        applied = _check(connection, known)
     if missing := [f"{step.version:04} {step.title}" for step in known if step.version not in applied]:
         raise SchemaMismatch(f"the database lacks {', '.join(missing)}", cure="run `pleiades init-db`")
 

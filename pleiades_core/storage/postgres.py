@@ -7,10 +7,12 @@ stand in sql/*.sql and are called by the module that owns the decision).
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import select
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
@@ -20,12 +22,12 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
-from pleiades_core.errors import ConfigurationError, DatabaseUnreachable
+from pleiades_core.errors import ConfigurationError, DatabaseUnreachable, NoInstallation
 from pleiades_core.settings import Settings
 from pleiades_core.storage.database_errors import meaning_of, reason_of
 from pleiades_core.storage.embedded import embedded, embedded_url
 from pleiades_core.storage.lock_holders import lock_error
-from pleiades_core.storage.migrate import check_schema, migrate
+from pleiades_core.storage.migrate import check_schema, has_schema, migrate
 
 #: `generated always as identity`, `gen_random_uuid()` and `unnest` of several arrays: tested from here on.
 _OLDEST_SERVER = 150_000
@@ -147,8 +149,13 @@ class Database:
             return reason_of(error)
         return "the server answers, but all connections of this program are in use"
 
+    def has_schema(self) -> bool:
+        """True when the database holds an installation, of whatever version."""
+        with self.transaction() as connection:
+            return has_schema(connection)
+
     def check(self) -> None:
-        """Refuse a schema that this program does not fit. Raises SchemaMismatch."""
+        """Refuse a schema that this program does not fit. Raises NoInstallation or SchemaMismatch."""
         with self.transaction() as connection:
             check_schema(connection)
 
@@ -171,19 +178,25 @@ def _require_alive(connection: psycopg.Connection[TupleRow]) -> None:
 
 
 @contextlib.contextmanager
-def open_database(settings: Settings, *, create: bool = False) -> Iterator[Database]:
+def open_database(settings: Settings, *, create: bool = False, upgrade: bool = False) -> Iterator[Database]:
     """The installation's database for the length of a block, with a schema that fits.
 
-    `create` makes the database and its schema where they are missing; the embedded server is ours to create in any case.
-    Raises DatabaseUnreachable or SchemaMismatch.
+    `create` makes the server, the database and its schema where they are missing. `upgrade` brings an older schema up to date.
+    The schema of the embedded server is always brought up to date: no other program uses it.
+    Raises NoInstallation, DatabaseUnreachable or SchemaMismatch.
     """
+    ours = settings.database_url is None
+    if ours and not create and not is_initialised(settings.postgres_folder):
+        raise NoInstallation(
+            f"no installation at {settings.home.absolute()}: there is no database {settings.postgres_folder.absolute()}"
+        )
     with database_url(settings) as url:
-        if create or settings.database_url is None:
+        if create or ours:
             ensure_database(url)
         database = Database(url)
         database.open()
         try:
-            if create or settings.database_url is None:
+            if ours or upgrade or (create and not database.has_schema()):
                 database.migrate()
             else:
                 database.check()
@@ -192,9 +205,15 @@ def open_database(settings: Settings, *, create: bool = False) -> Iterator[Datab
             database.close()
 
 
+def is_initialised(folder: Path) -> bool:
+    """True for a folder in which an embedded server keeps its data. Looks at one file; starts nothing."""
+    # `initdb` writes this file. Not `Path.exists`, which raises for a folder that may not be entered.
+    return os.access(folder / "PG_VERSION", os.F_OK)
+
+
 @contextlib.contextmanager
 def database_url(settings: Settings) -> Iterator[str]:
-    """The URL of the installation's database; the embedded server runs as long as the block does."""
+    """The URL of the installation's database; the embedded server, made if it is missing, runs as long as the block does."""
     if settings.database_url:
         yield _checked(settings.database_url)
         return

@@ -69,7 +69,7 @@ def verify(database: Database, vault: Vault) -> Verification:
         bytes=sum(one.size for one in checked.values()),
         problems=tuple(problems.values()),
         foreign=tuple(foreign.values()),
-        strays=tuple(key for key, words in parsed.items() if words is None),
+        strays=(*(key for key, words in parsed.items() if words is None), *vault.archive.irregular("")),
     )
 
 

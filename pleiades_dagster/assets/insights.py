@@ -3,7 +3,7 @@
 Does not belong here: the formulas (pleiades_core/insights).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ from typing import Any
 import dagster as dg
 
 from pleiades_core.clock import Clock
+from pleiades_core.errors import DamagedAnswer
 from pleiades_core.insights.ranking import live, rank_day
 from pleiades_core.insights.velocity import velocity_day
-from pleiades_core.vault.vault import Vault
+from pleiades_core.vault.vault import Vault, raise_damaged
 from pleiades_dagster import tables
 from pleiades_dagster.assets.discovered import KEY as DISCOVERED
 from pleiades_dagster.assets.metrics import KEY as METRICS
@@ -83,10 +84,29 @@ def _derived(
         with as_failures():
             opened, now = vault.open(), clock.clock().now()
             over, not_over = split_by_end(context.partition_keys, now)
-            made = {key: metadata_of(compute(opened, day_of(key))) for key in over}
+            made, damaged = _made(opened, over, compute)
+            if opened.damaged or damaged:
+                # What could be made is kept, and the run ends with the names of the damaged files.
+                for key, words in made.items():
+                    context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=words))
+                raise_damaged({**opened.damaged, **damaged})
         yield from materialised(context, made, skipped=not_over, now=now)
 
     return derived
+
+
+def _made(
+    vault: Vault, keys: Iterable[str], compute: Callable[[Vault, date], Any]
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """The metadata of each day that could be made, and what is wrong with the files of the others. One does not stop the rest."""
+    made: dict[str, dict[str, Any]] = {}
+    damaged: dict[str, str] = {}
+    for key in keys:
+        try:
+            made[key] = metadata_of(compute(vault, day_of(key)))
+        except DamagedAnswer as error:
+            damaged[key] = str(error)
+    return made, damaged
 
 
 def live_ranking() -> dg.AssetsDefinition:
@@ -103,19 +123,22 @@ def live_ranking() -> dg.AssetsDefinition:
         owners=["team:pleiades"],
         code_version="1",
     )
-    def present(vault: VaultResource, clock: ClockResource) -> Materialized:
+    def present(context: dg.AssetExecutionContext, vault: VaultResource, clock: ClockResource) -> Materialized:
         """The fastest videos of the last 24 hours, right now: closed days and open batches alike."""
         with as_failures():
             asked: Clock = clock.clock()
             now = asked.now()
-            top = live(vault.open(), now, _LIVE_ROWS)
-        return dg.MaterializeResult(
-            metadata={
+            opened = vault.open()
+            top = live(opened, now, _LIVE_ROWS)
+            words: dict[str, Any] = {
                 "rows": len(top),
                 "as_of": dg.MetadataValue.timestamp(now),
                 "fastest_views_per_hour": float(top[0].views_per_hour) if top else 0.0,
                 "top": table_of(top),
             }
-        )
+            if opened.damaged:
+                context.log_event(dg.AssetMaterialization(context.asset_key, metadata=words))
+                opened.require_whole_answers()
+        return dg.MaterializeResult(metadata=words)
 
     return present

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -77,11 +74,3 @@ def run(defs: dg.Definitions, instance: dg.DagsterInstance) -> Run:
 def played_demo(tmp_path_factory: pytest.TempPathFactory) -> PlayedDemo:
     """A demo of one day, shared by all tests: they copy it."""
     return played_once(tmp_path_factory)
-
-
-@pytest.fixture
-def short_tmp() -> Iterator[Path]:
-    """A folder whose path is short: the name of PostgreSQL's Unix socket is limited to 107 bytes."""
-    folder = Path(tempfile.mkdtemp(prefix="pld"))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)

@@ -185,7 +185,8 @@ def test_what_youtube_does_not_show_is_not_said_to_wait_for_quota(pleiades: Inst
 @pytest.fixture
 def run(pleiades: Installation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Runs `pleiades add` on the installation, with a file of these lines."""
-    monkeypatch.setattr(operate, "open_installation", lambda _settings: contextlib.nullcontext(pleiades))
+    monkeypatch.setenv("YOUTUBE_API_KEY_POOL_JSON", '["a-key-that-nobody-tries"]')
+    monkeypatch.setattr(operate, "opened", lambda _context, **_: contextlib.nullcontext(pleiades))
 
     def invoke(*arguments: str, lines: list[str]) -> Result:
         (tmp_path / "list.csv").write_text("\n".join(lines), encoding="utf-8")

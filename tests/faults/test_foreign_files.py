@@ -182,4 +182,4 @@ def test_pipes_and_links_are_ignored_and_hang_nobody(tracked: Installation) -> N
     (tracked.settings.vault_root / "metrics" / "date=2026-08-01" / "day.parquet").symlink_to("/dev/zero")
     assert samples.query(tracked.vault, _COUNTED).to_pylist() == before
     assert not tracked.vault.damaged
-    assert len(verify(tracked.database, tracked.vault).strays) == 4
+    assert len(verify(tracked.database, tracked.vault).strays) == 3

@@ -175,6 +175,7 @@ def test_stopping_gives_every_waiting_notice_its_answer(database: Database, cloc
 def start(tmp_path: Path, database: Database) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Starts `pleiades push` on the test's database, and ends what is left of it."""
     started: list[subprocess.Popen[bytes]] = []
+    (tmp_path / "home" / "vault").mkdir(parents=True)
 
     def begin(*options: str, **variables: str) -> subprocess.Popen[bytes]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PLEIADES_", "YOUTUBE_"))}

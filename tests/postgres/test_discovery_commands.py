@@ -25,6 +25,7 @@ CANARY = "canary-key-of-the-first-project"
 @pytest.fixture
 def run(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs a command on the database with two keys of two projects."""
+    (tmp_path / "home" / "vault").mkdir(parents=True)
     monkeypatch.setenv("DATABASE_URL", database.url)
     pool = [{"key": CANARY, "project": "mine"}, {"key": "canary-key-of-another-project", "project": "other"}]
     monkeypatch.setenv("YOUTUBE_API_KEY_POOL_JSON", json.dumps(pool))

@@ -38,6 +38,7 @@ def findings(
     limits: dict[str, dict[str, int]] | None = None,
 ) -> list[Finding]:
     """Everything that the doctor says of an installation."""
+    (tmp_path / "vault").mkdir(exist_ok=True)
     with serve(*answers or (WORKS,)) as server:
         settings = DemoSettings(
             home=tmp_path, database_url=database_url, youtube_url=server.base_url, compliance_mode=mode, call_deadline_s=5,

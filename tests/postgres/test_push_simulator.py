@@ -44,7 +44,7 @@ def following(
             api_key_pool=SecretStr(f'["{DEMO_KEYS[0].key}"]'), push_secret=SecretStr(SECRET), push_port=port,
             push_callback_url=f"http://127.0.0.1:{port}/push",
         )  # fmt: skip
-        with open_installation(settings, clock=ManualClock(world_start)) as pleiades:
+        with open_installation(settings, create=True, clock=ManualClock(world_start)) as pleiades:
             with pleiades.database.transaction() as connection, connection.cursor() as cursor:
                 cursor.executemany("insert into channels (channel_id) values (%s)", [(one,) for one in control.channels()])
             with running(pleiades.database, pleiades.clock, settings):

@@ -67,6 +67,7 @@ def home(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("DATABASE_URL", database_url)
     for name in ("PLEIADES_HOME", "YOUTUBE_API_KEY_POOL_JSON"):
         monkeypatch.delenv(name, raising=False)
+    (tmp_path / "home" / "vault").mkdir(parents=True)
     return tmp_path / "home"
 
 

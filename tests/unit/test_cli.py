@@ -1,14 +1,17 @@
-"""The command line on an empty home: help, usage errors, exit codes; nothing that needs a server."""
+"""The command line on a small installation and on an empty home: usage errors, exit codes, streams."""
 
 from __future__ import annotations
 
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -33,6 +36,24 @@ def run(commands: Commands, tmp_path: Path) -> Run:
     return lambda *arguments: commands.run("--home", str(tmp_path / "h"), *arguments, cwd=tmp_path)
 
 
+@pytest.fixture(scope="module")
+def installed(commands: Commands) -> Iterator[Path]:
+    """The home of an installation without a video. A short path: the names of sockets are limited to 107 bytes."""
+    home = Path(tempfile.mkdtemp(prefix="plh"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.delenv("DATABASE_URL", raising=False)
+        done = commands.run("--home", str(home), "init-db", cwd=home)
+    assert done.returncode == 0, done.stderr
+    yield home
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def look(commands: Commands, installed: Path) -> Run:
+    """Run the program on that installation."""
+    return lambda *arguments: commands.run("--home", str(installed), *arguments, cwd=installed)
+
+
 @pytest.fixture(autouse=True)
 def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DATABASE_URL", "PLEIADES_HOME", "YOUTUBE_API_KEY_POOL_JSON"):
@@ -45,6 +66,7 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
         (["nonsense"], 2, "nonsense"),
         (["top", "yesterday"], 2, "2026-03-01"),
         (["top", "2999-01-01"], 2, "has not begun"),
+        (["top", "2020-01-01"], 3, "nothing was measured on 2020-01-01 in /"),
         (["top", "9999-12-31"], 2, "out of range"),
         (["campaign", "add", "a", "--from", "9999-12", "--to", "9999-12"], 2, "out of range"),
         (["plan", "--found-a-day", "inf"], 2, "--found-a-day"),
@@ -62,12 +84,14 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
         (["sql", "select 1", "--output", "h/../h/vault/x.parquet"], 2, "in the vault"),
         (["top", "2020-01-01"], 3, "nothing was measured on 2020-01-01"),
         (["hunt"], 10, "YOUTUBE_API_KEY_POOL_JSON"),
+        (["add", "--file", "/no/such/file"], 3, "there is no file /no/such/file"),
+        (["add", "--file", "/"], 2, "cannot be read"),
         (["simulator", "--world", "/no/such/world"], 10, "/no/such/world"),
         (["simulator", "--keys", "{"], 2, "--keys"),
     ],
 )
-def test_a_mistake_says_what_to_do_and_ends_with_its_code(run: Run, arguments: list[str], code: int, words: str) -> None:
-    done = run(*arguments)
+def test_a_mistake_says_what_to_do_and_ends_with_its_code(look: Run, arguments: list[str], code: int, words: str) -> None:
+    done = look(*arguments)
     assert done.returncode == code, done.stderr
     assert words in done.stderr
     assert done.stdout == ""
@@ -85,9 +109,10 @@ def test_a_malformed_key_pool_is_explained_and_never_repeated(run: Run, monkeypa
 
 def test_an_unreachable_database_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:canary-password@127.0.0.1:1/x")
-    for command in ("init-db", "track"):
-        done = run(command)
-        assert done.returncode == 6
+    monkeypatch.setenv("YOUTUBE_API_KEY_POOL_JSON", '["a-key-that-nobody-tries"]')
+    for command in ("init-db", "track", "hunt", "show dQw4w9WgXcQ", "quota", "plan", "terms list"):
+        done = run(*command.split())
+        assert done.returncode == 6, done.stderr
         assert "DATABASE_URL" in done.stderr
         assert "canary" not in done.stderr
 
@@ -100,16 +125,18 @@ def test_a_malformed_database_url_is_a_matter_of_configuration(run: Run, monkeyp
     assert "Traceback" not in done.stderr
 
 
-def test_the_first_init_db_says_what_it_applied_and_the_second_that_nothing_was_left(run: Run) -> None:
-    first, second = (run("init-db", "--json") for _ in range(2))
+def test_the_first_init_db_says_what_it_applied_and_the_second_that_nothing_was_left(
+    commands: Commands, short_tmp: Path
+) -> None:
+    first, second = (commands.run("--home", "h", "init-db", "--json", cwd=short_tmp) for _ in range(2))
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert json.loads(first.stdout)["applied"] == [f"{step.version:04} {step.title}" for step in migrations()]
     assert json.loads(second.stdout)["applied"] == []
 
 
-def test_columns_of_one_name_are_kept_apart(run: Run) -> None:
+def test_columns_of_one_name_are_kept_apart(look: Run) -> None:
     query = "select 1 as x, 2 as x, 3 as y"
-    plain, as_json = (run("sql", query, *more) for more in ([], ["--json"]))
+    plain, as_json = (look("sql", query, *more) for more in ([], ["--json"]))
     assert plain.returncode == 0
     assert json.loads(as_json.stdout) == {"rows": [{"x": 1, "x_1": 2, "y": 3}]}
 
@@ -162,12 +189,12 @@ def test_a_query_may_come_from_a_pipe(tmp_path: Path) -> None:
 
 def test_home_may_stand_before_the_command_and_after_it(commands: Commands, tmp_path: Path) -> None:
     """After it wins: it was said later."""
+    (tmp_path / "a" / "vault").mkdir(parents=True)
     for before, after in ((["--home", "a"], []), ([], ["--home", "a"]), (["--home", "b"], ["--home", "a"])):
         done = commands.run(*before, "sql", "select 1", *after, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         done = commands.run(*before, "campaign", "list", *after, "--help", cwd=tmp_path)
         assert (done.returncode, "--home" in done.stdout) == (0, True), done.stderr
-    (tmp_path / "a").mkdir(exist_ok=True)
     (tmp_path / "a" / "pleiades.toml").write_text("lease_s = 5000")
     for words in (
         ["sql", "select 1", "--home", "a"],
@@ -180,20 +207,34 @@ def test_home_may_stand_before_the_command_and_after_it(commands: Commands, tmp_
         assert (done.returncode, "lease_s" in done.stderr.lower()) == (10, True), done.stderr
 
 
-def test_an_empty_vault_answers_with_nothing(run: Run) -> None:
-    top, counted = (run(*command, "--json") for command in (["top"], ["sql", "select count(*) n from samples"]))
+def test_an_empty_vault_answers_with_nothing_and_names_itself(look: Run, installed: Path) -> None:
+    top, counted = (look(*command, "--json") for command in (["top"], ["sql", "select count(*) n from samples"]))
     assert (top.returncode, json.loads(top.stdout)["top"]) == (0, [])
     assert json.loads(counted.stdout) == {"rows": [{"n": 0}]}
+    for done in (top, counted):
+        assert f"read from the vault {installed}/vault" in done.stderr
+    assert f"nothing was measured in these 24 hours in {installed}: " in top.stderr
+    for command, said in (
+        (["terms", "list"], "no term yet in"), (["campaign", "list"], "no campaign yet in"),
+        (["roads"], "no road was asked in these days in"),
+        (["coverage"], "no video that was published in these days was found in"),
+        (["close-day"], "no day can be closed in"),
+    ):  # fmt: skip
+        done = look(*command)
+        assert (done.returncode, f"{said} {installed}: " in done.stderr) == (0, True), done.stderr
 
 
-def test_an_id_that_begins_with_a_dash_is_no_option(run: Run) -> None:
-    done = run("show", "--2t6p3oFpU")
+def test_an_id_that_begins_with_a_dash_is_no_option(look: Run) -> None:
+    done = look("show", "--2t6p3oFpU")
     assert done.returncode == 3, done.stderr
     assert "--2t6p3oFpU" in done.stderr
 
 
-@pytest.mark.parametrize("command", [["init-db"], ["quota"], ["ui"], ["add", "dQw4w9WgXcQ"]])
-def test_a_home_that_cannot_be_made_is_named(commands: Commands, tmp_path: Path, command: list[str]) -> None:
+@pytest.mark.parametrize("command", [["init-db"], ["ui"], ["add", "dQw4w9WgXcQ"], ["terms", "add", "lofi"]])
+def test_a_home_that_cannot_be_made_is_named(
+    commands: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("YOUTUBE_API_KEY_POOL_JSON", '["a-key-that-nobody-tries"]')
     done = commands.run("--home", "/proc/nope", *command, cwd=tmp_path)
     assert (done.returncode, "cure:" in done.stderr, "Traceback" in done.stderr) == (10, True, False), done.stderr
     assert "/proc/nope cannot be made" in done.stderr
@@ -201,10 +242,22 @@ def test_a_home_that_cannot_be_made_is_named(commands: Commands, tmp_path: Path,
 
 def test_the_doctor_goes_on_without_a_home(commands: Commands, tmp_path: Path) -> None:
     done = commands.run("--home", "/proc/nope", "doctor", "--json", cwd=tmp_path)
-    assert done.returncode == 10, done.stderr
-    assert "/proc/nope cannot be made" in done.stdout
+    assert done.returncode == 3, done.stderr
+    first, *others = json.loads(done.stdout)["findings"]
+    assert (first["part"], "no installation at /proc/nope" in first["found"]) == ("installation", True)
+    assert {"program", "keys", "disk"} <= {finding["part"] for finding in others}
 
 
-def test_an_overlong_term_is_not_repeated_whole(run: Run) -> None:
-    done = run("terms", "add", "x" * 3_000)
+def test_the_doctor_says_which_program_it_looks_at(look: Run) -> None:
+    """As `--version` does, for whoever reports a defect."""
+    version = metadata.version("pleiades")
+    findings = json.loads(look("doctor", "--json").stdout)["findings"]
+    assert [f"pleiades {version}, " in found["found"] for found in findings if found["part"] == "program"] == [True]
+    for option in ("--version", "-V"):
+        done = look(option)
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"pleiades {version}\n", "")
+
+
+def test_an_overlong_term_is_not_repeated_whole(look: Run) -> None:
+    done = look("terms", "add", "x" * 3_000)
     assert (done.returncode, len(done.stderr) < 400) == (2, True), done.stderr

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
-
-import psycopg
+from typing import TYPE_CHECKING
 
 from pleiades_core.errors import KeyRefused, PleiadesError, QuotaExhausted
 from pleiades_core.models import Candidate, VideoDetails
+
+if TYPE_CHECKING:
+    # `pleiades --help` needs the names of the roads, and no database.
+    import psycopg
 
 #: Every road, and its bit in `videos.roads`: which roads came upon a video. Bits are never given to another road.
 ROADS = MappingProxyType({"search": 1, "uploads": 2, "charts": 4, "feeds": 8, "push": 16, "manual": 32, "archeology": 64})
@@ -23,7 +26,7 @@ ROADS = MappingProxyType({"search": 1, "uploads": 2, "charts": 4, "feeds": 8, "p
 #: Details of a video, and when they arrived.
 Found = tuple[VideoDetails, datetime]
 #: Called in the transaction that makes the candidates durable; the question is asked again if that never happens.
-Acknowledge = Callable[[psycopg.Connection, datetime], None]
+Acknowledge = Callable[["psycopg.Connection", datetime], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

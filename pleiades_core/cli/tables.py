@@ -1,0 +1,99 @@
+"""Which columns of a table fit into a terminal, and how wide each of them becomes.
+
+An id, a number or a time is shown whole or not at all: half of an id is of no use, and cannot be copied. Where the room does
+not suffice, columns are left out, the expendable ones first. Titles are shortened, sentences are wrapped between words.
+
+Belongs here: the arithmetic, without any terminal. Does not belong here: printing (output.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from rich.cells import cell_len
+
+#: Cells: an edge and a blank on each side of a column; and one more edge for the whole table.
+FRAME_OF_COLUMN, FRAME = 3, 1
+#: Cells. A shorter piece of a title says nothing.
+_SHORTEST_TEXT = 16
+#: Letters of the longest id, a playlist's. A longer word, such as an address in a description, may be broken.
+LONGEST_ID = 34
+#: Cells of a line of prose where nothing bounds it.
+PROSE = 120
+#: Cells from which on words are a title or a sentence. Instants have 19, channel ids 24.
+_LONGEST_EXACT = 24
+#: Ids, addresses, check-sums (64 letters).
+_ONE_WORD = re.compile(r"[!-~]{0,64}")
+
+
+class Kind(Enum):
+    """What may happen to the cells of a column."""
+
+    #: Shown whole, on one line.
+    EXACT = "exact"
+    #: May end with an ellipsis where room is short.
+    TITLE = "title"
+    #: Wrapped between words.
+    PROSE = "prose"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column, as its texts make it. Widths are in cells of a terminal."""
+
+    name: str
+    kind: Kind
+    #: With less it is left out.
+    narrowest: int
+    widest: int
+
+
+def column(name: str, texts: Sequence[str], *, prose: bool = False) -> Column:
+    """The column of these texts. Its kind follows from them, unless it is said to be `prose`."""
+    head = max(map(cell_len, name.split()), default=0)
+    widest = max(map(cell_len, texts), default=0)
+    if prose:
+        words = max((cell_len(word) for each in texts for word in each.split()), default=0)
+        narrowest = max(head, min(words, LONGEST_ID), min(widest, _SHORTEST_TEXT))
+        return Column(name, Kind.PROSE, narrowest, max(cell_len(name), widest))
+    if widest > _LONGEST_EXACT and not all(_ONE_WORD.fullmatch(each) for each in texts):
+        return Column(name, Kind.TITLE, max(head, _SHORTEST_TEXT), max(cell_len(name), widest))
+    return Column(name, Kind.EXACT, max(head, widest), max(cell_len(name), widest))
+
+
+def widths(columns: Sequence[Column], room: int | None, expendable: Sequence[str] = ()) -> dict[int, int]:
+    """The width of each column that is shown, by its place.
+
+    Args:
+        columns: From left to right.
+        room: Cells of a line, the table's frame included. None: nothing bounds it, and every column is shown.
+        expendable: Names of columns, the first to be left out first. After them columns go from the right.
+
+    Returns:
+        Place in `columns` → cells. At least one column, even where it does not fit.
+
+    """
+    if room is None:
+        return {place: one.widest if one.kind is Kind.EXACT else min(one.widest, PROSE) for place, one in enumerate(columns)}
+    order = [place for name in expendable for place, one in enumerate(columns) if one.name == name]
+    order += [place for place in reversed(range(len(columns))) if place not in order]
+    shown = list(range(len(columns)))
+    while len(shown) > 1 and needed(columns[place].narrowest for place in shown) > room:
+        shown.remove(order.pop(0))
+    found = {place: columns[place].narrowest for place in shown}
+    spare = room - needed(found.values())
+    # Those that want least first: what they leave is for the others.
+    wanting = sorted(shown, key=lambda place: columns[place].widest - columns[place].narrowest)
+    for number, place in enumerate(wanting):
+        more = max(0, min(columns[place].widest - found[place], spare // (len(wanting) - number)))
+        found[place] += more
+        spare -= more
+    return found
+
+
+def needed(cells: Iterable[int]) -> int:
+    """Cells of a line of a table whose columns have these widths."""
+    return sum(width + FRAME_OF_COLUMN for width in cells) + FRAME
