@@ -87,8 +87,8 @@ def _derived(
             made, damaged = _made(opened, over, compute)
             if opened.damaged or damaged:
                 # What could be made is kept, and the run ends with the names of the damaged files.
-                for key, words in made.items():
-                    context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=words))
+                for day, words in made.items():
+                    context.log_event(dg.AssetMaterialization(context.asset_key, partition=day, metadata=words))
                 raise_damaged({**opened.damaged, **damaged})
         yield from materialised(context, made, skipped=not_over, now=now)
 
@@ -98,7 +98,7 @@ def _derived(
 def _made(
     vault: Vault, keys: Iterable[str], compute: Callable[[Vault, date], Any]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """The metadata of each day that could be made, and what is wrong with the files of the others. One does not stop the rest."""
+    """The metadata of each day that could be made; what is wrong with the files of each other day. One does not stop the rest."""
     made: dict[str, dict[str, Any]] = {}
     damaged: dict[str, str] = {}
     for key in keys:
