@@ -15,7 +15,6 @@ from pleiades_core.cli.app import app, examples, opened, settings_of
 from pleiades_core.cli.output import JsonOption, hint, print_json
 from pleiades_core.clock import Clock
 from pleiades_core.errors import PleiadesError
-from pleiades_core.storage.checked_clock import CheckedClock
 
 if TYPE_CHECKING:
     from pleiades_core.installation import Installation
@@ -37,6 +36,7 @@ def push(context: typer.Context, as_json: JsonOption = False) -> None:
     # The web server is not needed, and not loaded, for any other command.
     from pleiades_core.discover.push.callbacks import callbacks_of
     from pleiades_core.discover.push.listening import listening
+    from pleiades_core.storage.checked_clock import CheckedClock
     from pleiades_core.youtube.hub import Hub
 
     settings = settings_of(context)

@@ -101,8 +101,7 @@ class Hunter:
             calls_before = self._youtube.calls()
             try:
                 self._take_roads(only, hunt)
-            except BaseException:
-                # Ctrl-C included: what was asked is paid for, and stands with what it was paid for.
+            except BaseException:  # Ctrl-C included: what was asked is paid for, and stands with what it was paid for.
                 self._note_lost(self._youtube.calls() - calls_before - hunt.tally.units)
                 raise
             calls = dict(self._youtube.calls() - calls_before)
@@ -279,11 +278,9 @@ class Hunter:
             days[arrived_at.astimezone(UTC).date()].append((details, arrived_at))
         tables = [(REGISTRY, day, registry_rows(rows, claimed, unwatched)) for day, rows in sorted(days.items())]
         tables += [(SAMPLES, day, table) for day, table in samples_by_day(first_samples(found, claimed.vids)).items()]
-        lease = claimed.lease
-        # New vids come into the vault: an older copy of the database must not give them out again.
-        mark_vault(self._database, self._vault)
+        mark_vault(self._database, self._vault)  # new vids come into the vault
         return [
-            (write_batch(self._vault, dataset, day, table, lease_id=lease.lease_id, epoch=lease.epoch), table)
+            (write_batch(self._vault, dataset, day, table, lease_id=claimed.lease.lease_id, epoch=claimed.lease.epoch), table)
             for dataset, day, table in tables
         ]
 

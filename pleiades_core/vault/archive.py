@@ -25,8 +25,9 @@ from pleiades_core.storage.objects import publish, sha256_of
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.vault.days import DayFile, read_day
+from pleiades_core.vault.footers import DayFooter
 from pleiades_core.vault.journal import files_of_day, read_batch
-from pleiades_core.vault.layout import DATASETS, Dataset, DayFooter
+from pleiades_core.vault.layout import DATASETS, Dataset
 from pleiades_core.vault.manifest import RecordedDay, known_batches, recorded_day
 from pleiades_core.vault.owner import owner_of
 from pleiades_core.vault.vault import Vault

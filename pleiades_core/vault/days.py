@@ -14,7 +14,8 @@ import pyarrow as pa
 from pleiades_core.errors import CorruptFile
 from pleiades_core.storage import parquet
 from pleiades_core.vault.file_check import day_footer
-from pleiades_core.vault.layout import Dataset, DayFooter
+from pleiades_core.vault.footers import DayFooter
+from pleiades_core.vault.layout import Dataset
 from pleiades_core.vault.owner import Owner
 from pleiades_core.vault.vault import Vault
 

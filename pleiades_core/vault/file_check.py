@@ -13,7 +13,8 @@ from datetime import date
 from pleiades_core.errors import CorruptFile, ForeignFile
 from pleiades_core.storage import parquet
 from pleiades_core.storage.objects import Objects
-from pleiades_core.vault.layout import BatchFooter, Dataset, DayFooter
+from pleiades_core.vault.footers import BatchFooter, DayFooter
+from pleiades_core.vault.layout import Dataset
 from pleiades_core.vault.manifest import read_manifest
 from pleiades_core.vault.owner import Owner
 from pleiades_core.vault.vault import Vault

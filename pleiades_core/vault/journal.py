@@ -18,7 +18,8 @@ from pleiades_core.storage import parquet
 from pleiades_core.storage.objects import sha256_of
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.vault.file_check import batch_footer
-from pleiades_core.vault.layout import BatchFooter, Dataset, batch_id_of, parse_key
+from pleiades_core.vault.footers import BatchFooter
+from pleiades_core.vault.layout import Dataset, batch_id_of, parse_key
 from pleiades_core.vault.owner import Owner
 from pleiades_core.vault.vault import Vault
 

@@ -17,8 +17,9 @@ from datetime import date
 
 from pleiades_core.errors import ForeignFile, NotFound, VaultError
 from pleiades_core.vault.file_check import check_batch, check_closed_day, check_file
+from pleiades_core.vault.footers import DayFooter
 from pleiades_core.vault.journal import days_with_files, files_of_day
-from pleiades_core.vault.layout import OWNER_KEY, Dataset, DayFooter, days_by_key
+from pleiades_core.vault.layout import OWNER_KEY, Dataset, days_by_key
 from pleiades_core.vault.owner import Owner, read_owner
 from pleiades_core.vault.vault import Vault
 

@@ -98,7 +98,7 @@ def _derived(
 def _made(
     vault: Vault, keys: Iterable[str], compute: Callable[[Vault, date], Any]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """The metadata of each day that could be made; what is wrong with the files of each other day. One does not stop the rest."""
+    """The metadata of each day that could be made; of each other day, what is wrong. One does not stop the rest."""
     made: dict[str, dict[str, Any]] = {}
     damaged: dict[str, str] = {}
     for key in keys:

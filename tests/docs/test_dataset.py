@@ -15,8 +15,9 @@ import pytest
 from pleiades_core.insights.published import SCHEMAS, ask, publish
 from pleiades_core.models import SampleStatus
 from pleiades_core.vault.codes import CODES, COLUMNS
+from pleiades_core.vault.footers import DayFooter
 from pleiades_core.vault.journal import write_batch
-from pleiades_core.vault.layout import PULL_SCHEMA, REGISTRY, SAMPLES, DayFooter, insight_key
+from pleiades_core.vault.layout import PULL_SCHEMA, REGISTRY, SAMPLES, insight_key
 from pleiades_core.vault.samples import Limits, query
 from pleiades_core.vault.vault import Vault, open_vault
 
@@ -94,7 +95,8 @@ def test_a_file_explains_itself(vault: Vault) -> None:
     (batch,) = vault.journal.keys("journal/samples")
     assert _footer(vault.journal.location(batch)) == codes
     for dataset in (SAMPLES, REGISTRY):
-        words = DayFooter(dataset=dataset.name, day=at.date(), generation=1, batches=frozenset()).encode()
+        footer = DayFooter(installation=uuid.uuid4(), dataset=dataset.name, day=at.date(), generation=1, batches=frozenset())
+        words = footer.encode()
         assert json.loads(words["pleiades.columns"]) == COLUMNS[dataset.name]
         assert DayFooter.decode({key.encode(): word.encode() for key, word in words.items()}).dataset == dataset.name
     publish(vault, "rankings", date(2026, 9, 1), SCHEMAS["rankings"].empty_table())

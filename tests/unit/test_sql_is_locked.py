@@ -12,7 +12,8 @@ import pytest
 
 from pleiades_core.insights.published import ask
 from pleiades_core.storage import parquet
-from pleiades_core.vault.layout import SAMPLES, DayFooter
+from pleiades_core.vault.footers import DayFooter
+from pleiades_core.vault.layout import SAMPLES
 from pleiades_core.vault.samples import Limits, query
 from pleiades_core.vault.vault import Vault, open_vault
 

@@ -1,0 +1,98 @@
+"""What a file of the vault says of itself, as Parquet key-value metadata. Pure.
+
+Belongs here: the words of batches and closed days. Does not belong here: the explanation of codes and columns (codes.py), the
+checksum (storage/parquet.py), whether the words fit the file's place (file_check.py).
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from pleiades_core.vault.codes import codes_metadata, columns_metadata
+from pleiades_core.vault.layout import DATASETS, LAYOUT_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchFooter:
+    """What a batch says of itself, so that the manifest can be rebuilt if PostgreSQL is lost."""
+
+    dataset: str
+    day: date
+    batch_id: uuid.UUID
+    lease_id: uuid.UUID
+    epoch: uuid.UUID
+
+    def encode(self) -> dict[str, str]:
+        """As Parquet key-value metadata."""
+        return {
+            "pleiades.layout": str(LAYOUT_VERSION),
+            "pleiades.dataset": self.dataset,
+            "pleiades.day": self.day.isoformat(),
+            "pleiades.batch": str(self.batch_id),
+            "pleiades.lease": str(self.lease_id),
+            "pleiades.epoch": str(self.epoch),
+            **codes_metadata(DATASETS[self.dataset].schema.names),
+        }
+
+    @classmethod
+    def decode(cls, metadata: Mapping[bytes, bytes] | None) -> BatchFooter:
+        """The inverse. Raises KeyError or ValueError for a file that is not a batch of this layout."""
+        words = _words(metadata)
+        return cls(
+            dataset=words["pleiades.dataset"],
+            day=date.fromisoformat(words["pleiades.day"]),
+            batch_id=uuid.UUID(words["pleiades.batch"]),
+            lease_id=uuid.UUID(words["pleiades.lease"]),
+            epoch=uuid.UUID(words["pleiades.epoch"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayFooter:
+    """What a closed day says of itself: content and manifest are one object."""
+
+    #: The installation that closed the day.
+    installation: uuid.UUID
+    dataset: str
+    day: date
+    #: Counts the times the day was closed, from 1.
+    generation: int
+    #: The batches folded in; a reader skips them in the journal.
+    batches: frozenset[uuid.UUID]
+
+    def encode(self) -> dict[str, str]:
+        """As Parquet key-value metadata. The same batches give the same bytes."""
+        return {
+            "pleiades.layout": str(LAYOUT_VERSION),
+            "pleiades.installation": str(self.installation),
+            "pleiades.dataset": self.dataset,
+            "pleiades.day": self.day.isoformat(),
+            "pleiades.generation": str(self.generation),
+            "pleiades.batches": json.dumps(sorted(map(str, self.batches))),
+            **codes_metadata(DATASETS[self.dataset].schema.names),
+            **columns_metadata(self.dataset),
+        }
+
+    @classmethod
+    def decode(cls, metadata: Mapping[bytes, bytes] | None) -> DayFooter:
+        """The inverse. Raises KeyError or ValueError for a file that is not a closed day of this layout."""
+        words = _words(metadata)
+        return cls(
+            installation=uuid.UUID(words["pleiades.installation"]),
+            dataset=words["pleiades.dataset"],
+            day=date.fromisoformat(words["pleiades.day"]),
+            generation=int(words["pleiades.generation"]),
+            batches=frozenset(map(uuid.UUID, json.loads(words["pleiades.batches"]))),
+        )
+
+
+def _words(metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:
+    """What a footer says. Raises KeyError or ValueError when it is of another layout."""
+    words = {key.decode(): value.decode() for key, value in (metadata or {}).items() if key.startswith(b"pleiades.")}
+    if words["pleiades.layout"] != str(LAYOUT_VERSION):
+        raise ValueError(f"its layout is {words['pleiades.layout']}, and this program reads {LAYOUT_VERSION}")
+    return words
