@@ -1,7 +1,7 @@
 """What lies where in the vault, and what a row is. Pure: names and schemas.
 
-Belongs here: keys and column types. Does not belong here: what a file says of itself (footers.py), reading or writing (journal.py,
-archive.py).
+Belongs here: keys and column types. Does not belong here: what a file says of itself (footers.py), reading or writing
+(journal.py, archive.py).
 
     vault.json                                 the owner (owner.py)
     journal/samples/date=D/<batch>.parquet     batches of samples, immutable      metrics/date=D/day.parquet    closed days

@@ -23,9 +23,8 @@ from pleiades_dagster.cli import app
 
 #: In the order of a life. `push` goes on until it is stopped, and `demo` is looked at in tests/dagster/test_play.py.
 LIFE = (
-    "init-db", "hunt", "terms add", "terms list", "campaign add", "campaign list", "add", "track", "close-day", "give-up", "learn",
-    "top",
-    "show", "quota", "plan", "roads", "coverage", "sql", "doctor", "campaign remove",
+    "init-db", "hunt", "terms add", "terms list", "campaign add", "campaign list", "add", "track", "close-day", "give-up",
+    "learn", "top", "show", "quota", "plan", "roads", "coverage", "sql", "doctor", "campaign remove",
 )  # fmt: skip
 ELSEWHERE = {"push", "demo"}
 #: Names that are data: what stands under them is by bucket, by road and so on.
@@ -52,7 +51,8 @@ def said(simulator: ForkedSimulator, database_url: str, tmp_path: Path, monkeypa
     video, channel, _ = control.uploads(control.now() - timedelta(days=2), control.now())[0]
     more = {
         "terms add": ["lofi"], "campaign add": ["old", "--from", "2019-01", "--to", "2019-12"], "campaign remove": ["old"],
-        "add": [video, channel], "show": [video], "roads": ["--arms"], "sql": ["select * from samples limit 1"], "give-up": ["2026-01-01"],
+        "add": [video, channel], "show": [video], "roads": ["--arms"], "sql": ["select * from samples limit 1"],
+        "give-up": ["2026-01-01"],
         "doctor": ["--call"],
     }  # fmt: skip
     answers = {}
