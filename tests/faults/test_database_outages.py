@@ -197,6 +197,13 @@ def test_connections_that_are_all_in_use_are_an_error_that_says_so(database_url:
         small.close()
 
 
+def _let_in(url: str, role: str) -> None:
+    """Let each user that may be `postgres` on the embedded server be this role too."""
+    file = Path(psycopg.conninfo.conninfo_to_dict(url)["host"]) / "pg_ident.conf"
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([*lines, *(line.replace(" postgres", f" {role}") for line in lines if line[0] != "#"), ""]))
+
+
 def test_a_server_without_a_free_connection_is_an_error_that_says_so(database_url: str) -> None:
     """Refused at the door of one database, as `max_connections` refuses at that of the server."""
     name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
@@ -204,6 +211,8 @@ def test_a_server_without_a_free_connection_is_an_error_that_says_so(database_ur
     with _psql(database_url) as admin:
         admin.execute(limit)
         admin.execute("create role clerk login")
+        _let_in(database_url, "clerk")
+        admin.execute("select pg_reload_conf()")
         as_clerk = database_url.replace("://postgres", "://clerk")
         assert as_clerk != database_url
         with pytest.raises(DatabaseUnreachable, match="too many connections"):

@@ -56,7 +56,7 @@ def _copied_into_another_day(pleiades: Installation) -> None:
 
 def _copied_into_another_dataset(pleiades: Installation) -> None:
     batch = _batch(pleiades)
-    other = Path(pleiades.vault.journal.location("journal/registry")) / batch.parent.name / batch.name
+    other = pleiades.settings.vault_root / "journal" / "registry" / batch.parent.name / batch.name
     shutil.copy(batch, other)
 
 

@@ -160,6 +160,8 @@ def test_a_lease_of_another_epoch_is_refused(pleiades: Installation) -> None:
 class _Impatient:
     """A clock that somebody presses Ctrl-C at."""
 
+    real = False
+
     def __init__(self, pleiades: Installation, calls: int) -> None:
         self._clock = pleiades.clock
         self._left = calls

@@ -92,7 +92,9 @@ def vault(tmp_path: Path) -> Vault:
     (tmp_path / "secret.csv").write_text("word\ncanary\n")
     vault = open_vault(tmp_path / "vault")
     row = {"vid": 7, "polled_at": datetime(2026, 9, 1, 9, tzinfo=UTC), "status": 0, "definition": 3, "views": 100}
-    footer = DayFooter(dataset="samples", day=DAY, generation=1, batches=frozenset({uuid.UUID(int=1)})).encode()
+    footer = DayFooter(
+        installation=uuid.UUID(int=2), dataset="samples", day=DAY, generation=1, batches=frozenset({uuid.UUID(int=1)})
+    ).encode()
     table = pa.Table.from_pylist([row], SAMPLES.schema).replace_schema_metadata(footer)
     vault.archive.replace(SAMPLES.day_key(DAY), parquet.encode(table), expected=None)
     return vault
