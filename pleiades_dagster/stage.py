@@ -11,7 +11,7 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
@@ -43,8 +43,8 @@ class Stage:
         self._home = opened.settings.home
         self._first_day = first
         self._shared = SharedInstallation(opened)
-        # Every day of the play must be a partition, from the first hour on.
-        ahead = until - datetime.now(UTC)
+        # Every day of the play must be a partition for the machine's clock and, in the ticks of schedules, for the play's.
+        ahead = max(timedelta(), until - datetime.now(UTC))
         defs = build_defs(home=str(self._home), first_day=first, ahead=ahead, installation=self._shared)
         self._repository = defs.get_repository_def()
         self._jobs = {job.name: job for job in self._repository.get_all_jobs()}

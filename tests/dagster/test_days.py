@@ -14,7 +14,7 @@ from pleiades_core.clock import ManualClock
 from pleiades_core.installation import Installation
 from pleiades_core.settings import DemoSettings, Settings
 from pleiades_dagster.definitions import build_defs
-from pleiades_dagster.demo_home import write_settings
+from pleiades_dagster.demo_home import note_clock, write_settings
 from pleiades_dagster.partitions import ahead_of_machine, utc_days
 
 DAY = timedelta(days=1)
@@ -72,7 +72,8 @@ def test_a_demos_days_end_where_its_clock_stands(tmp_path: Path) -> None:
     """Its simulator does not run here, so the clock is where the play left it; not so of another simulator's."""
     today = datetime.now(UTC).date()
     stood = datetime.combine(today - 10 * DAY, dt.time(1), UTC)
-    write_settings(tmp_path, youtube_url="http://127.0.0.1:9", first_day=today - 13 * DAY, terms=("news",), stopped_at=stood)
+    write_settings(tmp_path, youtube_url="http://127.0.0.1:9", first_day=today - 13 * DAY, terms=("news",))
+    note_clock(tmp_path, stood)
     defs = build_defs(home=str(tmp_path))
     last = max(map(date.fromisoformat, _keys(defs, "daily_metrics")))
     # Rounded up: in the first hour of the machine's day the demo's clock is less than ten days behind.

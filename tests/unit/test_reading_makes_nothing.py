@@ -54,6 +54,8 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLEIADES_YOUTUBE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("PLEIADES_PUSH_CALLBACK_URL", "https://pleiades.test/hub")
     monkeypatch.setenv("PLEIADES_PUSH_SECRET", "x" * 16)
+    # Tables are printed in full.
+    monkeypatch.delenv("COLUMNS", raising=False)
 
 
 def left(folder: Path) -> list[str]:
