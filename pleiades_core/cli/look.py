@@ -80,7 +80,7 @@ def _require_samples(vault: Vault, day: date, home: Path) -> None:
     from pleiades_core.vault.readable import files
 
     planned = files(vault, SAMPLES, first=day, last=day)
-    if not planned.locations and not planned.damaged:
+    if not planned.closed and not planned.open and not planned.damaged:
         raise NotFound(
             f"nothing was measured on {day} in {home}",
             cure='`pleiades sql "select distinct day from metrics order by day"` lists the days with samples',

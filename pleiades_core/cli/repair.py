@@ -31,8 +31,11 @@ def give_up(
 
     chosen = day_of(day)
     with opened(context) as pleiades:
-        losses = find_losses(pleiades.database, pleiades.vault, chosen)
-        again = give_up_losses(pleiades.database, pleiades.vault, losses, pleiades.clock.now()) if yes else 0
+        if yes:
+            given_up = give_up_losses(pleiades.database, pleiades.vault, chosen, pleiades.clock.now())
+            losses, again = given_up.losses, given_up.described_again
+        else:
+            losses, again = find_losses(pleiades.database, pleiades.vault, chosen), 0
     if as_json:
         print_json({"day": chosen, "given_up": yes, "losses": losses, "described_again": again})
         return

@@ -73,7 +73,7 @@ def rescore(database: Database, vault: Vault, now: datetime) -> Rescored:
             "errors": [row[2] for row in known],
             "unpulled": sorted(term for term, row in queue.items() if not row.pulls),
         },
-        first=since.date(), last=now.date(),
+        first=since.date(), last=now.date(), whole=True,
     ).to_pylist()  # fmt: skip
     sums = {row["name"]: (row["pulls"], row["reward"]) for row in rows if row["kind"] == "term"}
     priors = {row["name"]: row["prior"] for row in rows if row["kind"] == "tag"}

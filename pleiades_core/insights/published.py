@@ -11,14 +11,13 @@ from datetime import date, datetime, timedelta
 from importlib import resources
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from pleiades_core.clock import utc_midnight
 from pleiades_core.storage import objects, parquet
 from pleiades_core.vault import samples
 from pleiades_core.vault.codes import columns_metadata
 from pleiades_core.vault.layout import SAMPLE_SCHEMA, insight_key
-from pleiades_core.vault.readable import day_files
+from pleiades_core.vault.readable import day_files, whole_day_files
 from pleiades_core.vault.relations import Relation, relation
 from pleiades_core.vault.vault import Vault
 
@@ -106,10 +105,8 @@ def ask(vault: Vault, sql: str, limits: samples.Limits) -> pa.Table:
 
 def _published(vault: Vault, name: str) -> Relation:
     """Every published day of an insight, with the day of its folder as column `day`."""
-    found = day_files(vault, f"insights/{name}")
-    days = [ds.field("day") == pa.scalar(day) for day in found.locations]
     schema = SCHEMAS[name].append(pa.field("day", pa.date32()))
-    return relation(schema, found.locations.values(), found.damaged, days)
+    return relation(schema, lambda: whole_day_files(vault, day_files(vault, f"insights/{name}"), partitioned=True))
 
 
 def end_of(day: date) -> datetime:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -28,7 +29,7 @@ from pleiades_core.vault.days import DayFile, read_day
 from pleiades_core.vault.footers import DayFooter
 from pleiades_core.vault.journal import files_of_day, read_batch
 from pleiades_core.vault.layout import DATASETS, Dataset
-from pleiades_core.vault.manifest import RecordedDay, known_batches, recorded_day
+from pleiades_core.vault.manifest import RecordedBatch, RecordedDay, can_be_closed_again, known_batches, recorded_day
 from pleiades_core.vault.owner import owner_of
 from pleiades_core.vault.vault import Vault
 
@@ -97,7 +98,7 @@ def close_day(database: Database, vault: Vault, clock: Clock, dataset: Dataset, 
         present: DayFile | None = read_day(vault, dataset, day, owner=owner)
     except NotFound:
         present = None
-    generation = _intact(dataset, day, recorded, present, known=len(known))
+    generation = _intact(dataset, day, recorded, present, known)
     held = present.footer.batches if present else frozenset[uuid.UUID]()
     late = sorted(set(known) - held)
     if present and not late:
@@ -139,13 +140,18 @@ def _closed(dataset: Dataset, file: DayFile, *, changed: bool, duplicates: int =
     )
 
 
-def _intact(dataset: Dataset, day: date, recorded: RecordedDay | None, present: DayFile | None, *, known: int) -> int:
+def _intact(
+    dataset: Dataset, day: date, recorded: RecordedDay | None, present: DayFile | None, known: Mapping[uuid.UUID, RecordedBatch]
+) -> int:
     """The newest generation, recorded or present. Raises CorruptFile or NotFound when closing would make a loss look right."""
     if recorded is None:
         return present.footer.generation if present else 0
     key = dataset.day_key(day)
-    if present is None and known < recorded.batches:
-        raise NotFound(f"{key} is gone, and so are batches that it held", cure="restore the file from a copy")
+    if present is None and not can_be_closed_again(recorded, known.values()):
+        raise NotFound(
+            f"{key} is gone, and so are batches that it held",
+            cure=f"restore the file from a copy; if there is none, `pleiades give-up {day}` shows what is lost",
+        )
     # A newer generation than the recorded one is a closing that died before it was noted; the same one is damage.
     if present and present.footer.generation <= recorded.generation and present.sha256 != recorded.sha256:
         raise CorruptFile(

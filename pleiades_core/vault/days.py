@@ -41,5 +41,5 @@ def read_day(vault: Vault, dataset: Dataset, day: date, *, sha256: str | None = 
     if sha256 is not None and checked.sha256 != sha256:
         raise CorruptFile(f"{key} is not the file that was closed", cure="restore it from a copy")
     footer = day_footer(checked, dataset, day, owner)
-    table = parquet.decode(content, schema=dataset.schema, origin=key)
+    table = parquet.read_rows(content, schema=dataset.schema, origin=key)
     return DayFile(footer=footer, rows=table, sha256=checked.sha256, bytes=len(content))

@@ -1,7 +1,7 @@
 """May this file be read? Each is compared with its checksum, once per process and version of the file.
 
 Belongs here: the verdict on one file: whole, damaged or foreign. Does not belong here: which files make up an answer
-(samples.py), what people are told (verify.py).
+(readable.py), what people are told (verify.py).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Hashable
 from datetime import date
 
-from pleiades_core.errors import CorruptFile, ForeignFile
+from pleiades_core.errors import CorruptFile, ForeignFile, NotFound
 from pleiades_core.storage import parquet
 from pleiades_core.storage.objects import Objects
 from pleiades_core.vault.footers import BatchFooter, DayFooter
@@ -19,8 +19,12 @@ from pleiades_core.vault.manifest import read_manifest
 from pleiades_core.vault.owner import Owner
 from pleiades_core.vault.vault import Vault
 
-#: What was found in each version of a file. A process reads the same files again and again; one entry is some 1 kB.
-_found: dict[tuple[str, Hashable], parquet.CheckedContent | CorruptFile] = {}
+#: What was found in the newest version of each file, by its location: some 20 kB for a closed day of 100 batches.
+_checked: dict[str, tuple[Hashable, parquet.CheckedContent | str]] = {}
+#: Footers of closed days, decoded, with the versions of the file and of its manifest.
+_days: dict[str, tuple[Hashable, DayFooter]] = {}
+#: Of a closed day that is closed again in every moment in which it is looked at.
+_ATTEMPTS = 5
 
 
 def check_file(place: Objects, key: str) -> parquet.CheckedContent:
@@ -28,42 +32,63 @@ def check_file(place: Objects, key: str) -> parquet.CheckedContent:
 
     Raises CorruptFile when it is damaged, NotFound when there is none.
     """
-    place_and_version = (place.location(key), place.version(key))
-    if place_and_version not in _found:
+    location, version = place.location(key), place.version(key)
+    known = _checked.get(location)
+    if known is None or known[0] != version:
+        found: parquet.CheckedContent | str
         try:
-            _found[place_and_version] = parquet.check(place.read(key), origin=key)
+            found = parquet.check(place.read(key), origin=key)
         except CorruptFile as error:
-            _found[place_and_version] = error
-    found = _found[place_and_version]
-    if isinstance(found, CorruptFile):
-        raise found.with_traceback(None)
-    return found
+            found = str(error)
+        known = _checked[location] = (version, found)
+    if isinstance(known[1], str):
+        raise CorruptFile(known[1])
+    return known[1]
 
 
 def forget_checked_files() -> None:
     """Have every file read again: for those who look for damage."""
-    _found.clear()
+    _checked.clear()
+    _days.clear()
 
 
 def check_closed_day(vault: Vault, dataset: Dataset, day: date, owner: Owner | None) -> DayFooter:
-    """The footer of a closed day, once the file is found whole, ours, and as new as its manifest.
+    """The footer of a closed day, once the file is found whole, ours, and as new as its manifest. `owner` None: of anyone.
 
     Raises CorruptFile or NotFound.
     """
     key = dataset.day_key(day)
-    checked = check_file(vault.archive, key)
-    footer = day_footer(checked, dataset, day, owner)
-    noted = read_manifest(vault, dataset, day)
-    # A file that is newer than its manifest is a closing that goes on, or died before it was noted.
-    if noted and (
-        noted.generation > footer.generation or (noted.generation == footer.generation and noted.sha256 != checked.sha256)
-    ):
-        raise CorruptFile(
-            f"{key} is not the file that was closed: it is generation {footer.generation}, and its manifest names generation"
-            f" {noted.generation} with another SHA-256",
-            cure="restore it from a copy",
-        )
-    return footer
+    location = vault.archive.location(key)
+    for _ in range(_ATTEMPTS):
+        versions = (vault.archive.version(key), _version(vault.archive, dataset.manifest_key(day)))
+        known = _days.get(location)
+        if known is not None and known[0] == versions:
+            footer = known[1]
+        else:
+            checked = check_file(vault.archive, key)
+            footer = day_footer(checked, dataset, day, None)
+            noted = read_manifest(vault, dataset, day)
+            newer = noted is not None and noted.generation > footer.generation
+            other = noted is not None and noted.generation == footer.generation and noted.sha256 != checked.sha256
+            # A file that is newer than its manifest is a closing that goes on, or died before it was noted.
+            if (newer or other) and versions[0] != vault.archive.version(key):
+                continue  # The day was closed again between the two looks.
+            if noted is not None and (newer or other):
+                raise CorruptFile(
+                    f"{key} is not the file that was closed: it is generation {footer.generation}, and its manifest names"
+                    f" generation {noted.generation} with another SHA-256",
+                    cure="restore it from a copy",
+                )
+            _days[location] = (versions, footer)
+        return _owned(key, footer, owner)
+    raise CorruptFile(f"{key} changed during every attempt to read it", cure="run the command again")
+
+
+def _version(place: Objects, key: str) -> Hashable:
+    try:
+        return place.version(key)
+    except NotFound:
+        return None
 
 
 def day_footer(checked: parquet.CheckedContent, dataset: Dataset, day: date, owner: Owner | None) -> DayFooter:
@@ -72,15 +97,21 @@ def day_footer(checked: parquet.CheckedContent, dataset: Dataset, day: date, own
     A foreign file is damage here: it lies where the day's own file should be.
     """
     key = dataset.day_key(day)
-    cure = "move it out of the archive, then close the day again"
     try:
         footer = DayFooter.decode(checked.metadata)
     except (KeyError, ValueError) as error:
-        raise CorruptFile(f"{key} is not a closed day of Pleiades: {error!r}", cure=cure) from None
+        raise CorruptFile(f"{key} is not a closed day of Pleiades: {error!r}", cure=_MOVE) from None
     if (footer.dataset, footer.day) != (dataset.name, day):
-        raise CorruptFile(f"{key} holds {footer.dataset} of {footer.day}", cure=cure)
+        raise CorruptFile(f"{key} holds {footer.dataset} of {footer.day}", cure=_MOVE)
+    return _owned(key, footer, owner)
+
+
+_MOVE = "move it out of the archive, then close the day again"
+
+
+def _owned(key: str, footer: DayFooter, owner: Owner | None) -> DayFooter:
     if owner and footer.installation != owner.installation:
-        raise CorruptFile(f"{key} was closed by another installation, {footer.installation}", cure=cure)
+        raise CorruptFile(f"{key} was closed by another installation, {footer.installation}", cure=_MOVE)
     return footer
 
 

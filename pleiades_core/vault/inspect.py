@@ -15,10 +15,10 @@ import pyarrow as pa
 
 from pleiades_core.clock import utc_midnight
 from pleiades_core.storage.postgres import Database
-from pleiades_core.vault.days import read_day
 from pleiades_core.vault.journal import files_of_day, read_batch
 from pleiades_core.vault.layout import SAMPLES
-from pleiades_core.vault.manifest import RecordedBatch, known_batches, read_manifest, recorded_day
+from pleiades_core.vault.manifest import RecordedBatch
+from pleiades_core.vault.recorded_day import read_with_witnesses
 from pleiades_core.vault.vault import Vault
 
 HOURS_OF_DAY = 24
@@ -69,24 +69,20 @@ class DayInspection:
 
 def inspect_day(database: Database, vault: Vault, day: date) -> DayInspection:
     """Read the closed day and everything that speaks of it. Raises NotFound (not closed) or CorruptFile."""
-    present = read_day(vault, SAMPLES, day)
-    table, held = present.rows, present.footer.batches
-    with database.transaction() as connection:
-        known = known_batches(connection, SAMPLES, day)
-        recorded = recorded_day(connection, SAMPLES, day)
+    found = read_with_witnesses(database, vault, SAMPLES, day)
+    table = found.file.rows
     vid, polled_at = _numbers(table, "vid"), _numbers(table, "polled_at")
-    noted = read_manifest(vault, SAMPLES, day)
     start = int(utc_midnight(day).timestamp())
     inside = polled_at[(polled_at >= start) & (polled_at < start + int(timedelta(days=1).total_seconds()))]
     pairs, falls = _falls(table, vid)
-    expected = sum(known[batch].rows for batch in held if batch in known)
+    expected = sum(batch.rows for batch in found.named)
     if expected != len(table):
-        expected -= _shared(vault, day, [known[batch] for batch in held if batch in known])
+        expected -= _shared(vault, day, found.named)
     return DayInspection(
         day=day,
         rows=len(table),
         expected_rows=expected,
-        unknown_batches=sum(batch not in known for batch in held),
+        unknown_batches=len(found.file.footer.batches) - len(found.named),
         distinct_keys=_distinct(vid, polled_at),
         distinct_videos=len(np.unique(vid)),
         outside=len(polled_at) - len(inside),
@@ -96,10 +92,10 @@ def inspect_day(database: Database, vault: Vault, day: date) -> DayInspection:
         falls=falls,
         misses=int(np.count_nonzero(_numbers(table, "status"))),
         hours=len(np.unique((inside - start) // 3600)),
-        sha256=present.sha256,
-        manifest_sha256=noted.sha256 if noted else None,
-        recorded_sha256=recorded.sha256 if recorded else None,
-        recorded_rows=recorded.rows if recorded else None,
+        sha256=found.file.sha256,
+        manifest_sha256=found.noted.sha256 if found.noted else None,
+        recorded_sha256=found.recorded.sha256 if found.recorded else None,
+        recorded_rows=found.recorded.rows if found.recorded else None,
     )
 
 

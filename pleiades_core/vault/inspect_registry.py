@@ -13,10 +13,10 @@ from datetime import date
 import pyarrow as pa
 
 from pleiades_core.storage.postgres import Database
-from pleiades_core.vault.days import read_day
 from pleiades_core.vault.journal import files_of_day, read_batch
 from pleiades_core.vault.layout import REGISTRY
-from pleiades_core.vault.manifest import RecordedBatch, known_batches, read_manifest, recorded_day
+from pleiades_core.vault.manifest import RecordedBatch
+from pleiades_core.vault.recorded_day import read_with_witnesses
 from pleiades_core.vault.vault import Vault
 from pleiades_core.videoid import is_video_id
 
@@ -47,12 +47,8 @@ class RegistryInspection:
 
 def inspect_registry(database: Database, vault: Vault, day: date) -> RegistryInspection:
     """Read the registry file of a closed day and everything that speaks of it. Raises NotFound (not closed) or CorruptFile."""
-    present = read_day(vault, REGISTRY, day)
-    with database.transaction() as connection:
-        known = known_batches(connection, REGISTRY, day)
-        recorded = recorded_day(connection, REGISTRY, day)
-    noted = read_manifest(vault, REGISTRY, day)
-    named = [known[batch] for batch in present.footer.batches if batch in known]
+    found = read_with_witnesses(database, vault, REGISTRY, day)
+    present, named, recorded, noted = found.file, found.named, found.recorded, found.noted
     expected = sum(batch.rows for batch in named)
     if expected != len(present.rows):
         expected = len(_keys(_batches(vault, day, named)))

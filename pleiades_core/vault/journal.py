@@ -102,7 +102,7 @@ def read_batch(
             f"{key}: SHA-256 is {checked.sha256}, the manifest says {sha256}", cure="restore the file from a copy"
         )
     footer = batch_footer(checked, dataset, day, batch_id, owner)
-    table = parquet.decode(content, schema=dataset.schema, origin=key)
+    table = parquet.read_rows(content, schema=dataset.schema, origin=key)
     batch = WrittenBatch(
         dataset=dataset, day=day, batch_id=batch_id, lease_id=footer.lease_id, sha256=checked.sha256, rows=len(table),
         bytes=len(content),

@@ -1,43 +1,45 @@
 """Giving up what is gone for good: a recorded batch or a closed day whose file is missing or damaged, with no copy.
 
 Belongs here: finding such files of one day, writing the loss into the vault, and having SQL count on them no more. Does not
-belong here: who describes the videos of a lost registry batch again (discover/).
+belong here: describing the videos of a lost registry batch again (discover/).
 
-The order makes every step repeatable: first the record of the loss in the vault, then the damaged file is set aside, then SQL.
-A batch that is found later, and put back, is adopted like any orphan.
+Every step may be repeated: the damaged file is set aside, then the loss is written into the vault, then SQL forgets the file. A
+batch that is found later, and put back, is adopted like any orphan.
 """
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
+from importlib import resources
 
 import pyarrow as pa
 
 from pleiades_core.clock import utc_midnight
-from pleiades_core.errors import NotFound, VaultError
+from pleiades_core.errors import CorruptFile, NotFound
 from pleiades_core.storage.objects import sha256_of
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.vault import samples
 from pleiades_core.vault.file_check import check_closed_day, forget_checked_files
 from pleiades_core.vault.journal import read_batch
-from pleiades_core.vault.layout import DATASETS, REGISTRY, Dataset, damaged_key, loss_key
-from pleiades_core.vault.manifest import RecordedBatch, RecordedDay, known_batches, recorded_day
-from pleiades_core.vault.owner import Owner, owner_of
+from pleiades_core.vault.layout import DATASETS, Dataset, damaged_key, loss_key
+from pleiades_core.vault.manifest import can_be_closed_again, known_batches, recorded_day
+from pleiades_core.vault.owner import Owner, owner_of, require_owned
 from pleiades_core.vault.vault import Vault
 
 _BATCHES, _VIDEOS = map(load_queries, ("batches", "videos"))
+_UNDESCRIBED = resources.files("pleiades_core.vault").joinpath("undescribed.sql").read_text(encoding="utf-8")
 #: A video is claimed before it is described: at most so long, as a claim waits for several hunts (discover/patience.py).
 _CLAIMED_BEFORE = timedelta(days=9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss:
-    """A recorded file that cannot be read."""
+    """A recorded file that is missing or damaged."""
 
     key: str
     dataset: str
@@ -50,13 +52,25 @@ class Loss:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenUp:
+    """What was given up."""
+
+    losses: list[Loss]
+    #: Videos whose descriptions are lost, which the next hunts describe again.
+    described_again: int
+
+
 def find_losses(database: Database, vault: Vault, day: date) -> list[Loss]:
-    """Every recorded file of a UTC day that is missing or damaged, and whose rows no other file is known to hold."""
+    """Every recorded file of a UTC day that is missing or damaged, and whose rows no other file is known to hold.
+
+    A file that cannot be read for another reason is no loss: raises VaultError, as for a disk that fails.
+    """
     forget_checked_files()
     return [loss for dataset in DATASETS.values() for loss in _losses(database, vault, dataset, day)]
 
 
-def _losses(database: Database, vault: Vault, dataset: Dataset, day: date) -> Iterable[Loss]:
+def _losses(database: Database, vault: Vault, dataset: Dataset, day: date) -> Iterator[Loss]:
     with database.transaction() as connection:
         known = known_batches(connection, dataset, day)
         recorded = recorded_day(connection, dataset, day)
@@ -64,8 +78,9 @@ def _losses(database: Database, vault: Vault, dataset: Dataset, day: date) -> It
     held: frozenset[uuid.UUID] = frozenset()
     try:
         held = check_closed_day(vault, dataset, day, owner).batches
-    except (VaultError, NotFound) as error:
-        if recorded and not _can_be_closed_again(error, recorded, known):
+    except (CorruptFile, NotFound) as error:
+        lost = not isinstance(error, NotFound) or (recorded and not can_be_closed_again(recorded, known.values()))
+        if recorded and lost:
             yield Loss(
                 key=dataset.day_key(day), dataset=dataset.name, day=day, batch_id=None, rows=recorded.rows,
                 sha256=recorded.sha256, reason=str(error),
@@ -74,30 +89,27 @@ def _losses(database: Database, vault: Vault, dataset: Dataset, day: date) -> It
         try:
             if batch_id not in held:
                 read_batch(vault, dataset, day, batch_id, sha256=batch.sha256, owner=owner)
-        except (VaultError, NotFound) as error:
+        except (CorruptFile, NotFound) as error:
             yield Loss(
                 key=dataset.batch_key(day, batch_id), dataset=dataset.name, day=day, batch_id=batch_id, rows=batch.rows,
                 sha256=batch.sha256, reason=str(error),
             )  # fmt: skip
 
 
-def _can_be_closed_again(error: Exception, recorded: RecordedDay, known: dict[uuid.UUID, RecordedBatch]) -> bool:
-    """A missing day whose batches are all recorded is closed again from the journal. Pure."""
-    return isinstance(error, NotFound) and len(known) >= recorded.batches
+def give_up(database: Database, vault: Vault, day: date, now: datetime) -> GivenUp:
+    """Give up every loss of a UTC day, as `find_losses` finds it now. May be repeated.
 
-
-def give_up(database: Database, vault: Vault, losses: Iterable[Loss], now: datetime) -> int:
-    """Write each loss into the vault, set its damaged file aside, and have SQL count on it no more. May be repeated.
-
-    Videos whose descriptions were lost are described again by the next hunts; returned is how many.
+    Videos that SQL takes for described, and that no file describes, are described again by the next hunts. Raises DamagedAnswer
+    instead when a registry file of another day is damaged: its videos may be described there.
     """
-    described_again = 0
+    require_owned(database, vault)
     with database.transaction() as connection:
         owner = owner_of(connection)
+    losses = find_losses(database, vault, day)
     for loss in losses:
+        _set_aside(vault, loss)
         record = {**asdict(loss), "given_up_at": now.isoformat(), "installation": str(owner.installation)}
         _record(vault, owner, loss, json.dumps(record, default=str, indent=1).encode())
-        _set_aside(vault, loss)
         words = {"dataset": loss.dataset, "day": loss.day, "batch_id": loss.batch_id}
         with database.transaction() as connection:
             if loss.batch_id is None:
@@ -105,9 +117,21 @@ def give_up(database: Database, vault: Vault, losses: Iterable[Loss], now: datet
                 connection.execute(_BATCHES.unfold_day, words)
             else:
                 connection.execute(_BATCHES.forget_batch, words)
-        if loss.dataset == REGISTRY.name:
-            described_again += _describe_again(database, vault, loss.day)
-    return described_again
+    return GivenUp(losses=losses, described_again=_describe_again(database, vault, day))
+
+
+def _set_aside(vault: Vault, loss: Loss) -> None:
+    """Move a damaged file out of the way of readers. A link, a pipe or a folder under its name is none of theirs, and stays."""
+    place = vault.archive if loss.batch_id is None else vault.journal
+    try:
+        content: bytes | None = place.read(loss.key)
+    except (NotFound, CorruptFile):
+        content = None
+    if content is not None and sha256_of(content) != loss.sha256:
+        vault.archive.put_if_absent(damaged_key(loss.key, sha256_of(content)), content)
+        place.delete(loss.key)
+    if loss.batch_id is None:
+        vault.archive.delete(DATASETS[loss.dataset].manifest_key(loss.day))
 
 
 def _record(vault: Vault, owner: Owner, loss: Loss, content: bytes) -> None:
@@ -117,27 +141,12 @@ def _record(vault: Vault, owner: Owner, loss: Loss, content: bytes) -> None:
         vault.archive.put_if_absent(key, content)
 
 
-def _set_aside(vault: Vault, loss: Loss) -> None:
-    dataset = DATASETS[loss.dataset]
-    place = vault.archive if loss.batch_id is None else vault.journal
-    try:
-        content = place.read(loss.key)
-    except NotFound:
-        pass
-    else:
-        vault.archive.put_if_absent(damaged_key(loss.key, sha256_of(content)), content)
-        place.delete(loss.key)
-    if loss.batch_id is None:
-        vault.archive.delete(dataset.manifest_key(loss.day))
-
-
 def _describe_again(database: Database, vault: Vault, day: date) -> int:
-    """Have videos described again that SQL takes for described and no file describes."""
+    """Have videos described again that SQL takes for described and no file describes; how many."""
     bounds = {"first": utc_midnight(day) - _CLAIMED_BEFORE, "until": utc_midnight(day + timedelta(days=1))}
     with database.transaction() as connection:
-        admitted = [row[0] for row in connection.execute(_VIDEOS.admitted_between, bounds).fetchall()]
+        admitted: Iterable[int] = [row[0] for row in connection.execute(_VIDEOS.admitted_between, bounds).fetchall()]
     table = pa.table({"vid": pa.array(admitted, pa.int64())})
-    query = "select vid from admitted anti join raw_videos using (vid)"
-    lost = samples.query(vault, query, first=day, last=day, tables={"admitted": table}).column("vid").to_pylist()
+    found = samples.query(vault, _UNDESCRIBED, first=day, last=day, tables={"admitted": table}, whole=True)
     with database.transaction() as connection:
-        return connection.execute(_VIDEOS.describe_again, {"vids": lost}).rowcount
+        return connection.execute(_VIDEOS.describe_again, {"vids": found.column("vid").to_pylist()}).rowcount

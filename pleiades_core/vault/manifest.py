@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -30,6 +31,8 @@ class RecordedBatch:
     batch_id: uuid.UUID
     sha256: str
     rows: int
+    #: The file of its closed day holds it.
+    folded: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,11 @@ def known_batches(connection: psycopg.Connection, dataset: Dataset, day: date) -
     """What is recorded of one day. Batches whose files were swept are not in it any more."""
     found = records(connection, RecordedBatch, _SQL.known_batches, {"dataset": dataset.name, "day": day})
     return {batch.batch_id: batch for batch in found}
+
+
+def can_be_closed_again(recorded: RecordedDay, known: Iterable[RecordedBatch]) -> bool:
+    """True when every batch that a lost closed day held is still recorded, so that the journal gives the day again. Pure."""
+    return sum(batch.folded for batch in known) >= recorded.batches
 
 
 def recorded_day(connection: psycopg.Connection, dataset: Dataset, day: date) -> RecordedDay | None:

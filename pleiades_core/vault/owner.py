@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from pleiades_core.errors import CorruptFile, ForeignVault, NotFound, OlderDatabase, PublishConflict
+from pleiades_core.errors import CorruptFile, ForeignVault, NotFound, OlderDatabase, PublishConflict, VaultError
 from pleiades_core.storage.objects import sha256_of
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries, records
@@ -90,7 +90,7 @@ def require_owned(database: Database, vault: Vault) -> None:
     """Refuse a vault that this database must not be used with. Nothing is written.
 
     Raises ForeignVault for the vault of another installation, OlderDatabase when the vault was used by a newer copy of this
-    database, CorruptFile for a damaged mark.
+    database, CorruptFile for a damaged mark, VaultError for an empty vault where this database has used one before.
     """
     # The vault first: the database raises its revision before the vault's, so it is never behind by chance.
     marked = read_owner(vault)
@@ -145,8 +145,14 @@ def _require_known(database: Database, vault: Vault, ours: Owner) -> None:
         for key in place.keys(folder)
         if parse_key(key) is not None
     }
-    if not present:
+    if not present and ours.revision == 0:
         return
+    if not present:
+        raise VaultError(
+            "the vault is empty, and the database has been used with a vault",
+            cure="mount the disk of the vault, or set PLEIADES_VAULT to its folder; if the vault is lost, begin anew with a new"
+            " database too (--home, DATABASE_URL)",
+        )
     recorded = [file for file in recorded_files(database) if file.key in present][:_WITNESSES]
     if any(sha256_of(file.place(vault).read(file.key)) == file.sha256 for file in recorded):
         return

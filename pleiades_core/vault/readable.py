@@ -1,7 +1,6 @@
 """Which files make up an answer: closed days and the open journal as one set of rows, each counted once.
 
-Belongs here: the choice of files. Does not belong here: whether a file is whole and ours (file_check.py), reading the rows
-(samples.py).
+Belongs here: the choice of files. Does not belong here: the verdict on one file (file_check.py), reading the rows (samples.py).
 
 The rule: a closed day's file, and every journal batch that its footer does not name, as far as they are whole and ours. It
 needs no SQL database, and holds at every instant: while a day is being closed the batches are in the journal, afterwards in the
@@ -10,10 +9,14 @@ file that names them.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+
+import pyarrow as pa
+import pyarrow.dataset as ds
 
 from pleiades_core.errors import ForeignFile, NotFound, VaultError
 from pleiades_core.vault.file_check import check_batch, check_closed_day, check_file
@@ -21,6 +24,7 @@ from pleiades_core.vault.footers import DayFooter
 from pleiades_core.vault.journal import days_with_files, files_of_day
 from pleiades_core.vault.layout import OWNER_KEY, Dataset, days_by_key
 from pleiades_core.vault.owner import Owner, read_owner
+from pleiades_core.vault.relations import WholeFiles
 from pleiades_core.vault.vault import Vault
 
 log = logging.getLogger(__name__)
@@ -32,27 +36,26 @@ class ChangedMeanwhile(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The files that make up a range of days of one dataset; each was found whole."""
+    """The files that make up a range of days of one dataset."""
 
-    closed: tuple[str, ...]
+    dataset: Dataset
+    #: Every closed day with a file; `whole_files` tells which of the files are damaged.
+    closed: tuple[date, ...]
+    #: Locations of the batches that no closed day holds; each was found whole.
     open: tuple[str, ...]
-    #: Day and generation of each closed day.
+    #: Day and generation of each closed day that still has batches in the journal.
     generations: tuple[tuple[date, int], ...]
     #: True when a closed day has batches that it does not hold yet.
     late: bool
-    #: Files that are damaged, by their key, and what is wrong with each.
+    owner: Owner | None
+    #: What is damaged besides the closed days, by key, and what is wrong with each.
     damaged: Mapping[str, str]
-
-    @property
-    def locations(self) -> list[str]:
-        """All of them."""
-        return [*self.closed, *self.open]
 
 
 def files(vault: Vault, dataset: Dataset, *, first: date | None = None, last: date | None = None) -> Files:
-    """Locations of every file with rows of the days from `first` to `last`, both included.
+    """The files with rows of the days from `first` to `last`, both included.
 
-    Each file is compared with its checksum, once per process and version of the file. Damaged files are left out and named.
+    Closed days are not read here, but for those that still have batches in the journal: their footers say which batches count.
     Strays and files of another installation are passed over; `pleiades doctor` lists them. Raises ChangedMeanwhile.
     """
 
@@ -61,38 +64,59 @@ def files(vault: Vault, dataset: Dataset, *, first: date | None = None, last: da
 
     damaged: dict[str, str] = {}
     owner = _owner(vault, damaged)
-    footers = _closed_days(vault, dataset, wanted, owner, damaged)
-    # Batches are listed after the footers: one that is folded in between still counts, in the older generation's stead.
-    unfolded = _open_batches(vault, dataset, wanted, owner, footers, damaged)
+    # In this order: a day that is closed, or a batch that is folded, between two of the steps counts as it was before.
+    closed = set(filter(wanted, day_files(vault, dataset.archive_folder)))
+    busy = [day for day in days_with_files(vault, dataset) if wanted(day)]
+    footers = _footers(vault, dataset, [day for day in busy if day in closed], owner)
+    unfolded = _open_batches(vault, dataset, busy, owner, footers, damaged)
     return Files(
-        closed=tuple(vault.archive.location(dataset.day_key(day)) for day in footers),
+        dataset=dataset,
+        closed=tuple(sorted(closed)),
         open=tuple(vault.journal.location(key) for key in unfolded),
         generations=tuple((day, footer.generation) for day, footer in footers.items()),
         late=any(day in footers for day in unfolded.values()),
+        owner=owner,
         damaged=damaged,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class DayFiles:
-    """The files of a folder that has one for each day; each was found whole."""
+def whole_files(vault: Vault, planned: Files) -> WholeFiles:
+    """The planned files that are whole. Each is compared with its checksum, once per process and version of the file."""
+    locations: list[str] = []
+    damaged = dict(planned.damaged)
+    changed = False
+    for day in planned.closed:
+        key = planned.dataset.day_key(day)
+        try:
+            check_closed_day(vault, planned.dataset, day, planned.owner)
+            locations.append(vault.archive.location(key))
+        except NotFound:
+            changed = True
+        except VaultError as error:
+            damaged[key] = str(error)
+    return WholeFiles(locations=[*locations, *planned.open], damaged=damaged, changed=changed)
 
-    locations: Mapping[date, str]
-    #: Files that are damaged, by their key, and what is wrong with each.
-    damaged: Mapping[str, str]
+
+def day_files(vault: Vault, folder: str) -> dict[date, str]:
+    """Day and key of each file in an archive folder such as `pulls` or `insights/velocity`. Strays are passed over."""
+    return {day: key for key, day in days_by_key(vault.archive.keys(folder), folder).items()}
 
 
-def day_files(vault: Vault, folder: str) -> DayFiles:
-    """The files of an archive folder such as `pulls` or `insights/velocity`. Strays are passed over."""
+def whole_day_files(vault: Vault, found: Mapping[date, str], *, partitioned: bool = False) -> WholeFiles:
+    """The files of `day_files` that are whole. `partitioned`: each row has its file's day as column `day`."""
     locations: dict[date, str] = {}
     damaged: dict[str, str] = {}
-    for key, day in days_by_key(vault.archive.keys(folder), folder).items():
+    changed = False
+    for day, key in found.items():
         try:
             check_file(vault.archive, key)
             locations[day] = vault.archive.location(key)
+        except NotFound:
+            changed = True
         except VaultError as error:
             damaged[key] = str(error)
-    return DayFiles(locations, damaged)
+    partitions = [ds.field("day") == pa.scalar(day) for day in locations] if partitioned else None
+    return WholeFiles(locations=list(locations.values()), damaged=damaged, partitions=partitions, changed=changed)
 
 
 def _owner(vault: Vault, damaged: dict[str, str]) -> Owner | None:
@@ -104,28 +128,22 @@ def _owner(vault: Vault, damaged: dict[str, str]) -> Owner | None:
         return None
 
 
-def _closed_days(
-    vault: Vault, dataset: Dataset, wanted: Callable[[date], bool], owner: Owner | None, damaged: dict[str, str]
-) -> dict[date, DayFooter]:
+def _footers(vault: Vault, dataset: Dataset, busy: Sequence[date], owner: Owner | None) -> dict[date, DayFooter]:
+    """The footers of those days that have a whole file; the damage of the others is named when they are read."""
     footers: dict[date, DayFooter] = {}
-    for key, day in days_by_key(vault.archive.keys(dataset.archive_folder), dataset.archive_folder).items():
-        if wanted(day):
-            try:
-                footers[day] = check_closed_day(vault, dataset, day, owner)
-            except NotFound:
-                raise ChangedMeanwhile from None
-            except VaultError as error:
-                damaged[key] = str(error)
+    for day in busy:
+        with contextlib.suppress(NotFound, VaultError):
+            footers[day] = check_closed_day(vault, dataset, day, owner)
     return footers
 
 
 def _open_batches(
-    vault: Vault, dataset: Dataset, wanted: Callable[[date], bool], owner: Owner | None, footers: Mapping[date, DayFooter],
+    vault: Vault, dataset: Dataset, busy: Sequence[date], owner: Owner | None, footers: Mapping[date, DayFooter],
     damaged: dict[str, str],
 ) -> dict[str, date]:  # fmt: skip
     """Key and day of every batch that no closed day holds."""
     unfolded: dict[str, date] = {}
-    for day in filter(wanted, days_with_files(vault, dataset)):
+    for day in busy:
         held = footers[day].batches if day in footers else frozenset()
         for batch, key in files_of_day(vault, dataset, day).items():
             try:

@@ -1,59 +1,79 @@
 """Parquet files as relations that DuckDB scans, through pyarrow.
 
-Belongs here: opening files for DuckDB, which has no file system of its own. Does not belong here: which files (readable.py).
+Belongs here: opening files for DuckDB, which has no file system of its own (samples.py). Does not belong here: which files they
+are, and whether they are whole (readable.py).
 
-DuckDB gets the rows from pyarrow and has no file system of its own (`enable_external_access`): a query reads the relations that
-it is given, and no statement in it reads, writes, loads or fetches anything else. Reading closed days through pyarrow takes as
-long as DuckDB's own reader, or up to twice as long (3.6 million samples of 60 days: 0.5 s against 0.3 s for one video's).
+A query reads the relations that it is given, and no statement in it reads, writes, loads or fetches anything else. Files are
+checked when DuckDB scans their relation: a relation that a query does not read costs nothing, and its damage is no hindrance.
+Reading closed days through pyarrow takes as long as DuckDB's own reader, or up to twice as long (3.6 million samples of 60
+days: 0.5 s against 0.3 s for one video's).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 
 
-class Relation(ds.FileSystemDataset):  # type: ignore[misc]  # pyarrow has no types
-    """Rows of files, for DuckDB to scan. pyarrow's own `to_reader` keeps Python's lock while it opens the files (26.0): where a
-    read hangs, no thread of Python would run any more, and no signal be handled.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeFiles:
+    """Files that were found whole, and the others."""
 
-    #: Damaged files whose rows it lacks, by their key, and what is wrong with each.
-    damaged: Mapping[str, str]
-    #: True once a query has read it.
-    scanned = False
+    locations: Sequence[str]
+    #: Damaged files, which are left out, by their key, and what is wrong with each.
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    #: What is true of all rows of a file, in the order of `locations`; None: nothing besides what the file says.
+    partitions: Sequence[ds.Expression] | None = None
+    #: True: a file went while it was looked at, so that the answer must be made again.
+    changed: bool = False
+
+
+class Relation(ds.FileSystemDataset):  # type: ignore[misc]  # pyarrow has no types
+    """Rows of files, for DuckDB to scan; made by `relation`."""
+
+    _load: Callable[[], WholeFiles]
+    _whole: ds.FileSystemDataset | None = None
+    #: What was found when a query read it; None: no query has.
+    found: WholeFiles | None = None
 
     def scanner(self, **options: object) -> _Scan:
         """What DuckDB asks for: the rows of some columns that satisfy its filter."""
-        self.scanned = True
-        return _Scan(super().scanner(**options))
+        if self._whole is None:
+            self.found = self._load()
+            self._whole = _dataset(self.schema, self.found)
+        return _Scan(self._whole.scanner(**options))
 
 
 @dataclass(frozen=True, slots=True)
 class _Scan:
+    """pyarrow's own `to_reader` keeps Python's lock while it opens the files (26.0): where a read hangs, no thread of Python
+    would run any more, and no signal be handled.
+    """
+
     scanner: ds.Scanner
 
     def to_reader(self) -> pa.RecordBatchReader:
         return pa.RecordBatchReader.from_batches(self.scanner.projected_schema, self.scanner.to_batches())
 
 
-def relation(
-    schema: pa.Schema, locations: Iterable[str], damaged: Mapping[str, str], partitions: list[ds.Expression] | None = None
-) -> Relation:
-    """The rows of Parquet files as columns of `schema`. No file is opened before a query reads it.
+def relation(schema: pa.Schema, load: Callable[[], WholeFiles]) -> Relation:
+    """The rows of Parquet files as columns of `schema`. `load` is called, and the files are opened, when a query reads it.
 
-    A column that a file of an older version lacks is null there; `partitions` are what is true of each file's rows. `damaged`
-    names the files that were left out.
+    A column that a file of an older version lacks is null there.
     """
+    made = Relation([], schema, ds.ParquetFileFormat(), pafs.LocalFileSystem())
+    made._load = load  # noqa: SLF001  pyarrow's class has a constructor of its own
+    return made
+
+
+def _dataset(schema: pa.Schema, found: WholeFiles) -> ds.FileSystemDataset:
     parquet_format, local = ds.ParquetFileFormat(), pafs.LocalFileSystem()
     fragments = [
-        parquet_format.make_fragment(location, local, *([partitions[place]] if partitions else []))
-        for place, location in enumerate(locations)
+        parquet_format.make_fragment(location, local, *([found.partitions[place]] if found.partitions else []))
+        for place, location in enumerate(found.locations)
     ]
-    made = Relation(fragments, schema, parquet_format, local)
-    made.damaged = damaged
-    return made
+    return ds.FileSystemDataset(fragments, schema, parquet_format, local)

@@ -19,12 +19,12 @@ from importlib import resources
 import duckdb
 import pyarrow as pa
 
-from pleiades_core.errors import PublishConflict, VaultError
+from pleiades_core.errors import PublishConflict
 from pleiades_core.vault.file_check import forget_checked_files
 from pleiades_core.vault.interruptible import interruptible
 from pleiades_core.vault.layout import PULL_SCHEMA, REGISTRY, SAMPLES
-from pleiades_core.vault.readable import ChangedMeanwhile, DayFiles, Files, day_files, files
-from pleiades_core.vault.relations import Relation, relation
+from pleiades_core.vault.readable import ChangedMeanwhile, Files, day_files, files, whole_day_files, whole_files
+from pleiades_core.vault.relations import Relation, WholeFiles, relation
 from pleiades_core.vault.vault import Vault, raise_damaged
 
 _VIEWS = resources.files("pleiades_core.vault").joinpath("views.sql").read_text(encoding="utf-8")
@@ -81,11 +81,10 @@ def query(
         prelude: run before the query: further views and macros.
         tables: relations that prelude and query may name besides the views.
         limits: of a query that a person wrote. None: one of this program, which may spill to a private temporary folder.
-        whole: the answer is kept, so a damaged file of samples in the range is an error.
+        whole: the answer is kept, so a damaged file that the query would have read is an error.
 
     Raises:
-        DamagedAnswer: a file of samples is damaged, and `whole` was asked for.
-        VaultError: a file cannot be read.
+        DamagedAnswer: a file is damaged, and `whole` was asked for.
         PublishConflict: the vault changed during every attempt.
         duckdb.Error: the query is wrong, asks for what is locked, or exceeds the limits.
 
@@ -94,11 +93,17 @@ def query(
         _ask, vault, sql, parameters or {}, first=first, last=last, prelude=prelude, tables=tables or {}, limits=limits,
         whole=whole,
     )  # fmt: skip
-    for _ in range(_ATTEMPTS):
-        with _disk(limits) as folder, contextlib.suppress(ChangedMeanwhile):
+    for attempt in range(_ATTEMPTS):
+        with _disk(limits) as folder:
             connection = duckdb.connect(config={**_LOCKED, **_resources(limits), "temp_directory": folder})
-            return interruptible(partial(_closing, connection, ask), partial(_interrupt, connection))
-    raise PublishConflict("the vault changed during every attempt to read it", cure="ask again")
+            try:
+                return interruptible(partial(_closing, connection, ask), partial(_interrupt, connection))
+            except ChangedMeanwhile as change:
+                if attempt == _ATTEMPTS - 1:
+                    raise PublishConflict(
+                        f"the vault changed during every attempt to read it: {change}", cure="ask again"
+                    ) from None
+    raise AssertionError("the last attempt returns or raises")
 
 
 @contextlib.contextmanager
@@ -135,10 +140,8 @@ def _ask(
     first: date | None, last: date | None, prelude: str, tables: Mapping[str, pa.Table | Relation], limits: Limits | None,
     whole: bool,
 ) -> pa.Table:  # fmt: skip
-    planned = _plan(vault, first, last)
-    if whole and planned.samples.damaged:
-        raise_damaged(planned.samples.damaged)
-    relations: dict[str, pa.Table | Relation] = {**planned.relations(), **tables}
+    planned = files(vault, SAMPLES, first=first, last=last)
+    relations: dict[str, pa.Table | Relation] = {**_relations(vault, planned), **tables}
     for name, rows in relations.items():
         connection.register(name, rows)
     connection.execute("set timezone = 'UTC'")
@@ -149,17 +152,19 @@ def _ask(
         answer = _answer(connection, sql, parameters, limits)
     except duckdb.Error as error:
         if _UNREADABLE.search(str(error)):
-            # A batch was swept, or a file damaged, between planning and reading: the next attempt plans without it.
+            # A file was swept, or damaged, after it was found whole: the next attempt goes without it.
             forget_checked_files()
-            if _plan(vault, first, last) != planned:
-                raise ChangedMeanwhile from None
-            raise VaultError(f"a file of the vault cannot be read: {error}") from None
+            raise ChangedMeanwhile(str(error)) from None
         raise
-    if planned.samples.late and files(vault, SAMPLES, first=first, last=last).generations != planned.samples.generations:
-        raise ChangedMeanwhile
-    for rows in relations.values():
-        if isinstance(rows, Relation) and rows.scanned:
-            vault.damaged.update(rows.damaged)
+    if planned.late and files(vault, SAMPLES, first=first, last=last).generations != planned.generations:
+        raise ChangedMeanwhile("a day was closed again")
+    read = [rows.found for rows in relations.values() if isinstance(rows, Relation) and rows.found is not None]
+    if any(found.changed for found in read):
+        raise ChangedMeanwhile("a file was removed")
+    damaged = {key: said for found in read for key, said in found.damaged.items()}
+    if whole and damaged:
+        raise_damaged(damaged)
+    vault.damaged.update(damaged)
     return answer
 
 
@@ -179,26 +184,17 @@ def _answer(connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[st
     return pa.Table.from_batches(batches, reader.schema)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """The files that a query may read."""
+def _relations(vault: Vault, planned: Files) -> dict[str, Relation]:
+    """By the names that `views.sql` uses."""
 
-    samples: Files
-    registry: Files
-    pulls: DayFiles
+    def registry() -> WholeFiles:
+        try:
+            return whole_files(vault, files(vault, REGISTRY))
+        except ChangedMeanwhile:
+            return WholeFiles(locations=[], changed=True)
 
-    def relations(self) -> dict[str, Relation]:
-        """By the names that `views.sql` uses. A file of a relation that a query does not read is no hindrance to it."""
-        return {
-            "raw_samples": relation(SAMPLES.schema, self.samples.locations, self.samples.damaged),
-            "raw_videos": relation(REGISTRY.schema, self.registry.locations, self.registry.damaged),
-            "raw_pulls": relation(PULL_SCHEMA, self.pulls.locations.values(), self.pulls.damaged),
-        }
-
-
-def _plan(vault: Vault, first: date | None, last: date | None) -> _Plan:
-    return _Plan(
-        samples=files(vault, SAMPLES, first=first, last=last),
-        registry=files(vault, REGISTRY),
-        pulls=day_files(vault, "pulls"),
-    )
+    return {
+        "raw_samples": relation(SAMPLES.schema, partial(whole_files, vault, planned)),
+        "raw_videos": relation(REGISTRY.schema, registry),
+        "raw_pulls": relation(PULL_SCHEMA, lambda: whole_day_files(vault, day_files(vault, "pulls"))),
+    }

@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 import shutil
+import uuid
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import duckdb
 import pytest
 from rows import read_rows
 
+from pleiades_core.clock import utc_midnight
 from pleiades_core.discover.learning import learn
+from pleiades_core.discover.rewards import rescore
 from pleiades_core.errors import CorruptFile, DamagedAnswer, NotFound, VaultError
 from pleiades_core.insights.coverage import coverage
+from pleiades_core.insights.ranking import rank_day
 from pleiades_core.insights.roads import roads
 from pleiades_core.installation import Installation
+from pleiades_core.models import Sample, SampleStatus, Vid
 from pleiades_core.storage import parquet
 from pleiades_core.storage.objects import sha256_of
-from pleiades_core.vault import samples
+from pleiades_core.vault import file_check, recorded_day, samples
 from pleiades_core.vault.archive import closable, close_day
 from pleiades_core.vault.days import read_day
-from pleiades_core.vault.file_check import check_closed_day
+from pleiades_core.vault.file_check import check_closed_day, forget_checked_files
 from pleiades_core.vault.inspect import inspect_day
 from pleiades_core.vault.janitor import sweep
-from pleiades_core.vault.layout import REGISTRY, SAMPLES, pulls_key
+from pleiades_core.vault.journal import record_batch, write_batch
+from pleiades_core.vault.layout import REGISTRY, SAMPLES, insight_key, pulls_key, samples_by_day
+from pleiades_core.vault.losses import find_losses
+from pleiades_core.vault.owner import owner_of
 from pleiades_core.vault.verify import verify
 from pleiades_core.watchlist.closing import finish_day
+from pleiades_core.watchlist.cohorts import rebuild_cohort
 from pleiades_core.watchlist.reaper import adopt_orphans
 
 _COUNTED = "select (select count(*) from raw_samples) as samples, (select count(*) from videos) as videos"
@@ -76,15 +87,109 @@ def test_a_query_leaves_a_damaged_day_out_and_names_it(closed: Installation, fol
     file = _day_file(closed, folder)
     _swept(closed)
     whole = samples.query(closed.vault, _COUNTED).to_pylist()
-    flipped = bytearray(file.read_bytes())
-    flipped[len(flipped) // 3] ^= 1
-    file.write_bytes(flipped)
+    _flip(file)
     (counted,) = samples.query(closed.vault, _COUNTED).to_pylist()
     assert counted != whole[0]
     assert list(closed.vault.damaged) == [f"{folder}/{file.parent.name}/day.parquet"]
     with pytest.raises(DamagedAnswer, match=file.parent.name) as raised:
         closed.vault.require_whole_answers()
     assert raised.value.exit_code == 6
+
+
+@pytest.mark.parametrize("folder", ["metrics", "videos"])
+def test_what_is_kept_is_not_computed_without_damaged_files(closed: Installation, folder: str) -> None:
+    """A good ranking was replaced by an empty one."""
+    day = _day(_day_file(closed, "metrics"))
+    _swept(closed)
+    assert rank_day(closed.vault, day).rows > 0
+    file = Path(closed.vault.archive.location(insight_key("rankings", day)))
+    before = file.read_bytes()
+    _flip(_day_file(closed, folder))
+    for kept in (
+        lambda: rank_day(closed.vault, day),
+        lambda: rebuild_cohort(closed.database, closed.vault, day),
+        lambda: rescore(closed.database, closed.vault, closed.clock.now()),
+    ):
+        with pytest.raises(DamagedAnswer, match=folder):
+            kept()
+    assert file.read_bytes() == before
+
+
+def test_a_day_that_is_closed_again_while_it_is_read_is_no_damage(
+    closed: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the file and the look at its manifest, and between the file and SQL."""
+    day = _day(_day_file(closed, "metrics"))
+    rows = read_day(closed.vault, SAMPLES, day).rows.num_rows
+    looked: list[str] = []
+
+    def closing(name: str, read: Callable[..., Any]) -> Callable[..., Any]:
+        def first(*arguments: Any) -> Any:
+            if not looked:
+                looked.append(name)
+                _late_batch(closed, day)
+                assert close_day(closed.database, closed.vault, closed.clock, SAMPLES, day).changed
+            return read(*arguments)
+
+        return first
+
+    for module in (file_check, recorded_day):
+        looked.clear()
+        forget_checked_files()
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "read_manifest", closing(module.__name__, module.read_manifest))
+            if module is file_check:
+                assert check_closed_day(closed.vault, SAMPLES, day, None).generation == 2
+            else:
+                found = inspect_day(closed.database, closed.vault, day)
+                assert found.sha256 == found.recorded_sha256 == found.manifest_sha256
+        assert looked
+    assert read_day(closed.vault, SAMPLES, day).rows.num_rows == rows + 2
+
+
+def test_a_batch_that_is_committed_while_the_vault_is_verified_is_not_missing(
+    closed: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = type(closed.vault.archive).keys
+
+    def keys(self: Any, prefix: str) -> list[str]:
+        found = listed(self, prefix)
+        with monkeypatch.context() as patched:
+            patched.setattr(type(closed.vault.archive), "keys", listed)
+            closed.clock.advance(timedelta(hours=1))  # type: ignore[attr-defined]
+            closed.tracker().track()
+        return found
+
+    monkeypatch.setattr(type(closed.vault.archive), "keys", keys)
+    assert verify(closed.database, closed.vault).problems == ()
+
+
+def _flip(file: Path) -> None:
+    flipped = bytearray(file.read_bytes())
+    flipped[len(flipped) // 3] ^= 1
+    file.write_bytes(flipped)
+
+
+def _late_batch(closed: Installation, day: date) -> None:
+    """One row more of a day that is closed."""
+    at = utc_midnight(day) + timedelta(hours=5, seconds=len(closed.vault.archive.keys("")) + uuid.uuid4().int % 3_000)
+    ((_, table),) = samples_by_day([Sample.of(Vid(1), at, SampleStatus.MISSING)]).items()
+    with closed.database.transaction() as connection:
+        epoch = owner_of(connection).epochs[0]
+        batch = write_batch(closed.vault, SAMPLES, day, table, lease_id=uuid.uuid4(), epoch=epoch)
+        record_batch(connection, batch, now=closed.clock.now())
+
+
+def test_a_late_batch_does_not_hide_that_its_day_is_lost(closed: Installation) -> None:
+    """The late batch stood in for one that was swept, and the day was closed again with its row alone."""
+    file = _day_file(closed, "metrics")
+    day = _day(file)
+    _swept(closed)
+    file.unlink()
+    _late_batch(closed, day)
+    with pytest.raises(NotFound, match="is gone"):
+        close_day(closed.database, closed.vault, closed.clock, SAMPLES, day)
+    assert [loss.batch_id for loss in find_losses(closed.database, closed.vault, day)] == [None]
 
 
 def test_a_wrong_question_is_no_damage(closed: Installation) -> None:
@@ -186,11 +291,13 @@ def test_a_damaged_file_of_pulls_is_named_and_no_hindrance_to_the_rest(pleiades:
     for asked in (
         lambda: samples.query(vault, "select count(*) from Pulls"),
         lambda: roads(database, vault, now, days=3_600),
-        lambda: learn(database, vault, pleiades.key_ring().ledger, now),
     ):
         vault.damaged.clear()
         asked()
         assert list(vault.damaged) == ["pulls/date=2026-08-01/day.parquet"]
+    # What it writes is kept.
+    with pytest.raises(DamagedAnswer, match="date=2026-08-01"):
+        learn(database, vault, pleiades.key_ring().ledger, now)
 
 
 def test_a_full_vault_costs_no_quota(pleiades: Installation, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
-from pleiades_core.errors import CorruptFile, NotFound
+from pleiades_core.errors import CorruptFile, NotFound, VaultError
 from pleiades_core.installation import Installation
 from pleiades_core.vault import samples
 from pleiades_core.vault.archive import closable, close_day
@@ -40,8 +41,7 @@ def _first_batch(pleiades: Installation, dataset: Dataset) -> Path:
 
 
 def _give_up(pleiades: Installation) -> int:
-    losses = find_losses(pleiades.database, pleiades.vault, _day(pleiades))
-    return give_up(pleiades.database, pleiades.vault, losses, pleiades.clock.now())
+    return give_up(pleiades.database, pleiades.vault, _day(pleiades), pleiades.clock.now()).described_again
 
 
 @pytest.mark.parametrize("damage", ["gone", "damaged"])
@@ -87,6 +87,37 @@ def _crash(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def test_a_disk_that_fails_is_no_loss(tracked: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five whole files were given up because there was no handle left for a moment."""
+    place = type(tracked.vault.journal)
+
+    def refuse(*_: object) -> bytes:
+        raise VaultError("cannot read: too many open files (EMFILE)")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(place, "read", refuse)
+        with pytest.raises(VaultError, match="EMFILE"):
+            _give_up(tracked)
+    assert find_losses(tracked.database, tracked.vault, _day(tracked)) == []
+    assert tracked.vault.archive.keys("losses") == []
+
+
+@pytest.mark.parametrize("other", ["folder", "link", "pipe"])
+def test_what_is_no_file_under_the_name_of_a_batch_can_be_given_up(tracked: Installation, other: str) -> None:
+    batch = _first_batch(tracked, SAMPLES)
+    batch.unlink()
+    if other == "folder":
+        batch.mkdir()
+    elif other == "link":
+        batch.symlink_to("/dev/zero")
+    else:
+        os.mkfifo(batch)
+    assert len(find_losses(tracked.database, tracked.vault, _day(tracked))) == 1
+    _give_up(tracked)
+    assert find_losses(tracked.database, tracked.vault, _day(tracked)) == []
+    finish_day(tracked.database, tracked.vault, tracked.clock, SAMPLES, _day(tracked))
+
+
 def test_a_damaged_day_is_given_up_and_closed_again_with_what_the_journal_has(tracked: Installation) -> None:
     day = _day(tracked)
     for dataset, each in closable(tracked.database, tracked.clock.now()):
@@ -115,7 +146,7 @@ def test_a_swept_day_that_is_damaged_is_lost_whole(tracked: Installation) -> Non
     file.unlink()
     losses = find_losses(tracked.database, tracked.vault, day)
     assert [loss.batch_id for loss in losses] == [None]
-    give_up(tracked.database, tracked.vault, losses, tracked.clock.now())
+    give_up(tracked.database, tracked.vault, day, tracked.clock.now())
     assert close_day(tracked.database, tracked.vault, tracked.clock, SAMPLES, day).rows == 0
     assert verify(tracked.database, tracked.vault).problems == ()
 

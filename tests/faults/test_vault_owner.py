@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from rows import read_rows
 
-from pleiades_core.errors import CorruptFile, ForeignVault, OlderDatabase
+from pleiades_core.errors import CorruptFile, ForeignVault, OlderDatabase, VaultError
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.layout import OWNER_KEY, REGISTRY
@@ -137,6 +137,15 @@ def test_a_lost_mark_is_written_again_by_the_database_that_knows_the_files(pleia
         _opened_with(pleiades, new_database)
     pleiades.tracker()
     assert read_owner(pleiades.vault)
+
+
+def test_an_empty_vault_is_refused_where_the_database_has_used_one(pleiades: Installation, tmp_path: Path) -> None:
+    """Its disk is not mounted: a hunt would write below the mount point, and `give-up` forget every file."""
+    pleiades.hunter().hunt()
+    with pytest.raises(VaultError, match="the vault is empty") as raised:
+        require_owned(pleiades.database, open_vault(tmp_path / "unmounted"))
+    assert raised.value.exit_code == 6
+    assert "mount" in raised.value.cure
 
 
 def test_a_damaged_mark_is_named(pleiades: Installation) -> None:

@@ -90,7 +90,7 @@ relations._Scan.to_reader = reading
 
 @app.command()
 def hang() -> None:
-    pipe = relations.relation(SAMPLES.schema, [str(folder / "pipe")], {})
+    pipe = relations.relation(SAMPLES.schema, lambda: relations.WholeFiles(locations=[str(folder / "pipe")]))
     samples.query(open_vault(folder / "vault"), "select * from pipe", tables={"pipe": pipe})
 
 run()

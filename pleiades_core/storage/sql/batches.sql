@@ -5,7 +5,7 @@ on conflict (batch_id) do nothing
 returning batch_id
 
 -- known_batches: what is committed of one day
-select batch_id, sha256, rows from batches where dataset = %(dataset)s and day = %(day)s
+select batch_id, sha256, rows, folded from batches where dataset = %(dataset)s and day = %(day)s
 
 -- unfolded_days: days with committed batches that no closed day holds yet
 select distinct dataset, day from batches where not folded order by day, dataset
