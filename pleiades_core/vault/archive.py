@@ -11,6 +11,7 @@ that also looks at the journal counts nothing twice, in mid-close too.
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,10 +29,12 @@ from pleiades_core.storage.queries import load_queries
 from pleiades_core.vault.days import DayFile, read_day
 from pleiades_core.vault.footers import DayFooter
 from pleiades_core.vault.journal import files_of_day, read_batch
-from pleiades_core.vault.layout import DATASETS, Dataset
+from pleiades_core.vault.layout import DATASETS, Dataset, damaged_key
 from pleiades_core.vault.manifest import RecordedBatch, RecordedDay, can_be_closed_again, known_batches, recorded_day
-from pleiades_core.vault.owner import owner_of
+from pleiades_core.vault.owner import Owner, owner_of
 from pleiades_core.vault.vault import Vault
+
+log = logging.getLogger(__name__)
 
 _SQL = load_queries("batches")
 
@@ -87,18 +90,16 @@ def close_day(database: Database, vault: Vault, clock: Clock, dataset: Dataset, 
     """Fold the day's recorded batches, and what the file already holds, into one file; record it.
 
     A day without any batch gets an empty file: "nothing happened" and "not closed" are different things. Orphans are adopted
-    before (watchlist/reaper.py). Raises CorruptFile for a damaged batch, which stays where it is, PublishConflict when another
+    before (watchlist/reaper.py). A damaged file is set aside and rebuilt, while the journal holds all of its batches. Raises
+    CorruptFile for a damaged batch, which stays where it is, PublishConflict when another
     process closed the day meanwhile (repeat), NotFound when a recorded batch has no file.
     """
     with database.transaction() as connection:
         known = known_batches(connection, dataset, day)
         recorded = recorded_day(connection, dataset, day)
         owner = owner_of(connection)
-    try:
-        present: DayFile | None = read_day(vault, dataset, day, owner=owner)
-    except NotFound:
-        present = None
-    generation = _intact(dataset, day, recorded, present, known)
+    present, replaced = _present(vault, dataset, day, owner, recorded, known)
+    generation = max(recorded.generation if recorded else 0, present.footer.generation if present else 0)
     held = present.footer.batches if present else frozenset[uuid.UUID]()
     late = sorted(set(known) - held)
     if present and not late:
@@ -120,7 +121,7 @@ def close_day(database: Database, vault: Vault, clock: Clock, dataset: Dataset, 
         batches=held | frozenset(late),
     )
     content = parquet.encode(merged.replace_schema_metadata(footer.encode()), delta=dataset.delta, level=parquet.ARCHIVE_LEVEL)
-    vault.archive.replace(dataset.day_key(day), content, expected=present.sha256 if present else None)
+    vault.archive.replace(dataset.day_key(day), content, expected=replaced)
     written = DayFile(footer=footer, rows=merged, sha256=sha256_of(content), bytes=len(content))
     closed = _closed(dataset, written, changed=True, duplicates=duplicates)
     return _note(database, vault, dataset, closed, held=footer.batches, now=clock.now())
@@ -140,26 +141,45 @@ def _closed(dataset: Dataset, file: DayFile, *, changed: bool, duplicates: int =
     )
 
 
-def _intact(
-    dataset: Dataset, day: date, recorded: RecordedDay | None, present: DayFile | None, known: Mapping[uuid.UUID, RecordedBatch]
-) -> int:
-    """The newest generation, recorded or present. Raises CorruptFile or NotFound when closing would make a loss look right."""
-    if recorded is None:
-        return present.footer.generation if present else 0
+def _present(
+    vault: Vault, dataset: Dataset, day: date, owner: Owner, recorded: RecordedDay | None,
+    known: Mapping[uuid.UUID, RecordedBatch],
+) -> tuple[DayFile | None, str | None]:  # fmt: skip
+    """The day's file, and the SHA-256 of the file that the next one replaces; None where there is none.
+
+    A missing or damaged file is none where the journal still holds all of its batches: the day is closed again from them, and
+    the damaged file is set aside. Elsewhere raises NotFound or CorruptFile: closing would make a loss look right.
+    """
     key = dataset.day_key(day)
-    if present is None and not can_be_closed_again(recorded, known.values()):
-        raise NotFound(
-            f"{key} is gone, and so are batches that it held",
-            cure=f"restore the file from a copy; if there is none, `pleiades give-up {day}` shows what is lost",
-        )
-    # A newer generation than the recorded one is a closing that died before it was noted; the same one is damage.
-    if present and present.footer.generation <= recorded.generation and present.sha256 != recorded.sha256:
-        raise CorruptFile(
-            f"{key} is not the file that was closed: its SHA-256 is not the recorded one",
-            cure="restore it from a copy; or, while journal/ still holds all its batches, move it away and close the day again;"
-            f" if neither can be done, `pleiades give-up {day}` shows what is lost",
-        )
-    return max(recorded.generation, present.footer.generation if present else 0)
+    give_up = f"restore it from a copy; if there is none, `pleiades give-up {day}` shows what is lost"
+    rebuilt = recorded is None or can_be_closed_again(recorded, known.values())
+    try:
+        present = read_day(vault, dataset, day, owner=owner)
+        _require_recorded(key, present, recorded)
+    except NotFound:
+        if not rebuilt:
+            raise NotFound(f"{key} is gone, and so are batches that it held", cure=give_up) from None
+        return None, None
+    except CorruptFile as error:
+        # What lies where no day was ever closed is somebody's, and no damage.
+        if recorded is None:
+            raise
+        if not rebuilt:
+            raise CorruptFile(str(error), cure=give_up) from None
+        content = vault.archive.read(key)
+        log.warning("%s; the day is closed again from the journal", error)
+        vault.archive.put_if_absent(damaged_key(key, sha256_of(content)), content)
+        return None, sha256_of(content)
+    return present, present.sha256
+
+
+def _require_recorded(key: str, present: DayFile, recorded: RecordedDay | None) -> None:
+    """Refuse another file than the recorded one. Raises CorruptFile.
+
+    A newer generation than the recorded one is a closing that died before it was noted; the same one is damage.
+    """
+    if recorded and present.footer.generation <= recorded.generation and present.sha256 != recorded.sha256:
+        raise CorruptFile(f"{key} is not the file that was closed: its SHA-256 is not the recorded one")
 
 
 def _merge(dataset: Dataset, parts: list[pa.Table]) -> tuple[pa.Table, int]:

@@ -76,24 +76,29 @@ def _losses(database: Database, vault: Vault, dataset: Dataset, day: date) -> It
         recorded = recorded_day(connection, dataset, day)
         owner = owner_of(connection)
     held: frozenset[uuid.UUID] = frozenset()
+    damage = ""
     try:
         held = check_closed_day(vault, dataset, day, owner).batches
     except (CorruptFile, NotFound) as error:
-        lost = not isinstance(error, NotFound) or (recorded and not can_be_closed_again(recorded, known.values()))
-        if recorded and lost:
-            yield Loss(
-                key=dataset.day_key(day), dataset=dataset.name, day=day, batch_id=None, rows=recorded.rows,
-                sha256=recorded.sha256, reason=str(error),
-            )  # fmt: skip
+        damage = str(error)
+    lost = []
     for batch_id, batch in known.items():
         try:
             if batch_id not in held:
                 read_batch(vault, dataset, day, batch_id, sha256=batch.sha256, owner=owner)
         except (CorruptFile, NotFound) as error:
+            lost.append(batch_id)
             yield Loss(
                 key=dataset.batch_key(day, batch_id), dataset=dataset.name, day=day, batch_id=batch_id, rows=batch.rows,
                 sha256=batch.sha256, reason=str(error),
             )  # fmt: skip
+    # Where the journal has every batch that the day held, closing rebuilds it.
+    left = [batch for batch in known.values() if batch.batch_id not in lost]
+    if damage and recorded and recorded.sha256 and not can_be_closed_again(recorded, left):
+        yield Loss(
+            key=dataset.day_key(day), dataset=dataset.name, day=day, batch_id=None, rows=recorded.rows, sha256=recorded.sha256,
+            reason=damage,
+        )  # fmt: skip
 
 
 def give_up(database: Database, vault: Vault, day: date, now: datetime) -> GivenUp:

@@ -65,10 +65,13 @@ def files(vault: Vault, dataset: Dataset, *, first: date | None = None, last: da
     damaged: dict[str, str] = {}
     owner = _owner(vault, damaged)
     # In this order: a day that is closed, or a batch that is folded, between two of the steps counts as it was before.
+    noted = set(filter(wanted, day_files(vault, f"manifests/{dataset.archive_folder}")))
     closed = set(filter(wanted, day_files(vault, dataset.archive_folder)))
     busy = [day for day in days_with_files(vault, dataset) if wanted(day)]
     footers = _footers(vault, dataset, [day for day in busy if day in closed], owner)
     unfolded = _open_batches(vault, dataset, busy, owner, footers, damaged)
+    for day in sorted(noted - closed):
+        damaged[dataset.day_key(day)] = f"{dataset.day_key(day)} is missing: its manifest says that the day was closed"
     return Files(
         dataset=dataset,
         closed=tuple(sorted(closed)),

@@ -201,6 +201,7 @@ def test_a_damaged_day_is_not_closed_over(closed: Installation) -> None:
     """What decodes is not thereby right: the checksum decides."""
     file = _day_file(closed, "metrics")
     day = _day(file)
+    _swept(closed)
     other = _day_file(closed, "videos").read_bytes()
     before = file.read_bytes()
     file.write_bytes(other)
@@ -209,6 +210,33 @@ def test_a_damaged_day_is_not_closed_over(closed: Installation) -> None:
     assert file.read_bytes() == other
     file.write_bytes(before)
     assert not close_day(closed.database, closed.vault, closed.clock, SAMPLES, day).changed
+
+
+@pytest.mark.parametrize("damage", ["flipped", "another day's"])
+def test_a_damaged_day_is_rebuilt_while_the_journal_holds_its_batches(closed: Installation, damage: str) -> None:
+    """Nothing is lost, so nothing is to be given up."""
+    file = _day_file(closed, "metrics")
+    day, before = _day(file), file.read_bytes()
+    rows = read_day(closed.vault, SAMPLES, day).rows
+    _flip(file) if damage == "flipped" else file.write_bytes(_day_file(closed, "videos").read_bytes())
+    assert find_losses(closed.database, closed.vault, day) == []
+    rebuilt = close_day(closed.database, closed.vault, closed.clock, SAMPLES, day)
+    assert (rebuilt.generation, rebuilt.changed) == (2, True)
+    assert read_day(closed.vault, SAMPLES, day).rows.equals(rows)
+    assert verify(closed.database, closed.vault).problems == ()
+    (aside,) = closed.vault.archive.keys("damaged")
+    assert closed.vault.archive.read(aside) != before
+
+
+def test_a_closed_day_whose_file_is_gone_is_named(closed: Installation) -> None:
+    """It was left out without a word, and what was derived from it was wrong."""
+    file = _day_file(closed, "metrics")
+    _swept(closed)
+    file.unlink()
+    samples.query(closed.vault, _COUNTED)
+    assert list(closed.vault.damaged) == [SAMPLES.day_key(_day(file))]
+    with pytest.raises(DamagedAnswer, match="is missing"):
+        rank_day(closed.vault, _day(file))
 
 
 def test_a_lost_day_is_rebuilt_from_the_journal_or_refused(closed: Installation) -> None:
@@ -255,7 +283,6 @@ def test_a_file_of_somebody_else_is_refused_wherever_a_closed_day_is_read(closed
         "whole": lambda: read_day(vault, SAMPLES, day),
         "footer": lambda: check_closed_day(vault, SAMPLES, day, None),
         "inspect": lambda: inspect_day(database, vault, day),
-        "close": lambda: close_day(database, vault, clock, SAMPLES, day),
     }
     for name, read in readers.items():
         with pytest.raises(CorruptFile, match="not a closed day of Pleiades") as raised:

@@ -127,12 +127,13 @@ def test_a_damaged_day_is_given_up_and_closed_again_with_what_the_journal_has(tr
     gone = _first_batch(tracked, SAMPLES)
     lost_rows = samples.query(tracked.vault, "select count(*) as n from raw_samples").to_pylist()[0]["n"]
     gone.unlink()
-    with pytest.raises(CorruptFile, match="is damaged"):
+    with pytest.raises(NotFound, match="recorded batch files"):
         close_day(tracked.database, tracked.vault, tracked.clock, SAMPLES, day)
     assert {loss.batch_id is None for loss in find_losses(tracked.database, tracked.vault, day)} == {True, False}
     _give_up(tracked)
     closed, _ = finish_day(tracked.database, tracked.vault, tracked.clock, SAMPLES, day)
     assert 0 < closed.rows < lost_rows
+    assert closed.generation == 2
     assert verify(tracked.database, tracked.vault).problems == ()
 
 

@@ -27,7 +27,7 @@ where days.generation <= excluded.generation
 select generation, sha256, rows, batches from days where dataset = %(dataset)s and day = %(day)s
 
 -- sweepable_days: closed days whose file has held its batches for long enough
-select dataset, day, sha256 from days where closed_at < %(before)s order by day, dataset
+select dataset, day, sha256 from days where closed_at < %(before)s and sha256 <> '' order by day, dataset
 
 -- forget_batches: rows of batches that a closed day holds
 delete from batches where dataset = %(dataset)s and day = %(day)s and folded and batch_id = any(%(batch_ids)s)
@@ -35,14 +35,14 @@ delete from batches where dataset = %(dataset)s and day = %(day)s and folded and
 -- all_batches: the whole manifest
 select dataset, day, batch_id, sha256, rows from batches order by dataset, day, batch_id
 
--- all_days: every closed day
-select dataset, day, sha256, rows from days order by dataset, day
+-- all_days: every closed day that was not given up
+select dataset, day, sha256, rows from days where sha256 <> '' order by dataset, day
 
 -- forget_batch: a batch that was given up
 delete from batches where batch_id = %(batch_id)s
 
--- forget_day: a closed day that was given up
-delete from days where dataset = %(dataset)s and day = %(day)s
+-- forget_day: a closed day that was given up; its row stays for the generation, so that the next file is a newer one
+update days set sha256 = '', rows = 0, bytes = 0, batches = 0 where dataset = %(dataset)s and day = %(day)s
 
 -- unfold_day: the file that held these batches was given up; those whose files are there are folded again
 update batches set folded = false where dataset = %(dataset)s and day = %(day)s
