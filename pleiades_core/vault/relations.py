@@ -1,6 +1,6 @@
 """Parquet files as relations that DuckDB scans, through pyarrow.
 
-Belongs here: opening files for DuckDB, which has no file system of its own. Does not belong here: which files (readable.py).
+Belongs here: opening files for DuckDB. Does not belong here: which files (readable.py).
 
 DuckDB gets the rows from pyarrow and has no file system of its own (`enable_external_access`): a query reads the relations that
 it is given, and no statement in it reads, writes, loads or fetches anything else. Reading closed days through pyarrow takes as
