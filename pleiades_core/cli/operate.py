@@ -81,11 +81,14 @@ def add(
     what: Annotated[list[str] | None, typer.Argument(help="Video ids, addresses, channel ids, @handles.")] = None,
     file: Annotated[Path | None, typer.Option(help="A file with one on each line; - is standard input.")] = None,
     newest: Annotated[
-        int | None, typer.Option(min=1, help="Of each channel, only so many of its newest uploads; all when left out.")
+        int | None, typer.Option(min=1, help="Take only the newest N uploads of each channel; all when left out.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Watch these videos; follow these channels and watch their uploads, whatever age or quota would say. May be repeated."""
+    """Watch these videos; follow these channels and watch their uploads.
+
+    Neither their age nor the room in the quota matters. May be repeated.
+    """
     from pleiades_core.discover.manual import add as add_wanted
     from pleiades_core.discover.manual import added_channels, outcome
     from pleiades_core.discover.wanted import meant_by_lines, meant_by_words
