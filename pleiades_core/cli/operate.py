@@ -153,7 +153,7 @@ def _say_what_is_left(added: Added, channels: Sequence[AddedChannel], newest: in
         stderr.print(f"{left:,} uploads are left for later hunts, which read on by themselves: {why}", soft_wrap=True)
     for one in channels:
         if one.cut:
-            stderr.print(f"{one.channel_id}: the list of its uploads was left before its end; add it again")
+            stderr.print(f"{one.channel_id}: Pleiades gave up the list of its uploads before its end; add the channel again")
         if newest is None and (one.uploads or 0) >= MOST_LISTED:
             stderr.print(
                 f"{one.channel_id}: YouTube lists the newest {MOST_LISTED:,} uploads of a channel; search alone finds more",
