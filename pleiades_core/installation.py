@@ -19,7 +19,7 @@ from pleiades_core.storage.migrate import migrations
 from pleiades_core.storage.postgres import Database, open_database
 from pleiades_core.track.tracker import Tracker
 from pleiades_core.vault.first_day import record_first_day
-from pleiades_core.vault.owner import mark_vault, require_owned
+from pleiades_core.vault.ownership import begin_work, require_owned
 from pleiades_core.vault.vault import Vault, open_vault, require_room
 from pleiades_core.youtube.api import YouTube, open_youtube
 from pleiades_core.youtube.feeds import Feeds
@@ -67,13 +67,13 @@ class Installation:
     def hunter(self) -> Hunter:
         """The Hunter of this installation. Raises VaultError when there is no room for what it would find."""
         require_room(self.settings.vault_root)
-        mark_vault(self.database, self.vault)
+        begin_work(self.database, self.vault)
         return Hunter(self.database, self.vault, self.youtube(), self.feeds(), self.clock, self.settings)
 
     def tracker(self) -> Tracker:
         """The Tracker of this installation. Raises VaultError when there is no room for what it would measure."""
         require_room(self.settings.vault_root)
-        mark_vault(self.database, self.vault)
+        begin_work(self.database, self.vault)
         return Tracker(self.database, self.vault, self.youtube(), self.clock, self.settings)
 
     def key_ring(self) -> KeyRing:
@@ -111,7 +111,7 @@ def vault_of(settings: Settings, *, create: bool = False) -> Vault:
             f"no installation at {settings.home.absolute()}: there is no vault {root}",
             cure="check --home, PLEIADES_HOME, PLEIADES_VAULT and the current folder; `pleiades init-db` makes what is missing",
         )
-    return open_vault(settings.vault_root)
+    return open_vault(settings.vault_root, create=create)
 
 
 @contextlib.contextmanager

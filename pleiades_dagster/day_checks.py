@@ -1,8 +1,9 @@
 """Data tests of the files of a day. They run after the day is materialised, alone, and by the schedule `verify_daily`.
 
 Belongs here: what is asserted of a closed day of samples, of discovered videos and of a cohort, and which failure is an error.
-Does not belong here: measuring (pleiades_core/vault/inspect.py, inspect_registry.py, watchlist/cohorts.py), tests of a run
-(checks.py). A test whose failure is an ERROR is blocking: what follows in the same run does not start.
+Does not belong here: measuring (pleiades_core/vault/inspect.py, pleiades_core/vault/inspect_registry.py,
+pleiades_core/watchlist/cohorts.py), tests of a run (checks.py). A test whose failure is an ERROR is blocking: what follows in
+the same run does not start.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import shutil
 import threading
@@ -26,6 +25,7 @@ from pleiades_core.settings import SETTINGS_FILE, Settings
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.quota import DEMO_KEYS
 from pleiades_core.simulator.server import SimulatorConfig, start_subprocess
+from pleiades_core.storage.disk import replace_file
 from pleiades_core.storage.embedded import users_of
 from pleiades_core.storage.folders import make_folder
 from pleiades_dagster.home_lock import RECORD
@@ -135,7 +135,7 @@ def write_settings(home: Path, *, youtube_url: str, first_day: date, terms: tupl
         "uploads_per_hunt = 60",
         f"simulator_stopped_at = {utc_midnight(first_day).isoformat()}",
     ]
-    _replace_file(home / SETTINGS_FILE, "\n".join(lines) + "\n")
+    replace_file(home / SETTINGS_FILE, ("\n".join(lines) + "\n").encode())
 
 
 def note_clock(home: Path, instant: datetime) -> None:
@@ -146,7 +146,7 @@ def note_clock(home: Path, instant: datetime) -> None:
 def _change_setting(home: Path, name: str, value: str) -> None:
     """Give one setting another value (TOML). What else stands in the file stays, and readers see the old file or the new."""
     text = (home / SETTINGS_FILE).read_text(encoding="utf-8")
-    _replace_file(home / SETTINGS_FILE, with_setting(text, name, value))
+    replace_file(home / SETTINGS_FILE, with_setting(text, name, value).encode())
 
 
 def with_setting(text: str, name: str, value: str) -> str:
@@ -155,16 +155,6 @@ def with_setting(text: str, name: str, value: str) -> str:
     # A function, because a backslash in a plain replacement has a meaning of its own.
     changed, found = re.subn(rf"^{re.escape(name)} *=.*$", lambda _: line, text, count=1, flags=re.MULTILINE)
     return changed if found else f"{text.rstrip()}\n{line}\n".lstrip()
-
-
-def _replace_file(path: Path, text: str) -> None:
-    """Write a file so that readers see the old content or the new, and a crash leaves one of them."""
-    unfinished = path.with_name(f".{path.name}.new")
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
 
 
 def toml_string(text: str) -> str:

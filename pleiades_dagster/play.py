@@ -3,7 +3,8 @@
 At every hour of the simulated days, and in the hour after them in which the last day is closed, the stage does what Dagster's
 daemon would do. All that is new comes with a hunt, at these instants, and is due again whole hours later: the ticks of a tier
 that lie between them would find nothing. The play ends with nothing owed, so that the first look at it is green. Belongs here:
-the order of the play and its days. Does not belong here: one hour of it (stage.py), the home (demo_home.py), progress (cli.py).
+the order of the play and its days. Does not belong here: one hour of it (stage.py), the home (demo_home.py), progress
+(progress.py).
 """
 
 from __future__ import annotations

@@ -10,14 +10,13 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
+from clusters import made_cluster, short_folder
 from pydantic import SecretStr
 from simulators import ForkedSimulator, Simulators, forking
 
@@ -51,21 +50,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[str]:
     """URL of a running server whose database `template` has the whole schema."""
-    # A short path: a Unix socket's name is limited to 107 bytes.
-    root = Path(tempfile.mkdtemp(prefix="plt"))
-    try:
-        with embedded(root / "pg") as server:
-            url = embedded_url(server, "template")
-            ensure_database(url)
-            with psycopg.connect(url) as connection:
-                migrate.migrate(connection)
-            with _admin(url) as connection:
-                for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-                    connection.execute(psycopg.sql.SQL("alter system set {} = off").format(psycopg.sql.Identifier(setting)))
-                connection.execute("select pg_reload_conf()")
-            yield url
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
+    with short_folder() as root, embedded(root / "pg") as server:
+        url = embedded_url(server, "template")
+        ensure_database(url)
+        with psycopg.connect(url) as connection:
+            migrate.migrate(connection)
+        with _admin(url) as connection:
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                connection.execute(psycopg.sql.SQL("alter system set {} = off").format(psycopg.sql.Identifier(setting)))
+            connection.execute("select pg_reload_conf()")
+        yield url
 
 
 def _admin(url: str) -> psycopg.Connection:
@@ -79,9 +73,15 @@ def short_tmp() -> Iterator[Path]:
 
     And of its own: pytest closes the folder of all its runs to other users, of whom the embedded server is one.
     """
-    folder = Path(tempfile.mkdtemp(prefix="pld"))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    with short_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def data_folder() -> Iterator[Path]:
+    """A data folder whose embedded server was started and stopped once, below a short path; shared by the tests of a module."""
+    with made_cluster() as folder:
+        yield folder
 
 
 @pytest.fixture

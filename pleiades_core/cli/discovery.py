@@ -26,12 +26,12 @@ def plan(
     found_a_day: Annotated[
         float | None,
         typer.Option(
-            min=0, max=1e9, show_default="as lately", help="What if so many new videos a day were found and all watched?"
+            min=0, max=1e9, show_default="as lately", help="Plan as if so many new videos a day were found, all to be watched."
         ),
     ] = None,
     projects: Annotated[
         int | None,
-        typer.Option(min=1, max=100, show_default="those in use", help="What if there were the quota of so many projects?"),
+        typer.Option(min=1, max=100, show_default="those in use", help="Plan as if you had the quota of so many projects."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

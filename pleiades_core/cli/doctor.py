@@ -100,7 +100,7 @@ def _vault(verified: Verification) -> Iterator[Finding]:
         part="vault",
         ok=not verified.problems,
         found=f"{verified.files} files, {verified.bytes / 1e6:.1f} MB, every SHA-256 compared" + _named(verified.problems),
-        cure="restore the named files from a copy; `pleiades give-up DAY` ends the wait for those of which there is none"
+        cure="restore the named files from a copy; if there is no copy, give the files up with `pleiades give-up DAY`"
         if verified.problems
         else "",
         exit_code=6 if verified.problems else 0,

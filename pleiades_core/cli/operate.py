@@ -81,11 +81,14 @@ def add(
     what: Annotated[list[str] | None, typer.Argument(help="Video ids, addresses, channel ids, @handles.")] = None,
     file: Annotated[Path | None, typer.Option(help="A file with one on each line; - is standard input.")] = None,
     newest: Annotated[
-        int | None, typer.Option(min=1, help="Of each channel, only so many of its newest uploads; all when left out.")
+        int | None, typer.Option(min=1, help="Take only the newest N uploads of each channel; all when left out.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Watch these videos; follow these channels and watch their uploads, whatever age or quota would say. May be repeated."""
+    """Watch these videos; follow these channels and watch their uploads.
+
+    Neither their age nor the room in the quota matters. May be repeated.
+    """
     from pleiades_core.discover.manual import add as add_wanted
     from pleiades_core.discover.manual import added_channels, outcome
     from pleiades_core.discover.wanted import meant_by_lines, meant_by_words
@@ -150,7 +153,7 @@ def _say_what_is_left(added: Added, channels: Sequence[AddedChannel], newest: in
         stderr.print(f"{left:,} uploads are left for later hunts, which read on by themselves: {why}", soft_wrap=True)
     for one in channels:
         if one.cut:
-            stderr.print(f"{one.channel_id}: the list of its uploads was left before its end; add it again")
+            stderr.print(f"{one.channel_id}: Pleiades gave up the list of its uploads before its end; add the channel again")
         if newest is None and (one.uploads or 0) >= MOST_LISTED:
             stderr.print(
                 f"{one.channel_id}: YouTube lists the newest {MOST_LISTED:,} uploads of a channel; search alone finds more",

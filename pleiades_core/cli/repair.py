@@ -18,7 +18,7 @@ from pleiades_core.cli.output import JsonOption, hint, print_json, print_rows
 def give_up(
     context: typer.Context,
     day: Annotated[str, typer.Argument(help="UTC day as YYYY-MM-DD.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Give up what is listed; without it nothing is changed.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Give up the listed files; without it nothing changes.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List the recorded files of a day that are missing or damaged; with --yes, count on them no more.

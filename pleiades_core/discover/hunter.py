@@ -53,7 +53,7 @@ from pleiades_core.storage.checked_clock import CheckedClock
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.journal import WrittenBatch, write_batch
 from pleiades_core.vault.layout import REGISTRY, SAMPLES, samples_by_day
-from pleiades_core.vault.owner import mark_vault
+from pleiades_core.vault.ownership import mark_vault
 from pleiades_core.vault.vault import Vault
 from pleiades_core.watchlist.reaper import adopt_own, reap
 from pleiades_core.youtube.api import IDS_PER_CALL, YouTube

@@ -36,8 +36,12 @@ class Learned:
 def learn(database: Database, vault: Vault, ledger: Ledger, now: datetime) -> Learned:
     """Export every day of pulls that is over, forget old pulls, reward the terms, prune the ledger. May be repeated.
 
-    Nothing is asked of YouTube. Raises CorruptFile for an unreadable file of the vault, after what does not need it was done,
-    and PublishConflict when another process exports the same day at this moment (repeat).
+    Nothing is asked of YouTube. The terms are rewarded without the rows of damaged files, which `vault.damaged` names.
+
+    Raises:
+        CorruptFile: the file of pulls of a day that SQL still has is damaged. Only the ledger is pruned by then.
+        PublishConflict: another process exports the same day at this moment (repeat).
+
     """
     pruned = ledger.prune(now.date() - timedelta(days=LEDGER_KEPT_DAYS))
     exported = [export_day(database, vault, day) for day in unexported(database, vault, now)]

@@ -55,7 +55,8 @@ class Rescored:
 def rescore(database: Database, vault: Vault, now: datetime) -> Rescored:
     """Write pulls, reward and expectation of every term from what the last 30 days say. The same vault gives the same sums.
 
-    A term that is searched meanwhile keeps what its search wrote. Raises CorruptFile for an unreadable file of the vault.
+    A term that is searched meanwhile keeps what its search wrote. The rows of damaged files are left out, and `vault.damaged`
+    names these files.
     """
     since = now - WINDOW
     with database.transaction() as connection:

@@ -16,8 +16,10 @@ from pleiades_core.clock import utc_midnight
 from pleiades_core.storage import objects, parquet
 from pleiades_core.vault import samples
 from pleiades_core.vault.codes import columns_metadata
+from pleiades_core.vault.footers import day_file_words
 from pleiades_core.vault.layout import SAMPLE_SCHEMA, insight_key
-from pleiades_core.vault.readable import day_files, whole_day_files
+from pleiades_core.vault.owner import read_owner
+from pleiades_core.vault.readable import whole_day_files
 from pleiades_core.vault.relations import Relation, relation
 from pleiades_core.vault.vault import Vault
 
@@ -75,7 +77,9 @@ def publish(vault: Vault, name: str, day: date, table: pa.Table) -> int:
 
     Raises PublishConflict.
     """
-    rows = table.cast(SCHEMAS[name].with_metadata(columns_metadata(name)))
+    owner = read_owner(vault)
+    words = day_file_words(name, day, owner.installation if owner else None)
+    rows = table.cast(SCHEMAS[name].with_metadata(words | columns_metadata(name)))
     content = parquet.encode(rows, level=parquet.ARCHIVE_LEVEL)
     objects.publish(vault.archive, insight_key(name, day), content)
     return len(content)
@@ -106,7 +110,7 @@ def ask(vault: Vault, sql: str, limits: samples.Limits) -> pa.Table:
 def _published(vault: Vault, name: str) -> Relation:
     """Every published day of an insight, with the day of its folder as column `day`."""
     schema = SCHEMAS[name].append(pa.field("day", pa.date32()))
-    return relation(schema, lambda: whole_day_files(vault, day_files(vault, f"insights/{name}"), partitioned=True))
+    return relation(schema, lambda: whole_day_files(vault, f"insights/{name}", partitioned=True))
 
 
 def end_of(day: date) -> datetime:

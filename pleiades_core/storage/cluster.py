@@ -33,6 +33,7 @@ import psutil
 
 from pleiades_core.errors import ConfigurationError, DatabaseUnreachable
 from pleiades_core.storage.account import Account, account_of, reaching, user_name
+from pleiades_core.storage.disk import replace_file
 
 #: In the name of the server's socket. Given to server and clients alike: PGPORT in the environment must not part them.
 PORT = 5432
@@ -195,12 +196,14 @@ def _allow_owner_only(folder: Path) -> bool:
 
     True if that is new to the folder.
     """
-    names = sorted({user_name(0), user_name(folder.stat().st_uid)})
+    found = folder.stat()
+    names = sorted({user_name(0), user_name(found.st_uid)})
     ident = "".join(f'pleiades "{name}" postgres\n' for name in names)
     wanted = {"pg_hba.conf": _HBA, "pg_ident.conf": f"# Written by Pleiades.\n{ident}"}
     changed = {name: text for name, text in wanted.items() if _content(folder / name) != text.encode()}
     for name, text in changed.items():
-        _replace(folder / name, text.encode())
+        # Of the server's account, which has to read them.
+        replace_file(folder / name, text.encode(), owner=(found.st_uid, found.st_gid))
     return bool(changed)
 
 
@@ -282,17 +285,6 @@ def _content(path: Path) -> bytes | None:
         return path.read_bytes()
     except OSError:
         return None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file of the server's account, whole or not at all."""
-    owner = path.parent.stat()
-    with tempfile.NamedTemporaryFile(prefix=f"{path.name}.", dir=path.parent, delete=False) as file:
-        os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).replace(path)
 
 
 def _environment() -> dict[str, str]:

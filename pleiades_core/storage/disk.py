@@ -1,7 +1,7 @@
 """Files of a local disk, opened so that nothing hangs and nothing is half-written; and what an error of the disk means.
 
-Belongs here: calls to the operating system, with the reason for each flag. Does not belong here: keys and the two safe writes
-(objects.py), folders (folders.py).
+Belongs here: calls to the operating system, with the reason for each flag. Does not belong here: keys, and what a write
+expects to find under a key (objects.py), folders (folders.py).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pleiades_core.errors import CorruptFile, VaultError
-from pleiades_core.storage.folders import make_durable
+from pleiades_core.storage.folders import make_durable, sync_folder
 
 #: What a person can do about an error of the disk.
 _CURES = {
@@ -66,13 +66,18 @@ def explained(action: str, path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def temporary_file(path: Path, content: bytes) -> Iterator[Path]:
-    """A durable file beside `path`, in a durable folder; gone at the end unless it was renamed. Raises OSError."""
+def temporary_file(path: Path, content: bytes, *, owner: tuple[int, int] | None = None) -> Iterator[Path]:
+    """A durable file beside `path`, in a durable folder; gone at the end unless it was renamed. Raises OSError.
+
+    owner: user and group that the file belongs to; None: this process's.
+    """
     make_durable(path.parent)
     temporary = path.parent / f".tmp-{uuid.uuid4().hex}"
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
+            if owner is not None:
+                os.fchown(descriptor, *owner)
             view = memoryview(content)
             while view:
                 view = view[os.write(descriptor, view) :]
@@ -85,6 +90,16 @@ def temporary_file(path: Path, content: bytes) -> Iterator[Path]:
         # One that stays is removed by the janitor.
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def replace_file(path: Path, content: bytes, *, owner: tuple[int, int] | None = None) -> None:
+    """Put `content` in place of `path`, durable on return. Readers see the old or the new content, whole. Raises OSError.
+
+    Two writers do not disturb each other: the last one wins. `owner` is that of `temporary_file`.
+    """
+    with temporary_file(path, content, owner=owner) as temporary:
+        os.rename(temporary, path)  # noqa: PTH104
+    sync_folder(path.parent)
 
 
 @contextlib.contextmanager

@@ -130,9 +130,15 @@ def _enter(folder: Path) -> _Use:
 
 
 def _leave(folder: Path) -> None:
-    # A server whose folder was removed ends by itself, within a minute.
-    with _turn_of_processes(folder) if folder.exists() else contextlib.nullcontext():
-        _end(folder)
+    try:
+        # A server whose folder was removed ends by itself, within a minute.
+        with _turn_of_processes(folder) if folder.exists() else contextlib.nullcontext():
+            _end(folder)
+    except OSError as error:
+        raise DatabaseUnreachable(
+            f"the embedded PostgreSQL in {folder} was not left in order: {type(error).__name__}: {error}",
+            cure="remove the reason that it gives; the next command stops the server",
+        ) from error
 
 
 def _begin(folder: Path) -> _Use:
@@ -157,9 +163,7 @@ def _end(folder: Path) -> None:
         if not living:
             cluster.stop(folder)
     finally:
-        # Not closed only: a forked child may have the same handle.
-        fcntl.flock(use.handle, fcntl.LOCK_UN)
-        os.close(use.handle)
+        _unlock(use.handle)
         if use.server.socket_folder != folder:
             shutil.rmtree(use.server.socket_folder.parent, ignore_errors=True)
 
@@ -212,7 +216,14 @@ def _turn_of_processes(folder: Path) -> Iterator[None]:
             time.sleep(_LOOK_EVERY_S)
         yield
     finally:
+        _unlock(handle)
+
+
+def _unlock(handle: int) -> None:
+    """Let go of a lock. Not by closing alone: a forked child may have the same handle. It is closed if unlocking fails, too."""
+    try:
         fcntl.flock(handle, fcntl.LOCK_UN)
+    finally:
         os.close(handle)
 
 

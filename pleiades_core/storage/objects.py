@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Protocol
 
 from pleiades_core.errors import AlreadyExists, NotFound, PublishConflict, VaultError
-from pleiades_core.storage.disk import explained, locked, read_file, require_file, temporary_file, walk
+from pleiades_core.storage.disk import explained, locked, read_file, replace_file, require_file, temporary_file, walk
 from pleiades_core.storage.folders import make_durable, sync_folder
 
 
@@ -125,9 +125,7 @@ class LocalObjects:
                     present = None
                 if present != expected:
                     raise PublishConflict(f"{path} changed while it was being rebuilt", cure="run the command again")
-                with temporary_file(path, content) as temporary:
-                    os.rename(temporary, path)  # noqa: PTH104
-                sync_folder(path.parent)
+                replace_file(path, content)
 
     def read(self, key: str) -> bytes:
         """The content of `key`. Raises NotFound, or CorruptFile when something other than a file has its name."""

@@ -97,6 +97,20 @@ def check(content: bytes, *, origin: str) -> CheckedContent:
     return CheckedContent(sha256=whole.hexdigest(), size=len(content), metadata=metadata)
 
 
+def highest(location: str, column: str) -> int | None:
+    """The highest value of a column of integers, by the statistics in the footer of the file at `location`.
+
+    None where there is none, or the file is no Parquet that can be read: whether a file is whole is not asked here.
+    """
+    try:
+        metadata = pq.read_metadata(location)
+        place = metadata.schema.to_arrow_schema().get_field_index(column)
+        groups = [metadata.row_group(number).column(place).statistics for number in range(metadata.num_row_groups)]
+        return max((int(one.max) for one in groups if one is not None and one.has_min_max), default=None)
+    except (pa.ArrowException, OSError, ValueError, TypeError, IndexError):
+        return None
+
+
 def decode(content: bytes, *, schema: pa.Schema, origin: str) -> pa.Table:
     """The table in `content`, its columns cast to `schema`, its footer metadata kept.
 

@@ -20,18 +20,25 @@ CODES: Mapping[str, Mapping[int, str]] = {
     },
 }
 
-_VIEWS = "views that YouTube reported; null: hidden, or no answer; a count may fall"
 _VID = "number of the video in this vault; `videos` has its id"
+_VIDEO_ID = "YouTube's id, 11 characters"
+_CHANNEL_ID = "YouTube's id of the channel, `UC…`"
+_CHANNEL_TITLE = "name of the channel when the video was found"
+_TITLE = "title when the video was found"
+_PUBLISHED_AT = "when the video was published, UTC"
+#: Of the samples that insights/views.sql compares: those whose status is ok, with a count of views.
 _MEASURES = {
     "views": "views at the newest sample of the window that has a count",
     "likes": "likes at that sample; null: hidden",
     "comments": "comments at that sample; null: hidden or switched off",
-    "views_gained": "views between the base sample and the newest; negative where YouTube took views back",
+    "views_gained": "views at the newest sample minus views at the base sample; negative where YouTube took views back",
     "span_hours": "hours between the two samples",
     "views_per_hour": "views_gained per hour of span_hours",
     "acceleration": "change of views per hour, per hour; null: fewer than three samples",
-    "samples": "samples from the base to the newest, both included",
-    "definition_changed": "true: samples of an earlier counting definition were left out",
+    "samples": "samples with a count of views from the base to the newest, both included",
+    "definition_changed": (
+        "true: samples of an earlier counting definition, from the 48 hours before the end of the window, were left out"
+    ),
 }
 
 #: Dataset or view -> column -> meaning, with its unit and what null means.
@@ -39,39 +46,50 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "samples": {
         "vid": _VID,
         "polled_at": "when YouTube's answer arrived, UTC, to the second",
-        "status": "code: 0 ok, 1 missing, 2 unreadable",
-        "definition": "code: what counted as a view at that time, 1 to 3",
-        "views": _VIEWS,
-        "likes": "likes; null: hidden, or no answer",
-        "comments": "comments; null: switched off, or no answer",
+        "status": "code: whether YouTube's answer had the video",
+        "definition": "code: what counted as a view at that time",
+        "views": "views that YouTube reported, which may fall; null: hidden, or the status is not ok",
+        "likes": "likes; null: hidden, or the status is not ok",
+        "comments": "comments; null: hidden or switched off, or the status is not ok",
     },
     "registry": {
         "vid": "number of the video in this vault, the same for ever",
-        "video_id": "YouTube's id, 11 characters",
-        "channel_id": "YouTube's id of the channel, `UC…`",
-        "channel_title": "name of the channel when the video was found",
-        "title": "title when the video was found",
+        "video_id": _VIDEO_ID,
+        "channel_id": _CHANNEL_ID,
+        "channel_title": _CHANNEL_TITLE,
+        "title": _TITLE,
         "description": "description when the video was found",
         "tags": "the uploader's tags; an empty list: none",
         "category_id": "YouTube's number of the category; null: not given",
         "language": "language that the uploader named, BCP 47; null: not given",
         "duration_s": "length in seconds; null: not given, as for live videos",
         "live": "`none`, `live` or `upcoming`, when the video was found",
-        "published_at": "when the video was published, UTC",
+        "published_at": _PUBLISHED_AT,
         "discovered_at": "when Pleiades found the video, UTC",
         "road": "how Pleiades found it, such as `uploads` or `search:lofi`",
         "watched": "false: found when quota had no room, and not polled; null, in older files: true",
     },
     "pulls": {
-        "pulled_at": "when the question was asked, UTC",
-        "pull": "number of the question",
+        "pulled_at": "when the answer was recorded, UTC",
+        "pull": "number of the row in the database; a restored database may give a number again",
         "road": "road of discovery that asked",
         "arm": "what the road asked for: a term, a chart, a month; empty: the road asks one thing only",
-        "bucket": "quota bucket that paid; null: the question cost nothing",
-        "units": "units of that bucket",
+        "bucket": "quota bucket that paid, or paid most; null: the question cost nothing",
+        "units": "units of quota, of all buckets; refused and repeated calls included",
         "candidates": "videos in the answer",
-        "new": "of these, videos that no road had found before",
+        "new": "of these, videos that no road had found before; for the road `details`: videos that were written to the vault",
         "error": "what went wrong; null: nothing",
+    },
+    "checkpoints": {
+        "vid": _VID,
+        "published_at": _PUBLISHED_AT,
+        "polled_at": "time of the last poll, UTC; null: none yet",
+        "answered_at": "time of the last poll with status ok, UTC; null: none yet",
+        "polls": "polls of any status",
+        "misses": "polls with status missing since the last poll that had the video, unreadable or not",
+        "views": "views at answered_at; null: hidden, or no poll with status ok",
+        "likes": "likes at answered_at; null: hidden, or no poll with status ok",
+        "comments": "comments at answered_at; null: hidden or switched off, or no poll with status ok",
     },
     "velocity": {
         "vid": _VID,
@@ -80,10 +98,10 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     },
     "rankings": {
         "rank": "place by views_per_hour, from 1",
-        "video_id": "YouTube's id, 11 characters",
-        "title": "title when the video was found",
-        "channel_title": "name of the channel when the video was found",
-        "channel_id": "YouTube's id of the channel, `UC…`",
+        "video_id": _VIDEO_ID,
+        "title": _TITLE,
+        "channel_title": _CHANNEL_TITLE,
+        "channel_id": _CHANNEL_ID,
         "age_hours": "hours from publication to the end of the window",
         **_MEASURES,
         "viral_score": "reserved for the age-matched score: null",
@@ -92,14 +110,13 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "video_id": "YouTube's id; null: the description is lost",
         "vid": _VID,
         "day": "UTC day of the polls",
-        "polls": "polls of that day that YouTube answered",
-        "misses": "polls of that day whose answer did not have the video",
-        "views": "views in the last answer of the day; null: hidden, or no answer",
-        "likes": "likes in the last answer of the day; null: hidden, or no answer",
-        "comments": "comments in the last answer of the day; null: switched off, or no answer",
+        "polls": "polls of that day with status ok",
+        "misses": "polls of that day with status missing",
+        "views": "views in the last poll of the day with status ok; null: hidden, or polls is 0",
+        "likes": "likes in that poll; null: hidden, or polls is 0",
+        "comments": "comments in that poll; null: hidden or switched off, or polls is 0",
         "views_gained": (
-            "change of views since the sample at base_at; null: there is none, the last answer hides the views, or "
-            "definition_changed"
+            "change of views since the sample at base_at; null: base_at or views is null, or definition_changed is true"
         ),
         "base_at": "time of the last sample with a count before the day, on whatever day; null: there is none",
         "definition_changed": "true: the two samples counted views under different definitions, so there is no gain",

@@ -115,6 +115,20 @@ def _owned(key: str, footer: DayFooter, owner: Owner | None) -> DayFooter:
     return footer
 
 
+def check_day_file(place: Objects, key: str, name: str, day: date, owner: Owner | None) -> None:
+    """Compare a file of pulls or of an insight with its checksum and its place. `owner` None: of any installation.
+
+    Raises CorruptFile when it is damaged, or is the file of another dataset, day or installation; NotFound when there is none.
+    """
+    words = check_file(place, key).metadata
+    said = [words.get(f"pleiades.{word}".encode(), b"").decode() for word in ("dataset", "day", "installation")]
+    if said[:2] != [name, day.isoformat()] or (owner and said[2] not in {"", str(owner.installation)}):
+        raise CorruptFile(
+            f"{key} is not the file of its place: it names dataset {said[0]!r}, day {said[1]!r}, installation {said[2]!r}",
+            cure="move it out of the archive, then make the day again",
+        )
+
+
 def check_batch(place: Objects, dataset: Dataset, day: date, batch_id: uuid.UUID, owner: Owner | None) -> BatchFooter:
     """The footer of a batch, once the file is found whole and ours. Raises CorruptFile, ForeignFile or NotFound."""
     key = dataset.batch_key(day, batch_id)

@@ -90,6 +90,16 @@ class DayFooter:
         )
 
 
+def day_file_words(name: str, day: date, installation: uuid.UUID | None) -> dict[str, str]:
+    """What a day's file of pulls or of an insight says of itself. `installation` None: the vault has no owner yet."""
+    return {
+        "pleiades.layout": str(LAYOUT_VERSION),
+        "pleiades.dataset": name,
+        "pleiades.day": day.isoformat(),
+        "pleiades.installation": str(installation or ""),
+    }
+
+
 def _words(metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:
     """What a footer says. Raises KeyError or ValueError when it is of another layout."""
     words = {key.decode(): value.decode() for key, value in (metadata or {}).items() if key.startswith(b"pleiades.")}

@@ -78,13 +78,27 @@ PULL_SCHEMA = pa.schema(
         pa.field("road", pa.string(), nullable=False),
         # Of the road: a term, a chart, a month. Empty where the road is one arm.
         pa.field("arm", pa.string(), nullable=False),
-        # That the units were taken from. Null: it cost none.
+        # That most of the units were taken from. Null: the question cost none.
         pa.field("bucket", pa.string()),
+        # Of all buckets.
         pa.field("units", pa.int32(), nullable=False),
         pa.field("candidates", pa.int32(), nullable=False),
         # Of the candidates, those that no road had come upon before.
         pa.field("new", pa.int32(), nullable=False),
         pa.field("error", pa.string()),
+    ]
+)
+
+#: The state of a cohort's video at the end of a closed day (watchlist/cohort.sql). DuckDB computes times to the microsecond.
+CHECKPOINT_SCHEMA = pa.schema(
+    [
+        SAMPLE_SCHEMA.field("vid"),
+        pa.field("published_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("polled_at", pa.timestamp("us", tz="UTC")),
+        pa.field("answered_at", pa.timestamp("us", tz="UTC")),
+        pa.field("polls", pa.int32(), nullable=False),
+        pa.field("misses", pa.int16(), nullable=False),
+        *(SAMPLE_SCHEMA.field(name) for name in ("views", "likes", "comments")),
     ]
 )
 

@@ -28,7 +28,8 @@ from pleiades_core.vault.file_check import check_closed_day, forget_checked_file
 from pleiades_core.vault.journal import read_batch
 from pleiades_core.vault.layout import DATASETS, Dataset, damaged_key, loss_key
 from pleiades_core.vault.manifest import can_be_closed_again, known_batches, recorded_day
-from pleiades_core.vault.owner import Owner, owner_of, require_owned
+from pleiades_core.vault.owner import Owner, owner_of
+from pleiades_core.vault.ownership import require_owned
 from pleiades_core.vault.vault import Vault
 
 _BATCHES, _VIDEOS = map(load_queries, ("batches", "videos"))

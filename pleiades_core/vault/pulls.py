@@ -23,7 +23,9 @@ from pleiades_core.storage.objects import sha256_of
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries, records
 from pleiades_core.vault.codes import columns_metadata
-from pleiades_core.vault.layout import LAYOUT_VERSION, PULL_SCHEMA, pulls_key
+from pleiades_core.vault.footers import day_file_words
+from pleiades_core.vault.layout import PULL_SCHEMA, pulls_key
+from pleiades_core.vault.owner import owner_of
 from pleiades_core.vault.vault import Vault
 
 log = logging.getLogger(__name__)
@@ -70,12 +72,9 @@ def export_day(database: Database, vault: Vault, day: date) -> ExportedPulls:
         before = None
     held = _decoded(before, day) if before is not None else PULL_SCHEMA.empty_table()
     merged = _merged(held, rows)
-    footer = {
-        "pleiades.layout": str(LAYOUT_VERSION),
-        "pleiades.dataset": "pulls",
-        "pleiades.day": day.isoformat(),
-        **columns_metadata("pulls"),
-    }
+    with database.transaction() as connection:
+        installation = owner_of(connection).installation
+    footer = day_file_words("pulls", day, installation) | columns_metadata("pulls")
     content = parquet.encode(merged.replace_schema_metadata(footer), delta=("pull",), level=parquet.ARCHIVE_LEVEL)
     changed = content != before
     if changed:

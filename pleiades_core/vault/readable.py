@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from pleiades_core.errors import ForeignFile, NotFound, VaultError
-from pleiades_core.vault.file_check import check_batch, check_closed_day, check_file
+from pleiades_core.vault.file_check import check_batch, check_closed_day, check_day_file
 from pleiades_core.vault.footers import DayFooter
 from pleiades_core.vault.journal import days_with_files, files_of_day
 from pleiades_core.vault.layout import OWNER_KEY, Dataset, days_by_key
@@ -105,14 +105,15 @@ def day_files(vault: Vault, folder: str) -> dict[date, str]:
     return {day: key for key, day in days_by_key(vault.archive.keys(folder), folder).items()}
 
 
-def whole_day_files(vault: Vault, found: Mapping[date, str], *, partitioned: bool = False) -> WholeFiles:
-    """The files of `day_files` that are whole. `partitioned`: each row has its file's day as column `day`."""
+def whole_day_files(vault: Vault, folder: str, *, partitioned: bool = False) -> WholeFiles:
+    """The whole files of an archive folder such as `pulls`. `partitioned`: each row has its file's day as column `day`."""
     locations: dict[date, str] = {}
     damaged: dict[str, str] = {}
     changed = False
-    for day, key in found.items():
+    owner = _owner(vault, damaged)
+    for day, key in day_files(vault, folder).items():
         try:
-            check_file(vault.archive, key)
+            check_day_file(vault.archive, key, folder.rpartition("/")[2], day, owner)
             locations[day] = vault.archive.location(key)
         except NotFound:
             changed = True

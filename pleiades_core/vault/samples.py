@@ -23,7 +23,7 @@ from pleiades_core.errors import PublishConflict
 from pleiades_core.vault.file_check import forget_checked_files
 from pleiades_core.vault.interruptible import interruptible
 from pleiades_core.vault.layout import PULL_SCHEMA, REGISTRY, SAMPLES
-from pleiades_core.vault.readable import ChangedMeanwhile, Files, day_files, files, whole_day_files, whole_files
+from pleiades_core.vault.readable import ChangedMeanwhile, Files, files, whole_day_files, whole_files
 from pleiades_core.vault.relations import Relation, WholeFiles, relation
 from pleiades_core.vault.vault import Vault, raise_damaged
 
@@ -196,5 +196,5 @@ def _relations(vault: Vault, planned: Files) -> dict[str, Relation]:
     return {
         "raw_samples": relation(SAMPLES.schema, partial(whole_files, vault, planned)),
         "raw_videos": relation(REGISTRY.schema, registry),
-        "raw_pulls": relation(PULL_SCHEMA, lambda: whole_day_files(vault, day_files(vault, "pulls"))),
+        "raw_pulls": relation(PULL_SCHEMA, lambda: whole_day_files(vault, "pulls")),
     }

@@ -40,22 +40,32 @@ def raise_damaged(damaged: Mapping[str, str]) -> NoReturn:
     raise DamagedAnswer(f"{len(damaged)} damaged file(s) are left out of what was read: {'; '.join(damaged.values())}")
 
 
-def open_vault(root: Path) -> Vault:
-    """The vault in a local folder, made if it is missing. Raises VaultError when the folder cannot be written."""
+def open_vault(root: Path, *, create: bool = True) -> Vault:
+    """The vault in a local folder. `create`: it is made if it is missing. Raises VaultError when that cannot be done."""
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        # A name of its own: threads and processes open one vault at the same time.
-        tempfile.TemporaryFile(dir=root).close()
+        if create:
+            root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise VaultError(
-            f"the vault {root} cannot be written: {error.strerror}", cure="set PLEIADES_VAULT to a folder you may write to"
+            f"the vault {root} cannot be made: {error.strerror}", cure="set PLEIADES_VAULT to a folder you may write to"
         ) from None
     local = LocalObjects(root)
     return Vault(journal=local, archive=local)
 
 
 def require_room(root: Path) -> None:
-    """Refuse to ask YouTube for what could not be kept. Raises VaultError when the disk of the vault is (all but) full."""
+    """Refuse to ask YouTube for what could not be kept.
+
+    Raises VaultError when the vault cannot be written, or its disk is (all but) full.
+    """
+    try:
+        # A name of its own: threads and processes do this at the same time.
+        tempfile.TemporaryFile(dir=root).close()
+    except OSError as error:
+        raise VaultError(
+            f"the vault {root} cannot be written: {error.strerror}; YouTube was not asked, no quota is spent",
+            cure="set PLEIADES_VAULT to a folder you may write to",
+        ) from None
     if (free := free_bytes(root)) < _ROOM_BYTES:
         raise VaultError(
             f"the vault {root} has {free / 1e6:.1f} MB left: YouTube was not asked, no quota is spent",

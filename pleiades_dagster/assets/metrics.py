@@ -1,6 +1,6 @@
 """`daily_metrics`: one file for every closed UTC day of samples.
 
-Does not belong here: how a day is folded (pleiades_core/vault/archive.py), what is asserted of it (checks.py).
+Does not belong here: how a day is folded (pleiades_core/vault/archive.py), what is asserted of it (day_checks.py).
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """`watchlist`: the videos discovered on one day and where they stand, folded from the vault.
 
-Does not belong here: the fold (pleiades_core/watchlist/cohorts.py), what is asserted of it (checks.py).
+Does not belong here: the fold (pleiades_core/watchlist/cohorts.py), what is asserted of it (day_checks.py).
 """
 
 from collections.abc import Iterator

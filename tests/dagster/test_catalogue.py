@@ -16,6 +16,7 @@ import pytest
 from pleiades_core.clock import ManualClock
 from pleiades_core.insights.capture import Estimate
 from pleiades_core.installation import Installation
+from pleiades_core.vault.codes import CODES, COLUMNS
 from pleiades_dagster import tables
 from pleiades_dagster.definitions import build_defs
 from pleiades_dagster.metadata import metadata_of, table_of
@@ -59,13 +60,21 @@ def test_tables_have_columns_an_address_a_version_and_a_freshness_policy(graph: 
     for name, table in TABLES.items():
         node = graph.get(dg.AssetKey(name))
         schema = node.metadata["dagster/column_schema"]
-        assert [column.name for column in schema.columns] == list(table.meanings), name
-        assert [column.name for column in schema.columns if not column.description] == []
+        assert [column.name for column in schema.columns] == table.schema.names, name
         uri = node.metadata["dagster/uri"]
         assert getattr(uri, "value", uri) == (tmp_path / "vault" / table.folder).as_uri()
         assert node.code_version
         assert node.freshness_policy_or_from_metadata is not None
     assert graph.get(dg.AssetKey("tracking")).freshness_policy_or_from_metadata is not None
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_the_catalogue_says_of_a_column_what_the_files_and_the_docs_say(table: Table) -> None:
+    """And of a code, what each of its values means."""
+    said = {column.name: column.description for column in table.columns()}
+    assert said.keys() == COLUMNS[table.dataset].keys()
+    for name, words in COLUMNS[table.dataset].items():
+        assert said[name] == "; ".join([words, *(f"{code}: {word}" for code, word in CODES.get(name, {}).items())])
 
 
 def _is_declared(table: Table, path: Path) -> None:

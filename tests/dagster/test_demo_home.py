@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,19 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     assert settings.clock == "simulator"
     assert settings.first_day == date(2026, 3, 1)
     assert settings.seed_terms == ('a "b"\\', "日本 🎉", "news")
+
+
+def test_writers_of_the_settings_do_not_disturb_each_other(tmp_path: Path) -> None:
+    """They shared the name of their unfinished files: the second rename found none, or half a file became the settings."""
+    _write(tmp_path)
+    before = len((tmp_path / SETTINGS_FILE).read_text().splitlines())
+    instants = [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in range(24)] * 10
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(partial(note_clock, tmp_path), instants))
+    text = (tmp_path / SETTINGS_FILE).read_text()
+    assert len(text.splitlines()) == before
+    assert load_settings(tmp_path).simulator_stopped_at in instants
+    assert [path.name for path in tmp_path.iterdir()] == [SETTINGS_FILE]
 
 
 @given(st.text(st.characters()))

@@ -40,6 +40,19 @@ def test_a_module_says_what_does_not_belong_in_it(path: Path) -> None:
     assert path.name == "__init__.py" or "not belong here" in " ".join(said.split())
 
 
+def _is_found(name: str, path: Path) -> bool:
+    """Whether the name leads to a file from the module's folder, a folder above it, or the folder of the queries."""
+    folders = [*path.relative_to(ROOT).parents, Path("pleiades_core"), Path("pleiades_core/storage/sql")]
+    return any((ROOT / folder / name).is_file() for folder in folders)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_files_that_a_module_points_to_exist(path: Path) -> None:
+    said = ast.get_docstring(ast.parse(path.read_text())) or ""
+    named = [name for name in re.findall(r"[\w./]*\w\.(?:py|sql)\b", said) if "NNNN" not in name]
+    assert [name for name in named if not _is_found(name, path)] == []
+
+
 def test_every_command_is_documented() -> None:
     """Those of groups too: `campaign add|list|remove` documents three. And no command is documented that there is not."""
     rows = re.findall(

@@ -7,13 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
-from clusters import answers, copied, is_up, made_cluster, main_process, short_folder, starting_process, until, user_process
+from clusters import answers, copied, is_up, main_process, starting_process, until, user_process
 
 from pleiades_core.storage.embedded import embedded, embedded_url, users_of
 
@@ -21,24 +20,10 @@ from pleiades_core.storage.embedded import embedded, embedded_url, users_of
 _PID_FILE = "{number}\n{folder}\n1795656235\n5432\n{folder}\n\n  3000777     32818\nready   \n"
 
 
-@pytest.fixture(scope="module")
-def made() -> Iterator[Path]:
-    """A folder whose server was started and stopped once."""
-    with made_cluster() as cluster:
-        yield cluster
-
-
 @pytest.fixture
-def root() -> Iterator[Path]:
-    """An empty folder below a short path."""
-    with short_folder() as folder:
-        yield folder
-
-
-@pytest.fixture
-def folder(made: Path, root: Path) -> Path:
+def folder(data_folder: Path, short_tmp: Path) -> Path:
     """A folder of the test's own, whose server does not run."""
-    return copied(made, root / "pg")
+    return copied(data_folder, short_tmp / "pg")
 
 
 def _crash(folder: Path) -> None:
@@ -62,9 +47,9 @@ def test_a_process_that_has_the_number_of_a_dead_server_lives_on(folder: Path) -
             bystander.kill()
 
 
-def test_another_folders_server_that_has_the_number_of_a_dead_one_lives_on(folder: Path, made: Path) -> None:
-    with embedded(made) as server:
-        (folder / "postmaster.pid").write_text(_PID_FILE.format(number=main_process(made).pid, folder=folder))
+def test_another_folders_server_that_has_the_number_of_a_dead_one_lives_on(folder: Path, data_folder: Path) -> None:
+    with embedded(data_folder) as server:
+        (folder / "postmaster.pid").write_text(_PID_FILE.format(number=main_process(data_folder).pid, folder=folder))
         assert answers(folder)
         with psycopg.connect(embedded_url(server, "postgres")) as connection:
             connection.execute("select 1")
@@ -127,21 +112,21 @@ def _holds(root: Path, file: str) -> bool:
         ("postmaster.pid", "the starter and the server"),
     ],
 )
-def test_a_kill_at_any_moment_of_the_first_start_heals(root: Path, file: str, killed: str) -> None:
+def test_a_kill_at_any_moment_of_the_first_start_heals(short_tmp: Path, file: str, killed: str) -> None:
     """`file` appears, wherever the first start makes it, and everything dies at once. The next start has all that it needs."""
-    with starting_process(root / "pg") as starter:
-        until(lambda: _holds(root, file) or starter.poll() is not None)
+    with starting_process(short_tmp / "pg") as starter:
+        until(lambda: _holds(short_tmp, file) or starter.poll() is not None)
         if killed == "its whole group":
             os.killpg(starter.pid, signal.SIGKILL)
         else:
             starter.kill()
         if killed == "the starter and the server":
             with contextlib.suppress(OSError, IndexError, ValueError, psutil.Error):
-                main_process(root / "pg").kill()
-    assert answers(root / "pg")
-    assert not is_up(root / "pg")
+                main_process(short_tmp / "pg").kill()
+    assert answers(short_tmp / "pg")
+    assert not is_up(short_tmp / "pg")
     # What the killed start left behind goes with one of the next, once no initdb works in it any more.
-    until(lambda: answers(root / "pg") and not any(".new-" in path.name for path in root.iterdir()))
+    until(lambda: answers(short_tmp / "pg") and not any(".new-" in path.name for path in short_tmp.iterdir()))
 
 
 def test_a_server_that_dies_in_its_first_moments_is_started_again(folder: Path) -> None:
@@ -207,16 +192,16 @@ with embedded(Path(sys.argv[1])):
 """
 
 
-def test_a_program_that_ends_in_its_own_time_after_ctrl_c_gets_the_server_it_began(root: Path) -> None:
+def test_a_program_that_ends_in_its_own_time_after_ctrl_c_gets_the_server_it_began(short_tmp: Path) -> None:
     """As the demo does: Ctrl-C, which reaches the whole group, must not turn into a failure of the database."""
-    command = [sys.executable, "-c", _WAIT_AND_SEE, str(root / "pg")]
+    command = [sys.executable, "-c", _WAIT_AND_SEE, str(short_tmp / "pg")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as program:
-        until(lambda: _holds(root, "PG_VERSION") or program.poll() is not None)
+        until(lambda: _holds(short_tmp, "PG_VERSION") or program.poll() is not None)
         os.killpg(program.pid, signal.SIGINT)
         assert program.stdout is not None
         assert program.stdout.read() == "up\n"
     assert program.returncode == 0
-    assert not is_up(root / "pg")
+    assert not is_up(short_tmp / "pg")
 
 
 _FORK = """

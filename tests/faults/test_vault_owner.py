@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import psycopg
+import pyarrow as pa
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
@@ -15,9 +17,13 @@ from rows import read_rows
 from pleiades_core.errors import CorruptFile, ForeignVault, OlderDatabase, VaultError
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.storage.postgres import Database
+from pleiades_core.vault.journal import write_batch
 from pleiades_core.vault.layout import OWNER_KEY, REGISTRY
-from pleiades_core.vault.owner import Owner, mark_vault, read_owner, require_owned
+from pleiades_core.vault.owner import Owner, read_owner
+from pleiades_core.vault.ownership import mark_vault, require_owned
 from pleiades_core.vault.vault import open_vault
+
+_REVISION_AND_VID = "select vault_revision, (select last_value from vid) from installation"
 
 
 @pytest.fixture
@@ -71,9 +77,7 @@ def test_an_older_copy_of_the_database_is_refused(pleiades: Installation) -> Non
     """Restored from a backup, it gave out again what had been given out since."""
     pleiades.hunter().hunt()
     with pleiades.database.transaction() as connection:
-        revision, vid = connection.execute("select vault_revision, (select last_value from vid) from installation").fetchall()[
-            0
-        ]
+        revision, vid = connection.execute(_REVISION_AND_VID).fetchall()[0]
     pleiades.clock.advance(timedelta(hours=1))  # type: ignore[attr-defined]
     pleiades.hunter().hunt()
     require_owned(pleiades.database, pleiades.vault)
@@ -92,6 +96,36 @@ def _refused_as_older(pleiades: Installation) -> None:
         _opened_with(pleiades, pleiades.database.url)
     assert raised.value.exit_code == 6
     assert "restore" in raised.value.cure
+
+
+@pytest.mark.parametrize("mark", ["removed", "older"])
+def test_an_older_copy_of_the_database_is_refused_without_the_mark_or_with_an_older_one(
+    pleiades: Installation, mark: str
+) -> None:
+    """By the highest vid of the registry: a backup of database and mark was put back beside newer files."""
+    pleiades.hunter().hunt()
+    with pleiades.database.transaction() as connection:
+        revision, vid = connection.execute(_REVISION_AND_VID).fetchall()[0]
+    older = pleiades.vault.archive.read(OWNER_KEY)
+    pleiades.clock.advance(timedelta(hours=1))  # type: ignore[attr-defined]
+    pleiades.hunter().hunt()
+    path = Path(pleiades.vault.archive.location(OWNER_KEY))
+    path.unlink() if mark == "removed" else path.write_bytes(older)
+    with pleiades.database.transaction() as connection:
+        connection.execute("update installation set vault_revision = %s", [revision])
+        connection.execute("select setval('vid', %s)", [vid])
+    for work in (pleiades.hunter, pleiades.tracker):
+        with pytest.raises(OlderDatabase, match="the registry has"):
+            work()
+
+
+def test_a_file_of_another_installation_says_nothing_of_the_highest_vid(pleiades: Installation) -> None:
+    pleiades.hunter().hunt()
+    rows = read_rows(pleiades.vault, REGISTRY).slice(0, 1)
+    foreign = rows.set_column(0, rows.schema.field("vid"), pa.array([10**9], pa.int64()))
+    day = pleiades.clock.now().date()
+    write_batch(pleiades.vault, REGISTRY, day, foreign, lease_id=uuid.uuid4(), epoch=uuid.uuid4())
+    pleiades.hunter()
 
 
 def test_the_mark_covers_every_vid_of_the_vault(pleiades: Installation) -> None:

@@ -6,14 +6,13 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
 import pytest
 import sqlalchemy
-from clusters import answers, copied, is_up, made_cluster, main_process, short_folder, user_process
+from clusters import answers, copied, is_up, main_process, user_process
 
 from pleiades_core.errors import ConfigurationError, DatabaseUnreachable
 from pleiades_core.settings import DemoSettings
@@ -21,54 +20,40 @@ from pleiades_core.storage.embedded import embedded, embedded_url, require_usabl
 from pleiades_core.storage.postgres import dagster_urls, ensure_database
 
 
-@pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    """Of a server that was started and stopped once, below a short path."""
-    with made_cluster() as made:
-        yield made
-
-
-@pytest.fixture
-def root() -> Iterator[Path]:
-    """An empty folder below a short path."""
-    with short_folder() as made:
-        yield made
-
-
-def test_four_threads_open_and_close_as_they_like(folder: Path) -> None:
+def test_four_threads_open_and_close_as_they_like(data_folder: Path) -> None:
     """Dagster's daemon evaluates four sensors at once in one process; five of its first six ticks failed."""
     with ThreadPoolExecutor(4) as pool:
-        assert all(pool.map(answers, [folder] * 20))
-    assert not is_up(folder)
-    assert users_of(folder) == []
+        assert all(pool.map(answers, [data_folder] * 20))
+    assert not is_up(data_folder)
+    assert users_of(data_folder) == []
 
 
-def test_who_closes_first_leaves_the_other_a_server(folder: Path) -> None:
-    first, second = embedded(folder), embedded(folder)
+def test_who_closes_first_leaves_the_other_a_server(data_folder: Path) -> None:
+    first, second = embedded(data_folder), embedded(data_folder)
     server = first.__enter__()
     assert second.__enter__() is server
     first.__exit__(None, None, None)
-    assert users_of(folder) == [os.getpid()]
+    assert users_of(data_folder) == [os.getpid()]
     with psycopg.connect(embedded_url(server, "postgres")) as connection:
         connection.execute("select 1")
     second.__exit__(None, None, None)
-    assert not is_up(folder)
+    assert not is_up(data_folder)
 
 
-def test_whoever_comes_back_while_another_process_uses_it_is_counted_again(folder: Path) -> None:
+def test_whoever_comes_back_while_another_process_uses_it_is_counted_again(data_folder: Path) -> None:
     """Otherwise the other one, leaving last by its own count, stops the server beneath us."""
-    with user_process(folder) as other:
-        assert answers(folder)
-        with embedded(folder) as server:
-            assert users_of(folder) == sorted([os.getpid(), other.pid])
+    with user_process(data_folder) as other:
+        assert answers(data_folder)
+        with embedded(data_folder) as server:
+            assert users_of(data_folder) == sorted([os.getpid(), other.pid])
             other.communicate()
             with psycopg.connect(embedded_url(server, "postgres")) as connection:
                 connection.execute("select 1")
-    assert not is_up(folder)
+    assert not is_up(data_folder)
 
 
-def test_after_a_start_that_failed_the_next_one_begins_anew(folder: Path, root: Path) -> None:
-    copy = copied(folder, root / "pg")
+def test_after_a_start_that_failed_the_next_one_begins_anew(data_folder: Path, short_tmp: Path) -> None:
+    copy = copied(data_folder, short_tmp / "pg")
     said = (copy / "postgresql.conf").read_text()
     (copy / "postgresql.conf").write_text("no_such_setting = on\n")
     with pytest.raises(DatabaseUnreachable, match="no_such_setting") as raised:
@@ -79,8 +64,8 @@ def test_after_a_start_that_failed_the_next_one_begins_anew(folder: Path, root: 
     assert answers(copy)
 
 
-def test_every_server_has_our_limits_of_the_write_ahead_log(folder: Path) -> None:
-    with embedded(folder) as server, psycopg.connect(embedded_url(server, "postgres")) as connection:
+def test_every_server_has_our_limits_of_the_write_ahead_log(data_folder: Path) -> None:
+    with embedded(data_folder) as server, psycopg.connect(embedded_url(server, "postgres")) as connection:
         assert connection.execute("show max_wal_size").fetchone() == ("128MB",)
         assert connection.execute("show min_wal_size").fetchone() == ("32MB",)
         assert connection.execute("show listen_addresses").fetchone() == ("",)
@@ -90,15 +75,15 @@ def test_every_server_has_our_limits_of_the_write_ahead_log(folder: Path) -> Non
     "name",
     ["a blank", 'a "quote"', "dollar$HOME`id`$(id)", "colon:5432", "per%cent%20", "comma,?&#=", "Übung ü", "\\", "x" * 200],
 )
-def test_any_path_will_do(folder: Path, root: Path, name: str) -> None:
+def test_any_path_will_do(data_folder: Path, short_tmp: Path, name: str) -> None:
     """For the server's tools, which use a shell, and for both readers of the address: libpq and SQLAlchemy."""
-    (root / name).mkdir()
-    copy = copied(folder, root / name / "pg")
+    (short_tmp / name).mkdir()
+    copy = copied(data_folder, short_tmp / name / "pg")
     with embedded(copy) as server:
         url = embedded_url(server, "postgres")
         with psycopg.connect(url) as connection:
             assert connection.execute("select 1").fetchone() == (1,)
-        engine = sqlalchemy.create_engine(dagster_urls(DemoSettings(home=root, dagster_pg_url=url), url).sqlalchemy)
+        engine = sqlalchemy.create_engine(dagster_urls(DemoSettings(home=short_tmp, dagster_pg_url=url), url).sqlalchemy)
         with engine.connect() as connected:
             assert connected.execute(sqlalchemy.text("select 1")).scalar() == 1
         engine.dispose()
@@ -106,34 +91,34 @@ def test_any_path_will_do(folder: Path, root: Path, name: str) -> None:
     assert not is_up(copy)
 
 
-def test_a_new_home_may_have_any_path_and_the_environment_any_locale(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_home_may_have_any_path_and_the_environment_any_locale(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A locale that the system does not know is common on servers that are reached by ssh."""
     monkeypatch.setenv("LC_ALL", "xx_YY.UTF-8")
-    (root / "a $blank").mkdir()
+    (short_tmp / "a $blank").mkdir()
     with (
-        embedded(root / "a $blank" / "pg") as server,
+        embedded(short_tmp / "a $blank" / "pg") as server,
         psycopg.connect(embedded_url(server, "postgres")) as connection,
     ):
         assert connection.execute("select lower('ÉA'), 'Z' < 'a'").fetchone() == ("éa", True)
 
 
-def test_variables_of_postgresql_do_not_part_server_and_clients(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_postgresql_do_not_part_server_and_clients(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPORT", "6000")
-    with user_process(folder):
+    with user_process(data_folder):
         monkeypatch.delenv("PGPORT")
-        assert answers(folder)
+        assert answers(data_folder)
 
 
-def test_the_server_is_told_no_secret_of_ours(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_server_is_told_no_secret_of_ours(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its environment shows in lists of processes, and a superuser's `copy to program` hands it on."""
     monkeypatch.setenv("YOUTUBE_API_KEY_POOL_JSON", "canary")
-    with user_process(folder):
-        assert "canary" not in str(main_process(folder).environ())
+    with user_process(data_folder):
+        assert "canary" not in str(main_process(data_folder).environ())
 
 
-def test_a_server_shows_its_folder_in_the_list_of_processes(folder: Path) -> None:
-    with embedded(folder):
-        assert str(folder) in " ".join(main_process(folder).cmdline())
+def test_a_server_shows_its_folder_in_the_list_of_processes(data_folder: Path) -> None:
+    with embedded(data_folder):
+        assert str(data_folder) in " ".join(main_process(data_folder).cmdline())
 
 
 def test_a_home_that_cannot_be_made_is_a_matter_of_configuration() -> None:
@@ -142,12 +127,12 @@ def test_a_home_that_cannot_be_made_is_a_matter_of_configuration() -> None:
     assert "--home" in raised.value.cure
 
 
-def test_a_folder_of_other_files_is_not_touched(root: Path) -> None:
-    (root / "pg").mkdir(mode=0o700)
-    (root / "pg" / "thesis.txt").write_text("mine")
+def test_a_folder_of_other_files_is_not_touched(short_tmp: Path) -> None:
+    (short_tmp / "pg").mkdir(mode=0o700)
+    (short_tmp / "pg" / "thesis.txt").write_text("mine")
     with pytest.raises(ConfigurationError, match="not a whole data folder"):
-        answers(root / "pg")
-    assert [path.name for path in (root / "pg").iterdir()] == ["thesis.txt"]
+        answers(short_tmp / "pg")
+    assert [path.name for path in (short_tmp / "pg").iterdir()] == ["thesis.txt"]
 
 
 def test_a_path_with_a_line_break_is_refused() -> None:
@@ -155,19 +140,19 @@ def test_a_path_with_a_line_break_is_refused() -> None:
         require_usable(Path("/a\nb"))
 
 
-def test_a_home_may_be_removed_while_it_is_in_use(folder: Path, root: Path) -> None:
+def test_a_home_may_be_removed_while_it_is_in_use(data_folder: Path, short_tmp: Path) -> None:
     """Leaving a server whose folder is gone is no error."""
-    (root / "home").mkdir()
-    copy = copied(folder, root / "home" / "pg")
+    (short_tmp / "home").mkdir()
+    copy = copied(data_folder, short_tmp / "home" / "pg")
     with embedded(copy):
         server = main_process(copy)
-        subprocess.run(["rm", "-rf", str(root / "home")], check=True)
+        subprocess.run(["rm", "-rf", str(short_tmp / "home")], check=True)
     server.kill()
 
 
-def test_five_at_once_create_the_same_database(folder: Path) -> None:
+def test_five_at_once_create_the_same_database(data_folder: Path) -> None:
     """All but one are refused by PostgreSQL, in one of two ways, and have what they wanted."""
-    with embedded(folder) as server, ThreadPoolExecutor(5) as pool:
+    with embedded(data_folder) as server, ThreadPoolExecutor(5) as pool:
         for number in range(2):
             together = threading.Barrier(5)
 
@@ -180,16 +165,16 @@ def test_five_at_once_create_the_same_database(folder: Path) -> None:
             assert all(pool.map(create, [embedded_url(server, f"new_{number}")] * 5))
 
 
-def test_five_processes_at_once_on_an_empty_home_all_succeed(root: Path) -> None:
+def test_five_processes_at_once_on_an_empty_home_all_succeed(short_tmp: Path) -> None:
     """Of five, four ended with 6: each wanted to create the same database."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("PLEIADES", "DATABASE", "DAGSTER"))
     }
-    command = [sys.executable, "-m", "pleiades_dagster.cli", "--home", str(root / "home"), "init-db"]
+    command = [sys.executable, "-m", "pleiades_dagster.cli", "--home", str(short_tmp / "home"), "init-db"]
     started = [
-        subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        subprocess.Popen(command, cwd=short_tmp, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for _ in range(5)
     ]
     said = [process.communicate()[0] for process in started]
     assert [process.returncode for process in started] == [0] * 5, said
-    assert not is_up(root / "home" / "postgres")
+    assert not is_up(short_tmp / "home" / "postgres")

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
-from clusters import answers, copied, is_up, made_cluster, main_process, short_folder, until, user_process
+from clusters import answers, copied, is_up, main_process, short_folder, until, user_process
 
 from pleiades_core.errors import ConfigurationError
 from pleiades_core.storage.cluster import programs
@@ -83,19 +83,11 @@ def _second_can_run_programs() -> bool:
     return _as_second(lambda: os.access(programs() / "postgres", os.X_OK)) == "True"
 
 
-@pytest.fixture(scope="module")
-def made() -> Iterator[Path]:
-    """A folder whose server was started and stopped once."""
-    with made_cluster() as cluster:
-        yield cluster
-
-
 @pytest.fixture
-def root() -> Iterator[Path]:
+def root(short_tmp: Path) -> Path:
     """An empty folder below a short path that every user may enter, as a home's often is."""
-    with short_folder() as folder:
-        folder.chmod(0o755)
-        yield folder
+    short_tmp.chmod(0o755)
+    return short_tmp
 
 
 def _mode(path: Path) -> int:
@@ -103,10 +95,10 @@ def _mode(path: Path) -> int:
 
 
 @pytest.mark.parametrize("name", ["plain", "a blank", "x" * 200])
-def test_no_other_user_reaches_the_server(made: Path, root: Path, name: str) -> None:
+def test_no_other_user_reaches_the_server(data_folder: Path, root: Path, name: str) -> None:
     """Where the path of the home had a blank or was long, any user of the machine was PostgreSQL's superuser."""
     (root / name).mkdir()
-    folder = copied(made, root / name / "pg")
+    folder = copied(data_folder, root / name / "pg")
     before = set(Path(tempfile.gettempdir()).glob("pleiades-*"))
     with embedded(folder) as server:
         found = {server_socket(folder), Path(embedded_url(server, "x").partition("host=")[2].partition("&")[0])}
@@ -131,8 +123,8 @@ def _open_to_all(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("role", ["postgres", _SECOND])
-def test_a_user_who_does_reach_the_socket_is_still_refused(made: Path, root: Path, role: str) -> None:
-    folder = copied(made, root / "pg")
+def test_a_user_who_does_reach_the_socket_is_still_refused(data_folder: Path, root: Path, role: str) -> None:
+    folder = copied(data_folder, root / "pg")
     with embedded(folder):
         _open_to_all(folder)
         assert "Peer authentication failed" in _intrude(folder, role)
@@ -141,9 +133,9 @@ def test_a_user_who_does_reach_the_socket_is_still_refused(made: Path, root: Pat
         assert _mode(folder) == 0o700
 
 
-def test_a_folder_that_trusts_everybody_is_mended_even_while_its_server_runs(made: Path, root: Path) -> None:
+def test_a_folder_that_trusts_everybody_is_mended_even_while_its_server_runs(data_folder: Path, root: Path) -> None:
     """As older versions left it."""
-    folder = copied(made, root / "pg")
+    folder = copied(data_folder, root / "pg")
     owner = folder.stat()
     options = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
     (folder / "pg_hba.conf").write_text("local all all trust\nhost all all 127.0.0.1/32 trust\n")
@@ -166,9 +158,9 @@ def test_a_folder_that_trusts_everybody_is_mended_even_while_its_server_runs(mad
     assert answers(folder)
 
 
-def test_no_other_user_can_hold_our_locks(made: Path) -> None:
-    with embedded(made):
-        for place in (made, made.with_name(f".{made.name}.users")):
+def test_no_other_user_can_hold_our_locks(data_folder: Path) -> None:
+    with embedded(data_folder):
+        for place in (data_folder, data_folder.with_name(f".{data_folder.name}.users")):
             assert _mode(place) == 0o700
             assert "PermissionError" in _as_second(lambda place=place: os.open(place, os.O_RDONLY))  # type: ignore[misc]
 
@@ -253,24 +245,24 @@ def test_an_ordinary_user_has_a_server_that_root_may_share(root: Path) -> None:
     assert not is_up(home / "pg")
 
 
-def test_another_users_folder_is_refused_with_the_cure(made: Path, root: Path) -> None:
-    folder = copied(made, root / "pg")
+def test_another_users_folder_is_refused_with_the_cure(data_folder: Path, root: Path) -> None:
+    folder = copied(data_folder, root / "pg")
     root.chmod(0o777)
     assert f"ConfigurationError: {folder} belongs to another user" in _as_second(lambda: answers(folder))
     assert _mode(folder) == 0o700
 
 
-def test_a_folder_of_roots_own_files_is_refused_with_the_cure(made: Path, root: Path) -> None:
-    folder = copied(made, root / "pg")
+def test_a_folder_of_roots_own_files_is_refused_with_the_cure(data_folder: Path, root: Path) -> None:
+    folder = copied(data_folder, root / "pg")
     subprocess.run(["chown", "-R", "root", str(folder)], check=True)
     with pytest.raises(ConfigurationError, match="belongs to root") as raised:
         answers(folder)
     assert f"chown -R USER {folder}" in raised.value.cure
 
 
-def test_a_log_that_is_a_link_is_not_followed(made: Path, root: Path) -> None:
+def test_a_log_that_is_a_link_is_not_followed(data_folder: Path, root: Path) -> None:
     """Root opens the log in a folder of a lesser account, which must not choose what root writes to."""
-    folder = copied(made, root / "pg")
+    folder = copied(data_folder, root / "pg")
     (root / "precious").write_text("")
     (folder / "log").unlink(missing_ok=True)
     (folder / "log").symlink_to(root / "precious")
@@ -279,13 +271,13 @@ def test_a_log_that_is_a_link_is_not_followed(made: Path, root: Path) -> None:
     assert (root / "precious").read_text() == ""
 
 
-def test_the_server_does_not_belong_to_our_terminal(made: Path) -> None:
-    with user_process(made) as user:
-        server = main_process(made)
+def test_the_server_does_not_belong_to_our_terminal(data_folder: Path) -> None:
+    with user_process(data_folder) as user:
+        server = main_process(data_folder)
         assert os.getsid(server.pid) not in {os.getsid(user.pid), os.getsid(0)}
         assert os.getpgid(server.pid) != os.getpgid(user.pid)
         os.killpg(user.pid, signal.SIGKILL)
         user.wait()
         assert server.is_running()
-    assert answers(made)
-    assert not is_up(made)
+    assert answers(data_folder)
+    assert not is_up(data_folder)
