@@ -74,7 +74,7 @@ def ui(
     """Open the Dagster UI of an installation, or of a demo that was played."""
     from pleiades_dagster.ui import UiOptions, serve
 
-    with signals.unwinding():
+    with signals.unwinding(leases=True):
         serve(
             UiOptions(home=home_of(context), port=port, read_only=read_only, daemon=daemon),
             say=lambda text: typer.echo(text, err=True),
