@@ -187,8 +187,8 @@ def opened(
 ) -> Iterator[Installation]:
     """The installation that a command works on; a signal closes it in order.
 
-    `create` makes one where there is none, and says so on stderr. `leases`: the command takes leases, which a signal gives back.
-    Raises what open_installation raises.
+    `create` makes one where there is none, and says so on stderr. `leases`: the command takes leases; a signal gives them
+    back. Raises what open_installation raises.
     """
     from pleiades_core.installation import open_installation
 

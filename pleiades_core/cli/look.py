@@ -136,9 +136,10 @@ def show(
             watched = entry(connection, video_id)
     details["watched"] = watched is not None
     if watched:
-        age = (watched.polled_at or pleiades.clock.now()) - watched.published_at
-        details["tier"] = TIERS.tier(age, watched.misses)
-        details["due_at"] = TIERS.due_at(watched.published_at, watched.polled_at, watched.misses)
+        now = pleiades.clock.now()
+        polled_at = TIERS.counted(watched.polled_at, now)
+        details["tier"] = TIERS.tier((polled_at or now) - watched.published_at, watched.misses)
+        details["due_at"] = TIERS.due_at(watched.published_at, polled_at, watched.misses)
         details["misses_in_a_row"] = watched.misses
     if as_json:
         print_json({**details, "samples": polls, "left_out": pleiades.vault.damaged})
