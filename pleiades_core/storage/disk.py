@@ -145,7 +145,7 @@ def _lock_error(path: Path, found: os.stat_result) -> VaultError:
 def lock_holder(listed: str, device: int, inode: int) -> int | None:
     """The process that holds the `flock` lock of a file, by the text of /proc/locks; None: it is not listed. Pure.
 
-    A line reads `1: FLOCK ADVISORY WRITE 24078 fe:00:2422160 0 EOF`; the line of a process that waits has `->` after the number.
+    A line reads `1: FLOCK ADVISORY WRITE 24078 fe:00:2422160 0 EOF`. That of a process that waits has `->` after the number.
     Pid 0 is a process of another container.
     """
     file = f"{os.major(device):02x}:{os.minor(device):02x}:{inode}"

@@ -92,7 +92,10 @@ def _note(home: Path, day: date) -> None:
 
 
 def _oldest_day(root: Path) -> date | None:
-    """The oldest day of which a local vault has a file, closed or not; None: there is none. Nothing is opened, strays are ignored."""
+    """The oldest day of which a local vault has a file, closed or not; None: there is none. No file is opened.
+
+    Strays are ignored.
+    """
     store = LocalObjects(root)
     folders = [folder for dataset in DATASETS.values() for folder in (dataset.archive_folder, f"journal/{dataset.name}")]
     first_days = [next(_days_with_files(store, folder), None) for folder in folders]
@@ -100,10 +103,13 @@ def _oldest_day(root: Path) -> date | None:
 
 
 def _days_with_files(store: LocalObjects, folder: str) -> Iterator[date]:
-    """In order. Each folder of a day is listed when it is its turn: every run loads definitions, and only the first day counts."""
+    """The days of a folder that have a file, in order.
+
+    Each day is listed when it is asked for: every run of Dagster loads definitions, and needs the first day alone.
+    """
     names: list[str] = []
     with contextlib.suppress(OSError):
-        names = sorted(os.listdir(store.root / folder))
+        names = sorted(entry.name for entry in (store.root / folder).iterdir())
     for name in names:
         with contextlib.suppress(VaultError):
             parsed = [parse_key(key) for key in store.keys(f"{folder}/{name}")]

@@ -36,7 +36,6 @@ from pleiades_core.watchlist.apply import commit_batches
 from pleiades_core.watchlist.cadence import TIERS
 from pleiades_core.watchlist.slices import due_counts, polled_in_future
 
-
 WRONG = [timedelta(days=1), timedelta(days=365), timedelta(days=-1), MOST_APART + timedelta(minutes=1)]
 
 
@@ -202,6 +201,7 @@ def test_the_doctor_sees_polls_in_the_future_and_a_wrong_clock(
     tmp_path: Path, database_url: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = DemoSettings(home=tmp_path, database_url=database_url)
+    settings.vault_root.mkdir()
 
     def clock_of() -> tuple[str, str, int]:
         (found,) = (finding for finding in examine(settings, call=False) if finding.part == "clock")
