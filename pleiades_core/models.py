@@ -7,7 +7,7 @@ Belongs here: frozen records, identifiers and the enumerations stored in files. 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import IntEnum, StrEnum
 from typing import NewType
 
@@ -17,6 +17,8 @@ VideoId = NewType("VideoId", str)
 ChannelId = NewType("ChannelId", str)
 #: The ordinal that stands for a video in every file and table: from one sequence, never reused.
 Vid = NewType("Vid", int)
+#: The UTC day of the first upload: nothing was measured or published before. en.wikipedia.org/wiki/Me_at_the_zoo
+YOUTUBE_BEGAN = date(2005, 4, 23)
 
 
 class SampleStatus(IntEnum):

@@ -25,14 +25,14 @@ from pleiades_core.cli.arguments import day_of
 from pleiades_core.cli.main import run
 from pleiades_core.cli.output import JsonOption, print_json, text
 from pleiades_core.errors import UsageError
+from pleiades_core.models import YOUTUBE_BEGAN
 from pleiades_dagster.options import MOST_DAYS, USUAL, DemoOptions
 
 if TYPE_CHECKING:
     from pleiades_dagster.play import Step
     from pleiades_dagster.summary import DemoSummary
 
-#: Of the first upload. en.wikipedia.org/wiki/Me_at_the_zoo
-_YOUTUBE_BEGAN, _LAST_DAY = date(2005, 4, 23), date(2099, 12, 31)
+_LAST_DAY = date(2099, 12, 31)
 
 
 @app.command(epilog=examples("pleiades demo", "pleiades demo --days 7 --home /tmp/a-week", "pleiades demo --json | jq .top"))
@@ -74,7 +74,7 @@ def ui(
     """Open the Dagster UI of an installation, or of a demo that was played."""
     from pleiades_dagster.ui import UiOptions, serve
 
-    with signals.unwinding():
+    with signals.unwinding(leases=True):
         serve(
             UiOptions(home=home_of(context), port=port, read_only=read_only, daemon=daemon),
             say=lambda text: typer.echo(text, err=True),
@@ -89,8 +89,8 @@ def main() -> None:
 def _first_day(text: str | None) -> date | None:
     """A day on which YouTube existed or may exist. Raises UsageError."""
     day = day_of(text) if text else None
-    if day and not _YOUTUBE_BEGAN <= day <= _LAST_DAY:
-        raise UsageError(f"--start {day} is not a day of YouTube", cure=f"choose one from {_YOUTUBE_BEGAN} to {_LAST_DAY}")
+    if day and not YOUTUBE_BEGAN <= day <= _LAST_DAY:
+        raise UsageError(f"--start {day} is not a day of YouTube", cure=f"choose one from {YOUTUBE_BEGAN} to {_LAST_DAY}")
     return day
 
 

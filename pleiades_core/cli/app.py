@@ -182,15 +182,18 @@ def settings_of(context: typer.Context) -> Settings:
 
 
 @contextlib.contextmanager
-def opened(context: typer.Context, *, create: bool = False, upgrade: bool = False) -> Iterator[Installation]:
+def opened(
+    context: typer.Context, *, create: bool = False, upgrade: bool = False, leases: bool = False
+) -> Iterator[Installation]:
     """The installation that a command works on; a signal closes it in order.
 
-    `create` makes one where there is none, and says so on stderr. Raises what open_installation raises.
+    `create` makes one where there is none, and says so on stderr. `leases`: the command takes leases; a signal gives them
+    back. Raises what open_installation raises.
     """
     from pleiades_core.installation import open_installation
 
     settings = settings_of(context)
-    with signals.unwinding(), open_installation(settings, create=create, upgrade=upgrade) as pleiades:
+    with signals.unwinding(leases=leases), open_installation(settings, create=create, upgrade=upgrade) as pleiades:
         if pleiades.is_new:
             where = "" if settings.database_url is None else ", with its schema in the database of DATABASE_URL"
             output.hint(f"made a new installation in {settings.home}{where}")

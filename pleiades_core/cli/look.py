@@ -53,7 +53,9 @@ def top(
         raise UsageError(f"{day} has not begun", cure="name a day that has, or none for the last 24 hours")
     vault = vault_of(settings)
     # A day ends before its midnight, as in the published ranking; the present includes this second.
-    best = ranked(vault, until, limit) if until else live(vault, now, limit)
+    # DuckDB has a temporary folder meanwhile.
+    with signals.unwinding():
+        best = ranked(vault, until, limit) if until else live(vault, now, limit)
     if day and not best:
         _require_samples(vault, day_of(day), settings.home)
     if as_json:
@@ -134,9 +136,10 @@ def show(
             watched = entry(connection, video_id)
     details["watched"] = watched is not None
     if watched:
-        age = (watched.polled_at or pleiades.clock.now()) - watched.published_at
-        details["tier"] = TIERS.tier(age, watched.misses)
-        details["due_at"] = TIERS.due_at(watched.published_at, watched.polled_at, watched.misses)
+        now = pleiades.clock.now()
+        polled_at = TIERS.counted(watched.polled_at, now)
+        details["tier"] = TIERS.tier((polled_at or now) - watched.published_at, watched.misses)
+        details["due_at"] = TIERS.due_at(watched.published_at, polled_at, watched.misses)
         details["misses_in_a_row"] = watched.misses
     if as_json:
         print_json({**details, "samples": polls, "left_out": pleiades.vault.damaged})
@@ -214,19 +217,21 @@ def sql(
     vault = vault_of(settings)
     if output:
         export.check_target(output, settings.vault_root)
+    limits = Limits(memory_mb=settings.sql_memory_mb, threads=settings.sql_threads)
     try:
-        table = ask(vault, question, Limits(memory_mb=settings.sql_memory_mb, threads=settings.sql_threads))
+        # The file is written whole or not at all.
+        with signals.unwinding():
+            table = ask(vault, question, limits)
+            table = table.rename_columns(_distinct(table.column_names))
+            size = export.write(table, output) if output else 0
     except duckdb.OutOfMemoryException as error:
         raise UsageError(
             f"DuckDB: {error}", cure=f"ask for less, or raise PLEIADES_SQL_MEMORY_MB above {settings.sql_memory_mb}"
         ) from None
     except duckdb.Error as error:
         raise UsageError(f"DuckDB: {error}", cure=f"{_READS_ONLY}; {_EXAMPLE}") from None
-    table = table.rename_columns(_distinct(table.column_names))
     if output:
-        print_answer(
-            "written", {"file": str(output), "rows": len(table), "bytes": export.write(table, output)}, as_json=as_json
-        )
+        print_answer("written", {"file": str(output), "rows": len(table), "bytes": size}, as_json=as_json)
     elif as_json:
         print_json({"rows": table.to_pylist(), "left_out": vault.damaged})
     else:

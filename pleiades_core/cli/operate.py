@@ -54,7 +54,7 @@ def hunt(
     if unknown := set(road or ()) - set(ROADS):
         raise UsageError(f"no such road: {', '.join(sorted(unknown))}", cure=f"choose among {', '.join(ROADS)}")
     _require_key(context)
-    with opened(context, create=True) as pleiades:
+    with opened(context, create=True, leases=True) as pleiades:
         report = pleiades.hunter().hunt(road or tuple(ROADS))
     if as_json:
         print_json(report)
@@ -100,7 +100,7 @@ def add(
     if read.heading:
         stderr.print(f"passed over as a heading: {read.heading}")
     _require_key(context)
-    with opened(context, create=True) as pleiades:
+    with opened(context, create=True, leases=True) as pleiades:
         # First of all: it says whether there is room, and @handles cost a unit each.
         hunter = pleiades.hunter()
         units = pleiades.settings.uploads_per_hunt
@@ -189,7 +189,7 @@ def track(
     as_json: JsonOption = False,
 ) -> None:
     """Poll every video that is due now."""
-    with opened(context) as pleiades:
+    with opened(context, leases=True) as pleiades:
         report = pleiades.tracker().track(tier)
     print_answer("track", report, as_json=as_json)
     if report.resets_at:

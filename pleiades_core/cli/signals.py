@@ -26,10 +26,11 @@ _STDERR = 2
 
 
 class Stopped(BaseException):
-    """SIGINT or SIGTERM. No KeyboardInterrupt: Typer swallows that one. Leases and servers are given up on the way out."""
+    """SIGINT or SIGTERM. No KeyboardInterrupt: Typer swallows that one. The blocks that it leaves close what they opened."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(f"{_WORDS[signal.Signals(number)]}; leases are given back")
+    def __init__(self, number: int, *, leases: bool) -> None:
+        """`leases`: the program may hold leases, which are given back on the way out; its one line says so."""
+        super().__init__(_WORDS[signal.Signals(number)] + ("; leases are given back" if leases else ""))
         #: What a shell reports of a program that a signal ended: 130 after Ctrl-C, 143 after SIGTERM.
         self.exit_code = 128 + number
 
@@ -41,9 +42,13 @@ def leave_at_once() -> None:
 
 
 @contextlib.contextmanager
-def unwinding() -> Iterator[None]:
-    """A block that opens what must be closed: a signal raises Stopped in it. The main thread's, as signals are."""
-    before = {number: signal.signal(number, _stop) for number in _NUMBERS}
+def unwinding(*, leases: bool = False) -> Iterator[None]:
+    """A block that opens what must be closed: a signal raises Stopped in it. The main thread's, as signals are.
+
+    `leases`: the block may hold leases.
+    """
+    stop = functools.partial(_stop, leases=leases)
+    before = {number: signal.signal(number, stop) for number in _NUMBERS}
     try:
         yield
     finally:
@@ -72,6 +77,6 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
     os._exit(128 + number)
 
 
-def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+def _stop(number: int, _frame: FrameType | None, *, leases: bool) -> NoReturn:
     _handle(_leave)
-    raise Stopped(number)
+    raise Stopped(number, leases=leases)

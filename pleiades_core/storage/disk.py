@@ -11,13 +11,20 @@ import errno
 import fcntl
 import os
 import stat
+import time
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 from pleiades_core.errors import CorruptFile, VaultError
 from pleiades_core.storage.folders import make_durable, sync_folder
 
+#: How long a lock file is waited for: as long as a lock of the database (postgres.py). It is held for one write of a file.
+LOCK_WAIT = timedelta(seconds=30)
+#: `flock` has no limit of its own, so it is tried again after so long.
+_LOCK_AGAIN_S = 0.05
+_KERNEL_LOCKS = Path("/proc/locks")
 #: What a person can do about an error of the disk.
 _CURES = {
     errno.ENOSPC: "free space on that disk",
@@ -104,14 +111,64 @@ def replace_file(path: Path, content: bytes, *, owner: tuple[int, int] | None = 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Alone among processes, by a lock file. Raises OSError, or CorruptFile when it is no file."""
+    """Alone among processes, by a lock file.
+
+    Raises OSError, CorruptFile when it is no file, and VaultError when another process keeps the lock for `LOCK_WAIT`.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
     try:
         require_file(path, os.fstat(descriptor))
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _lock(path, descriptor)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(path: Path, descriptor: int) -> None:
+    until = time.monotonic() + LOCK_WAIT.total_seconds()
+    while not _try_lock(descriptor):
+        if time.monotonic() >= until:
+            raise _lock_error(path, os.fstat(descriptor))
+        time.sleep(_LOCK_AGAIN_S)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _lock_error(path: Path, found: os.stat_result) -> VaultError:
+    said = f"waited {LOCK_WAIT.total_seconds():g} s for the lock {path}"
+    pid = None
+    # The list is Linux's; without it the error names the file alone.
+    with contextlib.suppress(OSError):
+        pid = lock_holder(_KERNEL_LOCKS.read_text(encoding="ascii"), found.st_dev, found.st_ino)
+    if pid is None:
+        return VaultError(
+            f"{said}; another process holds it",
+            cure=f"`fuser {path}` names the process: let it end, or end it; then run the command again. Nothing was written",
+        )
+    return VaultError(
+        f"{said}; held by pid {pid}",
+        cure=f"let process {pid} end, or end it (kill {pid}); then run the command again. Nothing was written",
+    )
+
+
+def lock_holder(listed: str, device: int, inode: int) -> int | None:
+    """The process that holds the `flock` lock of a file, by the text of /proc/locks; None: it is not listed. Pure.
+
+    A line reads `1: FLOCK ADVISORY WRITE 24078 fe:00:2422160 0 EOF`. That of a process that waits has `->` after the number.
+    Pid 0 is a process of another container.
+    """
+    file = f"{os.major(device):02x}:{os.minor(device):02x}:{inode}"
+    for line in listed.splitlines():
+        words = line.split()
+        if words[1:2] == ["FLOCK"] and words[5:6] == [file] and words[4] != "0":
+            return int(words[4])
+    return None
 
 
 def read_file(path: Path) -> bytes:

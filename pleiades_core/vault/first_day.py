@@ -1,6 +1,7 @@
 """The first UTC day of an installation: the day on which Dagster's daily partitions begin.
 
-SQL records the day once, at the first opening, by the clock of the installation. A small file in HOME repeats it, because
+SQL records the day once, at the first opening, by the clock of the installation; by the database's, where the machine's clock
+disagrees with it. A day before YouTube began is a wrong clock's and counts nowhere. A small file in HOME repeats it, because
 Dagster loads definitions where no database runs. Belongs here: recording the day and reading it again. Does not belong here:
 partitions (pleiades_dagster/partitions.py).
 """
@@ -11,15 +12,19 @@ import contextlib
 import json
 import logging
 import os
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 from pleiades_core.clock import Clock
-from pleiades_core.errors import ConfigurationError
+from pleiades_core.errors import ConfigurationError, VaultError
+from pleiades_core.models import YOUTUBE_BEGAN
 from pleiades_core.settings import Settings
+from pleiades_core.storage.checked_clock import CheckedClock
+from pleiades_core.storage.objects import LocalObjects
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
-from pleiades_core.vault.layout import DATASETS
+from pleiades_core.vault.layout import DATASETS, parse_key
 
 log = logging.getLogger(__name__)
 
@@ -44,19 +49,23 @@ def first_day_of(settings: Settings, *, today: date) -> date:
 def record_first_day(settings: Settings, database: Database, clock: Clock) -> date | None:
     """Record today as the first day, unless a day is recorded; repeat it in HOME/installation.json. Returns the recorded day.
 
-    Returns None and records nothing while the clock cannot be read, as when the simulator of the installation does not run.
+    Returns None and records nothing while the clock cannot be read, as when the simulator of the installation does not run, or
+    shows a day before YouTube began; a later opening records the day then.
     """
     with database.transaction() as connection:
         row = connection.execute(_SQL.recorded_first_day).fetchone()
-    recorded: date | None = row[0] if row else None
+    recorded = _plausible(row[0] if row else None)
     if recorded is None:
         try:
-            today = clock.now().date()
+            today = _plausible(CheckedClock(clock, database).now().date())
         except ConfigurationError:
+            return None
+        if today is None:
+            log.warning("no first day is recorded: the clock shows a day before YouTube began")
             return None
         day = min(filter(None, (today, _oldest_day(settings.vault_root))))
         with database.transaction() as connection:
-            row = connection.execute(_SQL.record_first_day, {"day": day}).fetchone()
+            row = connection.execute(_SQL.record_first_day, {"day": day, "earliest": YOUTUBE_BEGAN}).fetchone()
         recorded = row[0] if row else day
     if settings.home.is_dir() and _noted(settings.home) != recorded:
         _note(settings.home, recorded)
@@ -64,9 +73,9 @@ def record_first_day(settings: Settings, database: Database, clock: Clock) -> da
 
 
 def _noted(home: Path) -> date | None:
-    """The day in HOME/installation.json; None where the file is missing or says nothing that can be read."""
+    """The day in HOME/installation.json; None where the file is missing or names no day on which YouTube existed."""
     try:
-        return date.fromisoformat(json.loads((home / INSTALLATION_FILE).read_text(encoding="utf-8"))["first_day"])
+        return _plausible(date.fromisoformat(json.loads((home / INSTALLATION_FILE).read_text(encoding="utf-8"))["first_day"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -83,18 +92,30 @@ def _note(home: Path, day: date) -> None:
 
 
 def _oldest_day(root: Path) -> date | None:
-    """The oldest day that has a folder in a local vault, closed or not. Other files and folders are ignored."""
-    folders = [root / dataset.archive_folder for dataset in DATASETS.values()]
-    folders += [root / "journal" / dataset.name for dataset in DATASETS.values()]
-    days = []
-    for folder in folders:
-        with contextlib.suppress(OSError), os.scandir(folder) as entries:
-            days += [day for entry in entries if (day := _day_of(entry.name)) is not None]
-    return min(days, default=None)
+    """The oldest day of which a local vault has a file, closed or not; None: there is none. No file is opened.
+
+    Strays are ignored.
+    """
+    store = LocalObjects(root)
+    folders = [folder for dataset in DATASETS.values() for folder in (dataset.archive_folder, f"journal/{dataset.name}")]
+    first_days = [next(_days_with_files(store, folder), None) for folder in folders]
+    return min((day for day in first_days if day is not None), default=None)
 
 
-def _day_of(name: str) -> date | None:
-    """The day of a folder `date=D`; None for any other name."""
-    with contextlib.suppress(ValueError):
-        return date.fromisoformat(name.removeprefix("date=")) if name.startswith("date=") else None
-    return None
+def _days_with_files(store: LocalObjects, folder: str) -> Iterator[date]:
+    """The days of a folder that have a file, in order.
+
+    Each day is listed when it is asked for: every run of Dagster loads definitions, and needs the first day alone.
+    """
+    names: list[str] = []
+    with contextlib.suppress(OSError):
+        names = sorted(entry.name for entry in (store.root / folder).iterdir())
+    for name in names:
+        with contextlib.suppress(VaultError):
+            parsed = [parse_key(key) for key in store.keys(f"{folder}/{name}")]
+            yield from (day for one in parsed if one is not None and (day := _plausible(one.day)) is not None)
+
+
+def _plausible(day: date | None) -> date | None:
+    """`day`, or None for one on which YouTube did not exist."""
+    return day if day is not None and day >= YOUTUBE_BEGAN else None

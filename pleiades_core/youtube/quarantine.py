@@ -8,8 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-import psycopg
-
 from pleiades_core.clock import Clock
 from pleiades_core.errors import StorageError
 from pleiades_core.models import Rejected
@@ -43,7 +41,7 @@ def quarantine_table(database: Database, clock: Clock) -> Quarantine:
                 connection.execute(_SQL.one_writer)
                 connection.execute(_SQL.keep, words)
                 connection.execute(_SQL.bound, {"keep": _ROWS})
-        except (psycopg.Error, StorageError) as error:
+        except StorageError as error:
             log.warning("%d rejected rows of %s could not be kept: %s", len(newest), source, type(error).__name__)
 
     return keep

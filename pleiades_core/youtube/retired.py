@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import logging
 
-import psycopg
-
 from pleiades_core.clock import Clock
 from pleiades_core.errors import StorageError
 from pleiades_core.storage.postgres import Database
@@ -39,7 +37,7 @@ class RetiredKeys:
         try:
             with self._database.transaction() as connection:
                 return connection.execute(_SQL.retire, row).fetchone() is not None
-        except (psycopg.Error, StorageError) as error:
+        except StorageError as error:
             log.warning("that key %s is retired could not be kept: %s", fingerprint, type(error).__name__)
             return True
 

@@ -9,7 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import orjson
+import psycopg
 import pytest
+from full_disk import fill_the_disk
 from loopback import Answer, json_reply, reply, serve
 from pydantic import SecretStr
 
@@ -230,11 +232,17 @@ def test_a_table_that_cannot_be_written_costs_no_call(
 ) -> None:
     """The key is retired in this process all the same."""
     ring = KeyRing(parse_pool('["CANARY-key-1"]'), Ledger(database, clock), retired=RetiredKeys(database, clock))
-    with database.transaction() as connection:
-        connection.execute("drop table retired_keys")
+    fill_the_disk(database, "retired_keys")
     ring.retire(ring.keys[0], KeyInvalid("no", reason="keyInvalid"))
     assert ring.states()[0].words == NO_KEY
-    assert "could not be kept: UndefinedTable" in caplog.text
+    assert "could not be kept: StorageError" in caplog.text
+
+
+def test_a_defect_in_the_table_of_retired_keys_is_not_hidden(database: Database, clock: ManualClock) -> None:
+    with database.transaction() as connection:
+        connection.execute("drop table retired_keys")
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        RetiredKeys(database, clock).add("fingerprint", "project", "reason")
 
 
 def test_spent_projects_sleep_until_their_reset_in_every_process(

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from driving import advance, rows
 from rows import read_rows
+from typer.testing import CliRunner
+from wrong_clock import WrongClock
 
+from pleiades_core.cli.app import app
 from pleiades_core.cli.doctor import examine
+from pleiades_core.cli.main import run  # noqa: F401  registers the commands
 from pleiades_core.clock import ManualClock, SystemClock
 from pleiades_core.discover.admission import claim, give_up, take_over
 from pleiades_core.discover.hunter import Hunter
@@ -28,23 +31,10 @@ from pleiades_core.track.tracker import Tracker
 from pleiades_core.vault.journal import write_batch
 from pleiades_core.vault.layout import SAMPLES, samples_by_day
 from pleiades_core.vault.vault import open_vault
+from pleiades_core.videoid import encode
 from pleiades_core.watchlist.apply import commit_batches
 from pleiades_core.watchlist.cadence import TIERS
-from pleiades_core.watchlist.slices import polled_in_future
-
-
-@dataclass
-class WrongClock:
-    """The machine's clock, set wrong by so much."""
-
-    real: ClassVar[bool] = True
-
-    ahead: timedelta
-
-    def now(self) -> datetime:
-        """What it shows."""
-        return datetime.now(UTC) + self.ahead
-
+from pleiades_core.watchlist.slices import due_counts, polled_in_future
 
 WRONG = [timedelta(days=1), timedelta(days=365), timedelta(days=-1), MOST_APART + timedelta(minutes=1)]
 
@@ -140,6 +130,28 @@ def test_polls_in_the_future_are_due_now_and_heal(pleiades: Installation) -> Non
     assert pleiades.tracker().track(Tier.HOURLY).samples > 0
 
 
+@pytest.mark.parametrize(("ahead", "due_now"), [(timedelta(days=365), True), (timedelta(hours=-2), False)])
+def test_show_says_what_the_tracker_does_with_a_poll_in_the_future(
+    pleiades: Installation, monkeypatch: pytest.MonkeyPatch, ahead: timedelta, due_now: bool
+) -> None:
+    """`show` said WEEKLY and due in a year, of a video that the tracker polls now and every hour."""
+    pleiades.hunter().hunt()
+    now = datetime.now(UTC)
+    ((id8,),) = rows(pleiades, "select id8 from watchlist order by vid limit 1")
+    rows(
+        pleiades, "update watchlist set published_at = %s, polled_at = %s returning vid", now - timedelta(hours=3), now + ahead
+    )
+    monkeypatch.setenv("DATABASE_URL", pleiades.database.url)
+    done = CliRunner().invoke(app, ["show", "--json", "--home", str(pleiades.settings.home), "--", encode(id8)])
+    assert done.exit_code == 0, done.output
+    shown = json.loads(done.stdout)
+    assert shown["tier"] == "HOURLY"
+    assert (shown["due_at"] is None) == due_now
+    with pleiades.database.transaction() as connection:
+        counts = due_counts(connection, TIERS, now)
+    assert (counts[Tier.HOURLY].due > 0, counts[Tier.WEEKLY].watched) == (True, 0)
+
+
 def _advance(database: Database, tmp_path: Path, now: datetime, at: datetime) -> datetime:
     """The schedule of video 1 after a batch, written at `at`, was committed at `now`."""
     vault = open_vault(tmp_path)
@@ -189,6 +201,7 @@ def test_the_doctor_sees_polls_in_the_future_and_a_wrong_clock(
     tmp_path: Path, database_url: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = DemoSettings(home=tmp_path, database_url=database_url)
+    settings.vault_root.mkdir()
 
     def clock_of() -> tuple[str, str, int]:
         (found,) = (finding for finding in examine(settings, call=False) if finding.part == "clock")

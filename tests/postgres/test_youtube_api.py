@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import psycopg
 import pytest
+from full_disk import fill_the_disk
 from loopback import Answer, Loopback, json_reply, reply, serve
 from pydantic import SecretStr
 
@@ -530,10 +532,16 @@ def test_the_largest_honest_reply_is_read(database: Database, clock: ManualClock
 def test_a_quarantine_out_of_order_does_not_fail_the_call(
     database: Database, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
+    fill_the_disk(database, "quarantine")
+    quarantine_table(database, clock)("videos.list", [Rejected(reason="r", row="x")])
+    assert "could not be kept: StorageError" in caplog.text
+
+
+def test_a_defect_in_the_quarantine_is_not_hidden(database: Database, clock: ManualClock) -> None:
     with database.transaction() as connection:
         connection.execute("drop table quarantine")
-    quarantine_table(database, clock)("videos.list", [Rejected(reason="r", row="x")])
-    assert "could not be kept: UndefinedTable" in caplog.text
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        quarantine_table(database, clock)("videos.list", [Rejected(reason="r", row="x")])
 
 
 def test_an_event_loop_may_ask_too(database: Database, clock: ManualClock) -> None:

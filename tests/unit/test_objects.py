@@ -7,8 +7,13 @@ import itertools
 import os
 import socket
 import stat
+import subprocess
+import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +21,7 @@ import pytest
 from disks import FailingDisk
 
 from pleiades_core.errors import AlreadyExists, ConfigurationError, CorruptFile, NotFound, PublishConflict, VaultError
-from pleiades_core.storage import folders
+from pleiades_core.storage import disk, folders
 from pleiades_core.storage.objects import LocalObjects, publish, sha256_of
 
 
@@ -197,6 +202,76 @@ def test_a_lock_file_that_is_a_pipe_does_not_hang(store: LocalObjects) -> None:
     with pytest.raises(CorruptFile, match="named pipe"):
         store.replace("a/file", b"2", expected=sha256_of(b"1"))
     assert store.irregular("a") == ["a/.lock"]
+
+
+#: Ends by itself, so that a wait without a limit ends too.
+_HOLDER = """
+import fcntl, signal, sys
+signal.alarm(60)
+lock = open(sys.argv[1], "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+print("held", flush=True)
+signal.pause()
+"""
+
+
+def test_a_lock_that_another_process_keeps_is_an_error_that_names_it(
+    store: LocalObjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is stopped, or hangs on its disk, kept its successors waiting for ever."""
+    monkeypatch.setattr(disk, "LOCK_WAIT", timedelta(milliseconds=100))
+    store.put_if_absent("a/file", b"1")
+    with subprocess.Popen([sys.executable, "-c", _HOLDER, str(store.root / "a/.lock")], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        try:
+            with pytest.raises(VaultError, match=rf"a/\.lock; held by pid {holder.pid}$") as caught:
+                store.replace("a/file", b"2", expected=sha256_of(b"1"))
+        finally:
+            holder.kill()
+    assert caught.value.exit_code == 6
+    assert str(holder.pid) in caught.value.cure
+    assert store.read("a/file") == b"1"
+    store.replace("a/file", b"2", expected=sha256_of(b"1"))
+
+
+def test_a_lock_that_is_given_back_in_time_is_taken(store: LocalObjects) -> None:
+    """The holder is a thread: of its locks each opening of the file is an owner of its own."""
+    store.put_if_absent("a/file", b"1")
+    held, waited_for = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with disk.locked(store.root / "a/.lock"):
+            held.set()
+            waited_for.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    asleep = time.sleep
+
+    def sleeping(seconds: float) -> None:
+        waited_for.set()
+        asleep(seconds)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "sleep", sleeping)
+        store.replace("a/file", b"2", expected=sha256_of(b"1"))
+    holder.join()
+    assert store.read("a/file") == b"2"
+
+
+def test_the_holder_of_a_lock_is_found_in_the_kernels_list() -> None:
+    """A line of a process that waits begins with an arrow; one of a process of another container has pid 0."""
+    listed = (
+        "1: FLOCK  ADVISORY  WRITE 24078 fe:00:2422160 0 EOF\n"
+        "1: -> FLOCK  ADVISORY  WRITE 77 fe:00:2422160 0 EOF\n"
+        "2: POSIX  ADVISORY  WRITE 88 fe:00:2422160 0 EOF\n"
+        "3: FLOCK  ADVISORY  WRITE 0 fe:01:7 0 EOF\n"
+    )
+    assert disk.lock_holder(listed, os.makedev(0xFE, 0), 2422160) == 24078
+    assert disk.lock_holder(listed, os.makedev(0xFE, 1), 2422160) is None
+    assert disk.lock_holder(listed, os.makedev(0xFE, 1), 7) is None
 
 
 def test_nothing_behind_a_linked_folder_counts(store: LocalObjects) -> None:

@@ -72,6 +72,7 @@ def test_an_answer_and_a_mistake_come_through_as_they_are(tmp_path: Path) -> Non
 _HANGING = """
 import os, sys
 from pathlib import Path
+from pleiades_core.cli import signals
 from pleiades_core.cli.app import app
 from pleiades_core.cli.main import run
 from pleiades_core.vault import interruptible, relations, samples
@@ -91,7 +92,8 @@ relations._Scan.to_reader = reading
 @app.command()
 def hang() -> None:
     pipe = relations.relation(SAMPLES.schema, lambda: relations.WholeFiles(locations=[str(folder / "pipe")]))
-    samples.query(open_vault(folder / "vault"), "select * from pipe", tables={"pipe": pipe})
+    with signals.unwinding():
+        samples.query(open_vault(folder / "vault"), "select * from pipe", tables={"pipe": pipe})
 
 run()
 """
@@ -101,8 +103,10 @@ run()
 def test_a_signal_ends_a_program_whose_read_hangs(tmp_path: Path, number: signal.Signals) -> None:
     """A FIFO that nobody writes to, as a mount that hangs: only SIGKILL ended it."""
     os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "spill").mkdir()
     command = [sys.executable, "-c", _HANGING, "hang", str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "spill")}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "reading\n"
@@ -111,7 +115,8 @@ def test_a_signal_ends_a_program_whose_read_hangs(tmp_path: Path, number: signal
         finally:
             process.kill()
     assert process.returncode == 128 + number, said
-    assert said == "stopped; leases are given back\n"
+    assert said == {signal.SIGINT: "interrupted\n", signal.SIGTERM: "terminated\n"}[number]
+    assert list((tmp_path / "spill").iterdir()) == []
 
 
 def test_a_thread_that_was_given_up_is_known_until_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

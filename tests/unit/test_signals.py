@@ -38,6 +38,10 @@ def late():
 def watch(event, details):
     if event == "os.mkdir" and wanted == "mkdir" and str(details[0]).endswith("/vault"):
         strike()
+    if event == "os.rename" and wanted == "rename" and "/.answer." in str(details[0]):
+        strike()
+    if event == "os.scandir" and wanted == "query" and str(details[0]).endswith("/vault/metrics"):
+        strike()
     if event != "import" or details[0] in seen:
         return
     name = details[0]
@@ -67,6 +71,8 @@ def start(tmp_path: Path, short_tmp: Path) -> Start:
     (tmp_path / "hook").mkdir()
     (tmp_path / "hook" / "sitecustomize.py").write_text(_HOOK)
     (short_tmp / "vault").mkdir()
+    spill = short_tmp / "spill"
+    spill.mkdir()
 
     def run(
         *arguments: str, at: str = "", number: int = signal.SIGINT, listed: Path | None = None
@@ -74,6 +80,7 @@ def start(tmp_path: Path, short_tmp: Path) -> Start:
         dropped = ("DATABASE_URL", "PLEIADES_HOME", "YOUTUBE_API_KEY_POOL_JSON")
         environment = {name: value for name, value in os.environ.items() if name not in dropped}
         environment |= {"PYTHONPATH": str(tmp_path / "hook"), "TEST_AT": at, "TEST_SIGNAL": str(int(number))}
+        environment |= {"TMPDIR": str(spill)}
         environment |= {"TEST_LIST": str(listed)} if listed else {}
         return subprocess.run(
             [sys.executable, "-m", "pleiades_dagster", "--home", str(short_tmp), *arguments],
@@ -123,10 +130,35 @@ def test_what_is_open_is_closed_and_then_it_is_one_line(start: Start, short_tmp:
     (short_tmp / "vault").rmdir()
     done = start("init-db", at="mkdir", number=number)
     assert (done.returncode, done.stdout) == (128 + number, "")
-    assert done.stderr == _LINES[number].strip() + "; leases are given back\n"
+    assert done.stderr == _LINES[number], "init-db holds no lease"
     commands = [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
     assert [words for words in commands if str(short_tmp) in words] == []
     assert start("init-db").returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_an_answer_that_is_not_whole_leaves_no_file(start: Start, short_tmp: Path, number: signal.Signals, suffix: str) -> None:
+    """Signalled when the rows are written beside the file, and before they take its place."""
+    folder = short_tmp / "answers"
+    folder.mkdir()
+    arguments = ("sql", "select * from samples", "--output", str(folder / f"answer.{suffix}"))
+    done = start(*arguments, at="rename", number=number)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", _LINES[number])
+    assert list(folder.iterdir()) == []
+    assert start(*arguments).returncode == 0
+    assert [file.name for file in folder.iterdir()] == [f"answer.{suffix}"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("arguments", [["top"], ["sql", "select * from samples"]])
+def test_a_query_that_is_stopped_leaves_no_folder(
+    start: Start, short_tmp: Path, number: signal.Signals, arguments: list[str]
+) -> None:
+    """Signalled while the query runs. DuckDB's folder for what does not fit into memory stands then, for `top`."""
+    done = start(*arguments, at="query", number=number)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", _LINES[number])
+    assert list((short_tmp / "spill").iterdir()) == []
 
 
 def test_a_second_signal_does_not_wait_for_the_first(tmp_path: Path) -> None:

@@ -3,5 +3,6 @@
 -- recorded_first_day: null until the first opening
 select first_day from installation
 
--- record_first_day: the first opening records it; of two at once the earlier day stays
-update installation set first_day = least(first_day, %(day)s) returning first_day
+-- record_first_day: the first opening records it; of two at once the earlier day stays. A recorded day before %(earliest)s, which
+-- a wrong clock wrote, gives way
+update installation set first_day = least(case when first_day >= %(earliest)s then first_day end, %(day)s) returning first_day
