@@ -12,12 +12,13 @@ from typing import Any
 
 import dagster as dg
 
-from pleiades_core.errors import NotFound, PleiadesError, VaultError
+from pleiades_core.errors import CorruptFile, DamagedAnswer, NotFound, PleiadesError, VaultError
 from pleiades_core.installation import Installation
 from pleiades_core.vault.archive import closes_at, has_anything, may_close
 from pleiades_core.vault.inspect import DayInspection, inspect_day
 from pleiades_core.vault.inspect_registry import RegistryInspection, inspect_registry
 from pleiades_core.vault.layout import REGISTRY, SAMPLES, Dataset
+from pleiades_core.vault.manifest import recorded_day, recorded_files
 from pleiades_core.watchlist.cohorts import CohortReport, inspect_cohort
 from pleiades_dagster.checks import MOST_DEAD
 from pleiades_dagster.failures import as_failures, refusal
@@ -77,15 +78,16 @@ def day_checks(
 ) -> list[dg.AssetChecksDefinition]:  # fmt: skip
     """The tests of the three assets that are cut by day; each asset's tests are one step, which reads the files once."""
     return [
-        _checks(metrics, over, OF_METRICS, results_of_metrics),
-        _checks(videos, begun, OF_VIDEOS, results_of_videos),
-        _checks(watchlist, over, OF_COHORT, results_of_cohort),
+        _checks(metrics, over, SAMPLES, OF_METRICS, results_of_metrics),
+        _checks(videos, begun, REGISTRY, OF_VIDEOS, results_of_videos),
+        _checks(watchlist, over, SAMPLES, OF_COHORT, results_of_cohort),
     ]
 
 
 def _checks(
     asset: dg.AssetKey,
     days: dg.DailyPartitionsDefinition,
+    dataset: Dataset,
     about: Mapping[str, tuple[str, dg.AssetCheckSeverity]],
     judge: Callable[[Installation, date], list[Verdict]],
 ) -> dg.AssetChecksDefinition:
@@ -101,77 +103,107 @@ def _checks(
     def verify(
         context: dg.AssetCheckExecutionContext, installation: dg.ResourceParam[Opener]
     ) -> Iterator[dg.AssetCheckResult | dg.AssetCheckEvaluation]:
-        keys = _keys(context, asset)
+        given = _given_days(context, days.start.date())
         wanted = {key.name for key in context.selected_asset_check_keys}
+        verdicts: list[tuple[date, Verdict]] = []
         with as_failures(), installation.open() as opened:
-            verdicts = [(key, verdict) for key in keys for verdict in judge(opened, day_of(key)) if verdict.name in wanted]
-        for key, verdict in verdicts:
+            for day in [_newest_closed(opened, dataset)] if given is None else given:
+                if why := _nothing_to_check(opened, dataset, day):
+                    # A result would say that a file was checked. Without one the check keeps the state that it had.
+                    context.log.warning("the checks of %s skip %s: %s", asset.to_user_string(), day, why)
+                else:
+                    verdicts += [(day, verdict) for verdict in judge(opened, day) if verdict.name in wanted]
+        for day, verdict in verdicts:
             severity, said = about[verdict.name][1], verdict.said or None
-            if len(keys) == 1:
+            words = verdict.words | {"day": day.isoformat()}
+            if given is not None and len(given) == 1:
                 yield dg.AssetCheckResult(
                     asset_key=asset, check_name=verdict.name, passed=verdict.passed, severity=severity, description=said,
-                    metadata=verdict.words,
+                    metadata=words,
                 )  # fmt: skip
             else:
-                # The result of a run of several days would be stored without a day (dagster 1.13).
+                # The result of a run that has no partition, or several, would be stored without a day (dagster 1.13).
                 yield dg.AssetCheckEvaluation(
                     asset_key=asset, check_name=verdict.name, passed=verdict.passed, severity=severity, description=said,
-                    metadata=verdict.words, partition=key, blocking=severity is _ERROR,
+                    metadata=words, partition=day.isoformat(), blocking=severity is _ERROR,
                 )  # fmt: skip
 
     return verify
 
 
-def _keys(context: dg.AssetCheckExecutionContext, asset: dg.AssetKey) -> list[str]:
-    """The days that a run of checks is for."""
+def _given_days(context: dg.AssetCheckExecutionContext, first: date) -> list[date] | None:
+    """The days that a run of checks was started for, in order; None where it was started without a partition.
+
+    Dagster looks at no partition of a job of checks, so that a day before the first one arrives here.
+    """
     run = context.op_execution_context
-    if run.has_partition_key or run.has_partition_key_range:
-        return sorted(run.partition_keys)
-    raise refusal(
-        f"the checks of {asset.to_user_string()} are checks of one day",
-        cure="choose a partition; in the launchpad set the tag dagster/partition to a day such as 2026-03-01",
-    )
+    if not (run.has_partition_key or run.has_partition_key_range):
+        return None
+    start, end = day_of(run.partition_key_range.start), day_of(run.partition_key_range.end)
+    if start < first:
+        raise refusal(f"there is nothing to check on {start}", cure=f"the first day is {first}: choose it or a later day")
+    return [start + timedelta(days=n) for n in range((end - start).days + 1)]
+
+
+def _newest_closed(opened: Installation, dataset: Dataset) -> date:
+    """The newest day that was closed, whether or not its file is still there. Before the first closing: yesterday."""
+    closed = [file.day for file in recorded_files(opened.database) if file.dataset is dataset and file.batch_id is None]
+    return max(closed, default=opened.clock.now().date() - timedelta(days=1))
 
 
 def results_of_metrics(opened: Installation, day: date) -> list[Verdict]:
-    """Every test of one closed day of samples. A file that cannot be read fails them all, with the reason and the cure."""
-    if (nothing := _nothing_to_check(opened, SAMPLES, day, OF_METRICS)) is not None:
-        return nothing
-    try:
-        return metrics_verdicts(inspect_day(opened.database, opened.vault, day))
-    except (VaultError, NotFound) as error:
-        return _all_failed(OF_METRICS, error)
+    """Every test of one day of samples that is over. A file that cannot be read fails them all."""
+    return _judged(opened, SAMPLES, day, OF_METRICS, lambda: metrics_verdicts(inspect_day(opened.database, opened.vault, day)))
 
 
 def results_of_videos(opened: Installation, day: date) -> list[Verdict]:
-    """Every test of the registry file of one day; likewise."""
-    if (nothing := _nothing_to_check(opened, REGISTRY, day, OF_VIDEOS)) is not None:
-        return nothing
-    try:
-        return videos_verdicts(inspect_registry(opened.database, opened.vault, day))
-    except (VaultError, NotFound) as error:
-        return _all_failed(OF_VIDEOS, error)
+    """Every test of the registry file of one day that is over. A file that cannot be read fails them all."""
+    return _judged(
+        opened, REGISTRY, day, OF_VIDEOS, lambda: videos_verdicts(inspect_registry(opened.database, opened.vault, day))
+    )
 
 
 def results_of_cohort(opened: Installation, day: date) -> list[Verdict]:
-    """Every test of the cohort of one day of discovery; likewise."""
-    if (nothing := _nothing_to_check(opened, SAMPLES, day, OF_COHORT)) is not None:
-        return nothing
+    """Every test of the cohort of one day of discovery. A file of the fold that cannot be read fails them all."""
+    return _judged(opened, SAMPLES, day, OF_COHORT, lambda: cohort_verdicts(inspect_cohort(opened.database, opened.vault, day)))
+
+
+def _judged(
+    opened: Installation, dataset: Dataset, day: date, names: Mapping[str, Any], judge: Callable[[], list[Verdict]]
+) -> list[Verdict]:
+    """The verdicts of `judge`; where it cannot read a file, each test failed for that reason."""
     try:
-        return cohort_verdicts(inspect_cohort(opened.database, opened.vault, day))
-    except (VaultError, NotFound) as error:
-        return _all_failed(OF_COHORT, error)
+        return judge()
+    except DamagedAnswer as error:
+        files = "; ".join(error.files.values()) or str(error)
+        return _all_failed(names, CorruptFile(f"SQL and the samples cannot be compared: {files}", cure=error.cure))
+    except NotFound:
+        return _all_failed(names, _missing(opened, dataset, day))
+    except VaultError as error:
+        return _all_failed(names, error)
 
 
-def _nothing_to_check(opened: Installation, dataset: Dataset, day: date, names: Mapping[str, Any]) -> list[Verdict] | None:
-    """Passed tests of a day that has no file for a good reason; None for a day that must have one."""
+def _missing(opened: Installation, dataset: Dataset, day: date) -> PleiadesError:
+    """Why a day that is over and has rows has no file, and what to do."""
+    key = dataset.day_key(day)
+    with opened.database.transaction() as connection:
+        recorded = recorded_day(connection, dataset, day)
+    if recorded is None:
+        return NotFound(f"{key} is missing: {day} is not closed yet", cure=f"close the day: `pleiades close-day {day}`")
+    return CorruptFile(
+        f"{key} is missing, although {day} was closed",
+        cure="restore it from a copy; or, while journal/ still holds all its batches, close the day again:"
+        f" `pleiades close-day {day}`; if neither can be done, `pleiades give-up {day}` shows what is lost",
+    )
+
+
+def _nothing_to_check(opened: Installation, dataset: Dataset, day: date) -> str:
+    """Why a day has no file for a good reason; empty for a day that must have one."""
     if not may_close(day, opened.clock.now()):
-        why = f"the day is not over; it has a file from {closes_at(day):%Y-%m-%d %H:%M} UTC on"
-    elif not has_anything(opened.database, dataset, day):
-        why = "nothing was recorded on this day"
-    else:
-        return None
-    return [Verdict(name=name, passed=True, words={}, said=why) for name in names]
+        return f"the day is not over; it has a file from {closes_at(day):%Y-%m-%d %H:%M} UTC on"
+    if not has_anything(opened.database, dataset, day):
+        return "nothing was recorded on this day"
+    return ""
 
 
 def _all_failed(names: Mapping[str, Any], error: PleiadesError) -> list[Verdict]:
