@@ -50,7 +50,7 @@ def keys_of(settings: Settings) -> tuple[ApiKey, ...]:
     if settings.api_key_pool is None:
         raise ConfigurationError(
             f"no API key: {VARIABLE} is not set",
-            cure=f'put {VARIABLE}=["KEY"] into the environment or .env; `pleiades demo` needs none',
+            cure=f"put {VARIABLE}='[\"KEY\"]' into the environment or .env, with the single quotes; `pleiades demo` needs none",
         )
     return parse_pool(settings.api_key_pool.get_secret_value())
 
