@@ -68,7 +68,7 @@ class DayInspection:
 
 
 def inspect_day(database: Database, vault: Vault, day: date) -> DayInspection:
-    """Read the closed day and everything that speaks of it. Raises NotFound (not closed) or CorruptFile."""
+    """Read the closed day and everything that speaks of it. Raises NotFound (there is no file) or CorruptFile."""
     found = read_with_witnesses(database, vault, SAMPLES, day)
     table = found.file.rows
     vid, polled_at = _numbers(table, "vid"), _numbers(table, "polled_at")

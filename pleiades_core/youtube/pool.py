@@ -27,7 +27,10 @@ VARIABLE = "YOUTUBE_API_KEY_POOL_JSON"
 #: Google's keys have 39 characters of this set; a simulator's may be shorter. It also keeps line ends out of the header.
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,256}")
 _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
-_CURE = 'write it as ["KEY", ...] or [{"key": "KEY", "project": "NAME", "pools": ["hunting", "tracking"]}, ...]'
+_CURE = (
+    'write it as ["KEY", ...] or [{"key": "KEY", "project": "NAME", "pools": ["hunting", "tracking"]}, ...];'
+    " a shell needs single quotes around it"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,7 @@ def schedules(first_day: date, *, automation: bool) -> list[dg.ScheduleDefinitio
         cron_schedule="10 4 * * *",
         execution_timezone="UTC",
         default_status=status,
-        description="Check the files of the newest two days that are over, and of an older day, another one on each day.",
+        description="Check the files of the newest two days that are over, and of one older day, which changes every day.",
     )
     def verify_daily(clock: ClockResource) -> list[dg.RunRequest]:
         today = clock.clock().now().date()
