@@ -1,7 +1,7 @@
 """What does a closed day really hold? Facts for the data tests that people read, measured on the file and not on reports.
 
 Belongs here: counting rows, keys, times and falls of one closed day of samples, and comparing it with what SQL and the manifest
-say. Does not belong here: closing (archive.py), and which facts are good or bad (pleiades_dagster/checks.py).
+say. Does not belong here: closing (archive.py), and which facts are good or bad (pleiades_dagster/day_verdicts.py).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from pleiades_dagster.day_checks import OF_COHORT, OF_METRICS, OF_VIDEOS
+from pleiades_dagster.day_verdicts import OF_COHORT, OF_METRICS, OF_VIDEOS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/code-location.md").read_text()
