@@ -37,6 +37,7 @@ Every error carries a `cure`: what a person can do about it. No error carries a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -137,6 +138,11 @@ class CorruptFile(VaultError):
 
 class DamagedAnswer(CorruptFile):
     """An answer lacks the rows of files that are damaged; the answer itself was given."""
+
+    def __init__(self, message: str, *, cure: str = "", files: Mapping[str, str] | None = None) -> None:
+        super().__init__(message, cure=cure)
+        #: The damaged files by their key, and what is wrong with each.
+        self.files = dict(files or {})
 
 
 class ForeignFile(VaultError):

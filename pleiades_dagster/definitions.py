@@ -110,7 +110,11 @@ def _jobs(checks: list[dg.AssetChecksDefinition]) -> list[Any]:
         ("close_day", ["daily_metrics"], "Fold the samples of a day that is over into one file, and check it."),
         # Velocity and ranking follow by their own automation condition; this job is for people and for the demo.
         ("derive_day", ["watchlist", "daily_velocity", "rankings"], "Compute all that follows from a closed day."),
-        ("verify", dg.AssetSelection.checks(*checks), "Check the files of one day: set the tag dagster/partition to the day."),
+        (
+            "verify",
+            dg.AssetSelection.checks(*checks),
+            "Check the files of the day that the tag dagster/partition names; without it, of the newest closed day.",
+        ),
         ("rank_now", ["live_ranking"], "Rank the videos of the last 24 hours."),
         ("learn", ["road_pulls", "search_terms", "coverage", "quota_plan"], "Export, score, estimate and plan, once a day."),
         ("maintain", ["reaper", "janitor"], "Adopt what dead workers left, remove what closed days hold, measure SQL."),

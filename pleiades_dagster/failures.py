@@ -32,7 +32,7 @@ def failure_of(error: PleiadesError, now: datetime) -> dg.Failure:
             "exit_code": error.exit_code,
             "cure": error.cure,
             "retry_helps": error.retry_helps,
-            "retry_at": dg.MetadataValue.timestamp(retry_at) if retry_at else "no waiting mends it",
+            "retry_at": dg.MetadataValue.timestamp(retry_at) if retry_at else "never: waiting does not help",
         },
         allow_retries=error.retry_helps,
     )

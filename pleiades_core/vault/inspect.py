@@ -1,7 +1,7 @@
 """What does a closed day really hold? Facts for the data tests that people read, measured on the file and not on reports.
 
 Belongs here: counting rows, keys, times and falls of one closed day of samples, and comparing it with what SQL and the manifest
-say. Does not belong here: closing (archive.py), and which facts are good or bad (pleiades_dagster/day_checks.py).
+say. Does not belong here: closing (archive.py), and which facts are good or bad (pleiades_dagster/day_verdicts.py).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class DayInspection:
 
 
 def inspect_day(database: Database, vault: Vault, day: date) -> DayInspection:
-    """Read the closed day and everything that speaks of it. Raises NotFound (not closed) or CorruptFile."""
+    """Read the closed day and everything that speaks of it. Raises NotFound (there is no file) or CorruptFile."""
     found = read_with_witnesses(database, vault, SAMPLES, day)
     table = found.file.rows
     vid, polled_at = _numbers(table, "vid"), _numbers(table, "polled_at")

@@ -1,7 +1,7 @@
 """What does the registry file of a closed day really hold? Facts for the data tests that people read.
 
 Belongs here: counting rows, keys and ids of one closed day of discovered videos, and comparing them with SQL and the manifest.
-Does not belong here: samples (inspect.py), and which facts are good or bad (pleiades_dagster/day_checks.py).
+Does not belong here: samples (inspect.py), and which facts are good or bad (pleiades_dagster/day_verdicts.py).
 """
 
 from __future__ import annotations

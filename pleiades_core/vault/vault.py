@@ -37,7 +37,9 @@ class Vault:
 
 def raise_damaged(damaged: Mapping[str, str]) -> NoReturn:
     """Name damaged files, given as `Vault.damaged` has them. Raises DamagedAnswer."""
-    raise DamagedAnswer(f"{len(damaged)} damaged file(s) are left out of what was read: {'; '.join(damaged.values())}")
+    raise DamagedAnswer(
+        f"{len(damaged)} damaged file(s) are left out of what was read: {'; '.join(damaged.values())}", files=damaged
+    )
 
 
 def open_vault(root: Path, *, create: bool = True) -> Vault:

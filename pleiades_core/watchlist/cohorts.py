@@ -13,13 +13,14 @@ from importlib import resources
 import pyarrow as pa
 
 from pleiades_core.clock import utc_midnight
-from pleiades_core.errors import NotFound
+from pleiades_core.errors import DamagedAnswer, NotFound
 from pleiades_core.storage import parquet
 from pleiades_core.storage.objects import publish
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.vault import samples
-from pleiades_core.vault.layout import CHECKPOINT_SCHEMA, SAMPLES, checkpoint_key, days_by_key
+from pleiades_core.vault.layout import CHECKPOINT_SCHEMA, REGISTRY, SAMPLES, checkpoint_key, days_by_key
+from pleiades_core.vault.manifest import recorded_files
 from pleiades_core.vault.vault import Vault
 
 _SQL = load_queries("watchlist")
@@ -58,8 +59,11 @@ def fold_cohort(vault: Vault, day: date, through: date) -> pa.Table:
 
 
 def rebuild_cohort(database: Database, vault: Vault, day: date) -> CohortReport:
-    """Fold the cohort again, replace its checkpoint, and compare it with SQL. Raises NotFound when no day was closed yet."""
-    table, through = _folded(vault, day)
+    """Fold the cohort again, replace its checkpoint, and compare it with SQL.
+
+    Raises NotFound when no day was closed yet, DamagedAnswer when a file of the fold is missing or damaged.
+    """
+    table, through = _folded(database, vault, day)
     content = parquet.encode(table.replace_schema_metadata(None), delta=("vid",), level=parquet.ARCHIVE_LEVEL)
     publish(vault.journal, checkpoint_key(day), content)
     return _report(database, table, day, through, len(content))
@@ -67,16 +71,35 @@ def rebuild_cohort(database: Database, vault: Vault, day: date) -> CohortReport:
 
 def inspect_cohort(database: Database, vault: Vault, day: date) -> CohortReport:
     """Fold the cohort again and compare it with SQL, but write nothing: `bytes` is 0. Raises as `rebuild_cohort` does."""
-    table, through = _folded(vault, day)
+    table, through = _folded(database, vault, day)
     return _report(database, table, day, through, 0)
 
 
-def _folded(vault: Vault, day: date) -> tuple[pa.Table, date]:
-    """The cohort up to the last closed day, and that day. Raises NotFound when no day from `day` on was closed yet."""
+def _folded(database: Database, vault: Vault, day: date) -> tuple[pa.Table, date]:
+    """The cohort up to the last closed day, and that day. Raises NotFound and DamagedAnswer as `rebuild_cohort` does."""
+    _require_files(database, vault, day)
     through = last_closed_day(vault)
     if through is None or through < day:
         raise NotFound(f"no day from {day} on is closed yet", cure=f"close it first: pleiades close-day {day}")
     return fold_cohort(vault, day, through), through
+
+
+def _require_files(database: Database, vault: Vault, day: date) -> None:
+    """Refuse a fold that lacks a closed day. Raises DamagedAnswer that names every file that is recorded and gone.
+
+    A fold without them would be older than the schedule in SQL, and look like a defect of SQL.
+    """
+    needed = {
+        file.key
+        for file in recorded_files(database)
+        if file.batch_id is None and (file.day == day if file.dataset is REGISTRY else file.day >= day)
+    }
+    present = {key for dataset in (REGISTRY, SAMPLES) for key in vault.archive.keys(dataset.archive_folder)}
+    if gone := {key: f"{key} is missing, although its day was closed" for key in sorted(needed - present)}:
+        raise DamagedAnswer(
+            "; ".join(gone.values()), files=gone,
+            cure="restore it from a copy; if there is none, `pleiades give-up` with its day shows what is lost",
+        )  # fmt: skip
 
 
 def _report(database: Database, table: pa.Table, day: date, through: date, size: int) -> CohortReport:

@@ -27,7 +27,10 @@ VARIABLE = "YOUTUBE_API_KEY_POOL_JSON"
 #: Google's keys have 39 characters of this set; a simulator's may be shorter. It also keeps line ends out of the header.
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,256}")
 _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
-_CURE = 'write it as ["KEY", ...] or [{"key": "KEY", "project": "NAME", "pools": ["hunting", "tracking"]}, ...]'
+_CURE = (
+    'write it as ["KEY", ...] or [{"key": "KEY", "project": "NAME", "pools": ["hunting", "tracking"]}, ...];'
+    " a shell needs single quotes around it"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +53,7 @@ def keys_of(settings: Settings) -> tuple[ApiKey, ...]:
     if settings.api_key_pool is None:
         raise ConfigurationError(
             f"no API key: {VARIABLE} is not set",
-            cure=f'put {VARIABLE}=["KEY"] into the environment or .env; `pleiades demo` needs none',
+            cure=f"put {VARIABLE}='[\"KEY\"]' into the environment or .env, with the single quotes; `pleiades demo` needs none",
         )
     return parse_pool(settings.api_key_pool.get_secret_value())
 

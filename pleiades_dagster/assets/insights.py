@@ -98,14 +98,14 @@ def _derived(
 def _made(
     vault: Vault, keys: Iterable[str], compute: Callable[[Vault, date], Any]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """The metadata of each day that could be made; of each other day, what is wrong. One does not stop the rest."""
+    """The metadata of each day that could be made, and the damaged files of the other days. One does not stop the rest."""
     made: dict[str, dict[str, Any]] = {}
     damaged: dict[str, str] = {}
     for key in keys:
         try:
             made[key] = metadata_of(compute(vault, day_of(key)))
         except DamagedAnswer as error:
-            damaged[key] = str(error)
+            damaged |= error.files
     return made, damaged
 
 

@@ -42,7 +42,10 @@ def daily_metrics(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.As
         output_required=False,
     )
     def close(context: dg.AssetExecutionContext, installation: dg.ResourceParam[Opener]) -> Iterator[Materialized]:
-        """Every sample of one UTC day in one file, each (video, second) once. Again: folds late batches in; it never polls."""
+        """Every sample of one UTC day in one file; each pair of video and second occurs once.
+
+        Materialising a day again adds the batches that arrived late. It never polls.
+        """
         day = day_of(context.partition_key)
         with as_failures(), installation.open() as opened:
             now = opened.clock.now()

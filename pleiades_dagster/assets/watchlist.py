@@ -41,7 +41,8 @@ def watchlist(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.Assets
     def cohort(context: dg.AssetExecutionContext, installation: dg.ResourceParam[Opener]) -> Iterator[Materialized]:
         """The cohort of one day of discovery: last poll, counts and misses of each video, as a checkpoint in the journal.
 
-        Pure: rebuilt from registry and samples up to the last closed day, without a call. Again: the same, or further.
+        It is computed from registry and samples up to the last closed day, and calls no API. Materialising it again gives the
+        same result, or a newer one if more days were closed.
         """
         with as_failures(), installation.open() as opened:
             now = opened.clock.now()

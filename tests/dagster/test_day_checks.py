@@ -4,31 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.installation import Installation
 from pleiades_core.vault.inspect_registry import RegistryInspection, inspect_registry
-from pleiades_core.vault.layout import REGISTRY, SAMPLES
+from pleiades_core.vault.layout import REGISTRY, SAMPLES, Dataset
 from pleiades_core.watchlist.cohorts import CohortReport
-from pleiades_dagster.day_checks import (
-    OF_COHORT,
-    OF_METRICS,
-    OF_VIDEOS,
-    cohort_verdicts,
-    days_to_verify,
-    results_of_cohort,
-    results_of_metrics,
-    results_of_videos,
-    videos_verdicts,
-)
+from pleiades_dagster.day_checks import days_to_verify
+from pleiades_dagster.day_verdicts import OF_COHORT, OF_METRICS, OF_VIDEOS, cohort_verdicts, videos_verdicts
 from pleiades_dagster.definitions import build_defs
 
 Alone = Callable[..., dg.ExecuteInProcessResult]
+Run = Callable[..., dg.ExecuteInProcessResult]
 ALL = {"daily_metrics": OF_METRICS, "discovered_videos": OF_VIDEOS, "watchlist": OF_COHORT}
 FILES = {"daily_metrics": SAMPLES, "discovered_videos": REGISTRY}
 GOOD = RegistryInspection(
@@ -109,10 +102,55 @@ def test_one_flipped_byte_turns_the_check_red(alone: Alone, pleiades: Installati
 
 
 def test_a_file_that_is_gone_fails_every_check(alone: Alone, pleiades: Installation, closed: str) -> None:
+    """Each check names the file and says what to do."""
     for asset, dataset in FILES.items():
-        (pleiades.settings.vault_root / dataset.day_key(date.fromisoformat(closed))).unlink()
+        key = dataset.day_key(date.fromisoformat(closed))
+        (pleiades.settings.vault_root / key).unlink()
         found = _found(alone(asset, closed))
         assert {name for name in found if not found[name].passed} == set(ALL[asset])
+        for check in found.values():
+            assert str(check.description).startswith(f"{key} is missing, although {closed} was closed. restore it from a copy")
+            assert f"`pleiades give-up {closed}`" in str(check.description)
+
+
+def test_a_day_that_was_never_closed_says_so(alone: Alone, run: Run, pleiades: Installation) -> None:
+    """Its batches are recorded, and it is over, so it must have a file; the file was not lost."""
+    clock = pleiades.clock
+    assert isinstance(clock, ManualClock)
+    day = clock.now().date()
+    assert run("hunt", day).success
+    clock.advance(timedelta(days=2))
+    red = _found(alone("discovered_videos", str(day), "checksum_matches"))["checksum_matches"]
+    assert not red.passed
+    assert f"{day} is not closed yet" in str(red.description)
+    assert f"`pleiades close-day {day}`" in str(red.description)
+
+
+@pytest.mark.parametrize("dataset", [SAMPLES, REGISTRY], ids=["samples", "registry"])
+@pytest.mark.parametrize("harm", ["missing", "damaged"])
+def test_a_fold_that_lacks_a_file_is_not_compared_with_sql(
+    alone: Alone, pleiades: Installation, closed: str, dataset: Dataset, harm: str
+) -> None:
+    """Neither SQL nor the samples are called wrong; the check names the file and says what to do."""
+    key = dataset.day_key(date.fromisoformat(closed))
+    if harm == "missing":
+        (pleiades.settings.vault_root / key).unlink()
+    else:
+        _flip(pleiades, key, 100)
+    red = _found(alone("watchlist", closed, "schedule_is_the_fold"))["schedule_is_the_fold"]
+    said = str(red.description)
+    assert not red.passed
+    assert "disagree" not in said
+    assert said.startswith(f"SQL and the samples cannot be compared: {key} ")
+    assert "copy" in said
+
+
+def test_a_derived_day_names_a_damaged_file_once(run: Run, pleiades: Installation, closed: str) -> None:
+    _flip(pleiades, SAMPLES.day_key(date.fromisoformat(closed)), 100)
+    said = run("derive_day", closed).failure_data_for_node("daily_velocity").user_failure_data
+    assert said is not None
+    assert str(said.description).count("left out") == 1
+    assert str(said.description).count(SAMPLES.day_key(date.fromisoformat(closed))) == 1
 
 
 def test_a_schedule_that_is_not_the_fold_turns_the_check_red(alone: Alone, pleiades: Installation, closed: str) -> None:
@@ -126,24 +164,76 @@ def test_a_schedule_that_is_not_the_fold_turns_the_check_red(alone: Alone, pleia
     assert f"disagree on 1 videos of {closed}" in str(red.description)
 
 
-def test_a_day_that_has_no_file_for_a_good_reason_passes(alone: Alone, pleiades: Installation, closed: str) -> None:
-    """Today, and a day before anything was found; the check says which."""
-    day = date.fromisoformat(closed)
+def test_a_day_that_has_no_file_for_a_good_reason_has_no_result(
+    alone: Alone, pleiades: Installation, instance: dg.DagsterInstance, closed: str
+) -> None:
+    """Today, and a day on which nothing was recorded: a passed check would say that a file was looked at."""
+    clock = pleiades.clock
+    assert isinstance(clock, ManualClock)
+    today = clock.now().date()
+    clock.advance(timedelta(days=3))
+    idle = today + timedelta(days=1)
+    for day, now in ((today, today), (idle, clock.now().date())):
+        clock.advance(datetime.combine(now, time(12), UTC) - clock.now())
+        for asset in ALL:
+            result = alone(asset, str(day))
+            assert result.success
+            assert _found(result) == {}, (asset, day)
+    stored = instance.event_log_storage.get_asset_check_execution_history(
+        dg.AssetCheckKey(dg.AssetKey("daily_metrics"), "checksum_matches"), limit=10
+    )
+    assert {record.partition for record in stored if record.status is AssetCheckExecutionRecordStatus.SUCCEEDED} == {closed}
+
+
+def test_checks_without_a_day_are_those_of_the_newest_closed_day(
+    alone: Alone, run: Run, pleiades: Installation, instance: dg.DagsterInstance, closed: str
+) -> None:
+    """*Execute all* in the UI, and the job `verify` without a tag. Each result is stored for its day, and names it."""
     for asset, about in ALL.items():
-        today = _found(alone(asset, str(day + timedelta(days=1))))
-        assert {name: today[name].passed for name in today} == dict.fromkeys(about, True)
-        assert all("the day is not over" in str(check.description) for check in today.values())
-    for judge in (results_of_metrics, results_of_videos, results_of_cohort):
-        before = judge(pleiades, day - timedelta(days=40))
-        assert {(verdict.passed, verdict.said) for verdict in before} == {(True, "nothing was recorded on this day")}
+        found = _found(alone(asset, None))
+        assert {name: found[name].partition for name in found} == dict.fromkeys(about, closed)
+        assert {check.metadata["day"].value for check in found.values()} == {closed}
+    key = SAMPLES.day_key(date.fromisoformat(closed))
+    assert run("verify").success
+    (pleiades.settings.vault_root / key).unlink()
+    lost = run("verify")
+    assert not lost.success, "a lost file does not make an older day the newest one"
+    assert key in str(_found(lost)["times_inside_day"].description)
+    summary = instance.event_log_storage.get_asset_check_execution_history(
+        dg.AssetCheckKey(dg.AssetKey("daily_metrics"), "times_inside_day"), limit=1
+    )
+    assert [(record.status, record.partition) for record in summary] == [(AssetCheckExecutionRecordStatus.FAILED, closed)]
 
 
-def test_checks_without_a_day_say_what_to_choose(alone: Alone) -> None:
+def test_checks_before_the_first_closing_have_no_result(alone: Alone) -> None:
     result = alone("daily_metrics", None)
-    said = result.failure_data_for_node("daily_metrics_checks").user_failure_data
-    assert said is not None
-    assert said.metadata["exit_code"].value == 2
-    assert "dagster/partition" in str(said.description)
+    assert result.success
+    assert _found(result) == {}
+
+
+def test_checks_of_a_day_before_the_first_one_name_the_first_one(alone: Alone, world_start: datetime) -> None:
+    before = world_start.date() - timedelta(days=2)
+    for asset in ALL:
+        said = alone(asset, str(before)).failure_data_for_node(f"{asset}_checks").user_failure_data
+        assert said is not None
+        assert said.metadata["exit_code"].value == 2
+        assert f"nothing to check on {before}" in str(said.description)
+        assert f"the first day is {world_start.date()}" in str(said.description)
+
+
+def test_assets_after_a_check_that_is_skipped_are_made(
+    defs: dg.Definitions, pleiades: Installation, instance: dg.DagsterInstance
+) -> None:
+    """Materialising today's videos and the live ranking together: the blocking checks of today have nothing to say."""
+    repository = defs.get_repository_def()
+    job = repository.get_implicit_global_asset_job_def()
+    chosen = {dg.AssetKey("discovered_videos"), dg.AssetKey("live_ranking")}
+    checks = {key for key in repository.asset_graph.asset_check_keys if key.asset_key in chosen}
+    result = job.get_subset(asset_selection=chosen, asset_check_selection=checks).execute_in_process(
+        instance=instance, partition_key=str(pleiades.clock.now().date()), raise_on_error=False
+    )
+    assert result.success
+    assert {event.asset_key for event in result.get_asset_materialization_events()} == chosen
 
 
 def test_a_range_is_checked_day_by_day(
@@ -160,10 +250,10 @@ def test_a_range_is_checked_day_by_day(
         found = [one for one in result.get_asset_check_evaluations() if one.check_name == "schedule_is_the_fold"]
         return result.success, {check.partition: check.passed for check in found}
 
-    assert derive() == (True, {str(first): True, closed: True})
+    assert derive() == (True, {closed: True}), "nothing was recorded on the first day"
     with pleiades.database.transaction() as connection:
         connection.execute("update watchlist set misses = misses + 1")
-    assert derive() == (False, {str(first): True, closed: False})
+    assert derive() == (False, {closed: False})
 
 
 def test_the_daily_verification_runs_the_checks_of_its_days(

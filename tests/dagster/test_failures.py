@@ -34,7 +34,7 @@ def test_every_error_carries_its_cure_and_its_exit_code(kind: type[errors.Pleiad
     assert failure.description == "it broke. mend it"
     said = {name: entry.value for name, entry in failure.metadata.items()}
     assert (said["exit_code"], said["cure"], said["retry_helps"]) == (kind.exit_code, "mend it", kind.retry_helps)
-    assert said["retry_at"] == (NOW.timestamp() if kind.retry_helps else "no waiting mends it")
+    assert said["retry_at"] == (NOW.timestamp() if kind.retry_helps else "never: waiting does not help")
     assert failure.allow_retries is kind.retry_helps
 
 

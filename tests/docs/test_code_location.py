@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from pleiades_dagster.day_checks import OF_COHORT, OF_METRICS, OF_VIDEOS
+from pleiades_dagster.day_verdicts import OF_COHORT, OF_METRICS, OF_VIDEOS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/code-location.md").read_text()
@@ -35,6 +35,13 @@ def _block(name: str) -> str:
     return found[1]
 
 
+def _sourced(text: str) -> dict[str, str]:
+    """The variables that a shell sets when it reads `text` with `set -a`, as `set -a; . ./environment` does."""
+    done = subprocess.run(["sh", "-c", f"set -a\n{text}\nenv -0"], env={}, capture_output=True, text=True, check=True)
+    found = dict(line.split("=", 1) for line in done.stdout.split("\0") if line)
+    return {name: found[name] for name in re.findall(r"^(\w+)=", text, re.MULTILINE)}
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where that Dagster lies."""
@@ -48,10 +55,7 @@ def dagster(folder: Path) -> Dagster:
     (folder / "instance").mkdir()
     (folder / "instance" / "dagster.yaml").write_text(_block("instance") + "telemetry: {enabled: false}\n")
     environment = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
-    for line in _block("environment").splitlines():
-        name, _, value = line.partition("=")
-        environment[name] = value
-    environment |= {
+    environment |= _sourced(_block("environment")) | {
         "PLEIADES_HOME": str(folder / "home"), "DAGSTER_HOME": str(folder / "instance"), "PYTHONPATH": str(ROOT),
     }  # fmt: skip
 
@@ -86,6 +90,20 @@ def _states(answer: Any) -> dict[str, str]:
     (repository,) = answer["repositoriesOrError"]["nodes"]
     schedules = {one["name"]: one["scheduleState"]["status"] for one in repository["schedules"]}
     return schedules | {one["name"]: one["sensorState"]["status"] for one in repository["sensors"]}
+
+
+def test_the_environment_can_be_read_by_a_shell() -> None:
+    """A shell removes the quotes of JSON that is not quoted itself."""
+    said = _sourced(_block("environment"))
+    assert json.loads(said["YOUTUBE_API_KEY_POOL_JSON"]) == ["your key"]
+    assert set(said) == {"PLEIADES_HOME", "DATABASE_URL", "YOUTUBE_API_KEY_POOL_JSON"}
+
+
+def test_the_page_says_what_checks_look_at_without_a_day() -> None:
+    """tests/dagster/test_day_checks.py has each of these."""
+    page = " ".join(PAGE.split())
+    assert "Launch `verify` without the tag, or press *Execute all*" in page
+    assert "Its checks are skipped" in page
 
 
 def test_nothing_starts_by_itself_unless_it_is_said(ask: Callable[..., Any], seen: Any, folder: Path) -> None:

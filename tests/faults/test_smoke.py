@@ -7,20 +7,19 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from simulators import ForkedSimulator, Simulators
 
+from pleiades_core.installation import open_installation
 from pleiades_core.settings import DemoSettings
 from pleiades_core.simulator.config import SimulatorConfig
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.quota import DEMO_KEYS
-from pleiades_core.storage.postgres import dagster_urls, ensure_database
-from pleiades_core.vault.vault import open_vault
+from pleiades_core.storage.postgres import dagster_urls
 
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests" / "smoke"
@@ -37,10 +36,10 @@ def youtube(simulators: Simulators, tmp_path: Path) -> Iterator[ForkedSimulator]
 
 @pytest.fixture
 def deployment(tmp_path: Path, database_url: str, youtube: ForkedSimulator) -> dict[str, str]:
-    """The environment of a healthy deployment: both databases, and a vault."""
+    """The environment of a healthy deployment as `pleiades hunt` makes it: the database and a vault, nothing of Dagster's."""
     home = tmp_path / "home"
-    ensure_database(dagster_urls(DemoSettings(home=home), database_url).plain)
-    open_vault(home / "vault")
+    with open_installation(DemoSettings(home=home, database_url=database_url), create=True):
+        pass
     return {
         "PLEIADES_HOME": str(home), "DATABASE_URL": database_url, "PLEIADES_YOUTUBE_URL": youtube.base_url,
         "YOUTUBE_API_KEY_POOL_JSON": json.dumps([{"key": key.key, "project": key.project} for key in DEMO_KEYS]),
@@ -49,17 +48,20 @@ def deployment(tmp_path: Path, database_url: str, youtube: ForkedSimulator) -> d
 
 def smoke(tmp_path: Path, environment: dict[str, str]) -> tuple[int, dict[str, int], str]:
     """Run `pytest -m smoke`; its exit code, the number of tests by outcome, and its output."""
-    kept = {
-        name: value for name, value in os.environ.items() if not re.match("PLEIADES_|YOUTUBE_|DATABASE_|DAGSTER_|PYTEST_", name)
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-m", "smoke", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml", TESTS],
-        # A folder without a `.env`: it may hold the developer's own keys.
-        cwd=tmp_path, env={**kept, **environment}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "pytest", "-m", "smoke", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml", TESTS]
+    # A folder without a `.env`: it may hold the developer's own keys.
+    done = _run(command, tmp_path, environment)
     last = done.stdout.splitlines()[-1]
     counts = {word.rstrip("s"): int(number) for number, word in re.findall(r"(\d+) (passed|failed|errors?|skipped)", last)}
     return done.returncode, counts, done.stdout + done.stderr
+
+
+def _run(command: Sequence[str | Path], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a command with `environment` in place of the settings of this process."""
+    kept = {
+        name: value for name, value in os.environ.items() if not re.match("PLEIADES_|YOUTUBE_|DATABASE_|DAGSTER_|PYTEST_", name)
+    }
+    return subprocess.run(command, cwd=folder, env={**kept, **environment}, capture_output=True, text=True, check=False)
 
 
 def test_a_healthy_deployment_passes_and_stays_unchanged(
@@ -72,6 +74,19 @@ def test_a_healthy_deployment_passes_and_stays_unchanged(
     assert (code, counts) == (0, {"passed": SMOKE_TESTS}), said
     assert sorted(home.rglob("*")) == before
     assert SimulatorControl(youtube.base_url).ledger() != spent, "no key was tried"
+    with psycopg.connect(dagster_urls(DemoSettings(home=home), deployment["DATABASE_URL"]).plain) as connection:
+        made = connection.execute("select to_regclass('runs') is not null").fetchone()
+    assert made == (True,), "Dagster's tables were not made"
+
+
+def test_make_ends_with_2_where_pytest_ends_with_1(deployment: dict[str, str]) -> None:
+    """As docs/deploy.md says. `-o .venv`: the environment of this test is taken as it is."""
+    _no_database(deployment)
+    done = _run(["make", "-o", ".venv", f"BIN={Path(sys.executable).parent}", "smoke"], ROOT, deployment)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "no connection to" in done.stdout
+    page = (ROOT / "docs/deploy.md").read_text()
+    assert "`pytest` ends with 1, and `make` with 2" in page.replace("\n", " ")
 
 
 def _no_deployment(deployment: dict[str, str]) -> None:
@@ -94,7 +109,7 @@ def _refused_key(deployment: dict[str, str]) -> None:
 def _read_only_vault_and_no_dagster(deployment: dict[str, str]) -> None:
     # Root cannot write there either.
     deployment["PLEIADES_VAULT"] = "/sys/kernel"
-    deployment["DAGSTER_PG_URL"] = urlsplit(deployment["DATABASE_URL"])._replace(path="/nowhere").geturl()
+    deployment["DAGSTER_PG_URL"] = "postgresql://somebody:hidden@127.0.0.1:1/elsewhere"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +119,11 @@ def _read_only_vault_and_no_dagster(deployment: dict[str, str]) -> None:
         (_no_database, 0, ["no connection to postgresql://somebody:***@127.0.0.1:1/pleiades"]),
         (_old_schema, 1, ["-> run `pleiades init-db`"]),
         (_refused_key, SMOKE_TESTS - 1, [" of default: "]),
-        (_read_only_vault_and_no_dagster, 1, ["the vault /sys/kernel cannot be written", 'database "nowhere" does not exist']),
+        (
+            _read_only_vault_and_no_dagster,
+            1,
+            ["the vault /sys/kernel cannot be written", "database 'elsewhere' cannot be reached or created"],
+        ),
     ],
 )
 def test_a_damaged_deployment_fails_and_says_why(

@@ -18,7 +18,7 @@ from pleiades_core.errors import NotFound, PleiadesError
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.settings import Settings, load_settings
 from pleiades_core.storage.objects import sha256_of
-from pleiades_core.storage.postgres import Database, dagster_urls, database_url
+from pleiades_core.storage.postgres import Database, dagster_urls, database_url, ensure_database
 
 pytestmark = pytest.mark.smoke
 
@@ -96,11 +96,15 @@ def test_youtube_accepts_every_key_in_use(pleiades: Installation) -> None:
 
 
 def test_dagster_reads_its_storage(settings: Settings, database: Database, tmp_path: Path) -> None:
-    """Dagster opens an instance with the settings of `pleiades ui`, in a temporary folder instead of the deployment's."""
+    """Dagster opens an instance with the settings of `pleiades ui`, in a temporary folder instead of the deployment's.
+
+    Its database is made where it is missing, as `pleiades ui` does: an installation that `pleiades add` made has none yet.
+    """
     from pleiades_dagster.instance import INSTANCE, open_instance
 
     with _plain_failure():
         dagster = dagster_urls(settings, database.url)
+        ensure_database(dagster.plain)
         # First without Dagster, whose own error is three tracebacks long.
         probe = Database(dagster.plain, max_connections=1)
         probe.open()

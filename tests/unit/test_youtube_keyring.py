@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+from pathlib import Path
+
 import pytest
+from dotenv import dotenv_values
 
 from pleiades_core.errors import ConfigurationError
-from pleiades_core.settings import SEVERAL_PROJECTS
+from pleiades_core.settings import SEVERAL_PROJECTS, DemoSettings
 from pleiades_core.youtube.keyring import POOLS, choose_keys, parse_pool, pools_of
+from pleiades_core.youtube.pool import keys_of
 
 PASTED = "AIzaCANARY-canary-0123456789-abcdefghij"
 
@@ -16,6 +22,19 @@ def test_strings_are_keys_of_one_project_for_every_pool() -> None:
     assert one.project == two.project == "default"
     assert one.pools == POOLS
     assert one.secret.get_secret_value() == PASTED
+
+
+def test_the_cure_of_a_missing_key_works_in_a_shell_and_in_a_file(tmp_path: Path) -> None:
+    """A shell removes the quotes of JSON that is not quoted itself; a `.env` file may have the same line."""
+    with pytest.raises(ConfigurationError, match="no API key") as caught:
+        keys_of(DemoSettings(home=tmp_path))
+    (line,) = re.findall(r"YOUTUBE_API_KEY_POOL_JSON=\S+", caught.value.cure)
+    line = line.replace('KEY"', 'demo-key-1"')
+    command = ["sh", "-c", f'{line}\nprintf %s "$YOUTUBE_API_KEY_POOL_JSON"']
+    by_shell = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    (tmp_path / ".env").write_text(line)
+    by_file = dotenv_values(tmp_path / ".env")["YOUTUBE_API_KEY_POOL_JSON"]
+    assert by_shell == by_file == '["demo-key-1"]'
 
 
 def test_objects_name_project_and_pools() -> None:

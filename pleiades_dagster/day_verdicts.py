@@ -1,0 +1,142 @@
+"""What is asserted of the files of a day, and the verdict on each assertion: name, meaning, severity, reason and cure.
+
+Belongs here: thresholds, and pure verdicts on measured facts. Does not belong here: measuring (inspect.py, inspect_registry.py
+and cohorts.py of pleiades_core), running the checks (day_checks.py), tests of a run (checks.py).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from pleiades_core.vault.inspect import DayInspection
+from pleiades_core.vault.inspect_registry import RegistryInspection
+from pleiades_core.vault.layout import REGISTRY, SAMPLES
+from pleiades_core.watchlist.cohorts import CohortReport
+from pleiades_dagster.checks import MOST_DEAD
+
+#: Judgement: spam is taken away and counts are recounted, so some views fall; one pair in fifty would be a fault of ours.
+MOST_FALLS = 0.02
+#: Hours of the day with a sample: two missing ones are a restart, three are an outage.
+LEAST_COVERAGE = 22 / 24
+
+_ERROR, _WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+#: What to do about a file that is not the one that was closed.
+_CURE = "restore it from a copy; or, while journal/ still holds all its batches, move it away and close the day again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One test of one day."""
+
+    name: str
+    passed: bool
+    #: Figures that the verdict rests on.
+    words: dict[str, Any]
+    #: Of a failed test: the file, what is wrong with it, and the cure.
+    said: str = ""
+
+
+#: Name, meaning and severity of every test of a closed day of samples.
+OF_METRICS = {
+    "rows_equal_batches": ("The file has as many rows as its batches gave, each key once.", _ERROR),
+    "keys_unique": ("No (video, second) occurs twice.", _ERROR),
+    "checksum_matches": ("The file's SHA-256 is the one in the manifest and in SQL.", _ERROR),
+    "times_inside_day": ("Every sample was taken on the day of its partition.", _ERROR),
+    "share_of_falls": (f"At most {MOST_FALLS:.0%} of consecutive samples show fewer views than the one before.", _WARN),
+    "coverage": (f"At least {LEAST_COVERAGE:.0%} of the day's hours have a sample.", _WARN),
+}
+#: Of the registry file of a closed day.
+OF_VIDEOS = {
+    "rows_equal_batches": ("The file has as many rows as its batches gave, each key once.", _ERROR),
+    "keys_unique": ("No video is described twice in the same way.", _ERROR),
+    "checksum_matches": ("The file's SHA-256 is the one in the manifest and in SQL.", _ERROR),
+    "ids_valid": ("Every video id is one of YouTube's, and no two videos share one.", _ERROR),
+}
+#: Of the cohort of a day of discovery.
+OF_COHORT = {
+    "schedule_is_the_fold": ("Where SQL says that a video stands is what its samples say.", _ERROR),
+    "cohort_dead_share": (f"At most {MOST_DEAD:.0%} of the day's videos were missing when last polled.", _WARN),
+}
+
+
+def metrics_verdicts(found: DayInspection) -> list[Verdict]:
+    """Every test of a closed day of samples, in the order of `OF_METRICS`."""
+    file = SAMPLES.day_key(found.day)
+    hours = {"hours_with_samples": found.hours, "coverage": round(found.coverage, 4), "videos": found.distinct_videos}
+    falls = {"falls": found.falls, "pairs": found.pairs, "share": round(found.share_of_falls, 5), "misses": found.misses}
+    return [
+        *_of_file(file, found),
+        Verdict(
+            name="times_inside_day", passed=found.outside == 0, words={"outside": found.outside} | _span(found),
+            said=f"{file} holds {found.outside:,} samples of other days; {_CURE}" if found.outside else "",
+        ),
+        Verdict(name="share_of_falls", passed=found.share_of_falls <= MOST_FALLS, words=falls),
+        Verdict(name="coverage", passed=found.coverage >= LEAST_COVERAGE, words=hours),
+    ]  # fmt: skip
+
+
+def videos_verdicts(found: RegistryInspection) -> list[Verdict]:
+    """Every test of the registry file of a closed day, in the order of `OF_VIDEOS`."""
+    file = REGISTRY.day_key(found.day)
+    wrong = found.invalid_ids + found.shared_ids
+    return [
+        *_of_file(file, found),
+        Verdict(
+            name="ids_valid", passed=not wrong, words={"invalid_ids": found.invalid_ids, "shared_ids": found.shared_ids},
+            said=f"{file} holds {found.invalid_ids:,} malformed ids, and {found.shared_ids:,} that two videos share; {_CURE}"
+            if wrong else "",
+        ),
+    ]  # fmt: skip
+
+
+def cohort_verdicts(found: CohortReport) -> list[Verdict]:
+    """Every test of a cohort, in the order of `OF_COHORT`."""
+    share = found.missing / found.videos if found.videos else 0.0
+    return [
+        Verdict(
+            name="schedule_is_the_fold", passed=not found.disagreements,
+            words={"disagreements": found.disagreements, "videos": found.videos, "through": found.through.isoformat()},
+            said=f"SQL and the samples disagree on {found.disagreements:,} videos of {found.day}; the samples are right: "
+            "run `pleiades doctor`, and report it" if found.disagreements else "",
+        ),
+        Verdict(
+            name="cohort_dead_share", passed=share <= MOST_DEAD,
+            words={"dead": found.missing, "videos": found.videos, "share": round(share, 5)},
+        ),
+    ]  # fmt: skip
+
+
+def _of_file(file: str, found: DayInspection | RegistryInspection) -> list[Verdict]:
+    """The three tests that every file of a closed day has."""
+    # Once batch rows were swept from SQL, the row of the closed day is the witness.
+    promised = found.expected_rows if not found.unknown_batches else found.recorded_rows
+    noted = {"the manifest": found.manifest_sha256, "SQL": found.recorded_sha256}
+    against = [name for name, sha256 in noted.items() if sha256 not in (None, found.sha256)]
+    if found.manifest_sha256 is None:
+        against.append("the manifest, which is missing,")
+    doubled = found.rows - found.distinct_keys
+    rows = f"{file} has {found.rows:,} rows, its batches gave {promised or 0:,}; {_CURE}"
+    return [
+        Verdict(
+            name="rows_equal_batches", passed=found.rows == promised, words={"rows": found.rows, "expected": promised or 0},
+            said="" if found.rows == promised else rows,
+        ),
+        Verdict(
+            name="keys_unique", passed=not doubled, words={"rows": found.rows, "distinct_keys": found.distinct_keys},
+            said=f"{file} has {doubled:,} rows whose key another row has too; {_CURE}" if doubled else "",
+        ),
+        Verdict(
+            name="checksum_matches", passed=not against, words={"sha256": found.sha256, "file": file},
+            said=f"{file} is not the file that was closed, by {' and '.join(against)}; {_CURE}" if against else "",
+        ),
+    ]  # fmt: skip
+
+
+def _span(found: DayInspection) -> dict[str, Any]:
+    if found.first_polled_at is None or found.last_polled_at is None:
+        return {}
+    return {
+        "first": dg.MetadataValue.timestamp(found.first_polled_at),
+        "last": dg.MetadataValue.timestamp(found.last_polled_at),
+    }
