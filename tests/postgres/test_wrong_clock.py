@@ -14,23 +14,27 @@ import pytest
 from driving import advance, rows
 from rows import read_rows
 
-from pleiades_core.cli.doctor import examine
+from pleiades_core.cli.doctor import _clock, examine
 from pleiades_core.clock import ManualClock, SystemClock
-from pleiades_core.discover.admission import claim, give_up, take_over
+from pleiades_core.discover.admission import claim, give_up, take_over, unseen
 from pleiades_core.discover.hunter import Hunter
+from pleiades_core.discover.wrong_clock import FutureRows, future_rows, mend
 from pleiades_core.errors import ConfigurationError
 from pleiades_core.installation import Installation
-from pleiades_core.models import Sample, SampleStatus, Tier, Vid
+from pleiades_core.models import Candidate, Sample, SampleStatus, Tier, Vid
 from pleiades_core.settings import DemoSettings
 from pleiades_core.storage.checked_clock import MOST_APART, CheckedClock
 from pleiades_core.storage.postgres import Database
 from pleiades_core.track.tracker import Tracker
-from pleiades_core.vault.journal import write_batch
-from pleiades_core.vault.layout import SAMPLES, samples_by_day
+from pleiades_core.vault.journal import files_of_day, write_batch
+from pleiades_core.vault.layout import REGISTRY, SAMPLES, samples_by_day
+from pleiades_core.vault.losses import give_up as give_up_losses
 from pleiades_core.vault.vault import open_vault
+from pleiades_core.videoid import encode
 from pleiades_core.watchlist.apply import commit_batches
 from pleiades_core.watchlist.cadence import TIERS
 from pleiades_core.watchlist.slices import polled_in_future
+from pleiades_core.youtube.hub import LONGEST_LEASE
 
 
 @dataclass
@@ -138,6 +142,171 @@ def test_polls_in_the_future_are_due_now_and_heal(pleiades: Installation) -> Non
     assert pleiades.tracker().track(Tier.HOURLY).samples == 0
     advance(pleiades, timedelta(hours=1))
     assert pleiades.tracker().track(Tier.HOURLY).samples > 0
+
+
+AHEAD = timedelta(days=365)
+
+#: Every instant of discovery that decides whether something is due.
+DECIDING = {
+    "channels": ("listed_at", "checked_at", "feed_at", "feed_failed_at", "list_failed_at", "check_failed_at", "push_asked_at"),
+    "search_queue": (
+        "added_at",
+        "mentioned_at",
+        "scored_at",
+        "last_searched_at",
+        "token_at",
+        "round_started_at",
+        "searched_until",
+    ),
+    "campaigns": ("token_at", "finished_at"),
+    "back_catalogues": ("token_at", "failed_at", "added_at", "finished_at"),
+}
+
+
+def _in_future(pleiades: Installation) -> dict[str, int]:
+    """How many instants of each deciding column lie in the future, those that have none left out."""
+    until = pleiades.clock.now() + TIERS.ahead
+    counted = {
+        f"{table}.{column}": rows(pleiades, f"select count(*) from {table} where {column} > %s", until)[0][0]
+        for table, columns in DECIDING.items()
+        for column in columns
+    }
+    return {column: count for column, count in counted.items() if count}
+
+
+def _asked(pleiades: Installation) -> set[tuple[str, str]]:
+    """Roads and arms that were asked by the clock's present instant."""
+    return set(rows(pleiades, "select road, arm from pulls where pulled_at = %s and arm <> ''", pleiades.clock.now()))
+
+
+def _wrong_for_one_hunt(pleiades: Installation) -> None:
+    """A hunt and a tick with the clock a year ahead. The world stays where it is: YouTube's clock is right."""
+    right = pleiades.clock.now()
+    ManualClock.set(pleiades.clock, right + AHEAD)  # type: ignore[arg-type]
+    pleiades.hunter().hunt()
+    pleiades.tracker().track()
+    ManualClock.set(pleiades.clock, right)  # type: ignore[arg-type]
+
+
+def test_a_hunt_with_a_clock_a_year_ahead_leaves_everything_due_to_the_next_one(pleiades: Installation) -> None:
+    _wrong_for_one_hunt(pleiades)
+    wrong = _in_future(pleiades)
+    assert {"channels.feed_at", "search_queue.last_searched_at", "search_queue.scored_at"} <= set(wrong)
+    assert rows(pleiades, "select count(*) from pulls where road = 'charts' and pulled_at > %s", pleiades.clock.now()) != [(0,)]
+    before = {arm for road, arm in rows(pleiades, "select distinct road, arm from pulls") if road == "charts" and arm}
+    refused = rows(pleiades, "select count(*) from videos where state = 2")[0][0]
+    assert refused, "by that clock videos were too old"
+
+    report = pleiades.hunter().hunt()
+
+    assert _in_future(pleiades) == {}
+    asked = _asked(pleiades)
+    assert {arm for road, arm in asked if road == "charts"} == before
+    assert any(road == "search" for road, _ in asked)
+    now = pleiades.clock.now()
+    assert rows(pleiades, "select count(*) from channels where feed_at = %s or feed_failed_at = %s", now, now) != [(0,)]
+    assert report.admitted > 0
+    assert rows(pleiades, "select count(*) from videos where state = 2 and claimed_at > %s", now)[0][0] < refused
+    advance(pleiades, timedelta(hours=13))
+    pleiades.hunter().hunt()
+    assert {arm for road, arm in _asked(pleiades) if road == "charts"} == before, "and from then on as ever"
+
+
+def test_every_deciding_instant_in_the_future_is_taken_back_and_a_near_one_stays(pleiades: Installation) -> None:
+    now = pleiades.clock.now()
+    near, far = now + TIERS.ahead, now + AHEAD
+    with pleiades.database.transaction() as connection:
+        for channel, at in (("UC" + "a" * 22, far), ("UC" + "b" * 22, near)):
+            connection.execute(
+                "insert into channels (channel_id, listed_at, checked_at, feed_at, feed_failed_at, list_failed_at, "
+                "check_failed_at, push_asked_at, push_until, feed_failures) values (%s" + ", %s" * 7 + ", %s, 3)",
+                [channel, *[at] * 7, at + LONGEST_LEASE],
+            )
+        connection.execute(
+            "insert into search_queue (term, added_at, mentioned_at, scored_at, last_searched_at, token_at, round_started_at, "
+            "searched_until, next_page_token) values ('far'" + ", %s" * 7 + ", 'token'), ('near'" + ", %s" * 7 + ", 'token')",
+            [far] * 7 + [near] * 7,
+        )
+        connection.execute(
+            "insert into campaigns (name, first_month, last_month, categories, month, category, page_token, token_at) values "
+            "('far', '2020-01-01', '2020-01-01', '{10}', '2020-01-01', 10, 'token', %s), "
+            "('near', '2020-01-01', '2020-01-01', '{10}', '2020-01-01', 10, 'token', %s)", [far, near],
+        )  # fmt: skip
+        connection.execute(
+            "insert into back_catalogues (channel, source, failures, failed_at, token_at, added_at) "
+            "select channel, 'manual', 2, feed_at, feed_at, feed_at from channels"
+        )
+        assert future_rows(connection, now) == FutureRows(channels=1, terms=1, campaigns=1, back_catalogues=1)
+    stay = {table: rows(pleiades, f"select * from {table} where {where}") for table, where in (
+        ("channels", "channel_id like 'UCb%%'"), ("search_queue", "term = 'near'"), ("campaigns", "name = 'near'"),
+    )}  # fmt: skip
+    assert mend(pleiades.database, now)
+    assert _in_future(pleiades) == {}
+    for table, where in (
+        ("channels", "channel_id like 'UCb%%'"),
+        ("search_queue", "term = 'near'"),
+        ("campaigns", "name = 'near'"),
+    ):
+        assert rows(pleiades, f"select * from {table} where {where}") == stay[table]
+    healed = "select feed_at, push_until, feed_failures from channels where channel_id like 'UCa%%'"
+    assert rows(pleiades, healed) == [(None, None, 0)]
+    assert rows(pleiades, "select last_searched_at, mentioned_at from search_queue where term = 'far'") == [(None, now)]
+    assert rows(pleiades, "select page_token, token_at from campaigns where name = 'far'") == [(None, None)]
+    assert rows(pleiades, "select failures, failed_at from back_catalogues order by channel") == [(0, None), (2, near)]
+    assert not mend(pleiades.database, now), "there is nothing left to mend"
+
+
+def test_what_a_clock_that_was_ahead_gave_up_or_claimed_is_claimed_when_it_is_found_again(
+    database: Database, clock: ManualClock
+) -> None:
+    now, lasting = clock.now(), timedelta(minutes=10)
+    with database.transaction() as connection:
+        connection.execute(
+            "insert into videos (id8, vid, state, claimed_at, retry_at) values (1, 1, 2, %s, '9999-01-01'), (2, 2, 2, %s, '9999-01-01')",
+            [now + AHEAD, now],
+        )
+    ids = [Candidate(video_id=encode(id8)) for id8 in (1, 2)]
+    assert list(unseen(database, ids, now=now).again.values()) == [1]
+    claimed = claim(database, uuid.uuid4(), {1: "search:a", 2: "search:a"}, now=now, lasting=lasting)
+    assert claimed is not None
+    assert list(claimed.vids.values()) == [Vid(1)]
+    with database.transaction() as connection:
+        assert connection.execute("select claimed_at from videos where id8 = 1").fetchone() == (now,)
+
+
+def test_the_doctor_names_what_a_clock_that_was_ahead_left_until_it_is_mended(pleiades: Installation) -> None:
+    def found() -> str:
+        finding = _clock(pleiades)
+        assert finding.ok
+        return finding.found if finding.word == "warning" else ""
+
+    assert found() == ""
+    _wrong_for_one_hunt(pleiades)
+    day = (pleiades.clock.now() + AHEAD).date()
+    said = found()
+    for part in (
+        "videos were polled in the future",
+        "channels were asked in the future",
+        "search terms were asked in the future",
+    ):
+        assert part in said
+    assert f"journal/samples {day}" in said
+    assert f"journal/registry {day}" in said
+    pleiades.hunter().hunt()
+    pleiades.tracker().track()
+    said = found()
+    assert "were asked in the future" not in said
+    assert "were polled in the future" not in said
+    assert f"journal/samples {day}" in said, "these rows stay, and so does the warning"
+
+    # As the cure says.
+    for dataset in (SAMPLES, REGISTRY):
+        for key in files_of_day(pleiades.vault, dataset, day).values():
+            pleiades.vault.journal.delete(key)
+    given_up = give_up_losses(pleiades.database, pleiades.vault, day, pleiades.clock.now())
+    assert given_up.losses
+    pleiades.hunter().hunt()
+    assert "the vault has days after today" not in found()
 
 
 def _advance(database: Database, tmp_path: Path, now: datetime, at: datetime) -> datetime:
