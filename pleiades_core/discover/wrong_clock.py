@@ -3,9 +3,9 @@
 Belongs here: counting such instants, and mending them before it is decided what is due. Does not belong here: polls in the
 future (watchlist/cadence.py), a clock that is wrong now (storage/checked_clock.py).
 
-Feeds, checks, lists, subscriptions, terms, campaigns and back catalogues are due some time after the last question: one that was
-noted a year ahead would not be due for a year. Each hunt looks for such instants first, and takes them back where there are any.
-So the queries and the rules that decide what is due need not know of them.
+Feeds, checks, lists, subscriptions, terms, campaigns and back catalogues are due some time after the last question. What was
+noted a year ahead would not be due for a year. Each hunt looks for such instants first, and takes them back. So the queries and
+the rules that decide what is due need not know of them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 -- Table videos: ids that were come upon, and what became of them.
 
--- known: which of these ids have a row, and of each whether it was given up and may be claimed again: what a clock
--- gave up that was ahead may be, since by that clock every video was too old
+-- known: which of these ids have a row, and of each whether it was given up and may be claimed again: what was
+-- given up by a clock that was ahead may be at once
 select id8, state = 2 and (claimed_at > %(latest)s or coalesce(retry_at <= %(now)s, true)) from videos where id8 = any(%(id8s)s)
 
 -- claim: new ids get their vid, once and for ever, and what was given up is claimed again under its own; ids that somebody else
