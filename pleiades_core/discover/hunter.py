@@ -46,7 +46,6 @@ from pleiades_core.discover.roads import Roads
 from pleiades_core.discover.sources.source import ROADS, Acknowledge, Find, Found
 from pleiades_core.discover.tally import DETAILS, Tally
 from pleiades_core.discover.watching import left_out
-from pleiades_core.discover.wrong_clock import mend
 from pleiades_core.errors import ApiError, ConfigurationError, LeaseLost, QuotaExhausted, RateLimited, StorageError
 from pleiades_core.models import Bucket, VideoDetails, VideoId
 from pleiades_core.settings import Settings
@@ -120,8 +119,6 @@ class Hunter:
 
     def _take_roads(self, only: Collection[str], hunt: Progress) -> None:
         reap(self._database, self._vault, self._clock)
-        # Before it is decided what is due.
-        mend(self._database, self._clock.now())
         with self._database.transaction() as connection:
             terms.seed(connection, self._settings.seed_terms)
         for name, road in self._roads.take(only):

@@ -17,14 +17,22 @@ from rows import read_rows
 from pleiades_core.cli.doctor import _clock, examine
 from pleiades_core.clock import ManualClock, SystemClock
 from pleiades_core.discover.admission import claim, give_up, take_over, unseen
+from pleiades_core.discover.campaigns import searches_answered
+from pleiades_core.discover.channels import LEAST_RATE
 from pleiades_core.discover.hunter import Hunter
-from pleiades_core.discover.wrong_clock import FutureRows, future_rows, mend
+from pleiades_core.discover.push.subscriptions import due as due_for_push
+from pleiades_core.discover.sources.source import ROADS
+from pleiades_core.discover.terms import queued
+from pleiades_core.discover.wrong_clock import FutureRows, future_rows, latest, mend
 from pleiades_core.errors import ConfigurationError
+from pleiades_core.insights.roads import roads
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.models import Candidate, Sample, SampleStatus, Tier, Vid
+from pleiades_core.planner.survey import survey
 from pleiades_core.settings import DemoSettings
 from pleiades_core.storage.checked_clock import MOST_APART, CheckedClock
 from pleiades_core.storage.postgres import Database
+from pleiades_core.storage.queries import load_queries
 from pleiades_core.track.tracker import Tracker
 from pleiades_core.vault.journal import files_of_day, write_batch
 from pleiades_core.vault.layout import REGISTRY, SAMPLES, samples_by_day
@@ -145,6 +153,8 @@ def test_polls_in_the_future_are_due_now_and_heal(pleiades: Installation) -> Non
     assert pleiades.tracker().track(Tier.HOURLY).samples > 0
 
 
+_CHANNELS, _VIDEOS = load_queries("channels"), load_queries("videos")
+
 AHEAD = timedelta(days=365)
 
 #: Every instant of discovery that decides whether something is due.
@@ -178,6 +188,20 @@ def _in_future(pleiades: Installation) -> dict[str, int]:
 def _asked(pleiades: Installation) -> set[tuple[str, str]]:
     """Roads and arms that were asked by the clock's present instant."""
     return set(rows(pleiades, "select road, arm from pulls where pulled_at = %s and arm <> ''", pleiades.clock.now()))
+
+
+def _due(pleiades: Installation) -> dict[str, set[object]]:
+    """Channels whose feeds and counts are due, and terms that are ready."""
+    now = pleiades.clock.now()
+    words = {"now": now, "again": timedelta(hours=1), "lost": 0.1, "least": LEAST_RATE, "limit": 10_000}
+    with pleiades.database.transaction() as connection:
+        due: dict[str, set[object]] = {
+            query: {row[1] for row in connection.execute(getattr(_CHANNELS, query), words)}
+            for query in ("feeds_due", "checks_due")
+        }
+        due["terms"] = {term.term for term in queued(connection, now) if term.readiness > 0}
+        due["push"] = {channel_id for _, channel_id in due_for_push(connection, now, 10_000)}
+    return due
 
 
 def _wrong_for_one_hunt(pleiades: Installation) -> None:
@@ -254,6 +278,55 @@ def test_every_deciding_instant_in_the_future_is_taken_back_and_a_near_one_stays
     assert rows(pleiades, "select page_token, token_at from campaigns where name = 'far'") == [(None, None)]
     assert rows(pleiades, "select failures, failed_at from back_catalogues order by channel") == [(0, None), (2, near)]
     assert not mend(pleiades.database, now), "there is nothing left to mend"
+
+
+def test_what_was_due_before_a_wrong_hunt_is_due_after_the_mending(pleiades: Installation) -> None:
+    pleiades.hunter().hunt()
+    advance(pleiades, timedelta(hours=13))
+    due = _due(pleiades)
+    assert all(due.values())
+    _wrong_for_one_hunt(pleiades)
+    hidden = _due(pleiades)
+    assert not due["feeds_due"] <= hidden["feeds_due"]
+    assert not due["terms"] <= hidden["terms"]
+    mend(pleiades.database, pleiades.clock.now())
+    healed = _due(pleiades)
+    assert [kind for kind in due if not due[kind] <= healed[kind]] == []
+
+
+def test_a_round_of_push_asks_for_what_was_asked_for_in_the_future(pleiades: Installation) -> None:
+    now = pleiades.clock.now()
+    with pleiades.database.transaction() as connection:
+        for letter, column in (("a", "push_asked_at"), ("b", "push_until")):
+            statement = f"insert into channels (channel_id, {column}) values (%s, %s)"
+            connection.execute(statement, ["UC" + letter * 22, now + AHEAD])
+        assert due_for_push(connection, now, 9) == []
+    mend(pleiades.database, now)
+    with pleiades.database.transaction() as connection:
+        assert len(due_for_push(connection, now, 9)) == 2
+
+
+def test_claims_and_questions_of_the_future_are_passed_over_where_one_looks_back(pleiades: Installation) -> None:
+    now = pleiades.clock.now()
+    with pleiades.database.transaction() as connection:
+        for vid, (state, absences, at) in enumerate(
+            ((1, 0, now), (1, 0, now + AHEAD), (0, 1, now), (0, 1, now + AHEAD)), start=1
+        ):
+            connection.execute(
+                "insert into videos (id8, vid, state, absences, claimed_at, published_at, retry_at) "
+                "values (%s, %s, %s, %s, %s, %s, %s)", [vid, vid, state, absences, at, at, now + timedelta(hours=6)],
+            )  # fmt: skip
+        connection.execute(
+            "insert into pulls (pulled_at, road, arm, bucket, units, candidates, new) "
+            "values (%s, 'charts', 'DE/10', 'search', 4, 0, 0)", [now + AHEAD],
+        )  # fmt: skip
+        words = {"since": now - timedelta(days=1), "latest": latest(now), "named": ROADS["manual"]}
+        assert connection.execute(_VIDEOS.young_since, words).fetchone() == (1,)
+        connection.execute(_VIDEOS.shown, {"id8s": [3, 4], "now": now, "latest": latest(now)})
+        assert connection.execute("select id8 from videos where retry_at is null").fetchall() == [(4,)]
+        assert not searches_answered(connection, now)
+    assert roads(pleiades.database, pleiades.vault, now).roads == ()
+    assert survey(pleiades.database, pleiades.settings, now, now).discovery.found_a_day == 1
 
 
 def test_what_a_clock_that_was_ahead_gave_up_or_claimed_is_claimed_when_it_is_found_again(
