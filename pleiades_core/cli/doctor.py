@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pleiades_core.cli.app import version
+from pleiades_core.discover.wrong_clock import future_history, future_rows, latest
 from pleiades_core.errors import NoInstallation, PleiadesError
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.settings import Settings
 from pleiades_core.storage.checked_clock import CheckedClock
 from pleiades_core.storage.footprint import MOST_SQL_BYTES, Footprint, footprint
 from pleiades_core.storage.postgres import without_password
+from pleiades_core.vault.readable import future_days
 from pleiades_core.vault.vault import device_of, free_bytes
 from pleiades_core.vault.verify import Verification, verify
 from pleiades_core.watchlist.cadence import TIERS
@@ -84,14 +86,33 @@ def _clock(pleiades: Installation) -> Finding:
     CheckedClock(pleiades.clock, pleiades.database).check()
     now = pleiades.clock.now()
     with pleiades.database.transaction() as connection:
-        future = polled_in_future(connection, TIERS, now)
+        polled = polled_in_future(connection, TIERS, now)
+        noted = future_rows(connection, now)
+        kept = future_history(connection, now)
+    days = future_days(pleiades.vault, latest(now).date())
+    wrong, cures = [], []
+    if polled:
+        wrong.append(f"{polled:,} videos were polled in the future")
+        cures.append("`pleiades track` polls these videos now, and mends that")
+    if noted:
+        counts = ((noted.channels, "channels"), (noted.terms, "search terms"), (noted.campaigns, "campaigns"),
+                  (noted.back_catalogues, "back catalogues"))  # fmt: skip
+        wrong += [f"{count:,} {rows} were asked in the future" for count, rows in counts if count]
+        cures.append("`pleiades hunt` takes these instants back, and asks")
+    if any(kept):
+        wrong.append(f"{kept.claims:,} claims of videos and {kept.pulls:,} questions are dated in the future")
+    if days:
+        named = [f"{folder} {', '.join(map(str, found[:_MOST_NAMED]))}" for folder, found in days.items()]
+        wrong.append(f"the vault has days after today: {'; '.join(named)}")
+        cures.append(
+            "the rows of these days keep their false instants: leave the days out of queries, or move their files out of the "
+            "vault and run `pleiades give-up DAY --yes` for each, which has the videos described again"
+        )
     found = f"{now:%Y-%m-%d %H:%M:%S} UTC ({pleiades.settings.clock})"
-    if not future:
+    if not wrong:
         return Finding(part="clock", ok=True, found=found)
-    return Finding(
-        part="clock", ok=True, found=f"{found}; {future:,} videos were polled in the future: a clock was wrong then",
-        cure="`pleiades track` polls these videos now, and mends that; let every machine set its clock by NTP",
-    )  # fmt: skip
+    cures.append("let every machine set its clock by NTP")
+    return Finding(part="clock", ok=True, found=f"{'; '.join([found, *wrong])}: a clock was wrong then", cure="; ".join(cures))
 
 
 def _vault(verified: Verification) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from pleiades_core.discover.patience import LONGEST_WAIT, Fate, Tries
 from pleiades_core.discover.sources.source import Acknowledge, Found
+from pleiades_core.discover.wrong_clock import latest
 from pleiades_core.models import Candidate, Sample, Vid, VideoId
 from pleiades_core.storage.locks import in_turn
 from pleiades_core.storage.postgres import Database
@@ -72,7 +73,7 @@ def unseen(database: Database, candidates: Iterable[Candidate], *, now: datetime
     """What is neither admitted, nor waiting to be, nor given up of late."""
     ids = {candidate.video_id: decode(candidate.video_id) for candidate in candidates}
     with database.transaction() as connection:
-        known = dict(connection.execute(_SQL.known, {"id8s": list(ids.values()), "now": now}).fetchall())
+        known = dict(connection.execute(_SQL.known, {"id8s": list(ids.values()), "now": now, "latest": latest(now)}).fetchall())
     return Unseen(
         new={video_id: id8 for video_id, id8 in ids.items() if id8 not in known},
         again={video_id: id8 for video_id, id8 in ids.items() if known.get(id8)},
@@ -107,7 +108,7 @@ def _claim(
         # it, and take the claim for a dead one's. Both then described the video.
         in_turn(connection)
         lease = take_lease(connection, lease_id, "hunt", now=now, lasting=lasting)
-        rows = records(connection, _Row, query, {**words, "lease_id": lease.lease_id, "now": now})
+        rows = records(connection, _Row, query, {**words, "lease_id": lease.lease_id, "now": now, "latest": latest(now)})
         if not rows:
             end_lease(connection, lease.lease_id)
             return None

@@ -21,6 +21,7 @@ from datetime import UTC, date, datetime
 import psycopg
 
 from pleiades_core.discover.terms import TOKEN_LIVES
+from pleiades_core.discover.wrong_clock import latest
 from pleiades_core.errors import NotFound, UsageError
 from pleiades_core.storage.queries import load_queries, records
 
@@ -206,7 +207,7 @@ def acknowledge(connection: psycopg.Connection, held: Campaign, after: Campaign,
 
 def searches_answered(connection: psycopg.Connection, now: datetime) -> bool:
     """Whether any search was answered within the last minutes, by the pulls."""
-    row = connection.execute(_SQL.searches_answered, {"now": now}).fetchone()
+    row = connection.execute(_SQL.searches_answered, {"now": now, "latest": latest(now)}).fetchone()
     return bool(row and row[0])
 
 

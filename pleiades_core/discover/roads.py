@@ -26,6 +26,7 @@ from pleiades_core.discover.sources.inbox import inbox
 from pleiades_core.discover.sources.search import search
 from pleiades_core.discover.sources.source import ROADS, Find
 from pleiades_core.discover.sources.uploads import uploads
+from pleiades_core.discover.wrong_clock import mend
 from pleiades_core.models import Bucket, Pool
 from pleiades_core.settings import Settings
 from pleiades_core.storage.locks import asking
@@ -70,6 +71,8 @@ class Roads:
         now, settings, database = self.clock.now(), self.settings, self.database
         parallel = settings.parallel_calls
         window = timedelta(hours=settings.search_window_hours)
+        # Before it is decided what is due.
+        mend(database, now)
         rng = random.Random(now.isoformat())  # noqa: S311  draws terms, no secrets; the same instant draws the same
         for name in _INBOX:
             if name in only:

@@ -17,6 +17,7 @@ from datetime import datetime
 import psycopg
 
 from pleiades_core.discover.sources.source import ROADS, Find
+from pleiades_core.discover.wrong_clock import latest
 from pleiades_core.models import Bucket, VideoId
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.videoid import decode
@@ -130,7 +131,7 @@ class Tally:
         bits = {decode(video_id): bit for video_id, bit in self._bits.items()}
         connection.execute(_VIDEOS.mark_roads, {"id8s": list(bits), "bits": list(bits.values())})
         shown = [id8 for id8, bit in bits.items() if bit & _SHOWING]
-        connection.execute(_VIDEOS.shown, {"id8s": shown, "now": now})
+        connection.execute(_VIDEOS.shown, {"id8s": shown, "now": now, "latest": latest(now)})
 
     def _of(self, road: str, arm: str) -> Pull:
         return self.pulls.setdefault((road, arm), Pull())

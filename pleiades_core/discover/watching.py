@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pleiades_core.discover.admission import Claim
 from pleiades_core.discover.capacity import Decision, decide, in_hourly, is_chosen, room
 from pleiades_core.discover.sources.source import ROADS, Found
+from pleiades_core.discover.wrong_clock import latest
 from pleiades_core.models import Bucket, Pool, VideoId
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
@@ -34,7 +35,8 @@ def left_out(
         return frozenset(), Decision(share=1.0, reason="")
     with database.transaction() as connection:
         counts = due_counts(connection, TIERS, now)
-        young = connection.execute(_SQL.young_since, {"since": now - timedelta(days=1), "named": ROADS["manual"]}).fetchone()
+        words = {"since": now - timedelta(days=1), "latest": latest(now), "named": ROADS["manual"]}
+        young = connection.execute(_SQL.young_since, words).fetchone()
     watched = Counter({tier: count.watched for tier, count in counts.items()})
     # Where every key for it was refused somebody will mend that, and what is left out now is left out for good.
     serving = ring.serving(Pool.TRACKING) or [name for name, pools in pools_of(ring.keys).items() if Pool.TRACKING in pools]

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from pleiades_core.discover.admission import waiting
 from pleiades_core.discover.back_catalogues import unread
 from pleiades_core.discover.channels import MOST_PAGES
+from pleiades_core.discover.wrong_clock import latest
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries, records
 from pleiades_core.vault import samples
@@ -110,9 +111,10 @@ def roads(database: Database, vault: Vault, now: datetime, *, days: float = 7, a
     """
     since = now - timedelta(days=days)
     with database.transaction() as connection:
-        rows = records(connection, _Row, _SQL.by_arm, {"since": since})
+        within = {"since": since, "latest": latest(now)}
+        rows = records(connection, _Row, _SQL.by_arm, within)
         if now - since > KEPT_IN_SQL:
-            kept = [row[0].isoformat() for row in connection.execute(_SQL.days_in_sql, {"since": since}).fetchall()]
+            kept = [row[0].isoformat() for row in connection.execute(_SQL.days_in_sql, within).fetchall()]
             last = now.date()
             older = samples.query(vault, _OLDER, {"since": since, "kept": kept}, first=last, last=last)
             rows += [_Row(**row) for row in older.to_pylist()]

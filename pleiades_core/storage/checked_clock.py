@@ -1,7 +1,8 @@
 """The installation's clock, compared with the database's: a clock that is wrong for one tick must not write false times.
 
 Belongs here: the comparison, for clocks that claim to show real time. A simulated clock runs days ahead of the database or
-behind it, and is taken as it is. Does not belong here: polls that an earlier clock put into the future (watchlist/cadence.py).
+behind it, and is taken as it is. Does not belong here: what an earlier clock put into the future
+(watchlist/cadence.py, discover/wrong_clock.py).
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from pleiades_core.errors import ForeignFile, NotFound, VaultError
 from pleiades_core.vault.file_check import check_batch, check_closed_day, check_day_file
 from pleiades_core.vault.footers import DayFooter
 from pleiades_core.vault.journal import days_with_files, files_of_day
-from pleiades_core.vault.layout import OWNER_KEY, Dataset, days_by_key
+from pleiades_core.vault.layout import DATASETS, OWNER_KEY, Dataset, days_by_key
 from pleiades_core.vault.owner import Owner, read_owner
 from pleiades_core.vault.relations import WholeFiles
 from pleiades_core.vault.vault import Vault
@@ -103,6 +103,16 @@ def whole_files(vault: Vault, planned: Files) -> WholeFiles:
 def day_files(vault: Vault, folder: str) -> dict[date, str]:
     """Day and key of each file in an archive folder such as `pulls` or `insights/velocity`. Strays are passed over."""
     return {day: key for key, day in days_by_key(vault.archive.keys(folder), folder).items()}
+
+
+def future_days(vault: Vault, today: date) -> dict[str, list[date]]:
+    """Days after `today` of which there are samples or descriptions, by folder; a clock that was wrong wrote these."""
+    found: dict[str, list[date]] = {}
+    for dataset in DATASETS.values():
+        found[f"journal/{dataset.name}"] = days_with_files(vault, dataset)
+        found[dataset.archive_folder] = sorted(day_files(vault, dataset.archive_folder))
+    after = {folder: [day for day in days if day > today] for folder, days in found.items()}
+    return {folder: days for folder, days in after.items() if days}
 
 
 def whole_day_files(vault: Vault, folder: str, *, partitioned: bool = False) -> WholeFiles:

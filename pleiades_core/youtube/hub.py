@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 from pydantic import SecretBytes
@@ -19,6 +19,8 @@ from pleiades_core.models import ChannelId
 from pleiades_core.videoid import is_channel_id
 from pleiades_core.youtube.lines import Lines, refusal
 
+#: No hub is believed to know further ahead.
+LONGEST_LEASE = timedelta(days=20)
 _SETTING = "PLEIADES_HUB_URL"
 #: A hub says nothing, or a sentence.
 _MAX_BODY_BYTES = 64 * 1024

@@ -16,25 +16,37 @@ from typer.testing import CliRunner
 from wrong_clock import WrongClock
 
 from pleiades_core.cli.app import app
-from pleiades_core.cli.doctor import examine
+from pleiades_core.cli.doctor import _clock, examine
 from pleiades_core.cli.main import run  # noqa: F401  registers the commands
 from pleiades_core.clock import ManualClock, SystemClock
-from pleiades_core.discover.admission import claim, give_up, take_over
+from pleiades_core.discover.admission import claim, give_up, take_over, unseen
+from pleiades_core.discover.campaigns import searches_answered
+from pleiades_core.discover.channels import LEAST_RATE
 from pleiades_core.discover.hunter import Hunter
+from pleiades_core.discover.push.subscriptions import due as due_for_push
+from pleiades_core.discover.sources.source import ROADS
+from pleiades_core.discover.terms import queued
+from pleiades_core.discover.wrong_clock import FutureRows, future_rows, latest, mend
 from pleiades_core.errors import ConfigurationError
-from pleiades_core.installation import Installation
-from pleiades_core.models import Sample, SampleStatus, Tier, Vid
+from pleiades_core.insights.roads import roads
+from pleiades_core.installation import Installation, open_installation
+from pleiades_core.models import Candidate, Sample, SampleStatus, Tier, Vid
+from pleiades_core.planner.survey import survey
 from pleiades_core.settings import DemoSettings
 from pleiades_core.storage.checked_clock import MOST_APART, CheckedClock
 from pleiades_core.storage.postgres import Database
+from pleiades_core.storage.queries import load_queries
 from pleiades_core.track.tracker import Tracker
-from pleiades_core.vault.journal import write_batch
-from pleiades_core.vault.layout import SAMPLES, samples_by_day
+from pleiades_core.vault.journal import files_of_day, write_batch
+from pleiades_core.vault.layout import REGISTRY, SAMPLES, samples_by_day
+from pleiades_core.vault.losses import give_up as give_up_losses
+from pleiades_core.vault.readable import future_days
 from pleiades_core.vault.vault import open_vault
 from pleiades_core.videoid import encode
 from pleiades_core.watchlist.apply import commit_batches
 from pleiades_core.watchlist.cadence import TIERS
 from pleiades_core.watchlist.slices import due_counts, polled_in_future
+from pleiades_core.youtube.hub import LONGEST_LEASE
 
 WRONG = [timedelta(days=1), timedelta(days=365), timedelta(days=-1), MOST_APART + timedelta(minutes=1)]
 
@@ -152,6 +164,249 @@ def test_show_says_what_the_tracker_does_with_a_poll_in_the_future(
     assert (counts[Tier.HOURLY].due > 0, counts[Tier.WEEKLY].watched) == (True, 0)
 
 
+_CHANNELS, _VIDEOS = load_queries("channels"), load_queries("videos")
+
+AHEAD = timedelta(days=365)
+
+#: Every instant of discovery that decides whether something is due.
+DECIDING = {
+    "channels": ("listed_at", "checked_at", "feed_at", "feed_failed_at", "list_failed_at", "check_failed_at", "push_asked_at"),
+    "search_queue": (
+        "added_at",
+        "mentioned_at",
+        "scored_at",
+        "last_searched_at",
+        "token_at",
+        "round_started_at",
+        "searched_until",
+    ),
+    "campaigns": ("token_at", "finished_at"),
+    "back_catalogues": ("token_at", "failed_at", "added_at", "finished_at"),
+}
+
+
+def _in_future(pleiades: Installation) -> dict[str, int]:
+    """How many instants of each deciding column lie in the future, those that have none left out."""
+    until = pleiades.clock.now() + TIERS.ahead
+    counted = {
+        f"{table}.{column}": rows(pleiades, f"select count(*) from {table} where {column} > %s", until)[0][0]
+        for table, columns in DECIDING.items()
+        for column in columns
+    }
+    return {column: count for column, count in counted.items() if count}
+
+
+def _asked(pleiades: Installation) -> set[tuple[str, str]]:
+    """Roads and arms that were asked by the clock's present instant."""
+    return set(rows(pleiades, "select road, arm from pulls where pulled_at = %s and arm <> ''", pleiades.clock.now()))
+
+
+def _due(pleiades: Installation) -> dict[str, set[object]]:
+    """Channels whose feeds and counts are due, and terms that are ready."""
+    now = pleiades.clock.now()
+    words = {"now": now, "again": timedelta(hours=1), "lost": 0.1, "least": LEAST_RATE, "limit": 10_000}
+    with pleiades.database.transaction() as connection:
+        due: dict[str, set[object]] = {
+            query: {row[1] for row in connection.execute(getattr(_CHANNELS, query), words)}
+            for query in ("feeds_due", "checks_due")
+        }
+        due["terms"] = {term.term for term in queued(connection, now) if term.readiness > 0}
+        due["push"] = {channel_id for _, channel_id in due_for_push(connection, now, 10_000)}
+    return due
+
+
+def _wrong_for_one_hunt(pleiades: Installation) -> None:
+    """A hunt and a tick with the clock a year ahead. The world stays where it is: YouTube's clock is right."""
+    right = pleiades.clock.now()
+    ManualClock.set(pleiades.clock, right + AHEAD)  # type: ignore[arg-type]
+    pleiades.hunter().hunt()
+    pleiades.tracker().track()
+    ManualClock.set(pleiades.clock, right)  # type: ignore[arg-type]
+
+
+def test_a_hunt_with_a_clock_a_year_ahead_leaves_everything_due_to_the_next_one(pleiades: Installation) -> None:
+    pleiades.hunter().hunt()
+    advance(pleiades, timedelta(hours=13))
+    _wrong_for_one_hunt(pleiades)
+    wrong = _in_future(pleiades)
+    assert {"channels.feed_at", "search_queue.last_searched_at", "search_queue.scored_at"} <= set(wrong)
+    assert rows(pleiades, "select count(*) from pulls where road = 'charts' and pulled_at > %s", pleiades.clock.now()) != [(0,)]
+    before = {arm for road, arm in rows(pleiades, "select distinct road, arm from pulls") if road == "charts" and arm}
+
+    report = pleiades.hunter().hunt()
+
+    assert _in_future(pleiades) == {}
+    asked = _asked(pleiades)
+    assert {arm for road, arm in asked if road == "charts"} == before
+    assert any(road == "search" for road, _ in asked)
+    now = pleiades.clock.now()
+    assert rows(pleiades, "select count(*) from channels where feed_at = %s or feed_failed_at = %s", now, now) != [(0,)]
+    assert report.admitted > 0
+    advance(pleiades, timedelta(hours=13))
+    pleiades.hunter().hunt()
+    assert {arm for road, arm in _asked(pleiades) if road == "charts"} == before, "and from then on as ever"
+
+
+def test_every_deciding_instant_in_the_future_is_taken_back_and_a_near_one_stays(pleiades: Installation) -> None:
+    now = pleiades.clock.now()
+    near, far = now + TIERS.ahead, now + AHEAD
+    with pleiades.database.transaction() as connection:
+        for channel, at in (("UC" + "a" * 22, far), ("UC" + "b" * 22, near)):
+            connection.execute(
+                "insert into channels (channel_id, listed_at, checked_at, feed_at, feed_failed_at, list_failed_at, "
+                "check_failed_at, push_asked_at, push_until, feed_failures) values (%s" + ", %s" * 7 + ", %s, 3)",
+                [channel, *[at] * 7, at + LONGEST_LEASE],
+            )
+        connection.execute(
+            "insert into search_queue (term, added_at, mentioned_at, scored_at, last_searched_at, token_at, round_started_at, "
+            "searched_until, next_page_token) values ('far'" + ", %s" * 7 + ", 'token'), ('near'" + ", %s" * 7 + ", 'token')",
+            [far] * 7 + [near] * 7,
+        )
+        connection.execute(
+            "insert into campaigns (name, first_month, last_month, categories, month, category, page_token, token_at) values "
+            "('far', '2020-01-01', '2020-01-01', '{10}', '2020-01-01', 10, 'token', %s), "
+            "('near', '2020-01-01', '2020-01-01', '{10}', '2020-01-01', 10, 'token', %s)", [far, near],
+        )  # fmt: skip
+        connection.execute(
+            "insert into back_catalogues (channel, source, failures, failed_at, token_at, added_at) "
+            "select channel, 'manual', 2, feed_at, feed_at, feed_at from channels"
+        )
+        assert future_rows(connection, now) == FutureRows(channels=1, terms=1, campaigns=1, back_catalogues=1)
+    stay = {table: rows(pleiades, f"select * from {table} where {where}") for table, where in (
+        ("channels", "channel_id like 'UCb%%'"), ("search_queue", "term = 'near'"), ("campaigns", "name = 'near'"),
+    )}  # fmt: skip
+    assert mend(pleiades.database, now)
+    assert _in_future(pleiades) == {}
+    for table, where in (
+        ("channels", "channel_id like 'UCb%%'"),
+        ("search_queue", "term = 'near'"),
+        ("campaigns", "name = 'near'"),
+    ):
+        assert rows(pleiades, f"select * from {table} where {where}") == stay[table]
+    healed = "select feed_at, push_until, feed_failures from channels where channel_id like 'UCa%%'"
+    assert rows(pleiades, healed) == [(None, None, 0)]
+    assert rows(pleiades, "select last_searched_at, mentioned_at from search_queue where term = 'far'") == [(None, now)]
+    assert rows(pleiades, "select page_token, token_at from campaigns where name = 'far'") == [(None, None)]
+    assert rows(pleiades, "select failures, failed_at from back_catalogues order by channel") == [(0, None), (2, near)]
+    assert not mend(pleiades.database, now), "there is nothing left to mend"
+
+
+def test_what_was_due_before_a_wrong_hunt_is_due_after_the_mending(pleiades: Installation) -> None:
+    pleiades.hunter().hunt()
+    advance(pleiades, timedelta(hours=13))
+    due = _due(pleiades)
+    assert all(due.values())
+    _wrong_for_one_hunt(pleiades)
+    hidden = _due(pleiades)
+    assert not due["feeds"] <= hidden["feeds"]
+    assert not due["terms"] <= hidden["terms"]
+    mend(pleiades.database, pleiades.clock.now())
+    healed = _due(pleiades)
+    assert [kind for kind in due if not due[kind] <= healed[kind]] == []
+
+
+def test_a_round_of_push_asks_for_what_was_asked_for_in_the_future(pleiades: Installation) -> None:
+    now = pleiades.clock.now()
+    with pleiades.database.transaction() as connection:
+        for letter, column in (("a", "push_asked_at"), ("b", "push_until")):
+            statement = f"insert into channels (channel_id, {column}) values (%s, %s)"
+            connection.execute(statement, ["UC" + letter * 22, now + AHEAD])
+        assert due_for_push(connection, now, 9) == []
+    mend(pleiades.database, now)
+    with pleiades.database.transaction() as connection:
+        assert len(due_for_push(connection, now, 9)) == 2
+
+
+def test_claims_and_questions_of_the_future_are_passed_over_where_one_looks_back(pleiades: Installation) -> None:
+    now = pleiades.clock.now()
+    with pleiades.database.transaction() as connection:
+        for vid, (state, absences, at) in enumerate(
+            ((1, 0, now), (1, 0, now + AHEAD), (0, 1, now), (0, 1, now + AHEAD)), start=1
+        ):
+            connection.execute(
+                "insert into videos (id8, vid, state, absences, claimed_at, published_at, retry_at) "
+                "values (%s, %s, %s, %s, %s, %s, %s)", [vid, vid, state, absences, at, at, now + timedelta(hours=6)],
+            )  # fmt: skip
+        connection.execute(
+            "insert into pulls (pulled_at, road, arm, bucket, units, candidates, new) "
+            "values (%s, 'charts', 'DE/10', 'search', 4, 0, 0)", [now + AHEAD],
+        )  # fmt: skip
+        words = {"since": now - timedelta(days=1), "latest": latest(now), "named": ROADS["manual"]}
+        assert connection.execute(_VIDEOS.young_since, words).fetchone() == (1,)
+        connection.execute(_VIDEOS.shown, {"id8s": [3, 4], "now": now, "latest": latest(now)})
+        assert connection.execute("select id8 from videos where retry_at is null").fetchall() == [(4,)]
+        assert not searches_answered(connection, now)
+    assert roads(pleiades.database, pleiades.vault, now).roads == ()
+    assert survey(pleiades.database, pleiades.settings, now, now).discovery.found_a_day == 1
+
+
+def test_what_a_clock_that_was_ahead_gave_up_or_claimed_is_claimed_when_it_is_found_again(
+    database: Database, clock: ManualClock
+) -> None:
+    now, lasting = clock.now(), timedelta(minutes=10)
+    with database.transaction() as connection:
+        connection.execute(
+            "insert into videos (id8, vid, state, claimed_at, retry_at) "
+            "values (1, 1, 2, %s, '9999-01-01'), (2, 2, 2, %s, '9999-01-01')",
+            [now + AHEAD, now],
+        )
+    ids = [Candidate(video_id=encode(id8), channel_id=None, published_at=None) for id8 in (1, 2)]
+    assert list(unseen(database, ids, now=now).again.values()) == [1]
+    claimed = claim(database, uuid.uuid4(), {1: "search:a", 2: "search:a"}, now=now, lasting=lasting)
+    assert claimed is not None
+    assert list(claimed.vids.values()) == [Vid(1)]
+    with database.transaction() as connection:
+        assert connection.execute("select claimed_at from videos where id8 = 1").fetchone() == (now,)
+
+
+def test_the_doctor_names_what_a_clock_that_was_ahead_left_until_it_is_mended(pleiades: Installation) -> None:
+    def found() -> str:
+        finding = _clock(pleiades)
+        assert finding.ok
+        return finding.found if finding.word == "warning" else ""
+
+    pleiades.hunter().hunt()
+    advance(pleiades, timedelta(hours=13))
+    assert found() == ""
+    _wrong_for_one_hunt(pleiades)
+    day = (pleiades.clock.now() + AHEAD).date()
+    said = found()
+    for part in (
+        "videos were polled in the future",
+        "channels were asked in the future",
+        "search terms were asked in the future",
+    ):
+        assert part in said
+    assert f"journal/samples {day}" in said
+    assert f"journal/registry {day}" in said
+    pleiades.hunter().hunt()
+    pleiades.tracker().track()
+    said = found()
+    assert "were asked in the future" not in said
+    assert "were polled in the future" not in said
+    assert f"journal/samples {day}" in said, "these rows stay, and so does the warning"
+
+    # As the cure says.
+    for dataset in (SAMPLES, REGISTRY):
+        for key in files_of_day(pleiades.vault, dataset, day).values():
+            pleiades.vault.journal.delete(key)
+    given_up = give_up_losses(pleiades.database, pleiades.vault, day, pleiades.clock.now())
+    assert given_up.losses
+    pleiades.hunter().hunt()
+    assert "the vault has days after today" not in found()
+
+
+def test_days_after_today_are_found_in_each_folder(tmp_path: Path, clock: ManualClock) -> None:
+    vault, today = open_vault(tmp_path), clock.now().date()
+    for day in (today, today + AHEAD):
+        for dataset in (SAMPLES, REGISTRY):
+            write_batch(vault, dataset, day, dataset.schema.empty_table(), lease_id=uuid.uuid4(), epoch=uuid.uuid4())
+            vault.archive.put_if_absent(dataset.day_key(day), b"a closed day")
+    later = [today + AHEAD]
+    assert future_days(vault, today) == dict.fromkeys(("journal/samples", "journal/registry", "metrics", "videos"), later)
+    assert future_days(vault, today + AHEAD) == {}
+
+
 def _advance(database: Database, tmp_path: Path, now: datetime, at: datetime) -> datetime:
     """The schedule of video 1 after a batch, written at `at`, was committed at `now`."""
     vault = open_vault(tmp_path)
@@ -207,6 +462,8 @@ def test_the_doctor_sees_polls_in_the_future_and_a_wrong_clock(
         (found,) = (finding for finding in examine(settings, call=False) if finding.part == "clock")
         return found.word, found.found, found.exit_code
 
+    with open_installation(settings, create=True):
+        pass
     assert clock_of()[0] == "ok"
     with database.transaction() as connection:
         connection.execute(

@@ -34,7 +34,7 @@ from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.videoid import decode
 from pleiades_core.youtube.atom import parse_feed
-from pleiades_core.youtube.hub import channel_of_topic, signature_is_valid
+from pleiades_core.youtube.hub import LONGEST_LEASE, channel_of_topic, signature_is_valid
 
 _SQL = load_queries("push")
 
@@ -44,8 +44,6 @@ _MOST_BODY_BYTES = 256 * 1024
 _BODY_S = 10.0
 #: Hubs verify at once or within hours; what comes later was not asked for.
 _VERIFIED_WITHIN = timedelta(days=1)
-#: No hub is believed to know further ahead.
-_LONGEST_LEASE = 4 * LEASE
 _MOST_CHALLENGE = 2_048
 _MOST_FIELDS = 20
 
@@ -212,7 +210,7 @@ def _question(channel_id: ChannelId, query: bytes) -> _Question | None:
         return None
     if mode != "denied" and not 1 <= len(challenge) <= _MOST_CHALLENGE:
         return None
-    return _Question(mode, challenge, min(max(lease, timedelta()), _LONGEST_LEASE))
+    return _Question(mode, challenge, min(max(lease, timedelta()), LONGEST_LEASE))
 
 
 async def _body(headers: dict[bytes, bytes], receive: Receive) -> bytes | HttpReply | None:

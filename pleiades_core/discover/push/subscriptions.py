@@ -17,6 +17,7 @@ import psycopg
 
 from pleiades_core.clock import Clock
 from pleiades_core.discover.push.callbacks import callbacks_of
+from pleiades_core.discover.wrong_clock import mend
 from pleiades_core.errors import ApiError, BadRequest, ResourceMissing
 from pleiades_core.models import ChannelId
 from pleiades_core.settings import Settings
@@ -71,6 +72,7 @@ def renew(database: Database, hub: Hub, clock: Clock, settings: Settings, *, lim
     """
     callbacks = callbacks_of(settings)
     now = clock.now()
+    mend(database, now)
     with database.transaction() as connection:
         in_turn(connection)
         wanted = due(connection, now, limit)

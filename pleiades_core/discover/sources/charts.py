@@ -15,6 +15,7 @@ import psycopg
 
 from pleiades_core.clock import Clock
 from pleiades_core.discover.sources.source import Fault, Find, Found, fault_of
+from pleiades_core.discover.wrong_clock import latest
 from pleiades_core.errors import ApiError
 from pleiades_core.models import Candidate
 from pleiades_core.storage.postgres import Database
@@ -39,7 +40,8 @@ def charts(database: Database, youtube: YouTube, clock: Clock, *, regions: Seque
     """
     now = clock.now()
     with database.transaction() as connection:
-        pulls = connection.execute(_SQL.last_pulls, {"road": "charts", "since": now - READ_AGAIN}).fetchall()
+        words = {"road": "charts", "since": now - READ_AGAIN, "latest": latest(now)}
+        pulls = connection.execute(_SQL.last_pulls, words).fetchall()
     asked = {arm: asked_at for arm, asked_at, _ in pulls}
     read = {arm for arm, _, answered_at in pulls if answered_at is not None}
     due = [(region, category) for region in regions for category in CHART_CATEGORIES if _arm(region, category) not in read]

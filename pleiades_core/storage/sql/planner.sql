@@ -25,7 +25,7 @@ from age group by 1, 2, 3, 4, 5
 select least(greatest(floor(extract(epoch from v.claimed_at - v.published_at) / 3600), 0), %(oldest_h)s)::int as age_h,
     count(*), count(w.vid)
 from videos v left join watchlist w using (vid)
-where v.state = 1 and v.claimed_at > %(since)s and v.roads & %(named)s = 0
+where v.state = 1 and v.claimed_at > %(since)s and v.claimed_at <= %(now)s + %(ahead)s and v.roads & %(named)s = 0
 group by 1
 
 -- first_found: when the first video that is still here was
@@ -34,6 +34,7 @@ select min(claimed_at) from videos
 -- spent: general units that the uploads road took since an instant, and those of one chart
 select coalesce(sum(units) filter (where road = 'uploads'), 0)::int, (avg(units) filter (where road = 'charts' and arm <> ''))::float8
 from pulls where road in ('uploads', 'charts') and bucket = 'general' and pulled_at > %(since)s
+  and pulled_at <= %(now)s + %(ahead)s
 
 -- terms: how many there are to search for, with those that the next hunt puts into the queue
 select count(*) from (select term from search_queue union select unnest(%(seeds)s::text[])) as known

@@ -14,7 +14,7 @@ select arm, max(pulled_at) as asked_at, max(pulled_at) filter (where error is nu
           and o.pulled_at between p.pulled_at and p.pulled_at + interval '10 minutes'
     )) as answered_at
 from pulls p
-where road = %(road)s and arm <> '' and pulled_at > %(since)s
+where road = %(road)s and arm <> '' and pulled_at > %(since)s and pulled_at <= %(latest)s
 group by arm
 
 -- pulls_of_day: every pull between two instants, as the vault keeps them

@@ -5,11 +5,11 @@ select road, arm, coalesce(bucket, '') as bucket, count(*) as pulls, sum(units):
     sum(candidates)::bigint as candidates, sum(new)::bigint as new, max(pulled_at) as last_pulled_at,
     (array_agg(error order by pulled_at desc) filter (where error is not null))[1] as error,
     max(pulled_at) filter (where error is not null) as failed_at
-from pulls where pulled_at > %(since)s
+from pulls where pulled_at > %(since)s and pulled_at <= %(latest)s
 group by 1, 2, 3 order by 1, 2, 3
 
 -- days_in_sql: UTC days whose pulls SQL has
-select distinct (pulled_at at time zone 'UTC')::date from pulls where pulled_at > %(since)s
+select distinct (pulled_at at time zone 'UTC')::date from pulls where pulled_at > %(since)s and pulled_at <= %(latest)s
 
 -- channels: how the followed channels stand. A channel is answered for when a feed was read within a day, or a hub's lease lives;
 -- of the others, how many are expected to upload within a day

@@ -1,7 +1,8 @@
 -- Table videos: ids that were come upon, and what became of them.
 
--- known: which of these ids have a row, and of each whether it was given up and may be claimed again
-select id8, state = 2 and coalesce(retry_at <= %(now)s, true) from videos where id8 = any(%(id8s)s)
+-- known: which of these ids have a row, and of each whether it was given up and may be claimed again: what was
+-- given up by a clock that was ahead may be at once
+select id8, state = 2 and (claimed_at > %(latest)s or coalesce(retry_at <= %(now)s, true)) from videos where id8 = any(%(id8s)s)
 
 -- claim: new ids get their vid, once and for ever, and what was given up is claimed again under its own; ids that somebody else
 -- claimed meanwhile are theirs. What failed alone goes on being asked for alone
@@ -10,7 +11,8 @@ with given as (
 ), again as (
     update videos v
     set state = 0, claimed_at = %(now)s, lease_id = %(lease_id)s, found_by = given.found_by, absences = 0, retry_at = null
-    from given where v.id8 = given.id8 and v.state = 2 and coalesce(v.retry_at <= %(now)s, true)
+    from given where v.id8 = given.id8 and v.state = 2
+      and (v.claimed_at > %(latest)s or coalesce(v.retry_at <= %(now)s, true))
     returning v.id8, v.vid, v.attempts, v.absences, v.found_by
 ), new as (
     insert into videos (id8, vid, state, claimed_at, lease_id, found_by)
@@ -60,12 +62,13 @@ where v.id8 = given.id8 and v.roads | given.bits <> v.roads
 -- shown: what a road shows that shows no removed videos for long is asked for again, though replies did not have it; not what
 -- this hunt has just asked for
 update videos set retry_at = null, absences = 1
-where id8 = any(%(id8s)s) and state = 0 and absences > 0 and retry_at > %(now)s and claimed_at <= %(now)s - interval '30 minutes'
+where id8 = any(%(id8s)s) and state = 0 and absences > 0 and retry_at > %(now)s
+  and (claimed_at <= %(now)s - interval '30 minutes' or claimed_at > %(latest)s)
 
 -- young_since: videos that were admitted since an instant and were less than a day old then, but for those that a person named: they
 -- are no part of what comes in a day
 select count(*) from videos
-where state = 1 and claimed_at > %(since)s and published_at > claimed_at - interval '1 day' and roads & %(named)s = 0
+where state = 1 and claimed_at > %(since)s and claimed_at <= %(latest)s and published_at > claimed_at - interval '1 day' and roads & %(named)s = 0
 
 -- reopen: what a person wants watched although it waits, was given up, gone, or beyond the room that quota left, is described
 -- again; a claim that lives stays its owner's

@@ -1,0 +1,84 @@
+"""What a clock that was wrong left in the tables of discovery: instants in the future.
+
+Belongs here: counting such instants, and mending them before it is decided what is due. Does not belong here: polls in the
+future (watchlist/cadence.py), a clock that is wrong now (storage/checked_clock.py).
+
+Feeds, checks, lists, subscriptions, terms, campaigns and back catalogues are due some time after the last question. What was
+noted a year ahead would not be due for a year. Each hunt looks for such instants first, and takes them back. So the queries and
+the rules that decide what is due need not know of them.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import astuple, dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+import psycopg
+
+from pleiades_core.storage.locks import in_turn
+from pleiades_core.storage.postgres import Database
+from pleiades_core.storage.queries import load_queries, records
+from pleiades_core.watchlist.cadence import TIERS
+from pleiades_core.youtube.hub import LONGEST_LEASE
+
+_SQL = load_queries("wrong_clock")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FutureRows:
+    """Rows with an instant in the future, by table. The next hunt mends them."""
+
+    channels: int
+    terms: int
+    campaigns: int
+    back_catalogues: int
+
+    def __bool__(self) -> bool:
+        return any(astuple(self))
+
+
+class FutureHistory(NamedTuple):
+    """Rows that say when something was done, in the future. They stay, and queries that look back pass over them."""
+
+    claims: int
+    pulls: int
+
+
+def latest(now: datetime) -> datetime:
+    """The last instant that a right clock can have written by now: the clocks of two machines may differ by so much."""
+    return now + TIERS.ahead
+
+
+def future_rows(connection: psycopg.Connection, now: datetime) -> FutureRows:
+    """How many rows have an instant in the future."""
+    (found,) = records(connection, FutureRows, _SQL.future, _words(now))
+    return found
+
+
+def future_history(connection: psycopg.Connection, now: datetime) -> FutureHistory:
+    """How many claims and pulls were noted in the future."""
+    row = connection.execute(_SQL.future_history, _words(now)).fetchone()
+    return FutureHistory(*row) if row else FutureHistory(0, 0)
+
+
+def mend(database: Database, now: datetime) -> FutureRows:
+    """Take back every instant in the future, so that what was noted then is due as if it had not been; what there was to mend.
+
+    Without such an instant nothing is locked and nothing written.
+    """
+    with database.transaction() as connection:
+        found = future_rows(connection, now)
+        if found:
+            in_turn(connection)
+            for query in (_SQL.mend_channels, _SQL.mend_terms, _SQL.mend_campaigns, _SQL.mend_back_catalogues):
+                connection.execute(query, _words(now))
+            log.warning("a clock was wrong: %s had instants in the future, which were taken back", found)
+    return found
+
+
+def _words(now: datetime) -> dict[str, object]:
+    return {"now": now, "latest": latest(now), "longest_lease": LONGEST_LEASE}
