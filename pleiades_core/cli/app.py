@@ -61,6 +61,7 @@ def _keep_shared(ctx: Any) -> None:
     """What was said last holds."""
     if (home := ctx.params.pop("home", None)) and ctx.parent is not None:
         ctx.find_root().ensure_object(_Said).home = home
+        output.repeat_home(home)
     if ctx.params.pop("wide", False) and ctx.parent is not None:
         output.print_whole_tables(True)
 
@@ -165,6 +166,7 @@ def _common(
     ] = False,
 ) -> None:
     output.set_up(verbose, whole_tables=wide)
+    output.repeat_home(home)
     context.obj = _Said(home)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +18,18 @@ from pleiades_core import videoid
 from pleiades_core.cli import signals
 from pleiades_core.cli.app import DASHED_IDS, app, examples, opened, settings_of
 from pleiades_core.cli.arguments import day_of
-from pleiades_core.cli.output import NO_KEY, JsonOption, hint, print_answer, print_facts, print_json, print_rows, say, text
+from pleiades_core.cli.output import (
+    NO_KEY,
+    JsonOption,
+    hint,
+    next_step,
+    print_answer,
+    print_facts,
+    print_json,
+    print_rows,
+    say,
+    text,
+)
 from pleiades_core.errors import ConfigurationError, NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -256,7 +267,7 @@ def doctor(
 
     settings = settings_of(context)
     with signals.unwinding():
-        findings = examine(settings, call=call)
+        findings = [replace(finding, cure=next_step(finding.cure)) for finding in examine(settings, call=call)]
     if as_json:
         print_json({"healthy": all(f.ok for f in findings), "findings": [asdict(f) for f in findings]})
     else:

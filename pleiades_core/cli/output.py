@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -35,7 +38,11 @@ _JOINERS = frozenset("\u200c\u200d")
 #: A value that says nothing: its row is left out.
 _EMPTY: tuple[Any, ...] = (None, "", [], (), {})
 
+#: A command in a sentence, as in "`pleiades quota` shows what is left". `demo` and `simulator` are about no installation.
+_COMMAND = re.compile(r"(?<![\w/.-])pleiades (?=[a-z])(?!(?:demo|simulator)\b)")
+
 _whole_tables = False
+_home: Path | None = None
 
 
 def set_up(verbosity: int, *, whole_tables: bool) -> None:
@@ -58,6 +65,19 @@ def print_whole_tables(whole: bool) -> None:
     """From now on, every column in its full width."""
     global _whole_tables  # noqa: PLW0603  one program prints to one terminal
     _whole_tables = whole
+
+
+def repeat_home(home: Path | None) -> None:
+    """From now on, commands in cures and hints name this home; without one they are as they are written."""
+    global _home  # noqa: PLW0603  one program works on one home
+    _home = home
+
+
+def next_step(words: str) -> str:
+    """A cure or a hint whose commands work as they are printed: where `--home` was given, they repeat it."""
+    if _home is None:
+        return words
+    return _COMMAND.sub(lambda _: f"pleiades --home {shlex.quote(str(_home))} ", words)
 
 
 def plain(value: Any) -> Any:
@@ -170,7 +190,7 @@ def say(sentence: str) -> None:
 
 def hint(words: str) -> None:
     """What to do next, on stderr: the answer itself is the same without it."""
-    stderr.print(words, soft_wrap=True)
+    stderr.print(next_step(words), soft_wrap=True)
 
 
 def text(value: Any) -> str:  # noqa: PLR0911  one line for each type

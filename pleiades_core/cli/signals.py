@@ -83,7 +83,7 @@ def _stop(number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _silence_database_driver() -> None:
-    """psycopg logs a warning for each transaction and connection that the interruption closes: that is no news.
+    """Psycopg logs a warning for each transaction and connection that the interruption closes: that is no news.
 
     Without `logging` nothing can be logged. It is not imported here: an import may be what the signal interrupted.
     """

@@ -125,8 +125,8 @@ def test_an_empty_installation_has_an_answer(run: Any, command: str) -> None:
 @pytest.mark.parametrize(
     ("words", "next_step"),
     [
-        (["top"], "pleiades hunt"),
-        (["terms", "list"], "pleiades terms add"),
+        (["top"], "home hunt`"),
+        (["terms", "list"], "home terms add TERM`"),
         (["quota"], "YOUTUBE_API_KEY_POOL_JSON"),
         (["plan"], "YOUTUBE_API_KEY_POOL_JSON"),
     ],

@@ -193,7 +193,7 @@ def test_little_is_imported_before_the_handlers_stand(tmp_path: Path) -> None:
 def test_a_signal_while_a_statement_runs_is_one_line(
     database: Database, short_tmp: Path, tmp_path: Path, command: list[str]
 ) -> None:
-    """psycopg warns of each transaction that it closes on the way out; nobody reads that as news."""
+    """Psycopg warns of each transaction that it closes on the way out; nobody reads that as news."""
     (short_tmp / "vault").mkdir()
     environment = {**os.environ, "DATABASE_URL": database.url}
     with psycopg.connect(database.url) as holder, psycopg.connect(database.url, autocommit=True) as watcher:
