@@ -48,7 +48,9 @@ _READS_ONLY = "`sql` reads views and nothing else: no file, no network, no exten
 )
 def top(
     context: typer.Context,
-    day: Annotated[str | None, typer.Argument(help="UTC day as YYYY-MM-DD; the last 24 hours when left out.")] = None,
+    day: Annotated[
+        str | None, typer.Argument(help="UTC day as YYYY-MM-DD, today until now; the last 24 hours when left out.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Lines of the ranking.")] = 10,
     as_json: JsonOption = False,
 ) -> None:
@@ -57,22 +59,25 @@ def top(
     from pleiades_core.insights.ranking import live, ranked
     from pleiades_core.installation import clock_of, vault_of
 
-    until = end_of(day_of(day)) if day else None
+    midnight = end_of(day_of(day)) if day else None
     settings = settings_of(context)
     now = clock_of(settings).now()
-    if until and until - timedelta(days=1) > now:
+    if midnight and midnight - timedelta(days=1) > now:
         raise UsageError(f"{day} has not begun", cure="name a day that has, or none for the last 24 hours")
     vault = vault_of(settings)
-    # A day ends before its midnight, as in the published ranking; the present includes this second.
-    best = ranked(vault, until, limit) if until else live(vault, now, limit)
+    # A day that is over ends before its midnight, as in the published ranking. Today ends now, this second included.
+    over = midnight if midnight and midnight <= now else None
+    best = ranked(vault, over, limit) if over else live(vault, now, limit)
+    until = over or now
     if day and not best:
         _require_samples(vault, day_of(day), settings.home)
     if as_json:
-        print_json({"until": until or now, "top": [asdict(video) for video in best], "left_out": vault.damaged})
+        print_json({"until": until, "top": [asdict(video) for video in best], "left_out": vault.damaged})
     else:
-        _print_top(until or now, best)
+        _print_top(until, best)
     _name_the_vault(settings.vault_root)
-    if not best:
+    # Next to a damaged file nobody knows whether anything was measured: the error says what to do.
+    if not best and not vault.damaged:
         hint(
             f"nothing was measured in these 24 hours in {settings.home}: `pleiades hunt` finds videos, `pleiades track` polls"
             " them again"

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from simulators import ForkedSimulator
 from typer.testing import CliRunner, Result
 
 from pleiades_core.cli import discovery, look, terms
 from pleiades_core.cli.app import app
+from pleiades_core.installation import Installation
 from pleiades_core.storage.postgres import Database
 
 #: Importing them registers their commands.
@@ -140,3 +142,35 @@ def test_an_empty_home_says_what_to_do_next(
         done = run(*words, *more)
         assert (next_step in done.stderr, next_step in done.stdout) == (True, False)
     assert json.loads(done.stdout)
+
+
+@pytest.fixture
+def rising(pleiades: Installation, simulator: ForkedSimulator, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs `top` on an installation that measured for some hours of a day that is not over."""
+    for _ in range(3):
+        pleiades.hunter().hunt()
+        pleiades.tracker().track()
+        pleiades.clock.advance(timedelta(hours=1))  # type: ignore[attr-defined]
+    monkeypatch.setenv("PLEIADES_CLOCK", "simulator")
+    monkeypatch.setenv("PLEIADES_YOUTUBE_URL", simulator.base_url)
+    return lambda *arguments: CliRunner().invoke(app, ["--home", str(pleiades.settings.home), "top", *arguments])
+
+
+def test_today_ends_now(pleiades: Installation, rising: Any) -> None:
+    """It ended at the next midnight: every video was older than it is."""
+    today = pleiades.clock.now().date().isoformat()
+    of_day, now = (json.loads(rising(*words, "--json").stdout) for words in ([today], []))
+    assert now["top"]
+    assert of_day == now
+    assert of_day["until"] == pleiades.clock.now().isoformat()
+    assert f"the 24 hours to {pleiades.clock.now():%Y-%m-%d %H:%M} UTC" in rising(today).output
+
+
+def test_top_does_not_say_that_nothing_was_measured_where_a_file_is_damaged(pleiades: Installation, rising: Any) -> None:
+    for key in pleiades.vault.journal.keys("journal/samples"):
+        file = Path(pleiades.vault.journal.location(key))
+        file.write_bytes(file.read_bytes()[:-40])
+    for words in ([], [pleiades.clock.now().date().isoformat()]):
+        done = rising(*words, "--json")
+        assert (getattr(done.exception, "exit_code", None), json.loads(done.stdout)["top"]) == (6, [])
+        assert "nothing was measured" not in done.stderr
