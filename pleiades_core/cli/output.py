@@ -125,7 +125,8 @@ def print_rows(
         columns: Names, from left to right.
         rows: As many values each as there are columns.
         expendable: Names of columns that are left out where room is short, the first one first.
-        prose: Names of columns of sentences, which are wrapped, never shortened and never left out.
+        prose: Names of columns of sentences, which are wrapped and never shortened. They are left out only where they are
+            `expendable` too.
 
     """
     cells = [[text(value) for value in row] for row in rows]
@@ -135,7 +136,7 @@ def print_rows(
     ]
     shown = tables.widths(made, limit := room(), [name.replace("_", " ") for name in expendable])
     left_out = [name for place, name in enumerate(names) if place not in shown]
-    if any(columns[place] in prose for place in range(len(names)) if place not in shown):
+    if any(columns[place] in prose and columns[place] not in expendable for place in range(len(names)) if place not in shown):
         _print_list(title, names, rows)
         return
     table = Table(title=Text(text(title)) if title else None, title_justify="left")

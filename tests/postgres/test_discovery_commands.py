@@ -66,7 +66,22 @@ def test_the_plan_is_a_table_and_a_verdict_for_each_bucket(run: Any) -> None:
     said = run("plan", "--days", "3").output
     for words in ("stats: fits; ", "general: fits; ", "search: fits; ", "on the busiest day (20", "assumed: "):
         assert words in said
-    assert said.count(" of 10,000") >= 6
+    assert said.count("10,000") >= 6
+    assert "goes without" not in said, "a column without a value"
+
+
+@pytest.mark.usefixtures("_lived_in")
+@pytest.mark.parametrize("more", [[], ["--found-a-day", "150000"]])
+def test_a_plan_in_a_narrow_terminal_is_one_table(run: Any, monkeypatch: pytest.MonkeyPatch, more: list[str]) -> None:
+    """It was a box for each day, six lines high."""
+    monkeypatch.setenv("COLUMNS", "60")
+    done = run("plan", "--days", "9", *more)
+    days = [line for line in done.stdout.splitlines() if line.startswith("│ 20")]
+    assert len(days) == 10
+    assert all(len(line) <= 60 for line in done.stdout.splitlines())
+    assert "…" not in done.stdout
+    assert ("goes without" in done.stderr) == bool(more)
+    assert "of search" in done.stderr
 
 
 @pytest.mark.usefixtures("_lived_in")
@@ -104,6 +119,32 @@ def test_coverage_says_what_it_cannot_say(run: Any) -> None:
     said = " ".join(run("coverage").output.split())
     assert "never take silence for a video's absence" in said
     assert "search, feeds" in said
+    # Cited as it stands: what was asked, for which days, how many were seen, the estimate, its interval and its method.
+    sentence = next(line for line in said.split("Of the YouTube videos ")[1:])
+    for words in (
+        "published from 20",
+        "300 were seen (roads: search, feeds)",
+        "estimated at 399 or more (95 % interval 3",
+        "Chao 1989",
+    ):
+        assert words in sentence
+    assert "of 95 %" not in said
+
+
+@pytest.mark.usefixtures("_lived_in")
+@pytest.mark.parametrize("columns", ["40", "60", "80"])
+def test_coverage_cuts_no_number(run: Any, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert "…" not in run("coverage").stdout
+
+
+@pytest.mark.usefixtures("_lived_in")
+def test_coverage_for_a_paper(run: Any) -> None:
+    paper = run("coverage", "--markdown").stdout
+    assert paper.startswith("## Coverage of YouTube videos published from 20")
+    assert "| search, feeds | 100 | 399 | 3" in paper
+    for words in ("\nOf the YouTube videos published", "\n### Limits\n", "\n- Chao, A. (1989)", "| --- | --- |"):
+        assert words in paper
 
 
 def test_quota_names_keys_by_fingerprint_and_what_is_ignored_and_shared(run: Any) -> None:

@@ -154,3 +154,13 @@ def test_commands_of_a_hint_repeat_the_home(words: str, told: str | None) -> Non
     assert output.next_step(words) == words
     output.repeat_home(Path("my home"))
     assert output.next_step(words) == (told or words)
+
+
+def test_a_sentence_that_is_said_elsewhere_may_be_left_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    output.print_rows("", ["day", "why"], [["2026-03-01", "tracking lacks much"]] * 3, expendable=["why"], prose=["why"])
+    said = capsys.readouterr()
+    assert [line for line in said.out.splitlines() if "2026" in line] == ["│ 2026-03-01 │"] * 3
+    assert "why" in said.err
