@@ -103,7 +103,9 @@ def roads(
 
 @app.command(
     epilog=examples(
-        "pleiades coverage --days 7", "pleiades coverage --markdown > coverage.md", "pleiades coverage --json | jq .by_group"
+        "pleiades coverage --days 7",
+        "pleiades coverage --markdown | tee coverage.md",
+        "pleiades coverage --json | jq .by_group",
     )
 )
 def coverage(

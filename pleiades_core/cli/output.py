@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -96,7 +97,7 @@ def print_json(value: Any) -> None:
 
 def print_facts(title: str, facts: Mapping[str, Any]) -> None:
     """Names and values, a line each. What is empty is left out: None, "" and an empty list. 0 is a value."""
-    kept = [(name.replace("_", " "), text(value)) for name, value in facts.items() if value not in _EMPTY]
+    kept = [(text(name.replace("_", " ")), text(value)) for name, value in facts.items() if value not in _EMPTY]
     names, values = [name for name, _ in kept], [value for _, value in kept]
     columns = [tables.column("", names), tables.column("", values, prose=True)]
     limit = room()
@@ -130,7 +131,7 @@ def print_rows(
 
     """
     cells = [[text(value) for value in row] for row in rows]
-    names = [name.replace("_", " ") for name in columns]
+    names = [text(name.replace("_", " ")) for name in columns]
     made = [
         tables.column(name, [row[place] for row in cells], prose=columns[place] in prose) for place, name in enumerate(names)
     ]
@@ -215,7 +216,18 @@ def text(value: Any) -> str:  # noqa: PLR0911  one line for each type
             return ", ".join(map(text, value)) or "-"
         case _:
             one_line = " ".join(str(value).split())
-            return "".join(c if c.isprintable() or c in _JOINERS else "\N{REPLACEMENT CHARACTER}" for c in one_line)
+            shown = (c if c.isprintable() or c in _JOINERS else "\N{REPLACEMENT CHARACTER}" for c in one_line)
+            return _encodable("".join(shown))
+
+
+def _encodable(words: str) -> str:
+    """As stdout's encoding can hold it: a question mark for each cell of a terminal, so that tables keep their edges."""
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        words.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(c if c.encode(encoding, "ignore") else "?" * cell_len(c) for c in words)
+    return words
 
 
 def console(width: int | None = None) -> Console:

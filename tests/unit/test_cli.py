@@ -65,7 +65,7 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
     ("arguments", "code", "words"),
     [
         (["nonsense"], 2, "nonsense"),
-        (["top", "yesterday"], 2, "2026-03-01"),
+        (["top", "yesterday"], 2, "write a date like 2026-03-01"),
         (["top", "2999-01-01"], 2, "has not begun"),
         (["top", "2020-01-01"], 3, "nothing was measured on 2020-01-01 in /"),
         (["top", "9999-12-31"], 2, "out of range"),
@@ -276,3 +276,10 @@ def test_a_cure_works_as_it_is_printed(look: Run, installed: Path, commands: Com
     assert f"`pleiades --home {installed} hunt`" in look("top").stderr
     (without,) = [finding for finding in json.loads(look("doctor", "--json").stdout)["findings"] if finding["part"] == "keys"]
     assert "`pleiades demo`" in without["cure"]
+
+
+def test_a_new_term_is_shown_without_what_is_not_known_of_it(look: Run) -> None:
+    done = look("terms", "add", "city pop")
+    assert ("city pop" in done.stdout, done.returncode) == (True, 0)
+    assert [word for word in ("mentions", "pulls", "reward", "readiness", "found") if word in done.stdout] == []
+    assert "mentions" in json.loads(look("terms", "add", "city pop", "--json").stdout)

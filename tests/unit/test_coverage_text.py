@@ -41,7 +41,8 @@ def test_the_summary_says_what_a_reader_must_know_to_cite_it() -> None:
     assert summary(made()) == (
         "Of the YouTube videos published from 2026-03-01 00:00 to 2026-03-08 00:00 UTC, 300 were seen (roads: search, feeds);"
         " from the 300 of these that the roads drew, the total is estimated at 399 or more"
-        f" (95 % interval {found.low:.0f} to {found.high:.0f}; Chao 1989, a lower bound; roads of the same channels count as one occasion)."
+        f" (95 % interval {found.low:.0f} to {found.high:.0f}; Chao 1989, a lower bound;"
+        " roads of the same channels count as one occasion)."
     )
     assert summary(made(both=3)).endswith("too few of them were seen on two independent roads for an estimate of the total.")
 
