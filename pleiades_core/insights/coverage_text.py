@@ -16,6 +16,10 @@ CATEGORIES = {
     19: "Travel & Events", 20: "Gaming", 21: "Videoblogging", 22: "People & Blogs", 23: "Comedy", 24: "Entertainment",
     25: "News & Politics", 26: "Howto & Style", 27: "Education", 28: "Science & Technology", 29: "Nonprofits & Activism",
 }  # fmt: skip
+#: YouTube's API policies, III.E.2 (docs/policy.md).
+_NO_MEASURE_OF_YOUTUBE = (
+    "These figures say how much this search misses. They are no measure of YouTube, and not to be published as one."
+)
 METHOD = "Chao 1989, a lower bound; roads of the same channels count as one occasion"
 _REFERENCES = (
     (
@@ -105,7 +109,7 @@ def markdown(report: CoverageReport) -> str:
         ),
         left_out(report),
         "### Limits",
-        "\n".join(f"- {caveat}" for caveat in report.caveats),
+        "\n".join(f"- {caveat}" for caveat in (*report.caveats, _NO_MEASURE_OF_YOUTUBE)),
         "### References",
         "\n".join(f"- {reference}" for reference in _REFERENCES),
     ]  # fmt: skip
