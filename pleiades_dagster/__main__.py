@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from pleiades_core.cli import signals
 
+# When this module is imported, and not in `main`: the console script imports it first, and calls `main` later.
+signals.leave_at_once()
+
 
 def main() -> None:
-    """What the console script calls. Ctrl-C is one line from here on, also while the rest is imported."""
-    signals.leave_at_once()
+    """What the console script calls. Ctrl-C is one line before it, and while the rest is imported."""
     from pleiades_dagster import cli
 
     cli.main()

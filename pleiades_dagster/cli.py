@@ -23,7 +23,7 @@ from pleiades_core.cli import signals
 from pleiades_core.cli.app import app, examples, home_of
 from pleiades_core.cli.arguments import day_of
 from pleiades_core.cli.main import run
-from pleiades_core.cli.output import JsonOption, print_json, text
+from pleiades_core.cli.output import JsonOption, print_facts, print_json, print_rows
 from pleiades_core.errors import UsageError
 from pleiades_core.models import YOUTUBE_BEGAN
 from pleiades_dagster.options import MOST_DAYS, USUAL, DemoOptions
@@ -49,7 +49,7 @@ def demo(
 ) -> None:
     """Play days of a simulated YouTube through the whole pipeline: no key, no network, no server needed.
 
-    In .pleiades/demo unless --home names another folder. An older demo there is removed.
+    In .pleiades/demo unless --home names another folder; PLEIADES_HOME has no say in it. An older demo there is removed.
     """
     chosen = home_of(context) or USUAL.home
     options = DemoOptions(home=chosen, world=world, start=_first_day(start), days=days, videos=videos, seed=seed)
@@ -61,7 +61,7 @@ def demo(
     if as_json:
         print_json(summary.promised())
     else:
-        _print(summary, chosen)
+        print_summary(summary, chosen)
 
 
 @app.command(epilog=examples("pleiades ui", "pleiades ui --home .pleiades/demo --port 3001 --read-only"))
@@ -143,47 +143,39 @@ def _on_signal(stop: threading.Event) -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _print(summary: DemoSummary, home: Path) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(markup=False, emoji=False, highlight=False)
-    table = Table(title="Fastest videos of the last day", expand=True)
-    for name, width in (("#", 2), ("views/h", 8), ("views", 11), ("age", 6)):
-        table.add_column(name, justify="right", no_wrap=True, min_width=width)
-    for name in ("title", "channel"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis", ratio=1)
-    for video in summary.top:
-        table.add_row(
-            str(video["rank"]),
-            f"{video['views_per_hour']:,.0f}",
-            f"{video['views']:,}",
-            f"{video['age_hours']:.0f} h",
-            # Titles are other people's text: as text, never as markup.
-            Text(text(video["title"])),
-            Text(text(video["channel_title"])),
-        )
-    console.print(table)
-    calls = ", ".join(f"{bucket} {units:,}" for bucket, units in summary.calls.items())
-    vault = summary.vault_bytes
-    lines = (
-        f"found    {summary.discovered:,} videos, {summary.watched:,} of them watched",
-        f"tracked  {summary.samples:,} samples, {summary.misses:,} misses, in {summary.days_closed} closed days",
-        f"calls    {calls}",
-        f"stored   SQL {summary.sql_bytes / 1e6:,.1f} MB, Dagster's {summary.runs} runs included; vault {vault / 1e6:,.2f} MB",
-        f"look     {looking_at(home)}",
-        "again    the next demo starts anew and removes this one",
+def print_summary(summary: DemoSummary, home: Path) -> None:
+    """What the demo came to: its fastest videos, and what it found, spent and stored."""
+    print_rows(
+        "fastest videos of the last day",
+        ("#", "video", "title", "channel", "age", "views", "views per hour"),
+        [
+            [
+                video["rank"], video["video_id"], video["title"], video["channel_title"], f"{video['age_hours']:.0f} h",
+                video["views"], video["views_per_hour"],
+            ]
+            for video in summary.top
+        ],
+        expendable=("channel", "views", "age", "title"),
+    )  # fmt: skip
+    stored = f"SQL {summary.sql_bytes / 1e6:,.1f} MB, Dagster's {summary.runs} runs included"
+    print_facts(
+        "",
+        {
+            "found": f"{summary.discovered:,} videos, {summary.watched:,} of them watched",
+            "tracked": f"{summary.samples:,} samples, {summary.misses:,} misses, in {summary.days_closed} closed days",
+            "calls": summary.calls,
+            "stored": f"{stored}; vault {summary.vault_bytes / 1e6:,.2f} MB",
+            "look": looking_at(home),
+            "again": "the next demo starts anew and removes this one",
+        },
     )
-    for line in lines:
-        console.print(line)
 
 
 def looking_at(home: Path) -> str:
     """What to type to see a demo in the UI."""
     command = f"pleiades ui --home {shlex.quote(str(home))}"
-    # Make knows the usual home alone.
-    return f"make ui    (or: {command})" if home == USUAL.home else command
+    # Make knows the usual home alone, and works where the Makefile is.
+    return f"make ui    (or: {command})" if home == USUAL.home and Path("Makefile").is_file() else command
 
 
 if __name__ == "__main__":

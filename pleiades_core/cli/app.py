@@ -9,6 +9,9 @@ vault. A command imports these when it runs.
 from __future__ import annotations
 
 import contextlib
+import copy
+import inspect
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +36,10 @@ PANELS = {
     "Care": ("doctor", "close-day", "give-up", "learn"),
     "Develop": ("simulator",),
 }
+#: The default of `--home`, where it is not the program's.
+_HOMES = {"demo": ".pleiades/demo"}
+#: A line break within a paragraph.
+_BREAK = re.compile(r"(?<!\n)\n(?!\n)")
 #: The context of a command whose argument may begin with a hyphen, as an id may. `-h` is taken out before (`_Shared`): click
 #: would look for it among the letters of such an id.
 DASHED_IDS = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
@@ -54,13 +61,18 @@ def _shared_options(ctx: Any, own: Sequence[Any]) -> list[Any]:
     """Those of the program that a command takes too, with the meaning that they have before the command."""
     before = [] if ctx.parent is None else ctx.find_root().command.params
     answers = any(option.name == "as_json" for option in own)
-    return [option for option in before if option.name == "home" or (option.name == "wide" and answers)]
+    shared = [copy.copy(option) for option in before if option.name == "home" or (option.name == "wide" and answers)]
+    for option in shared:
+        if option.name == "home":
+            option.show_default = _HOMES.get(ctx.info_name, option.show_default)
+    return shared
 
 
 def _keep_shared(ctx: Any) -> None:
     """What was said last holds."""
     if (home := ctx.params.pop("home", None)) and ctx.parent is not None:
         ctx.find_root().ensure_object(_Said).home = home
+        output.repeat_home(home)
     if ctx.params.pop("wide", False) and ctx.parent is not None:
         output.print_whole_tables(True)
 
@@ -68,9 +80,26 @@ def _keep_shared(ctx: Any) -> None:
 class _Shared:
     """What takes `--home`, `--wide` and `-h` too. A part of the kinds below, whose bases have what it calls."""
 
+    #: Of the base.
+    help: str | None
+    _prints_help = False
+
+    def __init__(self, *args: Any, **words: Any) -> None:
+        super().__init__(*args, **words)
+        # The terminal wraps the lines, as wide as it is; a docstring's own line breaks would come on top of that.
+        self.help = _BREAK.sub(" ", inspect.cleandoc(self.help or ""))
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The help, with `-h` where the parser does not know it (`DASHED_IDS`)."""
+        self._prints_help = True
+        super().format_help(ctx, formatter)  # type: ignore[misc]
+
     def get_params(self, ctx: Any) -> list[Any]:
         """Its own options, those that it shares, and the help's at the end. A switch has no type that a reader could use."""
         *own, help_option = super().get_params(ctx)  # type: ignore[misc]
+        if self._prints_help:
+            help_option = copy.copy(help_option)
+            help_option.opts = ["-h", "--help"]
         params = [*own, *_shared_options(ctx, own), help_option]
         for param in params:
             if getattr(param, "is_flag", False) or getattr(param, "count", False):
@@ -165,6 +194,7 @@ def _common(
     ] = False,
 ) -> None:
     output.set_up(verbose, whole_tables=wide)
+    output.repeat_home(home)
     context.obj = _Said(home)
 
 

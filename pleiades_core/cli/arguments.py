@@ -15,7 +15,7 @@ def day_of(text: str) -> date:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{text!r} is not a day", cure="write it as 2026-03-01") from None
+        raise UsageError(f"{text!r} is not a day", cure="write a date like 2026-03-01") from None
     return _within_the_calendar(day, text, "day of our time, as 2026-03-01")
 
 
@@ -41,6 +41,7 @@ def instant_of(text: str) -> datetime:
         parsed = datetime.fromisoformat(text)
     except ValueError:
         raise UsageError(
-            f"{text!r} is neither a day nor an instant", cure="write it as 2026-03-01 or 2026-03-01T12:00"
+            f"{text!r} is neither a day nor an instant",
+            cure="write a date like 2026-03-01, or an instant like 2026-03-01T12:00",
         ) from None
     return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)

@@ -11,6 +11,7 @@ import typer
 
 from pleiades_core.cli.app import app, examples, opened
 from pleiades_core.cli.output import NO_KEY, JsonOption, hint, print_facts, print_json, print_rows, say, text
+from pleiades_core.errors import UsageError
 from pleiades_core.models import Bucket
 
 if TYPE_CHECKING:
@@ -89,24 +90,36 @@ def roads(
         "followed channels",
         {
             "followed": channels.followed, "uploads a day (estimate)": channels.uploads_a_day, "live push": channels.push_live,
-            "feed read within a day, no push": channels.feeds_only, "neither: only checks and lists": channels.unanswered,
+            "feed read within a day, no push": channels.feeds_only,
+            "neither push nor feed: counts and lists alone find uploads": channels.unanswered,
             "feeds failing": channels.feeds_failing, "with uploads that wait for a list": channels.waiting,
-            "pages of these": channels.waiting_pages, "with past uploads that are not read yet": channels.back_catalogues,
-            "past uploads of these": channels.back_catalogue_uploads,
+            "pages of lists that wait": channels.waiting_pages,
+            "with past uploads that are not read yet": channels.back_catalogues,
+            "past uploads that are not read yet": channels.back_catalogue_uploads,
         },
     )  # fmt: skip
     pleiades.vault.require_whole_answers()
 
 
-@app.command(epilog=examples("pleiades coverage --days 7", "pleiades coverage --json | jq .by_group"))
+@app.command(
+    epilog=examples(
+        "pleiades coverage --days 7",
+        "pleiades coverage --markdown | tee coverage.md",
+        "pleiades coverage --json | jq .by_group",
+    )
+)
 def coverage(
     context: typer.Context,
     days: Annotated[float, typer.Option(min=0.1, max=365, help="Videos published in so many days before now.")] = 7,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the report as Markdown, for a paper.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """How much of what there is the roads find: overlap, an estimate of the unseen, bias by language and category."""
     from pleiades_core.insights.coverage import coverage as measure_coverage
+    from pleiades_core.insights.coverage_text import markdown
 
+    if as_markdown and as_json:
+        raise UsageError("--markdown and --json are two forms of one answer", cure="give one of them")
     with opened(context) as pleiades:
         home = pleiades.settings.home
         report = measure_coverage(pleiades.database, pleiades.vault, pleiades.clock.now(), days=days)
@@ -114,6 +127,8 @@ def coverage(
         hint(f"no video that was published in these days was found in {home}: `pleiades hunt` finds videos")
     if as_json:
         print_json(report)
+    elif as_markdown:
+        typer.echo(markdown(report))
     else:
         _print_coverage(report)
     pleiades.vault.require_whole_answers()
@@ -130,15 +145,20 @@ def _print_plan(made: Plan) -> None:
         for bucket in Bucket:
             mine = [row for row in of_day if row.bucket == bucket]
             gets = added(row.gets for row in mine)
-            cells.append(f"{sum(gets.values()):,.0f} of {sum(row.supply for row in mine):,}")
+            cells += [round(sum(gets.values())), sum(row.supply for row in mine)]
         lacking = added(row.shortfall for row in of_day)
-        cells.append(", ".join(f"{name} lacks {units:,.0f}" for name, units in lacking.items()) or "-")
+        cells.append(", ".join(f"{name} lacks {units:,.0f}" for name, units in lacking.items()))
         rows.append(cells)
+    names = ["Pacific day", *(name for bucket in Bucket for name in (bucket, f"of {bucket}")), "goes without"]
+    if not any(row[-1] for row in rows):
+        names, rows = names[:-1], [row[:-1] for row in rows]
     print_rows(
         f"units to be spent, of {', '.join(made.projects)}; {made.watched:,} videos watched ({text(made.by_tier)}); of"
         f" {made.found_a_day:,.0f} found a day {made.watched_a_day:,.0f} join them",
-        ("Pacific day", *Bucket, "goes without"),
+        names,
         rows,
+        # The sentences below say what goes without, and why.
+        expendable=(*(f"of {bucket}" for bucket in Bucket), "goes without"),
         prose=("goes without",),
     )
     for verdict in made.verdicts:
@@ -153,42 +173,49 @@ def _print_plan(made: Plan) -> None:
 
 
 def _print_coverage(report: CoverageReport) -> None:
-    when = f"published from {report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC"
+    from pleiades_core.insights import coverage_text as words
+
     print_rows(
-        f"{report.videos:,} videos {when}",
+        f"{report.videos:,} videos {words.window(report)}",
         ("road", "seen", "only by it", "share of all seen"),
         [[one.road, one.seen, one.only, _percent(one.share)] for one in report.roads],
     )
     print_rows(
         "pairs of roads (Chapman)",
-        ("roads", "seen by both", "there are, of 95 %", "unseen by both"),
+        ("roads", "seen by both", "estimate", "95 % interval", "unseen by both"),
         [[f"{pair.first}, {pair.second}", pair.both, *_estimated(pair.estimate)] for pair in report.pairs],
+        expendable=("unseen by both", "seen by both", "95 % interval"),
     )
+    if any(pair.estimate is None for pair in report.pairs):
+        say("Without an estimate: too few videos were seen by both roads.")
     print_rows(
         "all roads, those of the same channels as one (Chao, a lower bound)",
-        ("seen", "there are at least, of 95 %", "unseen"),
+        ("seen", "estimate, at least", "95 % interval", "unseen"),
         [[report.by_group.seen if report.by_group else None, *_estimated(report.by_group)]],
+        expendable=("unseen", "95 % interval"),
     )
     print_rows(
         f"bias, measured on {report.described:,} descriptions",
-        ("by", "kind", "road", "share", "of all", "odds ratio, of 95 %"),
+        ("by", "kind", "road", "odds ratio", "95 % interval", "share", "of all"),
         [
             [
-                one.by, one.kind, one.road, _percent(one.share), _percent(one.share_of_all),
-                f"{one.odds.ratio:.2f} ({one.odds.low:.2f} to {one.odds.high:.2f})" if one.odds else None,
+                one.by, words.kind_of(one), one.road, f"{one.odds.ratio:.2f}" if one.odds else None,
+                words.odds_interval(one), _percent(one.share), _percent(one.share_of_all),
             ]
-            for one in report.bias
+            for one in words.telling(report)
         ],
+        expendable=("of all", "share", "by", "95 % interval"),
     )  # fmt: skip
-    for caveat in report.caveats:
-        say(caveat)
+    for sentence in (words.left_out(report), words.summary(report), *report.caveats):
+        if sentence:
+            say(sentence)
 
 
-def _estimated(estimate: Estimate | None) -> tuple[str, str | None]:
-    if estimate is None:
-        return "too few in both to say", None
-    interval = f"{estimate.total:,.0f} ({estimate.low:,.0f} to {estimate.high:,.0f})"
-    return interval, _percent(estimate.unseen_share)
+def _estimated(estimate: Estimate | None) -> tuple[int | None, str | None, str | None]:
+    """Estimate, interval and the share that is unseen."""
+    from pleiades_core.insights.coverage_text import interval
+
+    return (round(estimate.total), interval(estimate), _percent(estimate.unseen_share)) if estimate else (None, None, None)
 
 
 def _percent(share: float) -> str:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,15 +18,30 @@ from pleiades_core import videoid
 from pleiades_core.cli import signals
 from pleiades_core.cli.app import DASHED_IDS, app, examples, opened, settings_of
 from pleiades_core.cli.arguments import day_of
-from pleiades_core.cli.output import NO_KEY, JsonOption, hint, print_answer, print_facts, print_json, print_rows, say, text
+from pleiades_core.cli.output import (
+    NO_KEY,
+    JsonOption,
+    hint,
+    next_step,
+    print_answer,
+    print_facts,
+    print_json,
+    print_rows,
+    say,
+    text,
+)
 from pleiades_core.errors import ConfigurationError, NotFound, UsageError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from pleiades_core.insights.quota import QuotaReport
     from pleiades_core.insights.ranking import RankedVideo
     from pleiades_core.vault.vault import Vault
 
 _SAMPLES_SHOWN = 24
+#: Of an answer of `sql`, on the terminal and as JSON.
+_MOST_ROWS, _MOST_BYTES = 200_000, 50_000_000
 _VIEWS = "videos, samples, metrics, pulls, daily_velocity, rankings"
 _EXAMPLE = f'try: pleiades sql "select * from videos limit 5"; the views are {_VIEWS}'
 _READS_ONLY = "`sql` reads views and nothing else: no file, no network, no extension, no setting; `--output` writes the answer"
@@ -37,7 +52,9 @@ _READS_ONLY = "`sql` reads views and nothing else: no file, no network, no exten
 )
 def top(
     context: typer.Context,
-    day: Annotated[str | None, typer.Argument(help="UTC day as YYYY-MM-DD; the last 24 hours when left out.")] = None,
+    day: Annotated[
+        str | None, typer.Argument(help="UTC day as YYYY-MM-DD, today until now; the last 24 hours when left out.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Lines of the ranking.")] = 10,
     as_json: JsonOption = False,
 ) -> None:
@@ -46,24 +63,27 @@ def top(
     from pleiades_core.insights.ranking import live, ranked
     from pleiades_core.installation import clock_of, vault_of
 
-    until = end_of(day_of(day)) if day else None
+    midnight = end_of(day_of(day)) if day else None
     settings = settings_of(context)
     now = clock_of(settings).now()
-    if until and until - timedelta(days=1) > now:
+    if midnight and midnight - timedelta(days=1) > now:
         raise UsageError(f"{day} has not begun", cure="name a day that has, or none for the last 24 hours")
     vault = vault_of(settings)
-    # A day ends before its midnight, as in the published ranking; the present includes this second.
+    # A day that is over ends before its midnight, as in the published ranking. Today ends now, this second included.
+    over = midnight if midnight and midnight <= now else None
     # DuckDB has a temporary folder meanwhile.
     with signals.unwinding():
-        best = ranked(vault, until, limit) if until else live(vault, now, limit)
+        best = ranked(vault, over, limit) if over else live(vault, now, limit)
+    until = over or now
     if day and not best:
         _require_samples(vault, day_of(day), settings.home)
     if as_json:
-        print_json({"until": until or now, "top": [asdict(video) for video in best], "left_out": vault.damaged})
+        print_json({"until": until, "top": [asdict(video) for video in best], "left_out": vault.damaged})
     else:
-        _print_top(until or now, best)
+        _print_top(until, best)
     _name_the_vault(settings.vault_root)
-    if not best:
+    # Next to a damaged file nobody knows whether anything was measured: the error says what to do.
+    if not best and not vault.damaged:
         hint(
             f"nothing was measured in these 24 hours in {settings.home}: `pleiades hunt` finds videos, `pleiades track` polls"
             " them again"
@@ -232,12 +252,33 @@ def sql(
         raise UsageError(f"DuckDB: {error}", cure=f"{_READS_ONLY}; {_EXAMPLE}") from None
     if output:
         print_answer("written", {"file": str(output), "rows": len(table), "bytes": size}, as_json=as_json)
-    elif as_json:
-        print_json({"rows": table.to_pylist(), "left_out": vault.damaged})
     else:
-        print_rows("", table.column_names, [list(row.values()) for row in table.to_pylist()])
+        rows = _printable(table)
+        if as_json:
+            print_json({"rows": rows, "left_out": vault.damaged})
+        else:
+            print_rows("", table.column_names, [list(row.values()) for row in rows])
     _name_the_vault(settings.vault_root)
     vault.require_whole_answers()
+
+
+def _printable(table: pa.Table) -> list[dict[str, Any]]:
+    """The rows as Python's values. Raises UsageError for more than may be printed, and for times that Python does not have.
+
+    A row in Python takes some hundred times the memory that it takes in a table: 100 million numbers took 22 GB.
+    """
+    if len(table) > _MOST_ROWS or table.nbytes > _MOST_BYTES:
+        raise UsageError(
+            f"the answer has {len(table):,} rows and {table.nbytes / 1e6:,.0f} MB; {_MOST_ROWS:,} rows and {_MOST_BYTES / 1e6:,.0f} MB"
+            " can be printed",
+            cure="write it to a file with --output FILE, .csv or .parquet; or ask for less, as with `limit`",
+        )
+    try:
+        return list(table.to_pylist())
+    except (OverflowError, ValueError) as error:
+        raise UsageError(
+            f"a value of the answer cannot be printed: {error}", cure="cast its column to text, as in `cast(x as varchar)`"
+        ) from None
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -261,7 +302,7 @@ def doctor(
 
     settings = settings_of(context)
     with signals.unwinding():
-        findings = examine(settings, call=call)
+        findings = [replace(finding, cure=next_step(finding.cure)) for finding in examine(settings, call=call)]
     if as_json:
         print_json({"healthy": all(f.ok for f in findings), "findings": [asdict(f) for f in findings]})
     else:

@@ -42,7 +42,7 @@ def _run() -> int:
     except PleiadesError as error:
         _say("error:", "bold red", str(error))
         if error.cure:
-            _say("cure: ", "bold", error.cure)
+            _say("cure: ", "bold", output.next_step(error.cure))
         return error.exit_code
     except typer.TyperException as error:
         # Typer names no public base that shows itself, only the errors that do.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def init_db(context: typer.Context, as_json: JsonOption = False) -> None:
     """Make a new installation, or bring an older one up to date: database, schema, Dagster's database, vault.
 
-    May be repeated.
+    It is safe to run again.
     """
     from pleiades_core.storage.postgres import dagster_urls, ensure_database, without_password
 
@@ -87,7 +87,7 @@ def add(
 ) -> None:
     """Watch these videos; follow these channels and watch their uploads.
 
-    Neither their age nor the room in the quota matters. May be repeated.
+    Neither their age nor the room in the quota matters. It is safe to run again.
     """
     from pleiades_core.discover.manual import add as add_wanted
     from pleiades_core.discover.manual import added_channels, outcome
@@ -114,8 +114,9 @@ def add(
             failed = error
         became, channels = outcome(pleiades.database, added), added_channels(pleiades.database, added)
     facts = {
-        "videos": len(added.videos), **plain(became), "unknown": list(added.unknown), "not_understood": wrong,
-        "not_asked": added.not_asked,
+        # Of the videos, those that no road had named before; None: the hunt that takes them in failed.
+        "videos": len(added.videos), "new": report.new if report else None, **plain(became), "unknown": list(added.unknown),
+        "not_understood": wrong, "not_asked": added.not_asked,
     }  # fmt: skip
     _print_added(facts, channels, as_json=as_json)
     _say_what_is_left(added, channels, newest)
@@ -138,7 +139,7 @@ def _print_added(facts: dict[str, Any], channels: Sequence[AddedChannel], *, as_
         print_json({**facts, "channels": channels})
         return
     # What did not happen needs no row.
-    print_facts("added", {name: value for name, value in facts.items() if name in {"videos", "watched"} or value})
+    print_facts("added", {name: value for name, value in facts.items() if name in {"videos", "new", "watched"} or value})
     if channels:
         names = ("title", "channel_id", "uploads", "taken", "left_for_later")
         print_rows("channels", names, [[getattr(one, name) for name in names] for one in channels])

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -35,7 +39,11 @@ _JOINERS = frozenset("\u200c\u200d")
 #: A value that says nothing: its row is left out.
 _EMPTY: tuple[Any, ...] = (None, "", [], (), {})
 
+#: A command in a sentence, as in "`pleiades quota` shows what is left". `demo` and `simulator` are about no installation.
+_COMMAND = re.compile(r"(?<![\w/.-])pleiades (?=[a-z])(?!(?:demo|simulator)\b)")
+
 _whole_tables = False
+_home: Path | None = None
 
 
 def set_up(verbosity: int, *, whole_tables: bool) -> None:
@@ -60,6 +68,19 @@ def print_whole_tables(whole: bool) -> None:
     _whole_tables = whole
 
 
+def repeat_home(home: Path | None) -> None:
+    """From now on, commands in cures and hints name this home; without one they are as they are written."""
+    global _home  # noqa: PLW0603  one program works on one home
+    _home = home
+
+
+def next_step(words: str) -> str:
+    """A cure or a hint whose commands work as they are printed: where `--home` was given, they repeat it."""
+    if _home is None:
+        return words
+    return _COMMAND.sub(lambda _: f"pleiades --home {shlex.quote(str(_home))} ", words)
+
+
 def plain(value: Any) -> Any:
     """`value` with dataclasses as objects, for JSON."""
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
@@ -76,7 +97,7 @@ def print_json(value: Any) -> None:
 
 def print_facts(title: str, facts: Mapping[str, Any]) -> None:
     """Names and values, a line each. What is empty is left out: None, "" and an empty list. 0 is a value."""
-    kept = [(name.replace("_", " "), text(value)) for name, value in facts.items() if value not in _EMPTY]
+    kept = [(text(name.replace("_", " ")), text(value)) for name, value in facts.items() if value not in _EMPTY]
     names, values = [name for name, _ in kept], [value for _, value in kept]
     columns = [tables.column("", names), tables.column("", values, prose=True)]
     limit = room()
@@ -105,17 +126,18 @@ def print_rows(
         columns: Names, from left to right.
         rows: As many values each as there are columns.
         expendable: Names of columns that are left out where room is short, the first one first.
-        prose: Names of columns of sentences, which are wrapped, never shortened and never left out.
+        prose: Names of columns of sentences, which are wrapped and never shortened. They are left out only where they are
+            `expendable` too.
 
     """
     cells = [[text(value) for value in row] for row in rows]
-    names = [name.replace("_", " ") for name in columns]
+    names = [text(name.replace("_", " ")) for name in columns]
     made = [
         tables.column(name, [row[place] for row in cells], prose=columns[place] in prose) for place, name in enumerate(names)
     ]
     shown = tables.widths(made, limit := room(), [name.replace("_", " ") for name in expendable])
     left_out = [name for place, name in enumerate(names) if place not in shown]
-    if any(columns[place] in prose for place in range(len(names)) if place not in shown):
+    if any(columns[place] in prose and columns[place] not in expendable for place in range(len(names)) if place not in shown):
         _print_list(title, names, rows)
         return
     table = Table(title=Text(text(title)) if title else None, title_justify="left")
@@ -170,7 +192,7 @@ def say(sentence: str) -> None:
 
 def hint(words: str) -> None:
     """What to do next, on stderr: the answer itself is the same without it."""
-    stderr.print(words, soft_wrap=True)
+    stderr.print(next_step(words), soft_wrap=True)
 
 
 def text(value: Any) -> str:  # noqa: PLR0911  one line for each type
@@ -194,7 +216,18 @@ def text(value: Any) -> str:  # noqa: PLR0911  one line for each type
             return ", ".join(map(text, value)) or "-"
         case _:
             one_line = " ".join(str(value).split())
-            return "".join(c if c.isprintable() or c in _JOINERS else "\N{REPLACEMENT CHARACTER}" for c in one_line)
+            shown = (c if c.isprintable() or c in _JOINERS else "\N{REPLACEMENT CHARACTER}" for c in one_line)
+            return _encodable("".join(shown))
+
+
+def _encodable(words: str) -> str:
+    """As stdout's encoding can hold it: a question mark for each cell of a terminal, so that tables keep their edges."""
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        words.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(c if c.encode(encoding, "ignore") else "?" * cell_len(c) for c in words)
+    return words
 
 
 def console(width: int | None = None) -> Console:

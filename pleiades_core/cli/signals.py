@@ -5,8 +5,8 @@
     while the program ends      as before anything is open; the last of it ignores both signals
 
 Belongs here: the handlers. Does not belong here: what is closed (the blocks that opened it), what Stopped prints (main.py).
-This module is the first one that the program imports, so it imports nothing that takes time. Python's own start, some
-20 ms before it, is Python's.
+This module is the first one that the program imports, so it imports nothing that takes time, not even `typing`. What comes
+before it is Python's own start (`site`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,13 @@ import contextlib
 import functools
 import os
 import signal
-from collections.abc import Callable, Iterator
-from types import FrameType
-from typing import NoReturn
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+    from typing import NoReturn
 
 _NUMBERS = (signal.SIGINT, signal.SIGTERM)
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
@@ -79,4 +83,14 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
 
 def _stop(number: int, _frame: FrameType | None, *, leases: bool) -> NoReturn:
     _handle(_leave)
+    _silence_database_driver()
     raise Stopped(number, leases=leases)
+
+
+def _silence_database_driver() -> None:
+    """Psycopg logs a warning for each transaction and connection that the interruption closes: that is no news.
+
+    Without `logging` nothing can be logged. It is not imported here: an import may be what the signal interrupted.
+    """
+    if logging := sys.modules.get("logging"):
+        logging.getLogger("psycopg").setLevel(logging.CRITICAL + 1)

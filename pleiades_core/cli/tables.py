@@ -27,6 +27,8 @@ PROSE = 120
 _LONGEST_EXACT = 24
 #: Ids, addresses, check-sums (64 letters).
 _ONE_WORD = re.compile(r"[!-~]{0,64}")
+#: Numbers, times and intervals of them: "8,950 (8,875 to 9,025)".
+_NUMBERS = re.compile(r"(?:[\d.,:%()+-]+|of|to)(?: (?:[\d.,:%()+-]+|of|to))*")
 
 
 class Kind(Enum):
@@ -59,7 +61,7 @@ def column(name: str, texts: Sequence[str], *, prose: bool = False) -> Column:
         words = max((cell_len(word) for each in texts for word in each.split()), default=0)
         narrowest = max(head, min(words, LONGEST_ID), min(widest, _SHORTEST_TEXT))
         return Column(name, Kind.PROSE, narrowest, max(cell_len(name), widest))
-    if widest > _LONGEST_EXACT and not all(_ONE_WORD.fullmatch(each) for each in texts):
+    if widest > _LONGEST_EXACT and not all(_ONE_WORD.fullmatch(each) or _NUMBERS.fullmatch(each) for each in texts):
         return Column(name, Kind.TITLE, max(head, _SHORTEST_TEXT), max(cell_len(name), widest))
     return Column(name, Kind.EXACT, max(head, widest), max(cell_len(name), widest))
 

@@ -45,7 +45,12 @@ def add_term(
         now = pleiades.clock.now()
         added = add(connection, term, priority=priority, now=now)
         (known,) = (one for one in queued(connection, now) if one.term == added)
-    print_answer("term added", known, as_json=as_json)
+    if as_json:
+        print_json(known)
+        return
+    facts = {"term": known.term, "priority": known.priority, "last_searched_at": known.last_searched_at}
+    # What it promises is nothing to a reader before it was searched; `terms list` shows it beside the other terms.
+    print_facts("term added", facts | ({"found": known.found} if known.last_searched_at else {}))
 
 
 @terms.command("list", epilog=examples("pleiades terms list --limit 100", "pleiades terms list --json | jq .total"))
@@ -90,7 +95,7 @@ def _print_terms(listed: Sequence[QueuedTerm], limit: int) -> None:
 def learn(context: typer.Context, as_json: JsonOption = False) -> None:
     """Once a day: keep what was asked in the vault, reward the terms for what their finds became, let old rows go.
 
-    Asks nothing of YouTube. May be repeated. Where Dagster runs, it does the same.
+    Asks nothing of YouTube. It is safe to run again. Where Dagster runs, it does the same.
     """
     from pleiades_core.discover.learning import learn as learn_now
 

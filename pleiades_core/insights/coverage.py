@@ -32,7 +32,10 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 _GROUP_OF = {road: group for group, roads in GROUPS.items() for road in roads}
 CAVEATS = (
     "Roads are not independent: followed channels were found by searching. They overlap more than by chance: more is unseen.",
-    "Roads of the same channels count as one: lists are read where push and feeds missed something, as if much were unseen.",
+    (
+        "Push, feeds and lists follow the same channels and count as one road. A list is read mainly where push and feeds"
+        " missed a video, so their overlap would make far too many videos look unseen."
+    ),
     "Chances are unequal: search prefers popular videos, charts show what has risen. So Chao's figure is a lower bound.",
     "What no search shows and no followed channel published is in no estimate.",
     "Search forgets videos after 20 to 60 days and answers differently each time: never take silence for a video's absence.",

@@ -22,7 +22,7 @@ from pleiades_core.installation import clock_of
 from pleiades_core.settings import SETTINGS_FILE, load_settings
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.storage.embedded import embedded
-from pleiades_dagster.cli import looking_at
+from pleiades_dagster.cli import looking_at, print_summary
 from pleiades_dagster.demo_home import (
     Played,
     holds_older_demo,
@@ -37,6 +37,7 @@ from pleiades_dagster.demo_home import (
 )
 from pleiades_dagster.home_lock import RECORD
 from pleiades_dagster.options import USUAL
+from pleiades_dagster.summary import DemoSummary
 
 
 def _write(home: Path) -> None:
@@ -140,7 +141,10 @@ def test_a_real_home_is_left_to_its_environment(tmp_path: Path, monkeypatch: pyt
     assert load_settings(tmp_path).database_url == "postgresql://prod.example/real"
 
 
-def test_what_to_type_to_look_at_a_demo_leads_to_that_demo(tmp_path: Path) -> None:
+def test_what_to_type_to_look_at_a_demo_leads_to_that_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert looking_at(USUAL.home) == "pleiades ui --home .pleiades/demo", "there is no Makefile here"
+    (tmp_path / "Makefile").touch()
     assert looking_at(USUAL.home) == "make ui    (or: pleiades ui --home .pleiades/demo)"
     assert looking_at(tmp_path / "my demo") == f"pleiades ui --home '{tmp_path}/my demo'"
 
@@ -215,3 +219,27 @@ def _noted(home: Path) -> datetime:
     noted = load_settings(home).simulator_stopped_at
     assert noted is not None
     return noted
+
+
+@pytest.mark.parametrize("columns", ["", "60"])
+def test_the_closing_table_of_a_demo_keeps_the_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: str
+) -> None:
+    """In a pipe titles are whole; in a narrow terminal ids are."""
+    monkeypatch.setenv("COLUMNS", columns)
+    title = "A title of more than eighty letters, " * 3
+    video = {
+        "rank": 1, "video_id": "dQw4w9WgXcQ", "title": title, "channel_title": "A channel", "age_hours": 3.2,
+        "views": 1_234_567, "views_per_hour": 9_876.5,
+    }  # fmt: skip
+    print_summary(
+        DemoSummary(
+            discovered=10, watched=9, samples=8, misses=1, calls={"search": 7}, sql_bytes=1, vault_bytes=1, days_closed=1,
+            top=[video], runs=3,
+        ),
+        tmp_path,
+    )  # fmt: skip
+    said = capsys.readouterr().out
+    assert "dQw4w9WgXcQ" in said
+    assert "9,876.5" in said
+    assert (title.strip() in said) == (not columns)

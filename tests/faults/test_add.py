@@ -238,3 +238,11 @@ def test_a_heading_and_numbers_of_lines(pleiades: Installation, run: Any) -> Non
     assert partly.exit_code == 2
     said = json.loads(partly.stdout)["not_understood"]
     assert [line.split(":")[0] for line in said] == ["argument 2", "line 1"]
+
+
+def test_a_channel_that_is_added_for_more_names_what_is_new(pleiades: Installation, run: Any) -> None:
+    channel = str(_channels(pleiades, 1)[0].channel_id)
+    first = json.loads(run("--newest", "3", lines=[channel]).stdout)
+    second = json.loads(run(lines=[channel]).stdout)
+    assert (first["videos"], first["new"]) == (3, 3)
+    assert second["videos"] > second["new"] == second["videos"] - 3

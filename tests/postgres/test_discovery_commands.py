@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from simulators import ForkedSimulator
 from typer.testing import CliRunner, Result
 
 from pleiades_core.cli import discovery, look, terms
 from pleiades_core.cli.app import app
+from pleiades_core.installation import Installation
 from pleiades_core.storage.postgres import Database
 
 #: Importing them registers their commands.
@@ -64,7 +66,22 @@ def test_the_plan_is_a_table_and_a_verdict_for_each_bucket(run: Any) -> None:
     said = run("plan", "--days", "3").output
     for words in ("stats: fits; ", "general: fits; ", "search: fits; ", "on the busiest day (20", "assumed: "):
         assert words in said
-    assert said.count(" of 10,000") >= 6
+    assert said.count("10,000") >= 6
+    assert "goes without" not in said, "a column without a value"
+
+
+@pytest.mark.usefixtures("_lived_in")
+@pytest.mark.parametrize("more", [[], ["--found-a-day", "150000"]])
+def test_a_plan_in_a_narrow_terminal_is_one_table(run: Any, monkeypatch: pytest.MonkeyPatch, more: list[str]) -> None:
+    """It was a box for each day, six lines high."""
+    monkeypatch.setenv("COLUMNS", "60")
+    done = run("plan", "--days", "9", *more)
+    days = [line for line in done.stdout.splitlines() if line.startswith("│ 20")]
+    assert len(days) == 10
+    assert all(len(line) <= 60 for line in done.stdout.splitlines())
+    assert "…" not in done.stdout
+    assert ("goes without" in done.stderr) == bool(more)
+    assert "of search" in done.stderr
 
 
 @pytest.mark.usefixtures("_lived_in")
@@ -102,6 +119,32 @@ def test_coverage_says_what_it_cannot_say(run: Any) -> None:
     said = " ".join(run("coverage").output.split())
     assert "never take silence for a video's absence" in said
     assert "search, feeds" in said
+    # Cited as it stands: what was asked, for which days, how many were seen, the estimate, its interval and its method.
+    sentence = next(line for line in said.split("Of the YouTube videos ")[1:])
+    for words in (
+        "published from 20",
+        "300 were seen (roads: search, feeds)",
+        "estimated at 399 or more (95 % interval 3",
+        "Chao 1989",
+    ):
+        assert words in sentence
+    assert "of 95 %" not in said
+
+
+@pytest.mark.usefixtures("_lived_in")
+@pytest.mark.parametrize("columns", ["40", "60", "80"])
+def test_coverage_cuts_no_number(run: Any, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert "…" not in run("coverage").stdout
+
+
+@pytest.mark.usefixtures("_lived_in")
+def test_coverage_for_a_paper(run: Any) -> None:
+    paper = run("coverage", "--markdown").stdout
+    assert paper.startswith("## Coverage of YouTube videos published from 20")
+    assert "| search, feeds | 100 | 399 | 3" in paper
+    for words in ("\nOf the YouTube videos published", "\n### Limits\n", "\n- Chao, A. (1989)", "| --- | --- |"):
+        assert words in paper
 
 
 def test_quota_names_keys_by_fingerprint_and_what_is_ignored_and_shared(run: Any) -> None:
@@ -125,8 +168,8 @@ def test_an_empty_installation_has_an_answer(run: Any, command: str) -> None:
 @pytest.mark.parametrize(
     ("words", "next_step"),
     [
-        (["top"], "pleiades hunt"),
-        (["terms", "list"], "pleiades terms add"),
+        (["top"], "home hunt`"),
+        (["terms", "list"], "home terms add TERM`"),
         (["quota"], "YOUTUBE_API_KEY_POOL_JSON"),
         (["plan"], "YOUTUBE_API_KEY_POOL_JSON"),
     ],
@@ -140,3 +183,35 @@ def test_an_empty_home_says_what_to_do_next(
         done = run(*words, *more)
         assert (next_step in done.stderr, next_step in done.stdout) == (True, False)
     assert json.loads(done.stdout)
+
+
+@pytest.fixture
+def rising(pleiades: Installation, simulator: ForkedSimulator, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs `top` on an installation that measured for some hours of a day that is not over."""
+    for _ in range(3):
+        pleiades.hunter().hunt()
+        pleiades.tracker().track()
+        pleiades.clock.advance(timedelta(hours=1))  # type: ignore[attr-defined]
+    monkeypatch.setenv("PLEIADES_CLOCK", "simulator")
+    monkeypatch.setenv("PLEIADES_YOUTUBE_URL", simulator.base_url)
+    return lambda *arguments: CliRunner().invoke(app, ["--home", str(pleiades.settings.home), "top", *arguments])
+
+
+def test_today_ends_now(pleiades: Installation, rising: Any) -> None:
+    """It ended at the next midnight: every video was older than it is."""
+    today = pleiades.clock.now().date().isoformat()
+    of_day, now = (json.loads(rising(*words, "--json").stdout) for words in ([today], []))
+    assert now["top"]
+    assert of_day == now
+    assert of_day["until"] == pleiades.clock.now().isoformat()
+    assert f"the 24 hours to {pleiades.clock.now():%Y-%m-%d %H:%M} UTC" in rising(today).output
+
+
+def test_top_does_not_say_that_nothing_was_measured_where_a_file_is_damaged(pleiades: Installation, rising: Any) -> None:
+    for key in pleiades.vault.journal.keys("journal/samples"):
+        file = Path(pleiades.vault.journal.location(key))
+        file.write_bytes(file.read_bytes()[:-40])
+    for words in ([], [pleiades.clock.now().date().isoformat()]):
+        done = rising(*words, "--json")
+        assert (getattr(done.exception, "exit_code", None), json.loads(done.stdout)["top"]) == (6, [])
+        assert "nothing was measured" not in done.stderr

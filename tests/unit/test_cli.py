@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -64,7 +65,7 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
     ("arguments", "code", "words"),
     [
         (["nonsense"], 2, "nonsense"),
-        (["top", "yesterday"], 2, "2026-03-01"),
+        (["top", "yesterday"], 2, "write a date like 2026-03-01"),
         (["top", "2999-01-01"], 2, "has not begun"),
         (["top", "2020-01-01"], 3, "nothing was measured on 2020-01-01 in /"),
         (["top", "9999-12-31"], 2, "out of range"),
@@ -72,12 +73,18 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
         (["plan", "--found-a-day", "inf"], 2, "--found-a-day"),
         (["plan", "--found-a-day", "nan"], 2, "--found-a-day"),
         (["show", "not a video"], 2, "youtu.be"),
-        (["show", "dQw4w9WgXcQ"], 3, "pleiades add -- dQw4w9WgXcQ"),
+        (["show", "dQw4w9WgXcQ"], 3, " add -- dQw4w9WgXcQ` has it watched"),
         (["sql", " "], 2, "select * from videos"),
         (["sql", "select nothing from nowhere"], 2, "videos, samples, metrics"),
         (["sql", "select * from read_text('/etc/passwd')"], 2, "no file, no network"),
         (["sql", "copy (select 1) to 'x.csv'"], 2, "`--output` writes the answer"),
         (["sql", "-"], 2, "nothing is asked"),
+        (["sql", "select * from range(300000)"], 2, "--output FILE"),
+        (["sql", "select repeat('x', 60000000)", "--json"], 2, "--output FILE"),
+        (["sql", "select 'infinity'::timestamp"], 2, "cast(x as varchar)"),
+        (["sql", "select '20000-01-01'::date", "--json"], 2, "cast(x as varchar)"),
+        (["sql", "select '-infinity'::timestamptz"], 2, "cast(x as varchar)"),
+        (["sql", "from test_all_types()"], 2, "cast(x as varchar)"),
         (["sql", "select 1", "--output", "x.xlsx"], 2, ".csv or .parquet"),
         (["sql", "select 1", "--output", "no/such/folder/x.csv"], 2, "No such file or directory"),
         (["sql", "select 1", "--output", "vault/metrics/x.parquet"], 2, "in the vault"),
@@ -260,3 +267,25 @@ def test_the_doctor_says_which_program_it_looks_at(look: Run) -> None:
 def test_an_overlong_term_is_not_repeated_whole(look: Run) -> None:
     done = look("terms", "add", "x" * 3_000)
     assert (done.returncode, len(done.stderr) < 400) == (2, True), done.stderr
+
+
+def test_a_cure_works_as_it_is_printed(look: Run, installed: Path, commands: Commands, tmp_path: Path) -> None:
+    """In the folder where the command was typed: it repeats the home."""
+    done = look("top", "2020-01-01")
+    assert (done.returncode, f"cure: `pleiades --home {installed} sql " in " ".join(done.stderr.split())) == (3, True)
+    program, *words = shlex.split(done.stderr.split("`")[1])
+    assert program == "pleiades"
+    assert commands.run(*words, cwd=tmp_path).returncode == 0
+    for order in (["--home", str(installed), "show", "dQw4w9WgXcQ"], ["show", "dQw4w9WgXcQ", "--home", str(installed)]):
+        done = commands.run(*order, cwd=tmp_path)
+        assert f"`pleiades --home {installed} add -- dQw4w9WgXcQ`" in done.stderr, done.stderr
+    assert f"`pleiades --home {installed} hunt`" in look("top").stderr
+    (without,) = [finding for finding in json.loads(look("doctor", "--json").stdout)["findings"] if finding["part"] == "keys"]
+    assert "`pleiades demo`" in without["cure"]
+
+
+def test_a_new_term_is_shown_without_what_is_not_known_of_it(look: Run) -> None:
+    done = look("terms", "add", "city pop")
+    assert ("city pop" in done.stdout, done.returncode) == (True, 0)
+    assert [word for word in ("mentions", "pulls", "reward", "readiness", "found") if word in done.stdout] == []
+    assert "mentions" in json.loads(look("terms", "add", "city pop", "--json").stdout)

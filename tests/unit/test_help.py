@@ -78,7 +78,9 @@ def test_h_is_help_everywhere_and_a_switch_has_no_type(words: tuple[str, ...]) -
     said = shown(*words, "-h")
     assert said == shown(*words, "--help")
     assert "<bool>" not in said
-    assert "[default: (PLEIADES_HOME, else .pleiades)]" in " ".join(said.replace("│", " ").split())
+    default = ".pleiades/demo" if words == ("demo",) else "PLEIADES_HOME, else .pleiades"
+    assert f"[default: ({default})]" in " ".join(said.replace("│", " ").split())
+    assert "-h" in next(line for line in said.splitlines() if "--help" in line and "Show this" in line).split()
     assert said.index("--home") < said.index("--help")
 
 
@@ -115,3 +117,12 @@ def test_help_imports_nothing_that_takes_time(arguments: str) -> None:
     assert "pleiades_dagster.cli" in imported
     of_typer = {"pydantic"} if arguments not in {"", "--help", "-V"} else set()
     assert HEAVY & imported - of_typer == set()
+
+
+@pytest.mark.parametrize("words", EVERYTHING, ids=NAMES)
+def test_a_paragraph_is_wrapped_by_the_terminal_alone(words: tuple[str, ...]) -> None:
+    """In a terminal of 400 columns each paragraph is one line."""
+    said = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "400", "TERM": "dumb"}).stdout
+    flat = [" ".join(line.split()) for line in said.splitlines()]
+    for paragraph in (EVERYTHING[words].callback.__doc__ or "").split("\n\n") if EVERYTHING[words].callback else []:
+        assert not paragraph.strip() or " ".join(paragraph.split()) in flat

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,10 @@ HOSTILE = [
 
 
 @pytest.fixture(autouse=True)
-def _whole() -> None:
+def _whole() -> Iterator[None]:
     output.print_whole_tables(False)
+    yield
+    output.repeat_home(None)
 
 
 def shown(capsys: pytest.CaptureFixture[str]) -> str:
@@ -128,5 +131,39 @@ def test_a_stream_of_any_encoding_is_written_to(encoding: str, tmp_path: Path) -
             env=environment, cwd=tmp_path, capture_output=True, encoding=encoding, check=False, timeout=120,
         )  # fmt: skip
         assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+        if arguments[0] == "sql" and encoding != "utf-8":
+            # A question mark for each cell: an edge of the table that moves is a table that cannot be read.
+            assert len({len(line) for line in done.stdout.splitlines()}) == 1, done.stdout
         if arguments[0] == "sql":
             assert ("日本" in done.stdout, "??" in done.stdout) == (encoding == "utf-8", encoding != "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("`pleiades quota` shows what is left", "`pleiades --home 'my home' quota` shows what is left"),
+        ("close it first: pleiades close-day 2026-03-01", "close it first: pleiades --home 'my home' close-day 2026-03-01"),
+        (
+            "`pleiades hunt` finds, `pleiades track` polls",
+            "`pleiades --home 'my home' hunt` finds, `pleiades --home 'my home' track` polls",
+        ),
+        ("it runs while `pleiades --home x ui` is open", None),
+        ("`pleiades --help` shows what may be asked", None),
+        ("`pleiades demo` needs none; `pleiades simulator` serves", None),
+        ("see /srv/pleiades data and Pleiades itself", None),
+    ],
+)
+def test_commands_of_a_hint_repeat_the_home(words: str, told: str | None) -> None:
+    assert output.next_step(words) == words
+    output.repeat_home(Path("my home"))
+    assert output.next_step(words) == (told or words)
+
+
+def test_a_sentence_that_is_said_elsewhere_may_be_left_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    output.print_rows("", ["day", "why"], [["2026-03-01", "tracking lacks much"]] * 3, expendable=["why"], prose=["why"])
+    said = capsys.readouterr()
+    assert [line for line in said.out.splitlines() if "2026" in line] == ["│ 2026-03-01 │"] * 3
+    assert "why" in said.err

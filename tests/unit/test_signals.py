@@ -11,11 +11,15 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
+
+from pleiades_core.storage.postgres import Database
 
 _HOOK = """
 import atexit, os, signal, sys, threading
@@ -195,3 +199,44 @@ def test_the_interface_makes_an_installation_says_so_and_stops_in_one_line(short
         rest = process.stderr.read()
     assert (process.returncode, rest) == (128 + number, f"{_LINES[number].strip()}; leases are given back\n")
     assert (short_tmp / "h" / "vault").is_dir()
+
+
+def test_a_signal_before_main_is_called_is_one_line(tmp_path: Path) -> None:
+    """The console script imports the module first: from then on a signal is one line."""
+    program = "import os, signal; from pleiades_dagster.__main__ import main; os.kill(os.getpid(), signal.SIGINT); main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120, cwd=tmp_path
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+def test_little_is_imported_before_the_handlers_stand(tmp_path: Path) -> None:
+    """The longer it takes, the longer Ctrl-C is a traceback: `typing` alone takes some milliseconds."""
+    program = "import sys; before = {*sys.modules}; from pleiades_core.cli import signals; print(*{*sys.modules} - before)"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True, timeout=120, cwd=tmp_path
+    )
+    imported = {name for name in done.stdout.split() if not name.startswith("pleiades_")}
+    small = {"__future__", "atexit", "contextlib", "functools", "os", "signal", "enum", "types", "operator", "collections"}
+    assert {name for name in imported if not name.startswith(("_", "collections."))} <= small | {"keyword", "reprlib"}
+
+
+@pytest.mark.parametrize("command", [["terms", "list"], ["terms", "add", "lofi"]])
+def test_a_signal_while_a_statement_runs_is_one_line(
+    database: Database, short_tmp: Path, tmp_path: Path, command: list[str]
+) -> None:
+    """Psycopg warns of each transaction that it closes on the way out; nobody reads that as news."""
+    (short_tmp / "vault").mkdir()
+    environment = {**os.environ, "DATABASE_URL": database.url}
+    with psycopg.connect(database.url) as holder, psycopg.connect(database.url, autocommit=True) as watcher:
+        holder.execute("lock table search_queue in access exclusive mode")
+        program = subprocess.Popen(
+            [sys.executable, "-m", "pleiades_dagster", "--home", str(short_tmp), *command],
+            env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        while program.poll() is None and not watcher.execute(waiting).fetchone()[0]:  # type: ignore[index]
+            time.sleep(0.02)
+        program.send_signal(signal.SIGINT)
+        out, err = program.communicate(timeout=120)
+    assert (program.returncode, out, err) == (130, "", "interrupted; leases are given back\n")

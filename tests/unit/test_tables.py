@@ -19,6 +19,9 @@ def test_the_kind_of_a_column_follows_from_its_texts() -> None:
     assert column("at", ["2026-03-01 12:00:00"]).kind is Kind.EXACT
     assert column("sha256", ["0" * 64]).kind is Kind.EXACT
     assert column("list", ["PL" + "x" * 32]).kind is Kind.EXACT
+    assert column("estimate", ["8,950 (8,875 to 9,025)", "1,234,567,890 to 2,234,567,890"]).kind is Kind.EXACT
+    assert column("odds", ["123.45 (100.25 to 1,200.75)", "-"]).kind is Kind.EXACT
+    assert column("title", ["10 of 12 ways to be of use", "x"]).kind is Kind.TITLE
     assert column("page", ["x" * 5_000]).kind is Kind.TITLE
 
 
