@@ -371,6 +371,19 @@ def test_the_hub_is_told_topic_address_secret_and_lease(
     assert told["hub.lease_seconds"] == "432000"
 
 
+def test_what_a_clock_that_was_ahead_asked_for_is_asked_for_by_the_next_round(
+    database: Database, clock: ManualClock, asked: tuple[DemoSettings, Loopback]
+) -> None:
+    settings, loopback = asked
+    year = timedelta(days=365)
+    follow(database, ONE, OTHER)
+    with database.transaction() as connection:
+        for channel_id, column in ((ONE, "push_asked_at"), (OTHER, "push_until")):
+            connection.execute(f"update channels set {column} = %s where channel_id = %s", [clock.now() + year, channel_id])
+    assert round_of(database, clock, settings).asked == 2
+    assert {form(request)["hub.topic"][-24:] for request in loopback.requests} == {ONE, OTHER}
+
+
 def test_the_busiest_channels_come_first_and_none_twice(
     database: Database, clock: ManualClock, asked: tuple[DemoSettings, Loopback]
 ) -> None:

@@ -298,23 +298,11 @@ def test_what_was_due_before_a_wrong_hunt_is_due_after_the_mending(pleiades: Ins
     assert all(due.values())
     _wrong_for_one_hunt(pleiades)
     hidden = _due(pleiades)
-    assert not due["feeds"] <= hidden["feeds"]
+    assert not due["feeds_due"] <= hidden["feeds_due"]
     assert not due["terms"] <= hidden["terms"]
     mend(pleiades.database, pleiades.clock.now())
     healed = _due(pleiades)
     assert [kind for kind in due if not due[kind] <= healed[kind]] == []
-
-
-def test_a_round_of_push_asks_for_what_was_asked_for_in_the_future(pleiades: Installation) -> None:
-    now = pleiades.clock.now()
-    with pleiades.database.transaction() as connection:
-        for letter, column in (("a", "push_asked_at"), ("b", "push_until")):
-            statement = f"insert into channels (channel_id, {column}) values (%s, %s)"
-            connection.execute(statement, ["UC" + letter * 22, now + AHEAD])
-        assert due_for_push(connection, now, 9) == []
-    mend(pleiades.database, now)
-    with pleiades.database.transaction() as connection:
-        assert len(due_for_push(connection, now, 9)) == 2
 
 
 def test_claims_and_questions_of_the_future_are_passed_over_where_one_looks_back(pleiades: Installation) -> None:
