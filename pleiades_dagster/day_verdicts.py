@@ -1,7 +1,8 @@
 """What is asserted of the files of a day, and the verdict on each assertion: name, meaning, severity, reason and cure.
 
-Belongs here: thresholds, and pure verdicts on measured facts. Does not belong here: measuring (inspect.py, inspect_registry.py
-and cohorts.py of pleiades_core), running the checks (day_checks.py), tests of a run (checks.py).
+Belongs here: thresholds, and pure verdicts on measured facts. Does not belong here: measuring (pleiades_core/vault/inspect.py,
+pleiades_core/vault/inspect_registry.py, pleiades_core/watchlist/cohorts.py), running the checks (day_checks.py), tests of a run
+(checks.py).
 """
 
 from dataclasses import dataclass

@@ -1,16 +1,16 @@
-"""Commands that only look: top, show, quota, sql, doctor.
+"""Commands that only look: top, show, quota, doctor.
 
-Does not belong here: what there is to see (pleiades_core/{vault,insights}), what healthy means (doctor.py).
+Does not belong here: what there is to see (pleiades_core/{vault,insights}), questions in SQL (query.py), what healthy means
+(doctor.py).
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,8 +22,8 @@ from pleiades_core.cli.output import (
     NO_KEY,
     JsonOption,
     hint,
+    name_vault,
     next_step,
-    print_answer,
     print_facts,
     print_json,
     print_rows,
@@ -33,18 +33,11 @@ from pleiades_core.cli.output import (
 from pleiades_core.errors import ConfigurationError, NotFound, UsageError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from pleiades_core.insights.quota import QuotaReport
     from pleiades_core.insights.ranking import RankedVideo
     from pleiades_core.vault.vault import Vault
 
 _SAMPLES_SHOWN = 24
-#: Of an answer of `sql`, on the terminal and as JSON.
-_MOST_ROWS, _MOST_BYTES = 200_000, 50_000_000
-_VIEWS = "videos, samples, metrics, pulls, daily_velocity, rankings"
-_EXAMPLE = f'try: pleiades sql "select * from videos limit 5"; the views are {_VIEWS}'
-_READS_ONLY = "`sql` reads views and nothing else: no file, no network, no extension, no setting; `--output` writes the answer"
 
 
 @app.command(
@@ -81,7 +74,7 @@ def top(
         print_json({"until": until, "top": [asdict(video) for video in best], "left_out": vault.damaged})
     else:
         _print_top(until, best)
-    _name_the_vault(settings.vault_root)
+    name_vault(settings.vault_root)
     # Next to a damaged file nobody knows whether anything was measured: the error says what to do.
     if not best and not vault.damaged:
         hint(
@@ -89,11 +82,6 @@ def top(
             " them again"
         )
     vault.require_whole_answers()
-
-
-def _name_the_vault(root: Path) -> None:
-    """For commands that ask no database: DATABASE_URL has no say in what they answer."""
-    hint(f"read from the vault {root.absolute()}")
 
 
 def _require_samples(vault: Vault, day: date, home: Path) -> None:
@@ -208,87 +196,6 @@ def _print_quota(report: QuotaReport) -> None:
     print_rows("keys", ("fingerprint", "project", "pools", "state"), [list(asdict(key).values()) for key in report.keys])
     for project, pools in report.shared.items():
         say(f"project {project} is shared by {', '.join(pools)}: what one does not use in time is lent to the others")
-
-
-@app.command(
-    epilog=examples(
-        'pleiades sql "select * from videos limit 5"',
-        'pleiades sql "select day, count(*) videos from metrics group by day" --json',
-    )
-)
-def sql(
-    context: typer.Context,
-    query: Annotated[str, typer.Argument(help=f"DuckDB SQL over the views {_VIEWS}; `-` reads it from stdin.")],
-    output: Annotated[Path | None, typer.Option(help="Write the rows to this file, .csv or .parquet.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Ask the vault in SQL. It reads the vault and nothing else; no database server is needed."""
-    import duckdb
-
-    from pleiades_core.cli import export
-    from pleiades_core.insights.published import ask
-    from pleiades_core.installation import vault_of
-    from pleiades_core.vault.samples import Limits
-
-    question = sys.stdin.read() if query == "-" else query
-    if not question.strip():
-        raise UsageError("nothing is asked", cure=_EXAMPLE)
-    settings = settings_of(context)
-    vault = vault_of(settings)
-    if output:
-        export.check_target(output, settings.vault_root)
-    limits = Limits(memory_mb=settings.sql_memory_mb, threads=settings.sql_threads)
-    try:
-        # The file is written whole or not at all.
-        with signals.unwinding():
-            table = ask(vault, question, limits)
-            table = table.rename_columns(_distinct(table.column_names))
-            size = export.write(table, output) if output else 0
-    except duckdb.OutOfMemoryException as error:
-        raise UsageError(
-            f"DuckDB: {error}", cure=f"ask for less, or raise PLEIADES_SQL_MEMORY_MB above {settings.sql_memory_mb}"
-        ) from None
-    except duckdb.Error as error:
-        raise UsageError(f"DuckDB: {error}", cure=f"{_READS_ONLY}; {_EXAMPLE}") from None
-    if output:
-        print_answer("written", {"file": str(output), "rows": len(table), "bytes": size}, as_json=as_json)
-    else:
-        rows = _printable(table)
-        if as_json:
-            print_json({"rows": rows, "left_out": vault.damaged})
-        else:
-            print_rows("", table.column_names, [list(row.values()) for row in rows])
-    _name_the_vault(settings.vault_root)
-    vault.require_whole_answers()
-
-
-def _printable(table: pa.Table) -> list[dict[str, Any]]:
-    """The rows as Python's values. Raises UsageError for more than may be printed, and for times that Python does not have.
-
-    A row in Python takes some hundred times the memory that it takes in a table: 100 million numbers took 22 GB.
-    """
-    if len(table) > _MOST_ROWS or table.nbytes > _MOST_BYTES:
-        raise UsageError(
-            f"the answer has {len(table):,} rows and {table.nbytes / 1e6:,.0f} MB; {_MOST_ROWS:,} rows and {_MOST_BYTES / 1e6:,.0f} MB"
-            " can be printed",
-            cure="write it to a file with --output FILE, .csv or .parquet; or ask for less, as with `limit`",
-        )
-    try:
-        return list(table.to_pylist())
-    except (OverflowError, ValueError) as error:
-        raise UsageError(
-            f"a value of the answer cannot be printed: {error}", cure="cast its column to text, as in `cast(x as varchar)`"
-        ) from None
-
-
-def _distinct(names: list[str]) -> list[str]:
-    """Column names, numbered where they repeat: `select *` of a join names its key twice, and an object has each name once."""
-    seen: dict[str, int] = {}
-    distinct = []
-    for name in names:
-        seen[name] = seen.get(name, -1) + 1
-        distinct.append(f"{name}_{seen[name]}" if seen[name] else name)
-    return distinct
 
 
 @app.command(epilog=examples("pleiades doctor", "pleiades doctor --call --json | jq .healthy"))

@@ -195,6 +195,11 @@ def hint(words: str) -> None:
     stderr.print(next_step(words), soft_wrap=True)
 
 
+def name_vault(root: Path) -> None:
+    """For commands that ask no database: DATABASE_URL has no say in what they answer."""
+    hint(f"read from the vault {root.absolute()}")
+
+
 def text(value: Any) -> str:  # noqa: PLR0911  one line for each type
     """A value as people read it. Control characters of foreign titles are shown, not obeyed."""
     match value:

@@ -239,4 +239,4 @@ def test_a_signal_while_a_statement_runs_is_one_line(
             time.sleep(0.02)
         program.send_signal(signal.SIGINT)
         out, err = program.communicate(timeout=120)
-    assert (program.returncode, out, err) == (130, "", "interrupted; leases are given back\n")
+    assert (program.returncode, out, err) == (130, "", "interrupted\n")
