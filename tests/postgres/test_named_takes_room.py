@@ -58,5 +58,6 @@ def test_what_a_person_named_is_no_part_of_what_comes_in_a_day(database: Databas
             words,
         )
         statement = load_queries("videos").young_since
-        counted = connection.execute(statement, {"since": clock.now() - timedelta(hours=1), "named": ROADS["manual"]})
+        within = {"since": clock.now() - timedelta(hours=1), "latest": clock.now(), "named": ROADS["manual"]}
+        counted = connection.execute(statement, within)
         assert counted.fetchone() == (2,)
