@@ -147,7 +147,8 @@ def _require_known(database: Database, vault: Vault, ours: Owner) -> None:
         for key in place.keys(folder)
         if parse_key(key) is not None
     }
-    if not present and ours.revision == 0:
+    # The first mark is written before the first vid is given out; a crash may have come between database and vault.
+    if not present and ours.vid == 0:
         return
     if not present:
         raise VaultError(

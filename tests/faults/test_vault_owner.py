@@ -149,6 +149,21 @@ def test_the_mark_of_a_crash_between_database_and_vault_is_made_good(pleiades: I
     assert marked.revision == 3
 
 
+def test_a_crash_before_the_first_mark_reaches_the_vault_is_made_good(
+    pleiades: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(pleiades.vault.archive), "replace", crash)
+        with pytest.raises(KeyboardInterrupt):
+            pleiades.hunter()
+    assert read_owner(pleiades.vault) is None
+    pleiades.hunter()
+    assert read_owner(pleiades.vault)
+
+
 def test_marks_of_many_at_once_only_move_forward(pleiades: Installation) -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: mark_vault(pleiades.database, pleiades.vault), range(24)))
