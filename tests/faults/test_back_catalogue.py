@@ -65,7 +65,9 @@ def uploads(pleiades: Installation, largest: ChannelId) -> list[VideoId]:
 @pytest.fixture
 def run(pleiades: Installation, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs `pleiades add` on the installation."""
-    monkeypatch.setattr(operate, "open_installation", lambda _settings: contextlib.nullcontext(pleiades))
+    monkeypatch.setattr(operate, "opened", lambda _context, **_: contextlib.nullcontext(pleiades))
+    # Its keys are the installation's, not the environment's.
+    monkeypatch.setattr(operate, "_require_key", lambda _context: None)
 
     def invoke(*arguments: str, as_json: bool = True) -> Result:
         return CliRunner().invoke(app, ["add", *arguments, *(["--json"] if as_json else [])])

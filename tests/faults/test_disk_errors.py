@@ -43,9 +43,9 @@ def _verify(pleiades: Installation) -> None:
 @pytest.mark.parametrize(
     ("work", "between", "stride"),
     [
-        (_hunt, timedelta(hours=1), 2),
-        (_track, timedelta(hours=1), 1),
-        # Each round adds a day, and so some ten calls of the next round: the stride must be longer.
+        # Each round adds files, and so calls of the next round: the stride must be longer than that.
+        (_hunt, timedelta(hours=1), 31),
+        (_track, timedelta(hours=1), 7),
         (_close, timedelta(days=1), 17),
         (_verify, timedelta(), 11),
     ],
