@@ -103,11 +103,11 @@ def _holds(root: Path, file: str) -> bool:
 @pytest.mark.parametrize(
     ("file", "killed"),
     [
-        ("PG_VERSION", "the starter"),
+        pytest.param("PG_VERSION", "the starter", marks=pytest.mark.sweep),
         ("PG_VERSION", "its whole group"),
         ("pg_control", "the starter"),
-        ("pg_control", "its whole group"),
-        ("log", "the starter"),
+        pytest.param("pg_control", "its whole group", marks=pytest.mark.sweep),
+        pytest.param("log", "the starter", marks=pytest.mark.sweep),
         ("postmaster.pid", "its whole group"),
         ("postmaster.pid", "the starter and the server"),
     ],

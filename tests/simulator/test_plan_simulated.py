@@ -48,7 +48,9 @@ def run(pleiades: Installation, hours: int, *, moving: bool) -> None:
         pleiades.clock.advance(step)
 
 
-@pytest.mark.parametrize(("uploads_a_day", "moving"), [(_MANY, False), (_FEW, False), (_FEW, True)])
+@pytest.mark.parametrize(
+    ("uploads_a_day", "moving"), [pytest.param(_MANY, False, marks=pytest.mark.sweep), (_FEW, False), (_FEW, True)]
+)
 def test_tomorrow_costs_what_the_plan_said(pleiades: Installation, *, moving: bool) -> None:
     """Units of videos.batchGetStats within 10 %; of the general bucket no fewer than are spent, and at most twice as many.
 
