@@ -258,6 +258,8 @@ def test_what_a_feed_shows_is_asked_for_again_before_its_time(pleiades: Installa
 
 def test_what_a_person_names_while_a_hunt_asks_for_it_is_not_given_up(pleiades: Installation) -> None:
     lease = uuid.uuid4()
+    # A hunt marks the vault before it claims.
+    pleiades.hunter()
     claimed = claim(pleiades.database, lease, {decode(_DEAD): "push"}, now=pleiades.clock.now(), lasting=_HOUR)
     assert claimed is not None
     add(pleiades.database, pleiades.youtube(), pleiades.clock, [Wanted(video_id=_DEAD)])
