@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from pleiades_core.cli.signals import handled_by
 from pleiades_core.errors import ConfigurationError
 
 #: From linux/prctl.h: the signal that a child gets when the thread that started it ends, by SIGKILL too.
@@ -45,7 +46,7 @@ def stopped_once() -> Iterator[None]:
             for each in _STOPPING:
                 signal.signal(each, _do_nothing)
 
-    with _handlers(first):
+    with handled_by(first):
         yield
 
 
@@ -57,21 +58,11 @@ def signals_wait() -> Iterator[None]:
     """
     arrived: list[int] = []
     try:
-        with _handlers(lambda number, _: arrived.append(number)):
+        with handled_by(lambda number, _: arrived.append(number)):
             yield
     finally:
         if arrived:
             signal.raise_signal(arrived[0])
-
-
-@contextlib.contextmanager
-def _handlers(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in _STOPPING}
-    try:
-        yield
-    finally:
-        for number, usual in before.items():
-            signal.signal(number, usual)
 
 
 def _do_nothing(_number: int, _frame: FrameType | None) -> None:

@@ -51,13 +51,19 @@ def unwinding(*, leases: bool = False) -> Iterator[None]:
 
     `leases`: the block may hold leases.
     """
-    stop = functools.partial(_stop, leases=leases)
-    before = {number: signal.signal(number, stop) for number in _NUMBERS}
+    with handled_by(functools.partial(_stop, leases=leases)):
+        yield
+
+
+@contextlib.contextmanager
+def handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """A block in which `handler` takes SIGINT and SIGTERM. Main thread only."""
+    before = {number: signal.signal(number, handler) for number in _NUMBERS}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, usual in before.items():
+            signal.signal(number, usual)
 
 
 @functools.cache

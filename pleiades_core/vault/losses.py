@@ -9,6 +9,7 @@ batch that is found later, and put back, is adopted like any orphan.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
 from collections.abc import Iterable, Iterator
@@ -19,7 +20,7 @@ from importlib import resources
 import pyarrow as pa
 
 from pleiades_core.clock import utc_midnight
-from pleiades_core.errors import CorruptFile, NotFound
+from pleiades_core.errors import AlreadyExists, CorruptFile, NotFound
 from pleiades_core.storage.objects import sha256_of
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
@@ -142,9 +143,8 @@ def _set_aside(vault: Vault, loss: Loss) -> None:
 
 def _record(vault: Vault, owner: Owner, loss: Loss, content: bytes) -> None:
     """Once for each lost file: a second attempt finds the record of the first."""
-    key = loss_key(uuid.uuid5(owner.installation, f"{loss.key}/{loss.sha256}"))
-    if key not in vault.archive.keys("losses"):
-        vault.archive.put_if_absent(key, content)
+    with contextlib.suppress(AlreadyExists):
+        vault.archive.put_if_absent(loss_key(uuid.uuid5(owner.installation, f"{loss.key}/{loss.sha256}")), content)
 
 
 def _describe_again(database: Database, vault: Vault, day: date) -> int:

@@ -93,17 +93,15 @@ def query(
         _ask, vault, sql, parameters or {}, first=first, last=last, prelude=prelude, tables=tables or {}, limits=limits,
         whole=whole,
     )  # fmt: skip
-    for attempt in range(_ATTEMPTS):
+    why = ""
+    for _ in range(_ATTEMPTS):
         with _disk(limits) as folder:
             connection = duckdb.connect(config={**_LOCKED, **_resources(limits), "temp_directory": folder})
             try:
                 return interruptible(partial(_closing, connection, ask), partial(_interrupt, connection))
             except ChangedMeanwhile as change:
-                if attempt == _ATTEMPTS - 1:
-                    raise PublishConflict(
-                        f"the vault changed during every attempt to read it: {change}", cure="ask again"
-                    ) from None
-    raise AssertionError("the last attempt returns or raises")
+                why = str(change)
+    raise PublishConflict(f"the vault changed during every attempt to read it: {why}", cure="ask again")
 
 
 @contextlib.contextmanager
