@@ -3,8 +3,8 @@
 Two plays of the product's own hunts against the simulator, over HTTP, in simulated time:
 
     push and feeds   every road, 24 hours. The hub delays (median 60 s), loses 2 %, doubles 3 % and never verifies 2 % of the
-                     channels; all of that is assumed, nobody publishes figures (simulator/hub.py). Full hunts every hour, hunts
-                     of the inbox and of feeds every 20 minutes, as the shipped schedule and sensor do.
+                     channels; all of that is assumed, nobody publishes figures (simulator/feeds/hub.py). Full hunts every hour,
+                     hunts of the inbox and of feeds every 20 minutes, as the shipped schedule and sensor do.
     uploads lists    that road alone, 72 hours: one to settle, one measured, one for what was uploaded late in it.
 
 Found means described and in the registry. The share is of all uploads of the measured day, also of those that were gone before
@@ -37,17 +37,17 @@ from pydantic import SecretStr
 
 from benchmarks import machine
 from pleiades_core.clock import ManualClock
-from pleiades_core.discover.push.listening import listening
+from pleiades_core.discover.push.server import listening
 from pleiades_core.discover.push.subscriptions import renew
 from pleiades_core.errors import QuotaExhausted
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.models import ChannelId
 from pleiades_core.settings import DemoSettings
+from pleiades_core.simulator.api.quota import ApiKey
 from pleiades_core.simulator.config import DEFAULT_START, SimulatorConfig
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.quota import ApiKey
 from pleiades_core.simulator.server import start_subprocess
-from pleiades_core.vault import samples
+from pleiades_core.vault import query
 from pleiades_core.youtube.hub import Hub
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
@@ -212,7 +212,7 @@ def _play(
         hour(DEFAULT_START + number * _HOUR)
         _progress(number + 1, hours)
     stage.set(DEFAULT_START + hours * _HOUR)
-    found = samples.query(
+    found = query.query(
         stage.pleiades.vault, "select video_id, discovered_at, split_part(road, ':', 1) as road, watched from videos"
     ).to_pydict()
     at = dict(zip(found["video_id"], found["discovered_at"], strict=True))

@@ -3,3 +3,12 @@
 The folders follow the way data takes (docs/architecture.md). Nothing here imports Dagster; `pleiades_dagster` is the thin shell
 that schedules these calls.
 """
+
+from __future__ import annotations
+
+
+def version() -> str:
+    """The version of the program that is installed."""
+    from importlib import metadata
+
+    return metadata.version("pleiades")

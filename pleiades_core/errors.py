@@ -31,7 +31,7 @@
         └── ResourceMissing                          a retry gives the same answer
 
 `retry_helps` and `retry_at` say it to programs; nobody else keeps a list of what is worth another attempt. Does not belong
-here: what a refusal of YouTube means (youtube/refusals.py).
+here: what a refusal of YouTube means (youtube/api_errors.py).
 Every error carries a `cure`: what a person can do about it. No error carries a URL with a key in it, or a request's headers.
 """
 

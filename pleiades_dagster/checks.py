@@ -10,14 +10,14 @@ from typing import Any
 
 import dagster as dg
 
-from pleiades_core.discover.report import HuntReport
+from pleiades_core.discover.hunt_report import HuntReport
 from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket, Tier
 from pleiades_core.planner.report import Plan
-from pleiades_core.storage.footprint import MOST_SQL_BYTES, footprint
+from pleiades_core.reports.footprint import MOST_SQL_BYTES, footprint
 from pleiades_core.storage.postgres import Database
 from pleiades_core.watchlist.cadence import TIERS
-from pleiades_core.watchlist.slices import missing, polled_in_future
+from pleiades_core.watchlist.schedule import missing, polled_in_future
 
 #: A poll may come a third of its interval late before somebody should look: seconds.
 MOST_LATENESS_S = {Tier.HOURLY: 20 * 60.0, Tier.DAILY: 8 * 3600.0, Tier.WEEKLY: 56 * 3600.0}

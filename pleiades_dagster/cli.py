@@ -1,7 +1,7 @@
 """The console script `pleiades`: the core's commands, and the two that need Dagster.
 
 Belongs here: `demo` and `ui` as commands, their signals and what they print. Does not belong here: what they do (play.py,
-ui.py), the demo's progress (progress.py).
+processes.py), the demo's progress (progress.py).
 Dagster is imported inside the commands: it costs two seconds, and `pleiades --help` needs none of it.
 """
 
@@ -26,11 +26,11 @@ from pleiades_core.cli.main import run
 from pleiades_core.cli.output import JsonOption, print_facts, print_json, print_rows
 from pleiades_core.errors import UsageError
 from pleiades_core.models import YOUTUBE_BEGAN
-from pleiades_dagster.options import MOST_DAYS, USUAL, DemoOptions
+from pleiades_dagster.demo.options import MOST_DAYS, USUAL, DemoOptions
 
 if TYPE_CHECKING:
-    from pleiades_dagster.play import Step
-    from pleiades_dagster.summary import DemoSummary
+    from pleiades_dagster.demo.play import Step
+    from pleiades_dagster.demo.summary import DemoSummary
 
 _LAST_DAY = date(2099, 12, 31)
 
@@ -72,7 +72,7 @@ def ui(
     daemon: Annotated[bool, typer.Option(help="Run schedules, sensors and queued runs.")] = True,
 ) -> None:
     """Open the Dagster UI of an installation, or of a demo that was played."""
-    from pleiades_dagster.ui import UiOptions, serve
+    from pleiades_dagster.ui.processes import UiOptions, serve
 
     with signals.unwinding(leases=True):
         serve(
@@ -100,8 +100,8 @@ def _played(options: DemoOptions) -> DemoSummary | int:
     Dagster swaps the signal handlers of the main thread while a run is going on, and a Ctrl-C that falls between two of them
     is lost. In another thread it leaves them alone, so ours stay: the run that is going on ends and commits, then all stops.
     """
-    from pleiades_dagster.play import play
-    from pleiades_dagster.progress import progress
+    from pleiades_dagster.demo.play import play
+    from pleiades_dagster.demo.progress import progress
 
     stop = threading.Event()
     result: list[DemoSummary | BaseException] = []

@@ -14,8 +14,7 @@ import dagster as dg
 from pleiades_core.errors import CorruptFile, DamagedAnswer, NotFound, PleiadesError, VaultError
 from pleiades_core.installation import Installation
 from pleiades_core.vault.archive import closes_at, has_anything, may_close
-from pleiades_core.vault.inspect import inspect_day
-from pleiades_core.vault.inspect_registry import inspect_registry
+from pleiades_core.vault.day_facts import inspect_day, inspect_registry
 from pleiades_core.vault.layout import REGISTRY, SAMPLES, Dataset
 from pleiades_core.vault.manifest import recorded_day, recorded_files
 from pleiades_core.watchlist.cohorts import inspect_cohort

@@ -1,7 +1,7 @@
 """What is asserted of the files of a day, and the verdict on each assertion: name, meaning, severity, reason and cure.
 
-Belongs here: thresholds, and pure verdicts on measured facts. Does not belong here: measuring (pleiades_core/vault/inspect.py,
-pleiades_core/vault/inspect_registry.py, pleiades_core/watchlist/cohorts.py), running the checks (day_checks.py), tests of a run
+Belongs here: thresholds, and pure verdicts on measured facts. Does not belong here: measuring
+(pleiades_core/vault/day_facts.py, pleiades_core/watchlist/cohorts.py), running the checks (day_checks.py), tests of a run
 (checks.py).
 """
 
@@ -10,8 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from pleiades_core.vault.inspect import DayInspection
-from pleiades_core.vault.inspect_registry import RegistryInspection
+from pleiades_core.vault.day_facts import DayInspection, RegistryInspection
 from pleiades_core.vault.layout import REGISTRY, SAMPLES
 from pleiades_core.watchlist.cohorts import CohortReport
 from pleiades_dagster.checks import MOST_DEAD

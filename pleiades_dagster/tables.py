@@ -1,7 +1,7 @@
 """The tables of the vault as Dagster's catalogue shows them: columns with types and meanings, address, freshness.
 
 Belongs here: which table of Dagster is which dataset, and freshness policies. Does not belong here: what a column means
-(pleiades_core/vault/codes.py), its type (pleiades_core/vault/layout.py, insights/published.py).
+(pleiades_core/vault/codes.py), its type (pleiades_core/vault/layout.py, insights/publish.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from pleiades_core.insights.published import SCHEMAS
+from pleiades_core.insights.publish import SCHEMAS
 from pleiades_core.vault.codes import CODES, COLUMNS
 from pleiades_core.vault.layout import CHECKPOINT_SCHEMA, PULL_SCHEMA, REGISTRY, SAMPLES
 

@@ -16,16 +16,16 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from clusters import made_cluster, short_folder
 from pydantic import SecretStr
-from simulators import ForkedSimulator, Simulators, forking
+from support.clusters import made_cluster, short_folder
+from support.simulators import ForkedSimulator, Simulators, forking
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.settings import DemoSettings
+from pleiades_core.simulator.api.quota import DEMO_KEYS
 from pleiades_core.simulator.config import SimulatorConfig
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.quota import DEMO_KEYS
 from pleiades_core.storage import migrate
 from pleiades_core.storage.embedded import embedded, embedded_url
 from pleiades_core.storage.postgres import Database, ensure_database

@@ -22,6 +22,7 @@ from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 from typer.models import CommandFunctionType
 
+from pleiades_core import version
 from pleiades_core.cli import output, signals
 
 if TYPE_CHECKING:
@@ -162,13 +163,6 @@ app = App(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def version() -> str:
-    """The version of the program that is installed."""
-    from importlib import metadata
-
-    return metadata.version("pleiades")
 
 
 def _print_version(wanted: bool) -> None:

@@ -15,9 +15,9 @@ from pleiades_core.errors import UsageError
 from pleiades_core.models import Bucket
 
 if TYPE_CHECKING:
-    from pleiades_core.insights.capture import Estimate
-    from pleiades_core.insights.coverage import CoverageReport
     from pleiades_core.planner.report import Plan
+    from pleiades_core.reports.capture import Estimate
+    from pleiades_core.reports.coverage import CoverageReport
 
 
 @app.command(epilog=examples("pleiades plan --days 7", "pleiades plan --found-a-day 100000 --projects 2"))
@@ -61,7 +61,7 @@ def roads(
     as_json: JsonOption = False,
 ) -> None:
     """What each road to videos cost and brought, what failed last, and how the followed channels stand."""
-    from pleiades_core.insights.roads import roads as measure_roads
+    from pleiades_core.reports.sources import roads as measure_roads
 
     with opened(context) as pleiades:
         home = pleiades.settings.home
@@ -115,8 +115,8 @@ def coverage(
     as_json: JsonOption = False,
 ) -> None:
     """How much of what there is the roads find: overlap, an estimate of the unseen, bias by language and category."""
-    from pleiades_core.insights.coverage import coverage as measure_coverage
-    from pleiades_core.insights.coverage_text import markdown
+    from pleiades_core.reports.coverage import coverage as measure_coverage
+    from pleiades_core.reports.coverage_text import markdown
 
     if as_markdown and as_json:
         raise UsageError("--markdown and --json are two forms of one answer", cure="give one of them")
@@ -173,7 +173,7 @@ def _print_plan(made: Plan) -> None:
 
 
 def _print_coverage(report: CoverageReport) -> None:
-    from pleiades_core.insights import coverage_text as words
+    from pleiades_core.reports import coverage_text as words
 
     print_rows(
         f"{report.videos:,} videos {words.window(report)}",
@@ -213,7 +213,7 @@ def _print_coverage(report: CoverageReport) -> None:
 
 def _estimated(estimate: Estimate | None) -> tuple[int | None, str | None, str | None]:
     """Estimate, interval and the share that is unseen."""
-    from pleiades_core.insights.coverage_text import interval
+    from pleiades_core.reports.coverage_text import interval
 
     return (round(estimate.total), interval(estimate), _percent(estimate.unseen_share)) if estimate else (None, None, None)
 

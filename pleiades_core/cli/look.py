@@ -33,8 +33,8 @@ from pleiades_core.cli.output import (
 from pleiades_core.errors import ConfigurationError, NotFound, UsageError
 
 if TYPE_CHECKING:
-    from pleiades_core.insights.quota import QuotaReport
     from pleiades_core.insights.ranking import RankedVideo
+    from pleiades_core.reports.quota import QuotaReport
     from pleiades_core.vault.vault import Vault
 
 _SAMPLES_SHOWN = 24
@@ -52,7 +52,7 @@ def top(
     as_json: JsonOption = False,
 ) -> None:
     """What is rising: videos by views per hour over 24 hours, from measured samples."""
-    from pleiades_core.insights.published import end_of
+    from pleiades_core.insights.publish import end_of
     from pleiades_core.insights.ranking import live, ranked
     from pleiades_core.installation import clock_of, vault_of
 
@@ -87,7 +87,7 @@ def top(
 def _require_samples(vault: Vault, day: date, home: Path) -> None:
     """Refuse a day of which there is no sample. Raises NotFound."""
     from pleiades_core.vault.layout import SAMPLES
-    from pleiades_core.vault.readable import files
+    from pleiades_core.vault.readable_files import files
 
     planned = files(vault, SAMPLES, first=day, last=day)
     if not planned.closed and not planned.open and not planned.damaged:
@@ -130,7 +130,7 @@ def show(
     """Everything that is known of one video."""
     from pleiades_core.insights.video import description, history
     from pleiades_core.watchlist.cadence import TIERS
-    from pleiades_core.watchlist.slices import entry
+    from pleiades_core.watchlist.schedule import entry
 
     video_id = videoid.from_text(video)
     with opened(context) as pleiades:
@@ -162,7 +162,7 @@ def show(
 @app.command(epilog=examples("pleiades quota", "pleiades quota --json | jq '.ledger[].left'"))
 def quota(context: typer.Context, as_json: JsonOption = False) -> None:
     """What is spent and left today, by project, bucket and pool, and which keys are in use (fingerprints only)."""
-    from pleiades_core.insights.quota import quota as quota_now
+    from pleiades_core.reports.quota import quota as quota_now
 
     with opened(context) as pleiades:
         report = quota_now(pleiades.key_ring())
@@ -205,7 +205,7 @@ def doctor(
     as_json: JsonOption = False,
 ) -> None:
     """Look at every part of the installation and say what is wrong and what to do about it."""
-    from pleiades_core.cli.doctor import examine
+    from pleiades_core.ops.doctor import examine
 
     settings = settings_of(context)
     with signals.unwinding():

@@ -15,12 +15,12 @@ import typer
 from pleiades_core.cli.app import DASHED_IDS, app, examples, opened, settings_of
 from pleiades_core.cli.arguments import day_of
 from pleiades_core.cli.output import JsonOption, hint, plain, print_answer, print_facts, print_json, print_rows, stderr
-from pleiades_core.discover.sources.source import ROADS
+from pleiades_core.discover.sources.base import ROADS
 from pleiades_core.errors import ApiError, NotFound, PleiadesError, QuotaExhausted, StorageError, UsageError
 from pleiades_core.models import Tier
 
 if TYPE_CHECKING:
-    from pleiades_core.discover.manual import Added, AddedChannel
+    from pleiades_core.discover.add.additions import Added, AddedChannel
     from pleiades_core.vault.archive import ClosedDay
 
 
@@ -89,9 +89,9 @@ def add(
 
     Neither their age nor the room in the quota matters. It is safe to run again.
     """
-    from pleiades_core.discover.manual import add as add_wanted
-    from pleiades_core.discover.manual import added_channels, outcome
-    from pleiades_core.discover.wanted import meant_by_lines, meant_by_words
+    from pleiades_core.discover.add.additions import add as add_wanted
+    from pleiades_core.discover.add.additions import added_channels, outcome
+    from pleiades_core.discover.add.parse_targets import meant_by_lines, meant_by_words
 
     typed, read = meant_by_words(what or []), meant_by_lines(_lines(file))
     wanted, wrong = [*typed.wanted, *read.wanted], [*typed.wrong, *read.wrong]
@@ -147,7 +147,7 @@ def _print_added(facts: dict[str, Any], channels: Sequence[AddedChannel], *, as_
 
 def _say_what_is_left(added: Added, channels: Sequence[AddedChannel], newest: int | None) -> None:
     """Which uploads are not taken, and what becomes of them."""
-    from pleiades_core.discover.back_catalogues import MOST_LISTED
+    from pleiades_core.discover.sources.back_catalogues import MOST_LISTED
 
     if left := sum(one.left_for_later for one in channels):
         why = added.left_because or "one command reads as much as one hunt may (PLEIADES_UPLOADS_PER_HUNT)"
@@ -164,7 +164,7 @@ def _say_what_is_left(added: Added, channels: Sequence[AddedChannel], newest: in
 
 def _require_key(context: typer.Context) -> None:
     """Before an installation is made: without a key it would stay empty. Raises ConfigurationError."""
-    from pleiades_core.youtube.pool import choose_keys, keys_of
+    from pleiades_core.youtube.key_pool import choose_keys, keys_of
 
     settings = settings_of(context)
     choose_keys(keys_of(settings), settings.compliance_mode)
@@ -204,9 +204,9 @@ def close_day(
     as_json: JsonOption = False,
 ) -> None:
     """Fold the batches of days that are over into one file each; repeat it whenever late batches came."""
+    from pleiades_core.batches.closing import finish_day
     from pleiades_core.vault import archive, janitor
     from pleiades_core.vault.layout import DATASETS
-    from pleiades_core.watchlist.closing import finish_day
 
     with opened(context) as pleiades:
         database, vault, clock = pleiades.database, pleiades.vault, pleiades.clock

@@ -35,7 +35,7 @@ def push(context: typer.Context, as_json: JsonOption = False) -> None:
     """
     # The web server is not needed, and not loaded, for any other command.
     from pleiades_core.discover.push.callbacks import callbacks_of
-    from pleiades_core.discover.push.listening import listening
+    from pleiades_core.discover.push.server import listening
     from pleiades_core.storage.checked_clock import CheckedClock
     from pleiades_core.youtube.hub import Hub
 

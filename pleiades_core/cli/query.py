@@ -1,6 +1,6 @@
 """`pleiades sql`: a question in SQL, and its answer on the terminal, as JSON or as a file.
 
-Does not belong here: what a query may read (pleiades_core/vault/samples.py), files of an answer (export.py).
+Does not belong here: what a query may read (pleiades_core/vault/query.py), files of an answer (export.py).
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def sql(
     import duckdb
 
     from pleiades_core.cli import export
-    from pleiades_core.insights.published import ask
+    from pleiades_core.insights.publish import ask
     from pleiades_core.installation import vault_of
-    from pleiades_core.vault.samples import Limits
+    from pleiades_core.vault.query import Limits
 
     question = sys.stdin.read() if query == "-" else query
     if not question.strip():

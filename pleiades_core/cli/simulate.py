@@ -44,7 +44,7 @@ def simulator(
     POST {"advance_s": 3600} to /simulator/clock. Faults, ledger and hub are driven likewise: docs/simulator.md.
     """
     # The web server is not needed, and not loaded, for any other command.
-    from pleiades_core.simulator.quota import DEMO_KEYS, parse_keys
+    from pleiades_core.simulator.api.quota import DEMO_KEYS, parse_keys
     from pleiades_core.simulator.server import SimulatorConfig, serve
 
     try:

@@ -16,7 +16,7 @@ from pleiades_core.cli.arguments import month_of
 from pleiades_core.cli.output import JsonOption, hint, print_answer, print_facts, print_json, print_rows
 
 if TYPE_CHECKING:
-    from pleiades_core.discover.terms import QueuedTerm
+    from pleiades_core.discover.search_queue.terms import QueuedTerm
 
 _ADD_TERM = 'pleiades terms add "tutorial guitar" --priority 5'
 _ADD_CAMPAIGN = "pleiades campaign add spring --from 2019-03 --to 2019-05 --category 10"
@@ -39,7 +39,7 @@ def add_term(
     as_json: JsonOption = False,
 ) -> None:
     """Put a term into the queue, or change its priority."""
-    from pleiades_core.discover.terms import add, queued
+    from pleiades_core.discover.search_queue.terms import add, queued
 
     with opened(context, create=True) as pleiades, pleiades.database.transaction() as connection:
         now = pleiades.clock.now()
@@ -60,7 +60,7 @@ def list_terms(
     as_json: JsonOption = False,
 ) -> None:
     """What each term cost and brought, and what is expected of it."""
-    from pleiades_core.discover.terms import queued
+    from pleiades_core.discover.search_queue.terms import queued
 
     with opened(context) as pleiades, pleiades.database.transaction() as connection:
         home = pleiades.settings.home
@@ -97,7 +97,7 @@ def learn(context: typer.Context, as_json: JsonOption = False) -> None:
 
     Asks nothing of YouTube. It is safe to run again. Where Dagster runs, it does the same.
     """
-    from pleiades_core.discover.learning import learn as learn_now
+    from pleiades_core.discover.upkeep import learn as learn_now
 
     with opened(context) as pleiades:
         learned = learn_now(pleiades.database, pleiades.vault, pleiades.key_ring().ledger, pleiades.clock.now())
@@ -129,7 +129,7 @@ def add_campaign(
     as_json: JsonOption = False,
 ) -> None:
     """Begin a campaign: up to 10 searches for each month and category, from the pool `archeology`."""
-    from pleiades_core.discover import campaigns
+    from pleiades_core.discover.search_queue import campaigns
 
     oldest, newest = month_of(first), month_of(last)
     with opened(context, create=True) as pleiades, pleiades.database.transaction() as connection:
@@ -141,7 +141,7 @@ def add_campaign(
 @campaign.command("list", epilog=examples("pleiades campaign list"))
 def list_campaigns(context: typer.Context, as_json: JsonOption = False) -> None:
     """Every campaign, and how far it went. A cell is cut short when the pages came too late: its most viewed are there."""
-    from pleiades_core.discover import campaigns
+    from pleiades_core.discover.search_queue import campaigns
 
     with opened(context) as pleiades, pleiades.database.transaction() as connection:
         home = pleiades.settings.home
@@ -177,7 +177,7 @@ def remove_campaign(
     context: typer.Context, name: Annotated[str, typer.Argument(help="Which one.")], as_json: JsonOption = False
 ) -> None:
     """End a campaign and forget how far it went. What it found stays."""
-    from pleiades_core.discover import campaigns
+    from pleiades_core.discover.search_queue import campaigns
 
     with opened(context) as pleiades, pleiades.database.transaction() as connection:
         campaigns.remove(connection, name)

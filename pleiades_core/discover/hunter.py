@@ -1,7 +1,7 @@
 """The Hunter: asks every road, and brings what is new through the door.
 
-Belongs here: the order of a hunt. Does not belong here: which roads there are and what they may spend (roads.py), what a road
-asks (sources/), what admission writes (admission.py).
+Belongs here: the order of a hunt. Does not belong here: which roads there are and what they may spend (budget.py), what a road
+asks (sources/), what admission writes (claims.py).
 
     road    calls             candidates, and notes of where the road goes on; settled every 50 units:
     T1      one transaction   ids not seen before are claimed under a lease, get their vids, and keep where they were found
@@ -24,9 +24,10 @@ from typing import Protocol
 import psycopg
 import pyarrow as pa
 
+from pleiades_core.batches.reaper import adopt_own, reap
 from pleiades_core.clock import Clock
-from pleiades_core.discover import snowball, terms
-from pleiades_core.discover.admission import (
+from pleiades_core.discover.admission.capacity import left_out
+from pleiades_core.discover.admission.claims import (
     Claim,
     admit,
     claim,
@@ -38,14 +39,14 @@ from pleiades_core.discover.admission import (
     unseen,
     waiting,
 )
-from pleiades_core.discover.channels import forget, take_off
-from pleiades_core.discover.describe import NOTHING, Described, describe, fates_of
-from pleiades_core.discover.patience import refused
-from pleiades_core.discover.report import OF_THE_API, HuntReport, Progress
-from pleiades_core.discover.roads import Roads
-from pleiades_core.discover.sources.source import ROADS, Acknowledge, Find, Found
-from pleiades_core.discover.tally import DETAILS, Tally
-from pleiades_core.discover.watching import left_out
+from pleiades_core.discover.admission.describe import NOTHING, Described, describe, fates_of
+from pleiades_core.discover.admission.retry import refused
+from pleiades_core.discover.budget import Roads
+from pleiades_core.discover.hunt_report import OF_THE_API, HuntReport, Progress
+from pleiades_core.discover.search_queue import snowball, terms
+from pleiades_core.discover.sources.base import ROADS, Acknowledge, Find, Found
+from pleiades_core.discover.sources.channels import forget, take_off
+from pleiades_core.discover.usage import DETAILS, Tally
 from pleiades_core.errors import ApiError, ConfigurationError, LeaseLost, QuotaExhausted, RateLimited, StorageError
 from pleiades_core.models import Bucket, VideoDetails, VideoId
 from pleiades_core.settings import Settings
@@ -55,7 +56,6 @@ from pleiades_core.vault.journal import WrittenBatch, write_batch
 from pleiades_core.vault.layout import REGISTRY, SAMPLES, samples_by_day
 from pleiades_core.vault.ownership import mark_vault
 from pleiades_core.vault.vault import Vault
-from pleiades_core.watchlist.reaper import adopt_own, reap
 from pleiades_core.youtube.api import IDS_PER_CALL, YouTube
 from pleiades_core.youtube.feeds import Feeds
 

@@ -1,7 +1,7 @@
 """What is rising: videos by views per hour over the last 24 hours, with what a person needs to judge them.
 
 Belongs here: the order and the columns of a ranking. The age-matched score will stand beside the velocity (`viral_score`).
-Does not belong here: velocity (velocity.py), publishing (published.py).
+Does not belong here: velocity (velocity.py), publishing (publish.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 
 import pyarrow as pa
 
-from pleiades_core.insights.published import compute, end_of, publish
+from pleiades_core.insights.publish import compute, end_of, publish
 from pleiades_core.vault.vault import Vault
 
 #: Rows of a day's published ranking.

@@ -10,7 +10,7 @@ from datetime import date
 
 import pyarrow.compute as pc
 
-from pleiades_core.insights.published import compute, end_of, publish
+from pleiades_core.insights.publish import compute, end_of, publish
 from pleiades_core.vault.vault import Vault
 
 

@@ -1,7 +1,7 @@
 """How many polls will the watchlist ask for, hour by hour? Pure.
 
 Belongs here: following videos through the cadence's tiers into the future. Does not belong here: discovery's demand and quota
-(budget.py), reading the database (survey.py).
+(allocation.py), reading the database (survey.py).
 
 Nothing is fitted: a video's next poll follows from its last one, so what is watched now is exact but for deaths and late ticks,
 and only what will be found is a guess: as many a day, and as old, as in the days before.

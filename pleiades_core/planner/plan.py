@@ -1,7 +1,7 @@
 """The plan: units per day, project and bucket, and who goes without.
 
-Belongs here: putting survey, forecast and budget together. Does not belong here: the arithmetic (forecast.py, budget.py), words
-(report.py), how it is shown (cli/discovery.py).
+Belongs here: putting survey, forecast and budget together. Does not belong here: the arithmetic (forecast.py, allocation.py),
+words (report.py), how it is shown (cli/discovery.py).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from types import MappingProxyType
 
 from pleiades_core.clock import pacific_day
 from pleiades_core.models import Bucket, Pool, Tier
-from pleiades_core.planner import budget, forecast
-from pleiades_core.planner.budget import Backlog, Grant, Purse, Wish
+from pleiades_core.planner import allocation, forecast
+from pleiades_core.planner.allocation import Backlog, Grant, Purse, Wish
 from pleiades_core.planner.forecast import Arrival, Horizon, Hours
 from pleiades_core.planner.report import Plan, PlanRow, Starved, help_for, judge, why
 from pleiades_core.planner.survey import Survey, survey
@@ -98,20 +98,20 @@ def make_plan(
         begin, end = when.spans[place]
         # Days of 23 and 25 hours have as many hunts; roads that count by the day count such a day as one.
         part = min(1.0, (end - begin) / 24) if place == 0 else 1.0
-        day, wanted = pacific_day(start), budget.wishes(stands.discovery, backlog, tracking[place], part)
+        day, wanted = pacific_day(start), allocation.wishes(stands.discovery, backlog, tracking[place], part)
         for bucket in Bucket:
             purses = [
                 _purse(name, bucket, pools, limits, refused=refused if place == 0 else None) for name, pools in projects.items()
             ]
-            mine = budget.in_earnest([wish for wish in wanted if wish.bucket == bucket], purses)
-            granted = budget.grant(mine, purses)
+            mine = allocation.in_earnest([wish for wish in wanted if wish.bucket == bucket], purses)
+            granted = allocation.grant(mine, purses)
             if bucket is Bucket.STATS:
-                mine, handed_on = budget.hand_on(mine, granted, falls_back[place], purses)
+                mine, handed_on = allocation.hand_on(mine, granted, falls_back[place], purses)
                 wanted += handed_on
             backlog.work_off(mine, granted.gets)
             rows += _rows(day, mine, purses, granted)
             for wish in mine:
-                lack = budget.lack_of(wish, granted.gets[wish.consumer], purses)
+                lack = allocation.lack_of(wish, granted.gets[wish.consumer], purses)
                 # That today's units are gone says nothing of the days after it.
                 if _short(wish, granted) and (wish.consumer, lack == "spent") not in starved:
                     starved[wish.consumer, lack == "spent"] = Starved(
@@ -151,7 +151,7 @@ def _most_a_day(
         return None
     units = sum(purse.units for purse in purses if Pool.TRACKING in purse.pools)
     asked = sum(new.values(), start=forecast.nothing(when.hours)) / IDS_PER_CALL / a_day
-    return budget.tracking_room(units - TIERS.ticks_a_day, base[1:], forecast.by_day(asked, when.spans)[1:])
+    return allocation.tracking_room(units - TIERS.ticks_a_day, base[1:], forecast.by_day(asked, when.spans)[1:])
 
 
 def _short(wish: Wish, granted: Grant) -> bool:

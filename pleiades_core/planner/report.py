@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from pleiades_core.models import Bucket, Tier
-from pleiades_core.planner import budget
-from pleiades_core.planner.budget import Grant, Purse, Wish
-from pleiades_core.youtube.pool import VARIABLE
+from pleiades_core.planner import allocation
+from pleiades_core.planner.allocation import Grant, Purse, Wish
+from pleiades_core.youtube.key_pool import VARIABLE
 
 #: What the forecast takes for granted. Shown with every plan.
 ASSUMPTIONS = (
     "what is watched is polled when it is due; nothing dies, no call fails",
     "as many new videos come in a day, and as old, as in the last 7 days (a young installation's first day left out)",
     "channels whose feed was read within a day, or whom the hub speaks for, need no list",
-    f"{budget.HUNTS_A_DAY} hunts a day; what searches and campaigns find is in the number of new videos",
+    f"{allocation.HUNTS_A_DAY} hunts a day; what searches and campaigns find is in the number of new videos",
 )
 
 
@@ -124,7 +124,7 @@ def judge(bucket: Bucket, rows: Sequence[PlanRow]) -> Verdict:
 
 def why(lack: str, wish: Wish, purses: Sequence[Purse], granted: Grant) -> str:
     """Why a consumer goes without, from the numbers alone. `lack`: of `budget.lack_of`."""
-    mine = budget.serving(wish, purses)
+    mine = allocation.serving(wish, purses)
     limit, units = sum(purse.limit for purse in mine), sum(purse.units for purse in mine)
     refused = [purse for purse in mine if purse.refused_at is not None]
     counted = sum(purse.limit - purse.units if purse.refused_at is None else purse.refused_at for purse in mine)
@@ -146,7 +146,7 @@ def why(lack: str, wish: Wish, purses: Sequence[Purse], granted: Grant) -> str:
     text = f"there are {units:,} units" + (f", of which {', '.join(others)}" if others else " in all")
     if units < limit:
         text += f"; {spent}"
-    if wish.consumer in {budget.CHECKS, budget.LISTS}:
+    if wish.consumer in {allocation.CHECKS, allocation.LISTS}:
         text += "; no feed or hub answers for the channels that it is for"
     return text
 
@@ -162,9 +162,9 @@ def help_for(lack: str, wish: Wish, *, most: int | None, a_day: float, when_full
     if lack in whatever_it_is:
         return whatever_it_is[lack]
     match wish.consumer:
-        case budget.TRACK if most is not None and most >= a_day:
+        case allocation.TRACK if most is not None and most >= a_day:
             return "the days after it have room for what is overdue then: it is polled late, and nothing is lost"
-        case budget.TRACK:
+        case allocation.TRACK:
             fits = (
                 f"at most {most:,} of {a_day:,.0f} new videos a day can be watched"
                 if most is not None
@@ -176,9 +176,9 @@ def help_for(lack: str, wish: Wish, *, most: int | None, a_day: float, when_full
                 "admit": "PLEIADES_WHEN_FULL=admit, as set, lets polls be late; `sample` would watch an unbiased share",
             }[when_full]
             return f"{fits}: {then}; or ask Google for more quota"
-        case budget.DETAILS:
+        case allocation.DETAILS:
             return "describe fewer: lower PLEIADES_FEEDS_PER_HUNT or PLEIADES_FOLLOWED_CHANNELS; or ask Google for more quota"
-        case budget.CHARTS:
+        case allocation.CHARTS:
             return "fewer PLEIADES_CHART_REGIONS"
         case _:
             return (

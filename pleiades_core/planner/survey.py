@@ -8,16 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pleiades_core.discover.admission import waiting
-from pleiades_core.discover.campaigns import PAGES_A_CELL, open_ones
-from pleiades_core.discover.campaigns import campaigns as known_campaigns
+from pleiades_core.discover.admission.claims import waiting
+from pleiades_core.discover.search_queue.campaigns import PAGES_A_CELL, open_ones
+from pleiades_core.discover.search_queue.campaigns import campaigns as known_campaigns
+from pleiades_core.discover.search_queue.terms import usable
+from pleiades_core.discover.sources.base import ROADS
 from pleiades_core.discover.sources.charts import A_CHART
-from pleiades_core.discover.sources.source import ROADS
-from pleiades_core.discover.terms import usable
-from pleiades_core.insights.roads import channels_state
 from pleiades_core.models import Tier
-from pleiades_core.planner.budget import Discovery
+from pleiades_core.planner.allocation import Discovery
 from pleiades_core.planner.forecast import Arrival, Watched
+from pleiades_core.reports.sources import channels_state
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries

@@ -1,6 +1,6 @@
 """The simulator as an ASGI application: HTTP in, the API's answers, feeds, the hub and the control endpoints out.
 
-Belongs here: paths, headers, forms, ETags. Does not belong here: what the API answers (api.py), sockets (server.py).
+Belongs here: paths, headers, forms, ETags. Does not belong here: what the API answers (methods.py), sockets (server.py).
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pleiades_core.simulator import atom, error_bodies, replies
-from pleiades_core.simulator.api import Api
-from pleiades_core.simulator.chance import Chance
+from pleiades_core.simulator.api import error_bodies, replies
+from pleiades_core.simulator.api.methods import Api
+from pleiades_core.simulator.api.params import Params
+from pleiades_core.simulator.api.quota import QuotaBook
 from pleiades_core.simulator.clocks import clock_for
 from pleiades_core.simulator.config import SimulatorConfig, build_world
-from pleiades_core.simulator.delivery import Courier
 from pleiades_core.simulator.endpoints import Endpoints
-from pleiades_core.simulator.faults import FaultSwitch
-from pleiades_core.simulator.feeds import Feeds
-from pleiades_core.simulator.hub import Hub, Unacceptable
-from pleiades_core.simulator.params import Params
-from pleiades_core.simulator.quota import QuotaBook
-from pleiades_core.simulator.spoiling import spoilt
+from pleiades_core.simulator.faults.plan import FaultSwitch
+from pleiades_core.simulator.faults.spoiling import spoilt
+from pleiades_core.simulator.feeds import atom
+from pleiades_core.simulator.feeds.delivery import Courier
+from pleiades_core.simulator.feeds.feeds import Feeds
+from pleiades_core.simulator.feeds.hub import Hub, Unacceptable
+from pleiades_core.simulator.world.chance import Chance
 
 _METHODS: dict[str, str] = {
     "/youtube/v3/search": "search.list",

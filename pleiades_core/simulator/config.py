@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pleiades_core.errors import ConfigurationError
-from pleiades_core.simulator.hub import HubBehaviour
-from pleiades_core.simulator.quota import DEMO_KEYS, ApiKey, parse_keys
-from pleiades_core.simulator.recorded import recorded_world
-from pleiades_core.simulator.synthetic import SyntheticSize, synthetic_world
-from pleiades_core.simulator.world import World
+from pleiades_core.simulator.api.quota import DEMO_KEYS, ApiKey, parse_keys
+from pleiades_core.simulator.feeds.hub import HubBehaviour
+from pleiades_core.simulator.world.base import World
+from pleiades_core.simulator.world.recorded import recorded_world
+from pleiades_core.simulator.world.synthetic import SyntheticSize, synthetic_world
 
 #: A Pacific midnight after the change of the counting definition of 24 August 2026, so that no series crosses it.
 DEFAULT_START = datetime(2026, 9, 1, 7, tzinfo=UTC)

@@ -18,13 +18,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pleiades_core.clock import aware_utc
+from pleiades_core.simulator.api.quota import QuotaBook
 from pleiades_core.simulator.clocks import DrivenClock
-from pleiades_core.simulator.delivery import Courier
-from pleiades_core.simulator.faults import FaultPlan, FaultSwitch
-from pleiades_core.simulator.feeds import Feeds
-from pleiades_core.simulator.hub import Hub
-from pleiades_core.simulator.quota import QuotaBook
-from pleiades_core.simulator.world import World
+from pleiades_core.simulator.faults.plan import FaultPlan, FaultSwitch
+from pleiades_core.simulator.feeds.delivery import Courier
+from pleiades_core.simulator.feeds.feeds import Feeds
+from pleiades_core.simulator.feeds.hub import Hub
+from pleiades_core.simulator.world.base import World
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
 

@@ -23,10 +23,10 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pleiades_core.errors import ConfigurationError
+from pleiades_core.simulator.api.quota import DEMO_KEYS
 from pleiades_core.simulator.app import build_app
 from pleiades_core.simulator.config import DEFAULT_START, SimulatorConfig
-from pleiades_core.simulator.quota import DEMO_KEYS
-from pleiades_core.simulator.spoiling import TRANSPORT
+from pleiades_core.simulator.faults.spoiling import TRANSPORT
 
 __all__ = ["DEFAULT_START", "SimulatorConfig", "SimulatorProcess", "serve", "start_subprocess"]
 

@@ -1,7 +1,7 @@
 """What an error of PostgreSQL means: which of our errors it becomes, and what a person can do about it. Pure.
 
 Belongs here: the table of causes. Does not belong here: catching errors (postgres.py), and asking the server for the holder of
-a lock (lock_holders.py).
+a lock (locks.py).
 
 An error that only a defect of Pleiades explains (a wrong statement, a value that does not fit, a broken constraint) has no
 meaning here: it stays as it is, and ends with a traceback.

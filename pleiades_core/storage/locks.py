@@ -1,4 +1,5 @@
-"""Advisory locks: which there are, what each guards, and in which order they are taken.
+"""Advisory locks: which there are, what each guards, and in which order they are taken; and who holds a lock that was not
+granted.
 
 Belongs here: every number by which one transaction of ours waits for another. Does not belong here: locks on rows, which
 queries take.
@@ -17,8 +18,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import psycopg
+
+from pleiades_core.errors import DatabaseBusy
+from pleiades_core.storage.queries import load_queries, records
 
 MIGRATING = 7_236_021
 IN_TURN = 7_236_022
@@ -54,3 +60,45 @@ def asking(session: psycopg.Connection, road: int) -> Iterator[bool]:
             # A connection that broke has let go of it.
             with contextlib.suppress(psycopg.OperationalError):
                 session.execute("select pg_advisory_unlock(%s, %s)", [ASKING, road])
+
+
+_SQL = load_queries("sessions")
+
+
+class LockHolder(NamedTuple):
+    """A session that holds locks of our database."""
+
+    pid: int
+    application: str
+    role: str
+    state: str
+    #: Since when its transaction runs; None: the server does not say.
+    since: datetime | None
+
+    def __str__(self) -> str:
+        """As a person finds it in `pg_stat_activity`."""
+        since = f" since {self.since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
+        return f"pid {self.pid} ({self.application}, role {self.role}, {self.state}{since})"
+
+
+def lock_error(url: str, place: str, waited: timedelta) -> DatabaseBusy:
+    """The error for a lock at `url` that was waited for in vain. `place` is the database as it may be shown.
+
+    Asked after the wait: `pg_blocking_pids` answers only for a session that still waits, so the sessions that hold locks on our
+    tables are named, the oldest transaction first.
+    """
+    said = f"waited {waited.total_seconds():g} s for a lock in {place}"
+    holders: list[LockHolder] = []
+    # What cannot be asked is left out: the error stays the same.
+    with (
+        contextlib.suppress(psycopg.Error),
+        psycopg.connect(url, connect_timeout=5, autocommit=True, options="-c statement_timeout=5000") as connection,
+    ):
+        holders = records(connection, LockHolder, _SQL.lock_holders)
+    if not holders:
+        return DatabaseBusy(f"{said}; the session that held it has ended since", cure="run the command again")
+    return DatabaseBusy(
+        f"{said}; held by {' or '.join(map(str, holders))}",
+        cure=f"let that session end its transaction, or end it by force: select pg_terminate_backend({holders[0].pid});"
+        " then run the command again",
+    )

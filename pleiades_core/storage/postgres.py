@@ -26,7 +26,7 @@ from pleiades_core.errors import ConfigurationError, DatabaseUnreachable, NoInst
 from pleiades_core.settings import Settings
 from pleiades_core.storage.database_errors import meaning_of, reason_of
 from pleiades_core.storage.embedded import embedded, embedded_url
-from pleiades_core.storage.lock_holders import lock_error
+from pleiades_core.storage.locks import lock_error
 from pleiades_core.storage.migrate import check_schema, has_schema, migrate
 
 #: `generated always as identity`, `gen_random_uuid()` and `unnest` of several arrays: tested from here on.

@@ -1,7 +1,7 @@
 """The Tracker: polls what is due, slice by slice, and loses nothing if it dies at any step.
 
 Belongs here: the order of effects, T1 · V · T2 of docs/architecture.md. Does not belong here: what is due
-(watchlist/cadence.py), the claim and the commit themselves (watchlist/slices.py), the files (vault/journal.py).
+(watchlist/cadence.py), the claim and the commit themselves (track/slices.py), the files (vault/journal.py).
 
     T1  one transaction   lease a slice, debit its calls
     V   calls             each already debited; the answers become one batch file per UTC day, durable
@@ -23,18 +23,18 @@ from functools import partial
 
 import pyarrow as pa
 
+from pleiades_core.batches.reaper import adopt_own, reap
 from pleiades_core.clock import Clock
 from pleiades_core.errors import ApiError, EmptyReply, LeaseLost, QuotaExhausted, StorageError
 from pleiades_core.models import Bucket, Counts, Pool, Sample, SampleStatus, Tier, VideoId
 from pleiades_core.settings import Settings
 from pleiades_core.storage.checked_clock import CheckedClock
 from pleiades_core.storage.postgres import Database
+from pleiades_core.track.slices import Due, Slice, commit_slice, give_back, take_slice
 from pleiades_core.vault.journal import WrittenBatch, write_batch
 from pleiades_core.vault.layout import SAMPLES, samples_by_day
 from pleiades_core.vault.vault import Vault
 from pleiades_core.watchlist.cadence import TIERS
-from pleiades_core.watchlist.reaper import adopt_own, reap
-from pleiades_core.watchlist.slices import Due, Slice, commit_slice, give_back, take_slice
 from pleiades_core.youtube.api import IDS_PER_CALL, YouTube
 from pleiades_core.youtube.parallel import ask_all
 from pleiades_core.youtube.quota import Reservation

@@ -1,6 +1,6 @@
 """The archive: one file for every closed UTC day, rebuilt whole whenever late batches arrive.
 
-Belongs here: when a day may be closed, and closing it. Does not belong here: reading across days (samples.py), removing what
+Belongs here: when a day may be closed, and closing it. Does not belong here: reading across days (query.py), removing what
 was folded (janitor.py).
 
 The rows of a day are a function of the set of batches in it: closing again, or twice at once, gives the same rows. It is
@@ -26,7 +26,7 @@ from pleiades_core.storage import parquet
 from pleiades_core.storage.objects import publish, sha256_of
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
-from pleiades_core.vault.days import DayFile, read_day
+from pleiades_core.vault.day_file import DayFile, read_day
 from pleiades_core.vault.footers import DayFooter
 from pleiades_core.vault.journal import files_of_day, read_batch
 from pleiades_core.vault.layout import DATASETS, Dataset, damaged_key
@@ -90,7 +90,7 @@ def close_day(database: Database, vault: Vault, clock: Clock, dataset: Dataset, 
     """Fold the day's recorded batches, and what the file already holds, into one file; record it.
 
     A day without any batch gets an empty file: "nothing happened" and "not closed" are different things. Orphans are adopted
-    before (watchlist/reaper.py). A damaged file is set aside and rebuilt, while the journal holds all of its batches. Raises
+    before (batches/reaper.py). A damaged file is set aside and rebuilt, while the journal holds all of its batches. Raises
     CorruptFile for a damaged batch, which stays where it is, PublishConflict when another
     process closed the day meanwhile (repeat), NotFound when a recorded batch has no file.
     """

@@ -1,7 +1,7 @@
 """May this file be read? Each is compared with its checksum, once per process and version of the file.
 
 Belongs here: the verdict on one file: whole, damaged or foreign. Does not belong here: which files make up an answer
-(readable.py), what people are told (verify.py).
+(readable_files.py), what people are told (verify.py).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Work in a thread of its own, so that a signal ends the wait for it, even where the work itself hangs in a read.
 
-Belongs here: the thread, and giving it up. Does not belong here: what the work is (samples.py).
+Belongs here: the thread, and giving it up. Does not belong here: what the work is (query.py).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The journal: immutable batches, written before the transaction that makes them count.
 
 Belongs here: writing one batch file, the row that records it, finding files that no row names. Does not belong here: what a
-recorded batch changes in the watchlist or the videos (watchlist/apply.py), and closing a day (archive.py).
+recorded batch changes in the watchlist or the videos (batches/commit.py), and closing a day (archive.py).
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ REGISTRY_SCHEMA = pa.schema(
     ]
 )
 
-#: One question of one road: what it cost and brought (pulls.py). Sorted by its columns, in this order.
+#: One question of one road: what it cost and brought (discovery_requests.py). Sorted by its columns, in this order.
 PULL_SCHEMA = pa.schema(
     [
         # To the microsecond, as SQL has it: rows are compared before SQL forgets them.

@@ -24,7 +24,7 @@ from pleiades_core.errors import AlreadyExists, CorruptFile, NotFound
 from pleiades_core.storage.objects import sha256_of
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
-from pleiades_core.vault import samples
+from pleiades_core.vault import query
 from pleiades_core.vault.file_check import check_closed_day, forget_checked_files
 from pleiades_core.vault.journal import read_batch
 from pleiades_core.vault.layout import DATASETS, Dataset, damaged_key, loss_key
@@ -35,7 +35,7 @@ from pleiades_core.vault.vault import Vault
 
 _BATCHES, _VIDEOS = map(load_queries, ("batches", "videos"))
 _UNDESCRIBED = resources.files("pleiades_core.vault").joinpath("undescribed.sql").read_text(encoding="utf-8")
-#: A video is claimed before it is described: at most so long, as a claim waits for several hunts (discover/patience.py).
+#: A video is claimed before it is described: at most so long, as a claim waits for several hunts (discover/admission/retry.py).
 _CLAIMED_BEFORE = timedelta(days=9)
 
 
@@ -153,6 +153,6 @@ def _describe_again(database: Database, vault: Vault, day: date) -> int:
     with database.transaction() as connection:
         admitted: Iterable[int] = [row[0] for row in connection.execute(_VIDEOS.admitted_between, bounds).fetchall()]
     table = pa.table({"vid": pa.array(admitted, pa.int64())})
-    found = samples.query(vault, _UNDESCRIBED, first=day, last=day, tables={"admitted": table}, whole=True)
+    found = query.query(vault, _UNDESCRIBED, first=day, last=day, tables={"admitted": table}, whole=True)
     with database.transaction() as connection:
         return connection.execute(_VIDEOS.describe_again, {"vids": found.column("vid").to_pylist()}).rowcount

@@ -1,7 +1,7 @@
 """A closed day and everything that speaks of it, as of one moment: its file, SQL and the manifest in the vault.
 
 Belongs here: reading them so that a closing that goes on does not make them disagree. Does not belong here: what the file holds
-(inspect.py, inspect_registry.py).
+(day_facts.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from pleiades_core.storage.postgres import Database
-from pleiades_core.vault.days import DayFile, read_day
+from pleiades_core.vault.day_file import DayFile, read_day
 from pleiades_core.vault.layout import Dataset
 from pleiades_core.vault.manifest import NotedDay, RecordedBatch, RecordedDay, known_batches, read_manifest, recorded_day
 from pleiades_core.vault.owner import owner_of

@@ -1,7 +1,7 @@
 """Parquet files as relations that DuckDB scans, through pyarrow.
 
-Belongs here: opening files for DuckDB, which has no file system of its own (samples.py). Does not belong here: which files they
-are, and whether they are whole (readable.py).
+Belongs here: opening files for DuckDB, which has no file system of its own (query.py). Does not belong here: which files they
+are, and whether they are whole (readable_files.py).
 
 A query reads the relations that it is given, and no statement in it reads, writes, loads or fetches anything else. Files are
 checked when DuckDB scans their relation: a relation that a query does not read costs nothing, and its damage is no hindrance.

@@ -1,6 +1,6 @@
 """The vault as one object: its journal and its archive, and who they belong to.
 
-Belongs here: opening it. Does not belong here: what is written (journal.py, archive.py) or read (samples.py).
+Belongs here: opening it. Does not belong here: what is written (journal.py, archive.py) or read (query.py).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Vault:
 
     journal: Objects
     archive: Objects
-    #: Damaged files that answers of this opening were made without, by their key, and what is wrong with each (samples.py).
+    #: Damaged files that answers of this opening were made without, by their key, and what is wrong with each (query.py).
     damaged: dict[str, str] = field(default_factory=dict, compare=False)
 
     def require_whole_answers(self) -> None:

@@ -1,5 +1,5 @@
 -- The views that people query, over `raw_samples`, `raw_videos` and `raw_pulls`: all rows of closed days and of the journal's
--- batches that no closed day holds (samples.py).
+-- batches that no closed day holds (query.py).
 
 -- Of a video that was described twice the first description counts. For `qualify`.
 create macro is_first_description(vid, discovered_at, title) as
@@ -47,6 +47,6 @@ select n.video_id, g.vid, g.day, g.polls, g.misses, g.views, g.likes, g.comments
        g.base.polled_at as base_at, coalesce(crosses, false) as definition_changed
 from gained g left join named n using (vid);
 
--- One row for each question of each road, of the days that were exported (pulls.py); the days since are in SQL alone.
+-- One row for each question of each road, of the days that were exported (discovery_requests.py); the days since are in SQL alone.
 create view pulls as
 select pulled_at, road, arm, bucket, units, candidates, new, error from raw_pulls;

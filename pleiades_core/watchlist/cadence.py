@@ -72,7 +72,7 @@ class Cadence:
         return due_at is None or now >= due_at - self.early
 
     def parameters(self) -> dict[str, object]:
-        """The same numbers for `watchlist.sql`, which must decide alike (tests/postgres/test_cadence_sql.py)."""
+        """The same numbers for `watchlist.sql`, which must decide alike (tests/postgres/watchlist/test_cadence_sql.py)."""
         return {
             "hourly_below": self.hourly_below, "daily_below": self.daily_below, "hourly": self.hourly, "daily": self.daily,
             "weekly": self.weekly, "misses_until_weekly": self.misses_until_weekly, "early": self.early, "ahead": self.ahead,

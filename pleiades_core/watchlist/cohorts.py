@@ -18,7 +18,7 @@ from pleiades_core.storage import parquet
 from pleiades_core.storage.objects import publish
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
-from pleiades_core.vault import samples
+from pleiades_core.vault import query
 from pleiades_core.vault.layout import CHECKPOINT_SCHEMA, REGISTRY, SAMPLES, checkpoint_key, days_by_key
 from pleiades_core.vault.manifest import recorded_files
 from pleiades_core.vault.vault import Vault
@@ -53,9 +53,7 @@ def last_closed_day(vault: Vault) -> date | None:
 def fold_cohort(vault: Vault, day: date, through: date) -> pa.Table:
     """A row for each video discovered on `day`: its last poll and counts, up to the end of `through`. Pure in the vault."""
     until = int(utc_midnight(through + timedelta(days=1)).timestamp())
-    return samples.query(vault, _FOLD, {"day": day, "until": until}, first=day, last=through, whole=True).cast(
-        CHECKPOINT_SCHEMA
-    )
+    return query.query(vault, _FOLD, {"day": day, "until": until}, first=day, last=through, whole=True).cast(CHECKPOINT_SCHEMA)
 
 
 def rebuild_cohort(database: Database, vault: Vault, day: date) -> CohortReport:

@@ -24,10 +24,10 @@ from pleiades_core.videoid import uploads_playlist
 from pleiades_core.youtube import parse
 from pleiades_core.youtube.client import Transport
 from pleiades_core.youtube.executor import HydraExecutor
-from pleiades_core.youtube.keycheck import KeyCheck, check_keys
+from pleiades_core.youtube.key_check import KeyCheck, check_keys
+from pleiades_core.youtube.key_pool import keys_of
 from pleiades_core.youtube.keyring import KeyRing, open_keyring
 from pleiades_core.youtube.parse import ChannelDetails, ChartPage
-from pleiades_core.youtube.pool import keys_of
 from pleiades_core.youtube.quarantine import Quarantine, quarantine_table
 from pleiades_core.youtube.quota import Ledger, Reservation
 
@@ -236,7 +236,7 @@ class YouTube:
         self.ring.choose(bucket, pool)
 
     def check_keys(self) -> tuple[KeyCheck, ...]:
-        """Try every key in use, one general unit each; see keycheck.py."""
+        """Try every key in use, one general unit each; see key_check.py."""
         return check_keys(self.executor)
 
     def project_for(self, bucket: Bucket, pool: Pool) -> str | None:

@@ -18,8 +18,7 @@ from lxml import etree
 from pleiades_core.errors import BadReply, ReplyTooLarge
 from pleiades_core.models import ChannelId, Rejected, VideoId
 from pleiades_core.videoid import is_channel_id, is_video_id
-from pleiades_core.youtube.fields import MOST_ROWS, RejectedRows
-from pleiades_core.youtube.plain import clean
+from pleiades_core.youtube.sanitize import MOST_ROWS, RejectedRows, clean
 
 #: 15 entries with titles of 100 and descriptions of 5,000 bytes take 100 kB, and 470 kB where XML writes every one with six.
 MAX_FEED_BYTES = 512 * 1024

@@ -20,9 +20,9 @@ from googleapiclient.http import MAX_URI_LENGTH
 from pydantic import SecretStr
 
 from pleiades_core.errors import ApiError, BadRequest
-from pleiades_core.youtube.idle import Idle
+from pleiades_core.youtube.connection import USER_AGENT, Line, Origin, Reply, tls_context
+from pleiades_core.youtube.connection_pool import Idle
 from pleiades_core.youtube.quota import BUCKET_OF_METHOD
-from pleiades_core.youtube.wire import USER_AGENT, Line, Origin, Reply, tls_context
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Request executor with key failover: one call's way through keys, ledger, transport and errors until it succeeds or cannot.
 
 Belongs here: what is done about each kind of error, and that every attempt is paid for before it is sent. Does not belong here:
-what an error looks like on the wire (refusals.py), what the reply says (parse.py).
+what an error looks like on the wire (api_errors.py), what the reply says (parse.py).
 
 YouTube bills every request, refused and repeated ones included, so an attempt that the ledger did not grant is never sent, and
 the unit of one that failed is never given back, unless provably nothing of it left this machine: hunts without a
@@ -25,9 +25,9 @@ from pleiades_core.clock import Clock, pacific_day
 from pleiades_core.errors import ApiError, KeyRefused, QuotaExhausted
 from pleiades_core.models import Bucket, Pool
 from pleiades_core.youtube.client import Transport
+from pleiades_core.youtube.key_pool import ApiKey, in_order
 from pleiades_core.youtube.keyring import KeyRing
 from pleiades_core.youtube.parse import parse_error, parse_object, require_list
-from pleiades_core.youtube.pool import ApiKey, in_order
 from pleiades_core.youtube.quota import BUCKET_OF_METHOD, Reservation
 
 #: Waits are random between 0 and base · 2ⁿ, at most the cap: callers that failed together come back apart.

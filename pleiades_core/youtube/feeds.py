@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pleiades_core.errors import BadReply, BadRequest
 from pleiades_core.models import ChannelId
 from pleiades_core.youtube.atom import MAX_FEED_BYTES, Feed, parse_feed
-from pleiades_core.youtube.lines import Lines, refusal
+from pleiades_core.youtube.keyless_client import Lines, refusal
 
 _SETTING = "PLEIADES_FEEDS_URL"
 _OK = 200

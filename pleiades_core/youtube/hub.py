@@ -17,7 +17,7 @@ from pydantic import SecretBytes
 
 from pleiades_core.models import ChannelId
 from pleiades_core.videoid import is_channel_id
-from pleiades_core.youtube.lines import Lines, refusal
+from pleiades_core.youtube.keyless_client import Lines, refusal
 
 #: No hub is believed to know further ahead.
 LONGEST_LEASE = timedelta(days=20)

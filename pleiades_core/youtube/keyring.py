@@ -1,7 +1,7 @@
 """API keys in use: which key a call travels with, and which ones YouTube has refused.
 
-Belongs here: choosing and retiring keys. Does not belong here: reading the pool (pool.py), counting units (quota.py), sending.
-Quota is a project's, never a key's: two keys of one project share everything and only help when one is refused.
+Belongs here: choosing and retiring keys. Does not belong here: reading the pool (key_pool.py), counting units (quota.py),
+sending. Quota is a project's, never a key's: two keys of one project share everything and only help when one is refused.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pleiades_core.errors import ApiDisabled, ApiError, ConfigurationError, KeyI
 from pleiades_core.models import Bucket, Pool
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
-from pleiades_core.youtube.pool import VARIABLE, ApiKey, choose_keys, in_order, keys_of, parse_pool, pools_of
+from pleiades_core.youtube.api_errors import in_words
+from pleiades_core.youtube.key_pool import VARIABLE, ApiKey, choose_keys, in_order, keys_of, parse_pool, pools_of
 from pleiades_core.youtube.quota import Ledger
-from pleiades_core.youtube.refusals import in_words
-from pleiades_core.youtube.retired import RetiredKeys
+from pleiades_core.youtube.retired_keys import RetiredKeys
 from pleiades_core.youtube.shares import POOLS
 
 __all__ = ["POOLS", "ApiKey", "KeyRing", "KeyState", "State", "choose_keys", "open_keyring", "parse_pool", "pools_of"]

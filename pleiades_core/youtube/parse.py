@@ -1,7 +1,7 @@
 """What YouTube's replies mean: bytes to frozen records, in pure functions.
 
 Belongs here: the API's field names and what a good row is. Does not belong here: JSON, text and durations as such (plain.py),
-what a refusal means (refusals.py), sending, quota, what to do about a rejected row. Callers need this module alone: what they
+what a refusal means (api_errors.py), sending, quota, what to do about a rejected row. Callers need this module alone: what they
 use of those two is re-exported.
 
 A reply of 50 rows with one bad one yields 49 records and one `Rejected`. Nothing behind this door has to think of
@@ -19,19 +19,21 @@ from typing import Any, TypeVar
 from pleiades_core.errors import BadReply, EmptyReply
 from pleiades_core.models import Candidate, ChannelId, Counts, Page, Rejected, VideoDetails, VideoId
 from pleiades_core.videoid import is_channel_id, is_video_id
-from pleiades_core.youtube.fields import (
+from pleiades_core.youtube.api_errors import parse_error
+from pleiades_core.youtube.sanitize import (
     MOST_REJECTED,
     MOST_ROWS,
     BadRowError,
     RejectedRows,
+    clean,
     count_of,
+    duration_seconds,
     instant_of,
+    parse_object,
     part_of,
     rejected,
     small_number,
 )
-from pleiades_core.youtube.plain import clean, duration_seconds, parse_object
-from pleiades_core.youtube.refusals import parse_error
 
 __all__ = [
     "MOST_REJECTED", "MOST_ROWS", "ChannelDetails", "ChartPage", "channels", "chart_rows", "clean", "duration_seconds",

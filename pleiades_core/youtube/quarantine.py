@@ -13,7 +13,7 @@ from pleiades_core.errors import StorageError
 from pleiades_core.models import Rejected
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
-from pleiades_core.youtube.plain import clean
+from pleiades_core.youtube.sanitize import clean
 
 #: Rows kept in the table. With the bounds on their texts they take 3 MB at most, whatever is sent.
 _ROWS = 1_000

@@ -10,12 +10,12 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from pleiades_core.discover.report import HuntReport
-from pleiades_core.discover.sources.source import ROADS
+from pleiades_core.batches.closing import finish_day
+from pleiades_core.discover.hunt_report import HuntReport
+from pleiades_core.discover.sources.base import ROADS
 from pleiades_core.errors import QuotaExhausted
 from pleiades_core.vault.archive import may_close
 from pleiades_core.vault.layout import REGISTRY
-from pleiades_core.watchlist.closing import finish_day
 from pleiades_dagster.checks import hunt_results, hunt_specs
 from pleiades_dagster.failures import RETRY, as_failures, refusal
 from pleiades_dagster.metadata import Materialized, metadata_of

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import dagster as dg
 
-from pleiades_core.discover.learning import learn
-from pleiades_core.insights.coverage import coverage as estimate
+from pleiades_core.discover.upkeep import learn
 from pleiades_core.planner.plan import plan
+from pleiades_core.reports.coverage import coverage as estimate
 from pleiades_core.vault.archive import may_close
-from pleiades_core.vault.pulls import export_day
+from pleiades_core.vault.discovery_requests import export_day
 from pleiades_dagster.assets.discovered import KEY as DISCOVERED
 from pleiades_dagster.assets.metrics import KEY as METRICS
 from pleiades_dagster.assets.tracking import KEY as TRACKING

@@ -1,12 +1,12 @@
 """`reaper` and `janitor`: what dead workers left behind, what is surely elsewhere, and whether SQL stays small as promised.
 
-Does not belong here: adopting (pleiades_core/watchlist/reaper.py), removing (pleiades_core/vault/janitor.py).
+Does not belong here: adopting (pleiades_core/batches/reaper.py), removing (pleiades_core/vault/janitor.py).
 """
 
 import dagster as dg
 
+from pleiades_core.batches.reaper import reap
 from pleiades_core.vault.janitor import sweep
-from pleiades_core.watchlist.reaper import reap
 from pleiades_dagster.checks import (
     dead_share_result,
     dead_share_spec,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import dagster as dg
 
+from pleiades_core.batches.closing import finish_day
 from pleiades_core.vault.archive import may_close
 from pleiades_core.vault.layout import SAMPLES
-from pleiades_core.watchlist.closing import finish_day
 from pleiades_dagster.assets.discovered import KEY as DISCOVERED
 from pleiades_dagster.assets.tracking import KEY as TRACKING
 from pleiades_dagster.failures import RETRY, as_failures

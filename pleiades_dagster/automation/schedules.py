@@ -7,7 +7,7 @@ from datetime import date, time, timedelta
 
 import dagster as dg
 
-from pleiades_core.discover.pace import HUNT_EVERY
+from pleiades_core.discover.budget import HUNT_EVERY
 from pleiades_core.models import Bucket, Pool
 from pleiades_dagster.automation.sensors import spent_until
 from pleiades_dagster.day_checks import days_to_verify

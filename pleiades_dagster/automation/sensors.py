@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from pleiades_core.batches.reaper import reap
 from pleiades_core.discover.sources.inbox import waiting
 from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket, Pool, Tier
 from pleiades_core.vault.archive import closable
 from pleiades_core.vault.layout import Dataset
 from pleiades_core.watchlist.cadence import TIERS
-from pleiades_core.watchlist.reaper import reap
-from pleiades_core.watchlist.slices import due_counts
+from pleiades_core.watchlist.schedule import due_counts
 from pleiades_dagster.assets.discovered import HuntConfig
 from pleiades_dagster.failures import as_failures
 from pleiades_dagster.resources import Opener

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playing import played_once
+from support.playing import played_once
 
 #: Debian's own: Playwright's download is not available everywhere.
 CHROMIUM = os.environ.get("PLEIADES_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")

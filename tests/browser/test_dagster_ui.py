@@ -14,11 +14,12 @@ from typing import Any
 
 import psutil
 import pytest
-from playing import pleiades_command
+from support.paths import ROOT
+from support.playing import pleiades_command
 
-from pleiades_dagster.demo_home import Played
+from pleiades_dagster.demo.home import Played
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = ROOT / "docs"
 #: Also write the pictures into docs/.
 KEEP = bool(os.environ.get("PLEIADES_SCREENSHOTS"))
 

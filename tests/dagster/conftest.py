@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from playing import PlayedDemo, played_once
+from support.playing import PlayedDemo, played_once
 
 from pleiades_core.clock import Clock
 from pleiades_core.installation import Installation

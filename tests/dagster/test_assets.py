@@ -12,7 +12,7 @@ import pytest
 from pleiades_core.clock import ManualClock
 from pleiades_core.installation import Installation
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.faults import Fault, FaultPlan
+from pleiades_core.simulator.faults.plan import Fault, FaultPlan
 from pleiades_core.vault.layout import REGISTRY, SAMPLES
 from pleiades_dagster.day_checks import OF_METRICS, results_of_metrics
 

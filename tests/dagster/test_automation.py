@@ -13,8 +13,8 @@ from dagster._utils.schedules import cron_string_iterator
 from pydantic import SecretStr
 
 from pleiades_core.clock import ManualClock
-from pleiades_core.discover.pace import HUNT_EVERY
-from pleiades_core.discover.sources.source import ROADS
+from pleiades_core.discover.budget import HUNT_EVERY
+from pleiades_core.discover.sources.base import ROADS
 from pleiades_core.errors import KeyInvalid
 from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket

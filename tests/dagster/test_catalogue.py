@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pleiades_core.clock import ManualClock
-from pleiades_core.insights.capture import Estimate
 from pleiades_core.installation import Installation
+from pleiades_core.reports.capture import Estimate
 from pleiades_core.vault.codes import CODES, COLUMNS
 from pleiades_dagster import tables
 from pleiades_dagster.definitions import build_defs

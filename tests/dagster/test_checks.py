@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from pleiades_core.models import Tier
-from pleiades_core.vault.inspect import DayInspection
+from pleiades_core.vault.day_facts import DayInspection
 from pleiades_dagster.checks import MOST_LATENESS_S, lateness_result, units_left_result
 from pleiades_dagster.day_verdicts import OF_METRICS, metrics_verdicts
 

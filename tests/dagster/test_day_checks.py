@@ -13,7 +13,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.installation import Installation
-from pleiades_core.vault.inspect_registry import RegistryInspection, inspect_registry
+from pleiades_core.vault.day_facts import RegistryInspection, inspect_registry
 from pleiades_core.vault.layout import REGISTRY, SAMPLES, Dataset
 from pleiades_core.watchlist.cohorts import CohortReport
 from pleiades_dagster.day_checks import days_to_verify

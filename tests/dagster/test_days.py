@@ -14,7 +14,7 @@ from pleiades_core.clock import ManualClock
 from pleiades_core.installation import Installation
 from pleiades_core.settings import DemoSettings, Settings
 from pleiades_dagster.definitions import build_defs
-from pleiades_dagster.demo_home import note_clock, write_settings
+from pleiades_dagster.demo.home import note_clock, write_settings
 from pleiades_dagster.partitions import ahead_of_machine, utc_days
 
 DAY = timedelta(days=1)

@@ -14,13 +14,13 @@ from typing import Any
 import dagster as dg
 import pytest
 import yaml
+from support.paths import ROOT
 
 from pleiades_core.models import Tier
 from pleiades_dagster.definitions import build_defs
 from pleiades_dagster.instance import INSTANCE
 from pleiades_dagster.partitions import TIERS
 
-ROOT = Path(__file__).parents[2]
 SNAPSHOT = Path(__file__).with_name("specs.json")
 
 

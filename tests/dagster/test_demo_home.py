@@ -23,7 +23,7 @@ from pleiades_core.settings import SETTINGS_FILE, load_settings
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.storage.embedded import embedded
 from pleiades_dagster.cli import looking_at, print_summary
-from pleiades_dagster.demo_home import (
+from pleiades_dagster.demo.home import (
     Played,
     holds_older_demo,
     is_demo,
@@ -35,9 +35,9 @@ from pleiades_dagster.demo_home import (
     with_setting,
     write_settings,
 )
-from pleiades_dagster.home_lock import RECORD
-from pleiades_dagster.options import USUAL
-from pleiades_dagster.summary import DemoSummary
+from pleiades_dagster.demo.options import USUAL
+from pleiades_dagster.demo.summary import DemoSummary
+from pleiades_dagster.ui.home_lock import RECORD
 
 
 def _write(home: Path) -> None:
@@ -198,7 +198,7 @@ def test_the_clock_goes_on_from_session_to_session(played: Path) -> None:
 def test_the_clock_of_a_killed_session_is_not_behind_what_it_measured(played: Path) -> None:
     program = (
         "import sys, time\nfrom pathlib import Path\nfrom pleiades_core.settings import load_settings\n"
-        "from pleiades_dagster.demo_home import running_simulator\n"
+        "from pleiades_dagster.demo.home import running_simulator\n"
         "with running_simulator(load_settings(Path(sys.argv[1]))):\n    print('runs', flush=True)\n    time.sleep(600)"
     )
     process = subprocess.Popen([sys.executable, "-c", program, str(played)], stdout=subprocess.PIPE, text=True)

@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from pleiades_dagster.guard import LoopbackOnly
+from pleiades_core.web.guard import LoopbackOnly
 
 
 async def _page(_request: Request) -> PlainTextResponse:

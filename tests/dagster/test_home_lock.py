@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pleiades_core.errors import ConfigurationError
-from pleiades_dagster.home_lock import RECORD, Holder, hold
+from pleiades_dagster.ui.home_lock import RECORD, Holder, hold
 
 _UI = Holder(program="ui", address="http://127.0.0.1:3000")
 
@@ -54,7 +54,7 @@ def test_a_holder_that_has_not_said_who_it_is_refuses_all_the_same(tmp_path: Pat
 def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
     """Its record stays behind, and its lock is gone with it."""
     program = (
-        "import sys, time\nfrom pathlib import Path\nfrom pleiades_dagster.home_lock import Holder, hold\n"
+        "import sys, time\nfrom pathlib import Path\nfrom pleiades_dagster.ui.home_lock import Holder, hold\n"
         "with hold(Path(sys.argv[1]), Holder(program='demo')):\n    print('held', flush=True)\n    time.sleep(600)"
     )
     process = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)

@@ -18,7 +18,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from playing import PlayedDemo, demo_command, pleiades_command, processes_of, read_until, start
+from support.playing import PlayedDemo, demo_command, pleiades_command, processes_of, read_until, start
 
 from pleiades_core.clock import utc_midnight
 from pleiades_core.errors import ConfigurationError, UsageError
@@ -26,11 +26,11 @@ from pleiades_core.settings import load_settings
 from pleiades_core.storage.embedded import embedded, embedded_url
 from pleiades_core.storage.postgres import open_database
 from pleiades_core.watchlist.cadence import TIERS
-from pleiades_core.watchlist.slices import due_counts
-from pleiades_dagster.demo_home import Played
-from pleiades_dagster.home_lock import RECORD
-from pleiades_dagster.options import DemoOptions
-from pleiades_dagster.play import Interrupted, Step, play, usual_start
+from pleiades_core.watchlist.schedule import due_counts
+from pleiades_dagster.demo.home import Played
+from pleiades_dagster.demo.options import DemoOptions
+from pleiades_dagster.demo.play import Interrupted, Step, play, usual_start
+from pleiades_dagster.ui.home_lock import RECORD
 
 
 @pytest.fixture
@@ -221,7 +221,7 @@ def test_a_world_is_refused_before_dagster_is_imported() -> None:
     """That costs two CPU-seconds, and minutes on a busy machine."""
     told = (
         "import sys\nfrom pathlib import Path\nfrom pleiades_core.errors import ConfigurationError\n"
-        "from pleiades_dagster.options import DemoOptions\nimport pleiades_dagster.cli, pleiades_dagster.play\n"
+        "from pleiades_dagster.demo.options import DemoOptions\nimport pleiades_dagster.cli, pleiades_dagster.demo.play\n"
         "try: DemoOptions(world=Path('/nowhere/at/all'))\nexcept ConfigurationError: print('dagster' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, timeout=100, check=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import threading
 
-from pleiades_dagster.play import Step
-from pleiades_dagster.progress import heading, line_of, lines
+from pleiades_dagster.demo.play import Step
+from pleiades_dagster.demo.progress import heading, line_of, lines
 
 _STARTING = Step(text="starting PostgreSQL", hours=None, of=74)
 _PLAYING = Step(text="2026-03-02 07:00", hours=31, of=74)

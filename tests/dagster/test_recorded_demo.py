@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pleiades_core.videoid import encode
-from pleiades_dagster.options import DemoOptions
-from pleiades_dagster.play import play
-from pleiades_dagster.summary import DemoSummary
+from pleiades_dagster.demo.options import DemoOptions
+from pleiades_dagster.demo.play import play
+from pleiades_dagster.demo.summary import DemoSummary
 
 START = date(2026, 3, 1)
 #: What other people call their videos. A file cannot hold a lone surrogate; JSON can, and the parser's tests feed it those.

@@ -10,15 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from playing import PlayedDemo, pleiades_command, processes_of, read_until, start
+from support.paths import ROOT
+from support.playing import PlayedDemo, pleiades_command, processes_of, read_until, start
 
 from pleiades_core.installation import clock_of
 from pleiades_core.settings import load_settings
-from pleiades_dagster.children import signals_wait, stopped_once
-from pleiades_dagster.demo_home import Played
-from pleiades_dagster.home_lock import RECORD
-
-_ROOT = Path(__file__).parents[2]
+from pleiades_dagster.child_processes import signals_wait, stopped_once
+from pleiades_dagster.demo.home import Played
+from pleiades_dagster.ui.home_lock import RECORD
 
 
 @pytest.fixture
@@ -43,7 +42,7 @@ def test_ctrl_c_under_make_is_no_error(home: Path, short_tmp: Path, port: int) -
     (short_tmp / ".pleiades" / "demo").symlink_to(home)
     began_at = load_settings(home).simulator_stopped_at
     bin_folder = Path(sys.executable).parent
-    command = ["make", "-f", str(_ROOT / "Makefile"), "-o", ".venv", "ui", f"BIN={bin_folder}", f"PORT={port}"]
+    command = ["make", "-f", str(ROOT / "Makefile"), "-o", ".venv", "ui", f"BIN={bin_folder}", f"PORT={port}"]
     process = start(command, cwd=short_tmp)
     read_until(process.stderr, f"http://127.0.0.1:{port}")
     os.killpg(process.pid, signal.SIGINT)

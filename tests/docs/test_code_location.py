@@ -14,10 +14,10 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from support.paths import ROOT
 
 from pleiades_dagster.day_verdicts import OF_COHORT, OF_METRICS, OF_VIDEOS
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/code-location.md").read_text()
 AUTOMATION = """repositoriesOrError{... on RepositoryConnection{nodes{
     schedules{name scheduleState{status}} sensors{name sensorState{status}}}}}"""

@@ -11,17 +11,18 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.paths import ROOT
 
-from pleiades_core.insights.published import SCHEMAS, ask, publish
+from pleiades_core.insights.publish import SCHEMAS, ask, publish
 from pleiades_core.models import SampleStatus
 from pleiades_core.vault.codes import CODES, COLUMNS
 from pleiades_core.vault.footers import DayFooter
 from pleiades_core.vault.journal import write_batch
 from pleiades_core.vault.layout import PULL_SCHEMA, REGISTRY, SAMPLES, insight_key
-from pleiades_core.vault.samples import Limits, query
+from pleiades_core.vault.query import Limits, query
 from pleiades_core.vault.vault import Vault, open_vault
 
-TEXT = (Path(__file__).parents[2] / "docs/dataset.md").read_text()
+TEXT = (ROOT / "docs/dataset.md").read_text()
 FILES: dict[str, pa.Schema] = {"samples": SAMPLES.schema, "registry": REGISTRY.schema, "pulls": PULL_SCHEMA, **SCHEMAS}
 #: What a view adds to, or says otherwise than, the file that it shows.
 VIEWS = {"videos": "registry", "samples": "samples", "pulls": "pulls", "daily_velocity": "velocity", "rankings": "rankings"}

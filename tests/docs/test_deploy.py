@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 import yaml
+from support.paths import ROOT
 
 from pleiades_core.settings import Settings
 from pleiades_dagster.cli import app
 
-ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 #: Quota is spent until the reset: docs/cli.md.

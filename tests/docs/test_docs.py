@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.paths import ROOT
 from typer.main import get_command
 
 from pleiades_core import errors
 from pleiades_dagster.cli import app
 
-ROOT = Path(__file__).parents[2]
 MODULES = sorted(path for package in ("pleiades_core", "pleiades_dagster") for path in (ROOT / package).rglob("*.py"))
 
 

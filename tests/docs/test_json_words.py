@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simulators import ForkedSimulator
+from support.simulators import ForkedSimulator
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from pleiades_core.discover.sources.source import ROADS
-from pleiades_core.discover.tally import DETAILS
+from pleiades_core.discover.sources.base import ROADS
+from pleiades_core.discover.usage import DETAILS
 from pleiades_core.models import Bucket, Pool, Tier
+from pleiades_core.simulator.api.quota import DEMO_KEYS
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.quota import DEMO_KEYS
 from pleiades_dagster.cli import app
 
 #: In the order of a life. `push` goes on until it is stopped, and `demo` is looked at in tests/dagster/test_play.py.

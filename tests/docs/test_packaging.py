@@ -10,8 +10,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-build.lock"]
 
@@ -65,7 +65,8 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import slim, sysconfig
 from pathlib import Path
-import pleiades_core.cli.main, pleiades_dagster.cli, pleiades_dagster.definitions, pleiades_dagster.play, pleiades_dagster.ui
+import pleiades_core.cli.main, pleiades_dagster.cli, pleiades_dagster.definitions
+import pleiades_dagster.demo.play, pleiades_dagster.ui.processes
 import dagster_postgres, dagster_webserver.app, numpy.testing, pyarrow.dataset, pyarrow.parquet
 gone = list(slim.superfluous(Path(sysconfig.get_path("purelib"))))
 files = [Path(module.__file__) for module in list(sys.modules.values()) if getattr(module, "__file__", None)]

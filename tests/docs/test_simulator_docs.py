@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.paths import ROOT
 
+from pleiades_core.simulator.api.quota import BUCKETS
 from pleiades_core.simulator.app import FEEDS, SUBSCRIBE
 from pleiades_core.simulator.endpoints import Endpoints
-from pleiades_core.simulator.error_faults import NAMES
-from pleiades_core.simulator.faults import Fault, FaultPlan
-from pleiades_core.simulator.quota import BUCKETS
+from pleiades_core.simulator.faults.error_faults import NAMES
+from pleiades_core.simulator.faults.plan import Fault, FaultPlan
 from pleiades_core.simulator.server import SimulatorConfig, start_subprocess
 
-TEXT = (Path(__file__).parents[2] / "docs/simulator.md").read_text()
+TEXT = (ROOT / "docs/simulator.md").read_text()
 ADDRESS = "http://127.0.0.1:8123"
 
 

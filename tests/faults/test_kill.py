@@ -13,19 +13,19 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from rows import read_rows
+from support.rows import read_rows
 
+from pleiades_core.batches.reaper import reap
+from pleiades_core.discover.hunt_report import Progress
 from pleiades_core.discover.hunter import Hunter
-from pleiades_core.discover.report import Progress
-from pleiades_core.discover.sources.source import Find
-from pleiades_core.discover.tally import Tally
+from pleiades_core.discover.sources.base import Find
+from pleiades_core.discover.usage import Tally
 from pleiades_core.installation import Installation
 from pleiades_core.vault.layout import SAMPLES
-from pleiades_core.watchlist.reaper import reap
 
 sys.path.insert(0, str(Path(__file__).parent))
-from invariants import check_invariants
-from victim import _close, work
+from support.invariants import check_invariants
+from support.victim import _close, work
 
 #: Far more effects than a hunt of this size has; the loop ends when the victim comes back alive.
 _MOST_EFFECTS = 400

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 from datetime import timedelta
 
-from rows import read_rows
+from support.rows import read_rows
 
 from pleiades_core.insights.ranking import live
 from pleiades_core.installation import Installation
 from pleiades_core.models import Tier
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.vault import archive, samples
+from pleiades_core.vault import archive, query
 from pleiades_core.vault.layout import SAMPLES
 
 
@@ -34,7 +34,7 @@ def test_a_day_from_search_to_ranking(pleiades: Installation) -> None:
     assert len(ranked) == 10
     assert all(a.views_per_hour >= b.views_per_hour for a, b in itertools.pairwise(ranked))
     rows = read_rows(pleiades.vault, SAMPLES)
-    counted = samples.query(pleiades.vault, "select count(*) as n from samples where video_id is not null").to_pylist()
+    counted = query.query(pleiades.vault, "select count(*) as n from samples where video_id is not null").to_pylist()
     assert counted == [{"n": len(rows)}]
     simulated = SimulatorControl(pleiades.settings.youtube_url).ledger()
     ours = {(row.project, row.bucket): row.spent for row in pleiades.key_ring().ledger.rows()}

@@ -32,9 +32,9 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from leaks import MARK, Watcher, canary, dump_of, leaks_in, leaks_in_folder, leaks_in_postgres
-from loopback import Loopback, reply, serve
-from pushing import atom, caller_of, running, video
+from support.leaks import MARK, Watcher, canary, dump_of, leaks_in, leaks_in_folder, leaks_in_postgres
+from support.loopback import Loopback, reply, serve
+from support.pushing import atom, caller_of, running, video
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.discover.push.callbacks import callbacks_of
@@ -43,10 +43,10 @@ from pleiades_core.errors import PleiadesError
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.models import ChannelId, VideoId
 from pleiades_core.settings import SEVERAL_PROJECTS, Settings, load_settings
+from pleiades_core.simulator.api.quota import ApiKey
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.error_faults import NAMES
-from pleiades_core.simulator.faults import Fault, FaultPlan
-from pleiades_core.simulator.quota import ApiKey
+from pleiades_core.simulator.faults.error_faults import NAMES
+from pleiades_core.simulator.faults.plan import Fault, FaultPlan
 from pleiades_core.simulator.server import SimulatorConfig, start_subprocess
 from pleiades_core.storage.embedded import embedded, embedded_url
 from pleiades_core.youtube.api import YouTube
@@ -433,7 +433,7 @@ def test_the_play_went_through_everything(scene: Scene) -> None:
 
 
 def _databases(scene: Scene) -> list[str]:
-    from leaks import databases_of
+    from support.leaks import databases_of
 
     return databases_of(scene.url)
 

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from simulators import ForkedSimulator, Simulators
+from support.paths import ROOT
+from support.simulators import ForkedSimulator, Simulators
 
 from pleiades_core.installation import open_installation
 from pleiades_core.settings import DemoSettings
+from pleiades_core.simulator.api.quota import DEMO_KEYS
 from pleiades_core.simulator.config import SimulatorConfig
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.quota import DEMO_KEYS
 from pleiades_core.storage.postgres import dagster_urls
 
-ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests" / "smoke"
 #: How many tests are in tests/smoke.
 SMOKE_TESTS = 4

@@ -17,9 +17,9 @@ import pytest
 from googleapiclient.discovery import build
 from googleapiclient.errors import HttpError
 
+from pleiades_core.simulator.api.quota import ApiKey
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.faults import FaultPlan
-from pleiades_core.simulator.quota import ApiKey
+from pleiades_core.simulator.faults.plan import FaultPlan
 from pleiades_core.simulator.server import SimulatorConfig, start_subprocess
 
 KEYS = (

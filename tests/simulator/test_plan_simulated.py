@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from simulators import ForkedSimulator, Simulators
+from support.simulators import ForkedSimulator, Simulators
 
 from pleiades_core.clock import ManualClock
-from pleiades_core.discover.pace import HUNT_EVERY
+from pleiades_core.discover.budget import HUNT_EVERY
 from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket, Tier
 from pleiades_core.planner.plan import plan

@@ -16,7 +16,7 @@ import pytest
 from lxml import etree
 
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.hub import HubBehaviour
+from pleiades_core.simulator.feeds.hub import HubBehaviour
 from pleiades_core.simulator.server import SimulatorConfig, start_subprocess
 
 START = datetime(2026, 9, 1, 7, tzinfo=UTC)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pleiades_core import errors
-from pleiades_core.discover.push.notices import NotKept
+from pleiades_core.discover.push.inbox_writer import NotKept
 from pleiades_core.errors import ApiError, KeyRefused, PleiadesError, QuotaExhausted, StorageError
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

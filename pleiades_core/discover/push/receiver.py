@@ -1,7 +1,7 @@
 """Receiver of the hub's calls (WebSub): confirms subscriptions that we asked for, takes notices that the hub signed.
 
 Belongs here: HTTP, and which call is believed. Does not belong here: asking for subscriptions (subscriptions.py), making
-notices durable (notices.py), sockets (listening.py).
+notices durable (inbox_writer.py), sockets (server.py).
 
     GET  /CHANNEL/TOKEN    the hub verifies a subscription, or says that it is denied
     POST /CHANNEL[/TOKEN]  a notice: 204 when it is durable, and also when it is ignored; 503: send it again
@@ -26,7 +26,7 @@ from starlette.types import Receive, Scope, Send
 
 from pleiades_core.clock import Clock
 from pleiades_core.discover.push.callbacks import Callbacks
-from pleiades_core.discover.push.notices import PATIENCE_S, Notice, NoticeWriter, NotKept
+from pleiades_core.discover.push.inbox_writer import PATIENCE_S, Notice, NoticeWriter, NotKept
 from pleiades_core.discover.push.subscriptions import LEASE
 from pleiades_core.errors import ApiError, PleiadesError
 from pleiades_core.models import ChannelId

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import psycopg
 
 from pleiades_core.clock import Clock
-from pleiades_core.discover.sources.source import Fault, Find, Found, fault_of
+from pleiades_core.discover.sources.base import Fault, Find, Found, fault_of
 from pleiades_core.discover.wrong_clock import latest
 from pleiades_core.errors import ApiError
 from pleiades_core.models import Candidate

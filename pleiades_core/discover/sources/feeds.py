@@ -16,8 +16,8 @@ from functools import partial
 
 import psycopg
 
-from pleiades_core.discover.channels import LEAST_RATE, uploads_a_day
-from pleiades_core.discover.sources.source import Fault, Find, fault_of
+from pleiades_core.discover.sources.base import Fault, Find, fault_of
+from pleiades_core.discover.sources.channels import LEAST_RATE, uploads_a_day
 from pleiades_core.errors import ApiError, BackendError, ResourceMissing
 from pleiades_core.models import Candidate, ChannelId
 from pleiades_core.storage.postgres import Database

@@ -1,6 +1,6 @@
 """Push and manual: what came in between two hunts, by the hub's notices or from a person. Neither asks YouTube anything.
 
-Belongs here: taking from the inbox. Does not belong here: receiving notices (push/), what a person typed (manual.py).
+Belongs here: taking from the inbox. Does not belong here: receiving notices (push/), what a person typed (additions.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import partial
 
 import psycopg
 
-from pleiades_core.discover.sources.source import Find
+from pleiades_core.discover.sources.base import Find
 from pleiades_core.models import Candidate
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries

@@ -15,8 +15,8 @@ from functools import partial
 
 import psycopg
 
-from pleiades_core.discover.sources.source import Fault, Find, fault_of
-from pleiades_core.discover.terms import SearchTurn, acknowledge, take_turns
+from pleiades_core.discover.search_queue.terms import SearchTurn, acknowledge, take_turns
+from pleiades_core.discover.sources.base import Fault, Find, fault_of
 from pleiades_core.errors import ApiError
 from pleiades_core.models import Page
 from pleiades_core.storage.postgres import Database

@@ -1,13 +1,13 @@
 """Uploads lists: what the channels we follow have published, 50 videos for one unit.
 
 Belongs here: `channels.list` as the detector of change, 50 channels for one unit, and then `playlistItems.list` where the count
-moved. Does not belong here: what a count says (counts.py), which lists are worth it (channels.py), how many units there are
-(roads.py).
+moved. Does not belong here: what a count says (channel_counts.py), which lists are worth it (channels.py), how many units there
+are (budget.py).
 
 A list costs as much as checking 50 channels, so no channel is listed whose count stands still. Where units are short the
 richest lists come first; what is not listed adds up, until it is worth a unit. A reply that is less than the count promised is
 no reading: what moved stays, and is asked for again, a few times and ever later. More new uploads than one question shows are
-read on like a back catalogue (back_catalogue.py).
+read on like a back catalogue (past_uploads.py).
 """
 
 from __future__ import annotations
@@ -22,10 +22,19 @@ from typing import TypeVar
 
 import psycopg
 
-from pleiades_core.discover.back_catalogues import BackCatalogue, begin
-from pleiades_core.discover.channels import ToList, affordable, uploads_a_day
-from pleiades_core.discover.sources.counts import FIRST_LIST, WITNESSES, Due, Row, check, note_checks, note_unchecked, portions
-from pleiades_core.discover.sources.source import Acknowledge, Fault, Find, fault_of
+from pleiades_core.discover.sources.back_catalogues import BackCatalogue, begin
+from pleiades_core.discover.sources.base import Acknowledge, Fault, Find, fault_of
+from pleiades_core.discover.sources.channel_counts import (
+    FIRST_LIST,
+    WITNESSES,
+    Due,
+    Row,
+    check,
+    note_checks,
+    note_unchecked,
+    portions,
+)
+from pleiades_core.discover.sources.channels import ToList, affordable, uploads_a_day
 from pleiades_core.errors import ApiError, BadRequest, EmptyReply
 from pleiades_core.models import Bucket, Candidate, Pool, VideoId
 from pleiades_core.storage.postgres import Database

@@ -14,7 +14,7 @@ alter table channels
     add column push_refusals smallint not null default 0;    -- in a row
 alter table channels set (fillfactor = 60);
 
--- One bit for each road that came upon the video: discover/sources/source.py names them. For the overlap between roads.
+-- One bit for each road that came upon the video: discover/sources/base.py names them. For the overlap between roads.
 -- found_by: where a claimed video was found, until it is in the registry; a claim outlives the hunt that made it.
 alter table videos add column roads smallint not null default 0, add column found_by text;
 

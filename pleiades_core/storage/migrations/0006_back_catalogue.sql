@@ -1,7 +1,7 @@
 -- How far the past uploads of a channel were read. A row for each channel that a person added, and for each bulk of new uploads that
 -- is too long for one list.
 
--- source: the source that is credited with the videos and decides whether age and quota count (discover/sources/source.py).
+-- source: the source that is credited with the videos and decides whether age and quota count (discover/sources/base.py).
 -- wanted: so many of the newest uploads, null: all. total: what YouTube says that the list holds. read: uploads that were read, in the
 -- pass that came deepest; passed: in the present pass, which begins anew when its page token dies. restarts: passes in a row that
 -- came no deeper. failures: failed pages in a row. cut: it was left before its end.

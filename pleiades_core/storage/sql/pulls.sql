@@ -7,7 +7,7 @@ select %(now)s, given.* from unnest(
 ) as given
 
 -- last_pulls: when each arm of a road was last asked, and when it last answered, if only by a refusal of its own. What ended the
--- whole road stands with no arm too, and is no answer: as discover/tally.py counts
+-- whole road stands with no arm too, and is no answer: as discover/usage.py counts
 select arm, max(pulled_at) as asked_at, max(pulled_at) filter (where error is null or not exists (
         select 1 from pulls o
         where o.road = p.road and o.arm = '' and o.error = p.error

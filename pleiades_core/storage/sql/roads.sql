@@ -1,4 +1,4 @@
--- How the roads do: insights/roads.py.
+-- How the roads do: reports/sources.py.
 
 -- by_arm: what each arm of each road cost and brought since an instant
 select road, arm, coalesce(bucket, '') as bucket, count(*) as pulls, sum(units)::bigint as units,

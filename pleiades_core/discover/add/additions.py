@@ -1,0 +1,243 @@
+"""What people add by hand: into the inbox, where the next hunt finds it, and among the followed channels.
+
+Belongs here: asking for what was named, and keeping it. Does not belong here: what a person means (parse_targets.py), how a
+list is read to its end (discover/sources/past_uploads.py), the hunt (hunter.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pleiades_core.clock import Clock
+from pleiades_core.discover.add.parse_targets import Wanted
+from pleiades_core.discover.sources import back_catalogues
+from pleiades_core.discover.sources.back_catalogues import BackCatalogue
+from pleiades_core.discover.sources.base import ROADS, Acknowledge, Fault, fault_of
+from pleiades_core.discover.sources.channels import uploads_a_day
+from pleiades_core.discover.sources.past_uploads import back_catalogue
+from pleiades_core.discover.usage import Tally
+from pleiades_core.errors import ApiError, NotFound, ResourceMissing
+from pleiades_core.models import Bucket, ChannelId, Page, Pool, VideoId
+from pleiades_core.storage.locks import asking, in_turn
+from pleiades_core.storage.postgres import Database
+from pleiades_core.storage.queries import load_queries
+from pleiades_core.videoid import decode
+from pleiades_core.youtube.api import IDS_PER_CALL, YouTube
+
+_CHANNELS, _INBOX, _VIDEOS = map(load_queries, ("channels", "inbox", "videos"))
+
+#: What was asked is kept once it has cost so many units: as many as one kill may waste.
+_UNSETTLED_UNITS = 50
+#: Lists that are read at once.
+_PARALLEL = 4
+#: Of a whole list: whatever the count announced is part of it.
+_ALL = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """What waits for the next hunt now."""
+
+    #: Distinct videos, those of the channels' newest uploads included.
+    videos: tuple[VideoId, ...]
+    #: Followed from now on, or before.
+    channels: tuple[ChannelId, ...]
+    #: What YouTube does not know, as it was given.
+    unknown: tuple[str, ...]
+    #: Distinct things that were asked for; of these, those that it did not come to.
+    asked: int
+    not_asked: int
+    #: Why it did not come to them.
+    stopped: ApiError | None
+    #: Why uploads of the channels are left to later hunts, where it is not their number; empty otherwise.
+    left_because: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What has become of videos that somebody added."""
+
+    watched: int
+    #: YouTube does not show them. Those that are asked for again, because that may be a mistake of its, included.
+    gone: int
+    #: For quota, or for a failure to be over; the next hunt asks again.
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddedChannel:
+    """What `add` says of a channel."""
+
+    channel_id: ChannelId
+    #: Empty where YouTube says none.
+    title: str
+    #: Public uploads, as YouTube counts them; None: it has not said.
+    uploads: int | None
+    #: Of these, taken so far, and left for later hunts.
+    taken: int
+    left_for_later: int
+    #: Its list was left before its end: it failed, or its page tokens died, time and again.
+    cut: bool
+
+
+def add(
+    database: Database, youtube: YouTube, clock: Clock, wanted: Sequence[Wanted], *, newest: int | None = None, units: int = 0
+) -> Added:
+    """Put videos into the inbox; follow channels, and put all their uploads there, or the `newest`.
+
+    A video costs nothing here, a channel one unit for 50 uploads, a handle one more; what was read before costs nothing. Every
+    channel is asked for its first page, then `units`, those of describing included, are spent on further pages; later hunts
+    read on. It is kept every 50 units. An outage or spent quota ends it early and is part of the answer; what is refused by
+    itself is unknown. Raises NotFound when YouTube knows nothing of what was named.
+    """
+    distinct = list(dict.fromkeys(wanted))
+    adding = _Adding(database, youtube, clock, newest)
+    adding.post(one.video_id for one in distinct if one.video_id)
+    to_ask = [one for one in distinct if not one.video_id]
+    not_asked, stopped = 0, None
+    try:
+        for place, one in enumerate(to_ask):
+            try:
+                adding.ask(one)
+            except ApiError as error:
+                if fault_of(error) is Fault.QUESTION:
+                    adding.unknown.append(f"{one.handle or one.channel_id} ({error})")
+                    continue
+                not_asked, stopped = len(to_ask) - place, error
+                break
+        adding.settle(stopped)
+        if stopped is None:
+            adding.read_on(units)
+    finally:
+        # Ctrl-C included: what was asked is paid for.
+        adding.settle()
+    unknown = tuple(adding.unknown)
+    if unknown and not adding.videos and not adding.channels and not stopped:
+        raise NotFound(f"YouTube does not know {', '.join(unknown)}", cure="check the spelling; the channel may be gone")
+    return Added(
+        videos=tuple(adding.videos), channels=tuple(adding.channels), unknown=unknown, asked=len(distinct),
+        not_asked=not_asked, stopped=stopped, left_because=adding.left_because,
+    )  # fmt: skip
+
+
+class _Adding:
+    """What one `add` has come to, and what of it is not in the database yet."""
+
+    def __init__(self, database: Database, youtube: YouTube, clock: Clock, newest: int | None) -> None:
+        self._database = database
+        self._youtube = youtube
+        self._clock = clock
+        self.videos: dict[VideoId, None] = {}
+        self.channels: dict[ChannelId, None] = {}
+        self.unknown: list[str] = []
+        self.left_because = ""
+        self._newest = newest
+        self._fresh: list[VideoId] = []
+        self._first: list[tuple[BackCatalogue, Page, datetime]] = []
+        self._further: list[Acknowledge] = []
+        self._calls = youtube.calls()
+        with database.transaction() as connection:
+            self._read_before = {one.channel_id for one in back_catalogues.named(connection) if one.covers(newest)}
+
+    def post(self, videos: Iterable[VideoId]) -> None:
+        """Videos for the inbox."""
+        self._fresh += (video_id for video_id in videos if video_id not in self.videos)
+        self.videos.update(dict.fromkeys(self._fresh))
+
+    def ask(self, one: Wanted) -> None:
+        """Ask for a channel or a handle. Raises what YouTube's questions raise."""
+        channel_id = one.channel_id
+        if one.handle is not None:
+            found = self._youtube.channel_of_handle(one.handle)
+            channel_id = found.channel_id if found else None
+        if channel_id is None or not self._follow(channel_id, known=one.handle is not None):
+            self.unknown.append(one.handle or str(channel_id))
+        if (self._youtube.calls() - self._calls).total() >= _UNSETTLED_UNITS:
+            self.settle()
+
+    def _follow(self, channel_id: ChannelId, *, known: bool) -> bool:
+        """Read its newest uploads, if they were not read before. False: YouTube has none, and it is not `known` otherwise."""
+        if channel_id not in self._read_before:
+            try:
+                page = self._youtube.uploads(channel_id, with_title=True)
+            except ResourceMissing:
+                if not known:
+                    return False
+                # The channel is there, and has uploaded nothing that it shows.
+                page = Page(candidates=(), next_page_token=None, total=0)
+            self._read_before.add(channel_id)
+            now = self._clock.now()
+            list_ = BackCatalogue(
+                channel_id=channel_id, source="manual", title=page.channel_title, wanted=self._newest, total=page.total
+            )
+            self._first.append((back_catalogues.advanced(list_, page, now), page, now))
+            self.post(candidate.video_id for candidate in back_catalogues.taken(list_, page))
+        self.channels[channel_id] = None
+        return True
+
+    def read_on(self, units: float) -> None:
+        """Read on in the lists of the channels, as far as `units` go; an error is no reason to forget what came before it.
+
+        What is read must be described, too: pages are asked for only as far as quota pays for both.
+        """
+        affordable = self._youtube.units_left(Bucket.GENERAL, Pool.HUNTING) - len(self.videos) / IDS_PER_CALL
+        if affordable < units:
+            units, self.left_because = affordable, "the units that are left until the reset pay for no more"
+        with self._database.session() as session, asking(session, ROADS["uploads"]) as ours:
+            if not ours:
+                self.left_because = "a hunt reads uploads lists at the moment"
+                return
+            finds = back_catalogue(
+                self._database, self._youtube, now=self._clock.now(), units=units, parallel=_PARALLEL, only=tuple(self.channels)
+            )
+            try:
+                for find in finds:
+                    self.post(candidate.video_id for candidate in find.candidates)
+                    self._further.append(find.acknowledge)
+                    self.left_because = find.error or self.left_because
+                    if (self._youtube.calls() - self._calls).total() >= _UNSETTLED_UNITS:
+                        self.settle()
+            except ApiError as error:
+                self.left_because = str(error)
+
+    def settle(self, stopped: ApiError | None = None) -> None:
+        """Keep what was not kept yet."""
+        now, calls, tally = self._clock.now(), self._youtube.calls(), Tally()
+        tally.spent("manual", calls - self._calls, str(stopped or ""))
+        with self._database.transaction() as connection:
+            in_turn(connection)
+            tally.record(connection, now)
+            id8s = [decode(video_id) for video_id in self._fresh]
+            connection.execute(_INBOX.post, {"id8s": id8s, "now": now})
+            connection.execute(_VIDEOS.reopen, {"id8s": id8s})
+            for first, page, read_at in self._first:
+                rate = uploads_a_day((one.published_at for one in page.candidates), IDS_PER_CALL, read_at)
+                shown = _ALL if first.wanted is None else first.read
+                words = {"channel_id": first.channel_id, "total": page.total, "shown": shown, "rate": rate, "now": read_at}
+                connection.execute(_CHANNELS.follow, words)
+                back_catalogues.begin(connection, first, read_at)
+            for acknowledge in self._further:
+                acknowledge(connection, now)
+        self._calls, self._fresh, self._first, self._further = calls, [], [], []
+
+
+def added_channels(database: Database, added: Added) -> list[AddedChannel]:
+    """How far the uploads of the channels were taken, in the order in which they were added."""
+    with database.transaction() as connection:
+        lists = {one.channel_id: one for one in back_catalogues.named(connection)}
+    return [
+        AddedChannel(
+            channel_id=channel_id, title=one.title, uploads=one.total, taken=one.read, left_for_later=one.left, cut=one.cut
+        )
+        for channel_id in added.channels if (one := lists.get(channel_id)) is not None
+    ]  # fmt: skip
+
+
+def outcome(database: Database, added: Added) -> Outcome:
+    """What has become of the videos that were added, after the hunt."""
+    with database.transaction() as connection:
+        row = connection.execute(_VIDEOS.outcome, {"id8s": [decode(video_id) for video_id in added.videos]}).fetchone()
+    watched, gone, waiting = row or (0, 0, 0)
+    return Outcome(watched=watched, gone=gone, waiting=waiting)

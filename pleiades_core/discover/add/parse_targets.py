@@ -1,0 +1,174 @@
+"""What a person means by an id, an address, a @handle, or by the lines of a file of them. Pure.
+
+Belongs here: understanding text. Does not belong here: what an id looks like (videoid.py), asking YouTube, keeping
+(additions.py).
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from pleiades_core import videoid
+from pleiades_core.errors import UsageError
+from pleiades_core.models import ChannelId, VideoId
+from pleiades_core.videoid import is_channel_id
+
+#: support.google.com/youtube/answer/11585688: 3 to 30 letters of any script, digits, underscores, hyphens, periods, dots.
+_LEAST_HANDLE, _MOST_HANDLE = 3, 30
+#: Beside letters and digits; the last two join the letters of several scripts of India, and of Persian.
+_OF_HANDLES = frozenset("_.-·\u200c\u200d")
+#: Vowel signs and tone marks, without which most words of Hindi, Tamil or Thai cannot be written.
+_MARKS = frozenset({"Mn", "Mc"})
+_HOSTS = frozenset({f"{name}youtube.com" for name in ("", "www.", "m.", "music.", "studio.")})
+#: A channel's own lists: all its uploads, or those that are long, short or live.
+_OWN_LIST = re.compile(r"UU(?:LF|SH|LV)?([A-Za-z0-9_-]{22})")
+_IFRAME = re.compile(r"<iframe\b[^<>]*?\ssrc=[\"']?([^\"'\s<>]+)", re.IGNORECASE)
+_ENTITY = re.compile(r"&#?\w+;")
+#: Words without digits or signs: what stands above a column.
+_HEADING = re.compile(r"[^\W\d_]+(?:[ _-][^\W\d_]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a person named: exactly one of the three."""
+
+    video_id: VideoId | None = None
+    channel_id: ChannelId | None = None
+    #: With its `@`.
+    handle: str | None = None
+
+
+class Meant(NamedTuple):
+    """What several words or lines mean."""
+
+    wanted: list[Wanted]
+    #: For each that means nothing which one it is, and why.
+    wrong: list[str]
+    #: The same of a first line that is a heading, as far as one can see; empty when there is none.
+    heading: str = ""
+
+
+def meant(text: str) -> Wanted:
+    """The video, channel or handle that a person means. Raises UsageError, saying what was understood."""
+    # One handle has one spelling for YouTube, whether the keyboard composed its letters or not.
+    given = _unwrapped(unicodedata.normalize("NFC", text.strip()))
+    if is_channel_id(given):
+        return Wanted(channel_id=ChannelId(given))
+    if _is_handle(given):
+        return Wanted(handle=given)
+    try:
+        parts = urlsplit(given if "//" in given else f"https://{given}")
+        # Normalized again: what was percent-encoded is text only now.
+        steps = [unicodedata.normalize("NFC", unquote(step)) for step in parts.path.split("/") if step]
+        host = parts.hostname or ""
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    except ValueError:
+        host, steps, query = "", [], {}
+    found = _at_youtube(given, steps, query) if host in _HOSTS and steps else _of_list(given)
+    return found or Wanted(video_id=videoid.from_text(given))
+
+
+def meant_by_words(words: Iterable[str]) -> Meant:
+    """What each argument of a command means; several may stand in one, with commas between them."""
+    parts = [(number, part.strip().strip('"')) for number, word in enumerate(words, start=1) for part in _between_commas(word)]
+    return _meant("argument", parts, with_heading=False)
+
+
+def meant_by_lines(lines: Iterable[str]) -> Meant:
+    """What each line of a file means.
+
+    The first column counts where there are several; blank lines and what follows a `#` do not, nor does a first line of words
+    alone that means nothing, where others mean something.
+    """
+    return _meant("line", [(number, _first_column(line)) for number, line in enumerate(lines, start=1)], with_heading=True)
+
+
+def _meant(name: str, words: Iterable[tuple[int, str]], *, with_heading: bool) -> Meant:
+    wanted: list[Wanted] = []
+    wrong: list[str] = []
+    headed = ""
+    for place, (number, word) in enumerate((number, word) for number, word in words if word):
+        try:
+            wanted.append(meant(word))
+        except UsageError as error:
+            said = f"{name} {number}: {error}"
+            if with_heading and place == 0 and _HEADING.fullmatch(word):
+                headed = said
+            else:
+                wrong.append(said)
+    if headed and not wanted:
+        return Meant([], [headed, *wrong])
+    return Meant(wanted, wrong, headed)
+
+
+def _between_commas(argument: str) -> list[str]:
+    """No id, @handle or address of a video or channel has a comma; the text around an embedded player does."""
+    return [argument] if _IFRAME.search(argument) else argument.split(",")
+
+
+def _first_column(line: str) -> str:
+    framed = _IFRAME.search(line)
+    # First of all: an address that was copied out of a page's source has `&amp;` in it, which is no end of a column.
+    text = _unescaped(framed[1]) if framed else _unescaped(line).split("#", 1)[0].strip().lstrip("\ufeff")
+    return re.split(r"[,;\t]", text, maxsplit=1)[0].strip().strip('"')
+
+
+def _unwrapped(given: str) -> str:
+    """The address in what YouTube offers for embedding, and in the links that its e-mails and older buttons made."""
+    framed = _IFRAME.search(given)
+    given = _unescaped(framed[1] if framed else given)
+    if "/attribution_link?" in given:
+        inner = parse_qs(given.partition("?")[2]).get("u", [""])[0]
+        return f"https://www.youtube.com{inner}" if inner.startswith("/") else given
+    return given
+
+
+def _unescaped(text: str) -> str:
+    """Only what ends with a semicolon: `html.unescape` makes `®ion=` of the `&region=` of an address."""
+    return _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
+
+
+def _is_handle(text: str) -> bool:
+    name = text.removeprefix("@")
+    return (
+        name != text
+        and _LEAST_HANDLE <= len(name) <= _MOST_HANDLE
+        and all(sign.isalnum() or sign in _OF_HANDLES or unicodedata.category(sign) in _MARKS for sign in name)
+    )
+
+
+def _at_youtube(given: str, steps: list[str], query: dict[str, str]) -> Wanted | None:
+    """What an address of youtube.com says in another way than videos' addresses do. Raises UsageError."""
+    first, second = steps[0], steps[1] if len(steps) > 1 else ""
+    if _is_handle(first):
+        return Wanted(handle=first)
+    channel_id = second if first == "channel" else query.get("channel_id", "") if first == "feeds" else ""
+    if is_channel_id(channel_id):
+        return Wanted(channel_id=ChannelId(channel_id))
+    if first == "video" and videoid.is_video_id(second):
+        return Wanted(video_id=VideoId(second))
+    if first in {"c", "user"} or (first == "feeds" and "user" in query):
+        raise UsageError(
+            f"{given!r} is an old name that the API does not resolve", cure="open it in a browser and give the @handle there"
+        )
+    if "v" not in query and (listed := query.get("list") or query.get("playlist_id")):
+        found = _of_list(listed)
+        if found is None:
+            raise UsageError(
+                f"{given!r} is a playlist, and those cannot be added", cure="give its videos, or the channel that made it"
+            )
+        return found
+    return None
+
+
+def _of_list(list_id: str) -> Wanted | None:
+    """The channel whose own list this is."""
+    own = _OWN_LIST.fullmatch(list_id)
+    channel_id = f"UC{own[1]}" if own else ""
+    return Wanted(channel_id=ChannelId(channel_id)) if is_channel_id(channel_id) else None

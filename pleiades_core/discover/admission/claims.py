@@ -1,0 +1,194 @@
+"""Admission: the one door through which a candidate becomes a known, watched video with a vid of its own.
+
+Belongs here: claiming ids (T1), turning details into registry rows, admitting them (T2). Does not belong here: finding
+candidates (sources/), the order of a hunt (hunter.py), when a claim is asked for again (retry.py).
+
+A video gets its vid when it is claimed, by the primary key on its id: found twice, or by two hunters at once, it has one. A
+claim whose hunter died keeps its vid and is taken over by the next hunt.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import psycopg
+import pyarrow as pa
+
+from pleiades_core.batches.commit import commit_batches
+from pleiades_core.batches.leases import Lease, end_lease, hold_lease, take_lease
+from pleiades_core.discover.admission.retry import LONGEST_WAIT, Fate, Tries
+from pleiades_core.discover.sources.base import Acknowledge, Found
+from pleiades_core.discover.wrong_clock import latest
+from pleiades_core.models import Candidate, Sample, Vid, VideoId
+from pleiades_core.storage.locks import in_turn
+from pleiades_core.storage.postgres import Database
+from pleiades_core.storage.queries import load_queries, records
+from pleiades_core.vault.journal import WrittenBatch
+from pleiades_core.vault.layout import REGISTRY
+from pleiades_core.videoid import decode, encode
+
+_SQL = load_queries("videos")
+
+#: Characters of a description that the registry keeps: enough for topics and links, a tenth of the bytes.
+DESCRIPTION_CHARS = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Ids that this hunt alone may describe and admit, with the vids they will have for ever."""
+
+    lease: Lease
+    vids: Mapping[VideoId, Vid]
+    #: How often each was asked for in vain.
+    tries: Mapping[VideoId, Tries]
+    #: Where each was found, as in `Find.name`; by an earlier hunt perhaps.
+    found_by: Mapping[VideoId, str]
+
+
+class _Row(NamedTuple):
+    """A claimed row of table `videos`."""
+
+    id8: int
+    vid: int
+    attempts: int
+    absences: int
+    found_by: str | None
+
+
+class Unseen(NamedTuple):
+    """Candidates that a hunt may claim, and the number that the id of each spells; in the order they were found."""
+
+    #: Nothing has come upon these before.
+    new: dict[VideoId, int]
+    #: Given up long ago, and found again.
+    again: dict[VideoId, int]
+
+
+def unseen(database: Database, candidates: Iterable[Candidate], *, now: datetime) -> Unseen:
+    """What is neither admitted, nor waiting to be, nor given up of late."""
+    ids = {candidate.video_id: decode(candidate.video_id) for candidate in candidates}
+    with database.transaction() as connection:
+        known = dict(connection.execute(_SQL.known, {"id8s": list(ids.values()), "now": now, "latest": latest(now)}).fetchall())
+    return Unseen(
+        new={video_id: id8 for video_id, id8 in ids.items() if id8 not in known},
+        again={video_id: id8 for video_id, id8 in ids.items() if known.get(id8)},
+    )
+
+
+def claim(
+    database: Database, lease_id: uuid.UUID, found_by: Mapping[int, str], *, now: datetime, lasting: timedelta
+) -> Claim | None:
+    """T1: claim new ids, and keep where each was found. None when others have claimed them all; those are theirs to admit."""
+    words = {"id8s": list(found_by), "found_by": list(found_by.values())}
+    return _claim(database, lease_id, _SQL.claim, words, now=now, lasting=lasting)
+
+
+def take_over(
+    database: Database, lease_id: uuid.UUID, *, limit: int, wishes: bool, now: datetime, lasting: timedelta
+) -> Claim | None:
+    """T1 for claims whose hunter died or gave up and that are not to wait: they keep their vids. None when there are none.
+
+    What a person named goes first, and alone if `wishes`.
+    """
+    return _claim(
+        database, lease_id, _SQL.reclaim, {"limit": limit, "wishes": wishes, "longest": LONGEST_WAIT}, now=now, lasting=lasting
+    )
+
+
+def _claim(
+    database: Database, lease_id: uuid.UUID, query: str, words: Mapping[str, object], *, now: datetime, lasting: timedelta
+) -> Claim | None:
+    with database.transaction() as connection:
+        # In turn: a hunter that waits for the row of another's claim would look for that one's lease in a snapshot older than
+        # it, and take the claim for a dead one's. Both then described the video.
+        in_turn(connection)
+        lease = take_lease(connection, lease_id, "hunt", now=now, lasting=lasting)
+        rows = records(connection, _Row, query, {**words, "lease_id": lease.lease_id, "now": now, "latest": latest(now)})
+        if not rows:
+            end_lease(connection, lease.lease_id)
+            return None
+    return Claim(
+        lease=lease,
+        vids={encode(row.id8): Vid(row.vid) for row in rows},
+        tries={encode(row.id8): Tries(row.attempts, row.absences) for row in rows},
+        found_by={encode(row.id8): row.found_by or "" for row in rows},
+    )
+
+
+def admit(
+    database: Database, claimed: Claim, written: Sequence[tuple[WrittenBatch, pa.Table]], *,
+    fates: Mapping[VideoId, Fate], acknowledge: Iterable[Acknowledge], now: datetime,
+) -> None:  # fmt: skip
+    """T2: record the files, admit and watch their videos, note what was not there or failed and where roads go on, or nothing.
+
+    Raises LeaseLost when the lease is gone; the files stay and get adopted, and the roads are asked again.
+    """
+    with database.transaction() as connection:
+        in_turn(connection)
+        hold_lease(connection, claimed.lease)
+        commit_batches(connection, written, now=now)
+        connection.execute(
+            _SQL.put_off,
+            {
+                "vids": [claimed.vids[video_id] for video_id in fates], "attempts": [fate.attempts for fate in fates.values()],
+                "absences": [fate.absences for fate in fates.values()], "retry_at": [fate.retry_at for fate in fates.values()],
+                "given_up": [fate.given_up for fate in fates.values()],
+                "found_by": [claimed.found_by[video_id] for video_id in fates],
+            },
+        )  # fmt: skip
+        for acknowledged in acknowledge:
+            acknowledged(connection, now)
+        end_lease(connection, claimed.lease.lease_id)
+
+
+def note(database: Database, acknowledge: Iterable[Acknowledge], *, now: datetime) -> None:
+    """Note where each road goes on when all it found was known already."""
+    with database.transaction() as connection:
+        in_turn(connection)
+        for acknowledged in acknowledge:
+            acknowledged(connection, now)
+
+
+def waiting(database: Database) -> int:
+    """How many claims wait to be described."""
+    with database.transaction() as connection:
+        row = connection.execute(_SQL.waiting).fetchone()
+    return row[0] if row else 0
+
+
+def described(connection: psycopg.Connection) -> int:
+    """How many videos came through the door."""
+    row = connection.execute(_SQL.described).fetchone()
+    return row[0] if row else 0
+
+
+def give_up(database: Database, lease_id: uuid.UUID) -> None:
+    """End a claim that was not admitted; the next hunt takes its ids over. Nothing happens to an ended one."""
+    with database.transaction() as connection:
+        end_lease(connection, lease_id)
+
+
+def registry_rows(found: Iterable[Found], claimed: Claim, unwatched: AbstractSet[VideoId] = frozenset()) -> pa.Table:
+    """Rows of `REGISTRY_SCHEMA` for details and the instants at which they arrived. `unwatched`: known, and not polled."""
+    rows = [
+        {
+            "vid": claimed.vids[details.video_id], "video_id": details.video_id, "channel_id": details.channel_id,
+            "channel_title": details.channel_title, "title": details.title,
+            "description": details.description[:DESCRIPTION_CHARS], "tags": list(details.tags),
+            "category_id": details.category_id, "language": details.language, "duration_s": details.duration_s,
+            "live": details.live, "published_at": details.published_at, "discovered_at": arrived_at,
+            "road": claimed.found_by[details.video_id], "watched": details.video_id not in unwatched,
+        }
+        for details, arrived_at in found
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, REGISTRY.schema)
+
+
+def first_samples(found: Iterable[Found], vids: Mapping[VideoId, Vid]) -> list[Sample]:
+    """The counts that came with the details cost nothing, and start the series early."""
+    return [Sample.of(vids[details.video_id], arrived_at, details.counts) for details, arrived_at in found]

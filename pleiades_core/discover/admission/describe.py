@@ -1,0 +1,143 @@
+"""Describing what was claimed: details of 50 videos a call, and how one bad video is kept from hiding 49 others.
+
+Belongs here: portions of ids, and what a failed portion means. Does not belong here: admitting (claims.py).
+
+A portion that fails is asked for again by a later hunt, in halves of the halves: its ids get smaller company at every attempt,
+until the bad one is alone and is given up. A reply that is too large is halved at once. Only what was asked for is blamed for a
+failure, and nobody when YouTube wants fewer calls: most of a large claim is never asked for in an outage.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pleiades_core.clock import Clock
+from pleiades_core.discover.admission.claims import Claim
+from pleiades_core.discover.admission.retry import Fate, absent, failed
+from pleiades_core.discover.sources.base import Fault, Found, fault_of
+from pleiades_core.errors import ApiError, ConfigurationError, EmptyReply, RateLimited, ReplyTooLarge
+from pleiades_core.models import Bucket, Pool, VideoDetails, VideoId
+from pleiades_core.settings import Settings
+from pleiades_core.youtube.api import IDS_PER_CALL, YouTube
+from pleiades_core.youtube.parallel import ask_all
+from pleiades_core.youtube.quota import Reservation
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What YouTube said of a claim."""
+
+    found: tuple[Found, ...]
+    #: Asked for and not in the reply.
+    absent: tuple[VideoId, ...]
+    #: In the reply and not to be understood, or in a portion that was sent and failed.
+    failed: tuple[VideoId, ...]
+    errors: tuple[ApiError, ...]
+    #: Whether any call was answered.
+    answered: bool
+
+
+#: Of a claim that waits for company.
+NOTHING = Described(found=(), absent=(), failed=(), errors=(), answered=False)
+
+
+def describe(youtube: YouTube, clock: Clock, settings: Settings, claimed: Claim, given: Mapping[VideoId, Found]) -> Described:
+    """Ask for everything claimed that did not come with its details (`given`), several calls at once.
+
+    Errors are collected; nothing is raised for them.
+    """
+    portions = portions_of(claimed, given)
+    blamed: list[VideoId] = []
+
+    def ask(ids: Sequence[VideoId]) -> Described:
+        try:
+            return _ask(youtube, clock, reservation, ids)
+        except ApiError as error:
+            if fault_of(error) is not Fault.ACCESS and not isinstance(error, RateLimited):
+                blamed.extend(ids)
+            raise
+
+    with youtube.reserved(Bucket.GENERAL, Pool.HUNTING, len(portions)) as reservation:
+        answers, errors = ask_all(ask, portions, threads=settings.parallel_calls, within_s=settings.asking_s)
+    found = (
+        *(given[video_id] for video_id in claimed.vids if video_id in given),
+        *(found for answer in answers for found in answer.found),
+    )
+    return Described(
+        found=found,
+        absent=tuple(itertools.chain.from_iterable(answer.absent for answer in answers)),
+        failed=(*itertools.chain.from_iterable(answer.failed for answer in answers), *blamed),
+        errors=tuple(errors),
+        answered=bool(answers),
+    )
+
+
+def fates_of(claimed: Claim, described: Described, now: datetime, *, up: bool) -> dict[VideoId, Fate]:
+    """What becomes of what was not found. `up`: YouTube answered something in this hunt. Pure."""
+    fates = {video_id: absent(claimed.tries[video_id], now) for video_id in described.absent}
+    # In an outage nobody is at fault; when other calls were answered, the videos of those that failed may be.
+    for video_id in described.failed if up or described.answered else ():
+        fates[video_id] = failed(claimed.tries[video_id], now, answered=described.answered)
+    return fates
+
+
+def portions_of(claimed: Claim, given: Mapping[VideoId, Found]) -> list[list[VideoId]]:
+    """Ids for one call each: 50, and half as many for every attempt that failed. Pure."""
+    portions: list[list[VideoId]] = []
+    wanted = [video_id for video_id in claimed.vids if video_id not in given]
+    by_attempts = sorted(wanted, key=lambda video_id: claimed.tries[video_id].attempts)
+    for attempts, group in itertools.groupby(by_attempts, key=lambda video_id: claimed.tries[video_id].attempts):
+        ids, size = list(group), max(1, IDS_PER_CALL >> attempts)
+        portions += [ids[start : start + size] for start in range(0, len(ids), size)]
+    return portions
+
+
+def _ask(youtube: YouTube, clock: Clock, reservation: Reservation | None, ids: Sequence[VideoId]) -> Described:
+    details, unreadable = _details(youtube, ids, reservation)
+    arrived_at = clock.now()
+    there = {one.video_id for one in details} | unreadable
+    return Described(
+        found=tuple((one, arrived_at) for one in details),
+        absent=tuple(video_id for video_id in ids if video_id not in there),
+        failed=tuple(unreadable),
+        errors=(),
+        answered=True,
+    )
+
+
+def _details(
+    youtube: YouTube, ids: Sequence[VideoId], reservation: Reservation | None
+) -> tuple[tuple[VideoDetails, ...], frozenset[VideoId]]:
+    try:
+        return youtube.videos(ids, reservation=reservation)
+    except EmptyReply as doubt:
+        _require_absent(youtube, ids, doubt)
+        return (), frozenset()
+    except ReplyTooLarge as error:
+        if len(ids) == 1:
+            log.warning("video %s cannot be described: %s", ids[0], error)
+            return (), frozenset(ids)
+    half = len(ids) // 2
+    first, second = (_details(youtube, part, reservation) for part in (ids[:half], ids[half:]))
+    return first[0] + second[0], first[1] | second[1]
+
+
+def _require_absent(youtube: YouTube, ids: Sequence[VideoId], doubt: EmptyReply) -> None:
+    """Believe that all of many are absent when a second method has none of them either: a person may add a list of dead ids.
+
+    One unit of the stats bucket. Raises the doubt when that method has some, or there is none to ask.
+    """
+    try:
+        youtube.stats(ids)
+    except EmptyReply as second:
+        if second.method != doubt.method:
+            return
+    except (ApiError, ConfigurationError) as error:
+        log.info("%s, and the other method cannot say more: %s", doubt, error)
+    raise doubt

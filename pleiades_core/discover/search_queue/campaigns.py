@@ -1,0 +1,229 @@
+"""Campaigns: the archeologist's ways through the past, month by month and category by category.
+
+Belongs here: the cells of a campaign, its cursor, and the table that keeps it. Does not belong here: asking YouTube
+(discover/sources/past_search.py).
+
+A campaign goes from its newest month to its oldest, through all categories of a month; a cell is one of each. The cursor moves
+in the transaction that makes a page durable, and only from where the page was asked for: killed at any moment, a campaign goes
+on where it was, and two hunters move it once.
+
+A page token dies within hours. A cell whose token died is left with what it gave, its most viewed: begun anew it would cost its
+first pages again, and where searches are few it would never end. So a campaign whose token lives comes first, unless that page
+failed. A cell that fails time and again while other searches are answered is left as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+
+import psycopg
+
+from pleiades_core.discover.search_queue.terms import TOKEN_LIVES
+from pleiades_core.discover.wrong_clock import latest
+from pleiades_core.errors import NotFound, UsageError
+from pleiades_core.storage.queries import load_queries, records
+
+_SQL = load_queries("campaigns")
+
+#: Music, gaming, entertainment, science and technology, education: the seed's.
+CATEGORIES = (10, 20, 24, 28, 27)
+#: Search ends near 500 results whatever it says it has (developers.google.com/youtube/v3/docs/search/list, read 2026-11-22).
+PAGES_A_CELL = 10
+#: A cell that failed in so many hunts in a row, while other searches were answered, is left.
+MOST_FAILURES = 3
+#: The month of the first video on YouTube.
+FIRST_MONTH = date(2005, 4, 1)
+#: Characters of a campaign's name.
+_LONGEST = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """A way through the past, and how far it went. Months are their first days."""
+
+    name: str
+    first_month: date
+    last_month: date
+    #: In the order in which they are asked.
+    categories: tuple[int, ...]
+    #: The cell that is being read, or was read last.
+    month: date
+    category: int
+    #: Of the cell, read so far.
+    pages: int = 0
+    page_token: str | None = None
+    token_at: datetime | None = None
+    #: Calls so far, and what they brought, known videos included.
+    searches: int = 0
+    found: int = 0
+    #: Cells that were left before their last page.
+    cut: int = 0
+    #: Hunts in a row in which the cell failed while other searches were answered.
+    failures: int = 0
+    finished_at: datetime | None = None
+
+    @property
+    def cell(self) -> str:
+        """The cell as people write it."""
+        return f"{self.month:%Y-%m}/{self.category}"
+
+    @property
+    def since(self) -> datetime:
+        """The first instant of the cell's month."""
+        return datetime(self.month.year, self.month.month, 1, tzinfo=UTC)
+
+    @property
+    def until(self) -> datetime:
+        """The first instant after the cell's month."""
+        after = next_month(self.month)
+        return datetime(after.year, after.month, 1, tzinfo=UTC)
+
+    @property
+    def cells(self) -> int:
+        """Cells in all."""
+        return _months(self.first_month, self.last_month) * len(self.categories)
+
+    @property
+    def cells_left(self) -> int:
+        """Cells that are still to be read, the present one included."""
+        if self.finished_at is not None:
+            return 0
+        in_month = len(self.categories) - self.categories.index(self.category)
+        return _months(self.first_month, self.month) * len(self.categories) - len(self.categories) + in_month
+
+
+def next_month(month: date) -> date:
+    """The first day of the month after."""
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
+def previous_month(month: date) -> date:
+    """The first day of the month before."""
+    return date(month.year - (month.month == 1), (month.month - 2) % 12 + 1, 1)
+
+
+def resumed(campaign: Campaign, now: datetime) -> Campaign:
+    """The campaign as it goes on now: a cell whose page token has died is left. Pure."""
+    if campaign.page_token is None or (campaign.token_at is not None and now - campaign.token_at <= TOKEN_LIVES):
+        return campaign
+    return beyond(campaign, now)
+
+
+def next_turn(waiting: Iterable[Campaign]) -> Campaign:
+    """Whose page is asked for now, of campaigns that are `resumed`: whose token lives, then who was asked least. Pure.
+
+    A token whose page failed gives no precedence: it would come first until it dies.
+    """
+    return min(waiting, key=lambda one: (one.page_token is None or one.failures > 0, one.searches, one.name))
+
+
+def advanced(campaign: Campaign, next_page_token: str | None, now: datetime, *, anew: bool = False) -> Campaign:
+    """The campaign after one more call, whose page named the next one or none. Pure.
+
+    The last page of a cell leads to the next category, that of a month to the month before; after the oldest it is finished.
+    `anew`: the token was refused, and the cell starts again with what is left of its calls.
+    """
+    asked = replace(campaign, pages=campaign.pages + 1, searches=campaign.searches + 1, failures=0)
+    if (next_page_token is not None or anew) and asked.pages < PAGES_A_CELL:
+        return replace(asked, page_token=next_page_token, token_at=now)
+    return _next_cell(asked, now)
+
+
+def failed(campaign: Campaign, now: datetime) -> Campaign:
+    """The campaign after a call that was not answered although others were: in the end its cell is left. Pure."""
+    if campaign.failures + 1 < MOST_FAILURES:
+        return replace(campaign, failures=campaign.failures + 1)
+    return beyond(campaign, now)
+
+
+def beyond(campaign: Campaign, now: datetime) -> Campaign:
+    """The campaign with its cell left before the last page. Pure."""
+    return replace(_next_cell(campaign, now), cut=campaign.cut + 1)
+
+
+def _next_cell(campaign: Campaign, now: datetime) -> Campaign:
+    place = campaign.categories.index(campaign.category) + 1
+    ended = replace(campaign, pages=0, page_token=None, token_at=now, failures=0)
+    if place < len(campaign.categories):
+        return replace(ended, category=campaign.categories[place])
+    if campaign.month <= campaign.first_month:
+        return replace(ended, finished_at=now)
+    return replace(ended, month=previous_month(campaign.month), category=campaign.categories[0])
+
+
+def add(
+    connection: psycopg.Connection, name: str, first: date, last: date, categories: Sequence[int], *, now: datetime
+) -> Campaign:
+    """Begin a campaign over the months from `first` to `last`, both included. Raises UsageError."""
+    name, chosen = name.strip(), tuple(dict.fromkeys(categories or CATEGORIES))
+    first, last = first.replace(day=1), last.replace(day=1)
+    if not 1 <= len(name) <= _LONGEST or not name.isprintable():
+        raise UsageError("a campaign needs a name", cure=f"1 to {_LONGEST} printable characters")
+    if not FIRST_MONTH <= first <= last:
+        raise UsageError(
+            f"{first:%Y-%m} to {last:%Y-%m} is no span of months", cure=f"the oldest month first, from {FIRST_MONTH:%Y-%m} on"
+        )
+    if next_month(last) > now.astimezone(UTC).date():
+        raise UsageError(f"{last:%Y-%m} is not over yet", cure="a campaign searches the past; the present is for search terms")
+    if any(not 0 < category < 1_000 for category in chosen):  # noqa: PLR2004  YouTube's have two digits
+        raise UsageError("a category is a number such as 10, music", cure="leave --category out for the usual ones")
+    words = {"name": name, "first": first, "last": last, "categories": list(chosen)}
+    if connection.execute(_SQL.add_campaign, words).rowcount == 0:
+        raise UsageError(f"there is a campaign {name!r} already", cure="choose another name, or remove that one first")
+    return Campaign(name=name, first_month=first, last_month=last, categories=chosen, month=last, category=chosen[0])
+
+
+def remove(connection: psycopg.Connection, name: str) -> None:
+    """End a campaign and forget how far it went; what it found stays. Raises NotFound."""
+    if connection.execute(_SQL.remove_campaign, {"name": name}).rowcount == 0:
+        raise NotFound(f"there is no campaign {name!r}", cure="`pleiades campaign list` names them")
+
+
+def campaigns(connection: psycopg.Connection) -> list[Campaign]:
+    """All campaigns, finished ones too, those first that were asked least."""
+    return [replace(one, categories=tuple(one.categories)) for one in records(connection, Campaign, _SQL.campaigns)]
+
+
+def resume(connection: psycopg.Connection, now: datetime) -> list[Campaign]:
+    """Those that are not finished, each as it goes on now: cells whose tokens have died are left in the table too."""
+    going_on = []
+    for held in open_ones(campaigns(connection)):
+        after = resumed(held, now)
+        if after is not held:
+            connection.execute(_SQL.leave_cell, _moving(held, after, now))
+        going_on.append(after)
+    return open_ones(going_on)
+
+
+def acknowledge(connection: psycopg.Connection, held: Campaign, after: Campaign, *, found: int, now: datetime) -> None:
+    """Note that a page is durable: the cursor moves from `held`, as it stood in the table, to `after`.
+
+    Where the cursor has moved on meanwhile it stays there.
+    """
+    connection.execute(_SQL.ack_page, {**_moving(held, after, now), "found": found})
+
+
+def searches_answered(connection: psycopg.Connection, now: datetime) -> bool:
+    """Whether any search was answered within the last minutes, by the pulls."""
+    row = connection.execute(_SQL.searches_answered, {"now": now, "latest": latest(now)}).fetchone()
+    return bool(row and row[0])
+
+
+def _moving(held: Campaign, after: Campaign, now: datetime) -> dict[str, object]:
+    return {
+        "name": held.name, "held_month": held.month, "held_category": held.category, "held_token": held.page_token,
+        "month": after.month, "category": after.category, "pages": after.pages, "page_token": after.page_token,
+        "token_at": after.token_at, "cut": after.cut, "failures": after.failures,
+        "finished": after.finished_at is not None, "now": now,
+    }  # fmt: skip
+
+
+def _months(first: date, last: date) -> int:
+    return (last.year - first.year) * 12 + last.month - first.month + 1
+
+
+def open_ones(known: Iterable[Campaign]) -> list[Campaign]:
+    """Those that are not finished, in their order."""
+    return [campaign for campaign in known if campaign.finished_at is None]

@@ -1,0 +1,141 @@
+"""Snowball: the tags of admitted videos become search terms.
+
+Belongs here: which tags are terms, and how many may enter. Does not belong here: which terms are searched (bandit.py), the
+channels of the videos (admission follows them).
+
+Tags come from `videos.list`: results of `search.list` have none. Nobody checks what people write there, so they are filtered, a
+batch may add a bounded number, each batch counts as one mention however many of its videos have the tag, mentions fade, and the
+queue has a cap beyond which those that promise least leave.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+
+from pleiades_core.discover.search_queue import bandit
+from pleiades_core.discover.search_queue.terms import spelt
+from pleiades_core.models import ChannelId, VideoDetails, VideoId
+from pleiades_core.storage.locks import ADDING_TERMS
+from pleiades_core.storage.queries import load_queries
+
+_SQL = load_queries("terms")
+
+#: Terms that one batch may add: a hunt describes up to 2,500 videos a batch, with some ten tags each.
+MOST_NEW = 200
+#: Columns of the shortest term, so that two characters of a script without letters are enough; characters of the longest.
+_NARROWEST, LONGEST = 3, 60
+#: A term's children are expected to do somewhat better than it does, or nobody would try them before what is known. An
+#: assumption; what a tag really adds is measured once its videos are two days old (rewards.py).
+LIFT = 1.5
+
+_URL = re.compile(r"://|^www\.|^\S+\.(?:com|net|org|tv|io|ly|me|be|gg|co|info|app|xyz)(?:/|$)")
+#: What search reads as operators, and what surrounds a tag without being of it.
+_OPERATORS = re.compile(r'[|"]')
+#: Words that say nothing of what a video is about: articles, and what platforms make people write.
+_SAY_NOTHING = """
+    a an and are at de del der des di die do e el en for from how i ich in is it la las le les los mein mi my o of on or para
+    per por que the to un una und with y you your
+    best channel clip clips comment daily fyp foryou foryoupage full fy hd uhd hq k 4k 8k 1080p 720p 60fps latest like likes
+    live most new news now official part short shorts share sub subs subscribe subscriber subscribers tiktok today top trend
+    trending ultra vid video videos viral vlog watch youtube youtuber youtubers youtubeshorts youtubeshort ytshorts
+    shortsvideo shortvideo shortsfeed viralvideo viralshorts viralshort trendingshorts explore page reels reel instagram
+    facebook twitter
+"""
+_BOILERPLATE = frozenset(_SAY_NOTHING.split())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fed:
+    """What one batch did to the queue."""
+
+    #: Distinct terms among its tags.
+    offered: int
+    #: Of these, known ones that count a mention more.
+    mentioned: int
+    #: Terms that entered.
+    added: int
+    #: Terms that left.
+    culled: int
+
+
+def term_of(tag: str) -> str | None:
+    """The term that a tag stands for: one spelling for all its spellings. None when it is no use as a question.
+
+    Every term is its own term.
+    """
+    plain = "".join(character if character.isprintable() else " " for character in _OPERATORS.sub(" ", tag))
+    term = spelt(plain.lstrip("#@- "))
+    words = re.findall(r"\w+", term)
+    if _columns(term) < _NARROWEST or len(term) > LONGEST or not any(character.isalpha() for character in term):
+        return None
+    if _URL.search(term) or all(word in _BOILERPLATE or word.isnumeric() for word in words):
+        return None
+    return term
+
+
+def feed(
+    connection: psycopg.Connection, found: Iterable[VideoDetails], now: datetime, *,
+    cap: int, roads: Mapping[VideoId, str] | None = None,
+) -> Fed:  # fmt: skip
+    """Mention the tags of a batch of admitted videos, and let the most widespread of the unknown ones enter the queue.
+
+    `roads` says where each video was found, as in `Find.name`: the children of a fruitful term start with more credit. Never
+    waits for another transaction; what another hunter holds at this moment is passed over.
+    """
+    channels: dict[str, set[ChannelId]] = defaultdict(set)
+    parents: dict[str, str] = {}
+    for details in found:
+        road = (roads or {}).get(details.video_id, "")
+        for term in {term_of(tag) for tag in details.tags} - {None}:
+            assert term is not None  # noqa: S101  the line above says it; mypy cannot see it
+            channels[term].add(details.channel_id)
+            if road.startswith("search:"):
+                parents.setdefault(term, road.removeprefix("search:"))
+    # A channel that puts the same twenty tags under all of its videos is one voice.
+    terms = sorted(channels, key=lambda term: (-len(channels[term]), term))
+    known = {"now": now, "halve_s": bandit.MENTIONS_HALVE.total_seconds(), "prior_pulls": bandit.PRIOR_PULLS}
+    mentioned, added = _one(
+        connection, _SQL.mention_terms,
+        {
+            **known, "terms": terms, "parents": [parents.get(term) for term in terms], "most": MOST_NEW, "lift": LIFT,
+            "usual": bandit.USUAL_REWARD, "lock": ADDING_TERMS,
+        },
+    )  # fmt: skip
+    return Fed(offered=len(terms), mentioned=mentioned, added=added, culled=cull(connection, now, cap=cap))
+
+
+def cull(connection: psycopg.Connection, now: datetime, *, cap: int) -> int:
+    """Let the terms that promise least leave until the queue is within its cap; how many left.
+
+    Those that a person prioritised stay, and those that brought more than was expected of them.
+    """
+    words = {"now": now, "kept_a_day": bandit.KEPT_A_DAY, "prior_pulls": bandit.PRIOR_PULLS}
+    given = {**words, "usual": bandit.USUAL_REWARD, "pool_terms": bandit.POOL_TERMS}
+    usual, length = _one(connection, _SQL.usual_reward, given)
+    if length <= cap:
+        return 0
+    return connection.execute(
+        _SQL.cull_terms,
+        {
+            **words, "usual": usual, "cap": cap, "halve_s": bandit.MENTIONS_HALVE.total_seconds(),
+            "most_mentions": bandit.MOST_MENTIONS,
+        },
+    ).rowcount  # fmt: skip
+
+
+def _one(connection: psycopg.Connection, query: str, words: Mapping[str, object]) -> tuple[int, int]:
+    row = connection.execute(query, words).fetchone()
+    assert row is not None  # noqa: S101  an aggregate has a row
+    return row[0], row[1]
+
+
+def _columns(text: str) -> int:
+    """The width of a text where Chinese, Japanese and Korean characters are as wide as two letters."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

@@ -1,0 +1,171 @@
+"""Back catalogues: how far the past uploads of a channel were read, and where the reading goes on.
+
+Belongs here: the cursor of one uploads list, decisions about it, and the table that keeps it. Does not belong here: asking
+YouTube (discover/sources/past_uploads.py), what a channel uploads from now on (sources/uploads.py).
+
+A channel that a person adds is read page by page to its end, or to the newest N. The cursor moves in the transaction that makes
+a page durable, and only from where the page was asked for: after a kill the reading goes on where it was, and two readers move
+it once. Nobody documents how long a page token lives. One that YouTube refuses, or an old one that leads nowhere, begins the
+list anew, and what was read before is passed over for a unit a page. A list whose passes come no deeper time and again is left,
+and said to be cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import psycopg
+
+from pleiades_core.discover.search_queue.terms import TOKEN_LIVES
+from pleiades_core.models import Candidate, ChannelId, Page
+from pleiades_core.storage.queries import load_queries, records
+from pleiades_core.youtube.api import IDS_PER_CALL
+
+_SQL = load_queries("back_catalogues")
+
+#: YouTube serves no more of an uploads list, as users of the API report; the reference of playlistItems.list names no bound. A
+#: list that ends earlier or later is read to its end all the same.
+MOST_LISTED = 20_000
+#: Passes in a row that came no deeper than the one before: then the list is left.
+MOST_RESTARTS = 3
+#: So many failures in a row, the wait doubling each time from the first: then the list is left.
+MOST_FAILURES = 5
+READ_AGAIN = timedelta(hours=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackCatalogue:
+    """The past uploads of one channel, and how far they were read."""
+
+    #: Ordinal; 0 before the channel has one.
+    channel: int = 0
+    channel_id: ChannelId
+    #: `manual`: a person added the channel. `uploads`: new uploads, too many for one list.
+    source: str
+    title: str = ""
+    #: So many of the newest uploads; None: all.
+    wanted: int | None = None
+    #: What YouTube says that the list holds; None: it has not said.
+    total: int | None = None
+    #: Uploads read, in the pass that came deepest, and in the present pass.
+    read: int = 0
+    passed: int = 0
+    #: Of the next page; None: the list begins anew.
+    page_token: str | None = None
+    token_at: datetime | None = None
+    #: Passes in a row that came no deeper.
+    restarts: int = 0
+    #: Failed pages in a row.
+    failures: int = 0
+    failed_at: datetime | None = None
+    finished_at: datetime | None = None
+    #: The list was left before its end.
+    cut: bool = False
+
+    @property
+    def left(self) -> int:
+        """Uploads that are still to be read."""
+        if self.finished_at is not None:
+            return 0
+        most = min(MOST_LISTED if one is None else one for one in (self.wanted, self.total, MOST_LISTED))
+        return max(0, most - self.read)
+
+    @property
+    def cost(self) -> float:
+        """Units for the pages that are left, those to pass over included, and for describing what they show."""
+        return (self.left + self.read - self.passed) / IDS_PER_CALL + self.left / IDS_PER_CALL
+
+    def covers(self, wanted: int | None) -> bool:
+        """Whether the newest `wanted` uploads (None: all) were read, or will be without another word."""
+        return not self.cut and (self.wanted is None or (wanted is not None and wanted <= self.wanted))
+
+
+def begun_anew(held: BackCatalogue, now: datetime) -> BackCatalogue:
+    """The list after its page token died: from its first page on, or left if that was no use before. Pure."""
+    again = replace(held, page_token=None, token_at=None, passed=0, restarts=held.restarts + 1)
+    return left_early(again, now) if again.restarts > MOST_RESTARTS else again
+
+
+def taken(held: BackCatalogue, page: Page) -> tuple[Candidate, ...]:
+    """The candidates of a page that are wanted. Pure."""
+    return page.candidates if held.wanted is None else page.candidates[: max(0, held.wanted - held.passed)]
+
+
+def advanced(held: BackCatalogue, page: Page, now: datetime) -> BackCatalogue:
+    """The list after one more page. Pure.
+
+    An end that leaves out a page or more of what the list is said to hold is a failure: the same page is asked for again, or
+    the first one, where the page token was old.
+    """
+    passed = held.passed + len(taken(held, page))
+    total = held.total if page.total is None else page.total
+    enough = held.wanted is not None and passed >= held.wanted
+    ended = page.next_page_token is None or not page.candidates
+    if ended and not enough and min(total or 0, MOST_LISTED) - passed >= IDS_PER_CALL:
+        is_old = held.token_at is not None and now - held.token_at > TOKEN_LIVES
+        return begun_anew(held, now) if is_old else failed(replace(held, total=total), now)
+    return replace(
+        held, total=total, passed=passed, read=max(held.read, passed), failures=0, failed_at=None,
+        restarts=0 if passed > held.read else held.restarts,
+        page_token=page.next_page_token, token_at=now, finished_at=now if ended or enough else None,
+    )  # fmt: skip
+
+
+def failed(held: BackCatalogue, now: datetime, *, to_blame: bool = True) -> BackCatalogue:
+    """The list after a page that failed, or left out what should have been there: it waits, and other lists come first. Pure.
+
+    `to_blame`: YouTube answered for other lists. A list that may not be to blame is never left.
+    """
+    again = replace(held, failures=held.failures + 1, failed_at=now)
+    if again.failures < MOST_FAILURES:
+        return again
+    return left_early(again, now) if to_blame else replace(again, failures=MOST_FAILURES - 1)
+
+
+def left_early(held: BackCatalogue, now: datetime) -> BackCatalogue:
+    """The list, left before its end. Pure."""
+    return replace(held, finished_at=now, cut=True, page_token=None, token_at=None)
+
+
+def due(unread: Iterable[BackCatalogue], now: datetime) -> list[BackCatalogue]:
+    """Which lists to read now, of those that did not fail lately. Pure.
+
+    Those that were begun come first, since page tokens die. Then the shortest, so that most are soon done.
+    """
+    there = [one for one in unread if one.failed_at is None or now - one.failed_at >= READ_AGAIN * 2 ** (one.failures - 1)]
+    return sorted(there, key=lambda one: (one.page_token is None, one.left, one.channel))
+
+
+def named(connection: psycopg.Connection) -> list[BackCatalogue]:
+    """Those of all channels that people added, finished ones too."""
+    return records(connection, BackCatalogue, _SQL.back_catalogues)
+
+
+def unread(connection: psycopg.Connection) -> list[BackCatalogue]:
+    """Those that are not read to their end."""
+    return records(connection, BackCatalogue, _SQL.unread)
+
+
+def begin(connection: psycopg.Connection, first: BackCatalogue, now: datetime) -> None:
+    """Keep the list of a followed channel whose first pages are durable.
+
+    `uploads` lists add up: what an earlier one left unread lies behind the new one.
+    """
+    words = {**_words(first), "title": first.title, "wanted": first.wanted, "channel_id": first.channel_id, "now": now}
+    connection.execute(_SQL.begin, {**words, "and_before": first.source == "uploads"})
+
+
+def advance(held: BackCatalogue, after: BackCatalogue, connection: psycopg.Connection, _now: datetime) -> None:
+    """Note that a page is durable: the cursor moves from `held`, as it stood in the table, to `after`."""
+    held_at = {"channel": held.channel, "held_passed": held.passed, "held_token": held.page_token}
+    connection.execute(_SQL.advance, {**_words(after), **held_at})
+
+
+def _words(one: BackCatalogue) -> dict[str, object]:
+    return {
+        "source": one.source, "total": one.total, "read": one.read, "passed": one.passed, "page_token": one.page_token,
+        "token_at": one.token_at, "restarts": one.restarts, "failures": one.failures, "failed_at": one.failed_at,
+        "finished_at": one.finished_at, "cut": one.cut,
+    }  # fmt: skip

@@ -1,0 +1,110 @@
+"""Archeology: the most viewed videos of months long past, by category, with what search quota the present can spare.
+
+Belongs here: asking for the pages of campaigns. Does not belong here: where a campaign goes on (campaigns.py). What search does
+not show is not gone: it forgets most videos after 20 to 60 days (arXiv 2506.11727).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import partial
+
+import psycopg
+
+from pleiades_core.discover.search_queue.campaigns import (
+    Campaign,
+    acknowledge,
+    advanced,
+    beyond,
+    failed,
+    next_turn,
+    open_ones,
+    resume,
+    searches_answered,
+)
+from pleiades_core.discover.sources.base import Acknowledge, Fault, Find, fault_of
+from pleiades_core.errors import ApiError, QuotaExhausted
+from pleiades_core.models import Page, Pool
+from pleiades_core.storage.postgres import Database
+from pleiades_core.youtube.api import YouTube
+
+log = logging.getLogger(__name__)
+
+
+def archeology(database: Database, youtube: YouTube, *, now: datetime, pages: int) -> Iterator[Find]:
+    """Up to `pages` pages of the campaigns that are open, cell by cell, and a cell of each in turn.
+
+    Ends when the pool's quota is spent: the past can wait. A campaign whose question is not answered has had its turn in this
+    hunt, and another is asked. Raises what else `YouTube.search` raises when that is not answered either, or none was.
+    """
+    if pages <= 0:
+        return
+    with database.transaction() as connection:
+        waiting = resume(connection, now)
+    try:
+        yield from _dig(youtube, waiting, now, pages)
+    except QuotaExhausted as error:
+        log.info("archeology ends for today: %s", error)
+
+
+def _dig(youtube: YouTube, waiting: list[Campaign], now: datetime, pages: int) -> Iterator[Find]:
+    #: Cells that were answered in this hunt: read when what failed is noted, after the last question perhaps.
+    answered: list[str] = []
+    witness: Campaign | None = None
+    outage: ApiError | None = None
+    for _ in range(pages):
+        if not waiting:
+            break
+        campaign = next_turn(waiting)
+        waiting.remove(campaign)
+        said, anew, page = "", False, Page(candidates=(), next_page_token=None)
+        try:
+            page = _page(youtube, campaign)
+            answered.append(campaign.cell)
+        except ApiError as error:
+            if fault_of(error) is Fault.ACCESS:
+                raise
+            log.warning("cell %s of campaign %s: %s", campaign.cell, campaign.name, error)
+            if fault_of(error) is Fault.OUTAGE:
+                # The cursor stays. The call counts: another campaign comes first the next time, or when the token has died.
+                yield _find(campaign, page, partial(_note_failure, campaign, answered), error=str(error))
+                if outage is not None:
+                    raise
+                outage = error
+                if not waiting and not answered:
+                    # Nobody else can tell whether it is the cell: the next one does. Its page is asked for again in its turn.
+                    witness = beyond(campaign, now)
+                    waiting += open_ones([witness])
+                continue
+            # A token that is no longer understood says nothing of its cell, unlike a category that search does not know.
+            said, anew = str(error), campaign.page_token is not None
+        outage = None
+        after = advanced(campaign, page.next_page_token, now, anew=anew)
+        yield _find(campaign, page, partial(_note, campaign, after, len(page.candidates)), error=said)
+        if after.finished_at is None and campaign is not witness:
+            waiting.append(after)
+    if outage is not None and not answered:
+        raise outage
+
+
+def _page(youtube: YouTube, campaign: Campaign) -> Page:
+    return youtube.search(
+        None, published_after=campaign.since, published_before=campaign.until, category=campaign.category,
+        order="viewCount", page_token=campaign.page_token, pool=Pool.ARCHEOLOGY,
+    )  # fmt: skip
+
+
+def _find(asked: Campaign, page: Page, noting: Acknowledge, *, error: str) -> Find:
+    return Find(road="archeology", arm=asked.cell, candidates=page.candidates, error=error, acknowledge=noting)
+
+
+def _note(held: Campaign, after: Campaign, found: int, connection: psycopg.Connection, now: datetime) -> None:
+    acknowledge(connection, held, after, found=found, now=now)
+
+
+def _note_failure(held: Campaign, answered: Sequence[str], connection: psycopg.Connection, now: datetime) -> None:
+    # In an outage of all searches no cell is to blame.
+    alone = bool(answered) or searches_answered(connection, now)
+    acknowledge(connection, held, failed(held, now) if alone else held, found=0, now=now)

@@ -1,0 +1,118 @@
+"""Insights as files: one a day and kind, replaced whole whenever it is computed again.
+
+Belongs here: where they lie, their columns, how they are replaced and read. Does not belong here: what is computed
+(velocity.py, ranking.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from importlib import resources
+
+import pyarrow as pa
+
+from pleiades_core.clock import utc_midnight
+from pleiades_core.storage import objects, parquet
+from pleiades_core.vault import query
+from pleiades_core.vault.codes import columns_metadata
+from pleiades_core.vault.footers import day_file_words
+from pleiades_core.vault.layout import SAMPLE_SCHEMA, insight_key
+from pleiades_core.vault.owner import read_owner
+from pleiades_core.vault.readable_files import whole_day_files
+from pleiades_core.vault.relations import Relation, relation
+from pleiades_core.vault.vault import Vault
+
+_FOLDER = resources.files("pleiades_core.insights")
+#: Macros over the vault's views, for `pleiades sql` too.
+INSIGHT_VIEWS = _FOLDER.joinpath("views.sql").read_text(encoding="utf-8")
+_PUBLISHED_VIEWS = _FOLDER.joinpath("published.sql").read_text(encoding="utf-8")
+#: Velocity looks back so far.
+WINDOW = timedelta(hours=24)
+
+_COMMON = (
+    pa.field("samples", pa.int64(), nullable=False),
+    pa.field("definition_changed", pa.bool_(), nullable=False),
+)
+#: Columns of each published insight. The day is in the name of the folder.
+SCHEMAS: Mapping[str, pa.Schema] = {
+    "velocity": pa.schema(
+        [
+            SAMPLE_SCHEMA.field("vid"),
+            pa.field("views", pa.int64(), nullable=False),
+            pa.field("likes", pa.int64()),
+            pa.field("comments", pa.int64()),
+            pa.field("views_gained", pa.int64(), nullable=False),
+            pa.field("span_hours", pa.float64(), nullable=False),
+            pa.field("views_per_hour", pa.float64(), nullable=False),
+            pa.field("acceleration", pa.float64()),
+            *_COMMON,
+            pa.field("polled_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        ]
+    ),
+    "rankings": pa.schema(
+        [
+            pa.field("rank", pa.int64(), nullable=False),
+            pa.field("video_id", pa.string(), nullable=False),
+            pa.field("title", pa.string(), nullable=False),
+            pa.field("channel_title", pa.string(), nullable=False),
+            pa.field("channel_id", pa.string(), nullable=False),
+            pa.field("age_hours", pa.float64(), nullable=False),
+            pa.field("views", pa.int64(), nullable=False),
+            pa.field("likes", pa.int64()),
+            pa.field("comments", pa.int64()),
+            pa.field("views_gained", pa.int64(), nullable=False),
+            pa.field("views_per_hour", pa.float64(), nullable=False),
+            pa.field("acceleration", pa.float64()),
+            pa.field("span_hours", pa.float64(), nullable=False),
+            *_COMMON,
+            pa.field("viral_score", pa.float64()),
+        ]
+    ),
+}
+
+
+def publish(vault: Vault, name: str, day: date, table: pa.Table) -> int:
+    """Replace the day's file by a table of `SCHEMAS[name]`; its bytes. The same table leaves the file as it is.
+
+    Raises PublishConflict.
+    """
+    owner = read_owner(vault)
+    words = day_file_words(name, day, owner.installation if owner else None)
+    rows = table.cast(SCHEMAS[name].with_metadata(words | columns_metadata(name)))
+    content = parquet.encode(rows, level=parquet.ARCHIVE_LEVEL)
+    objects.publish(vault.archive, insight_key(name, day), content)
+    return len(content)
+
+
+def compute(vault: Vault, name: str, until: datetime, *, whole: bool = False, **parameters: object) -> pa.Table:
+    """The answer of `<name>.sql` for the window that ends at `until`. `whole`: as in `samples.query`."""
+    return query.query(
+        vault,
+        _FOLDER.joinpath(f"{name}.sql").read_text(encoding="utf-8"),
+        {"until": int(until.timestamp()), "hours": int(WINDOW.total_seconds() // 3600), **parameters},
+        first=(until - 2 * WINDOW).date(),
+        last=until.date(),
+        prelude=INSIGHT_VIEWS,
+        whole=whole,
+    )
+
+
+def ask(vault: Vault, sql: str, limits: query.Limits) -> pa.Table:
+    """The answer to what a person asks in SQL: over the vault's views, the macros of views.sql and what is published.
+
+    Raises as `samples.query` does.
+    """
+    published = {f"raw_{name}": _published(vault, name) for name in SCHEMAS}
+    return query.query(vault, sql, prelude=INSIGHT_VIEWS + _PUBLISHED_VIEWS, tables=published, limits=limits)
+
+
+def _published(vault: Vault, name: str) -> Relation:
+    """Every published day of an insight, with the day of its folder as column `day`."""
+    schema = SCHEMAS[name].append(pa.field("day", pa.date32()))
+    return relation(schema, lambda: whole_day_files(vault, f"insights/{name}", partitioned=True))
+
+
+def end_of(day: date) -> datetime:
+    """The instant at which a day's insights look back."""
+    return utc_midnight(day + timedelta(days=1))

@@ -1,0 +1,96 @@
+"""What is spent and left today, by project, bucket and pool, and which keys are in use.
+
+Belongs here: one report of ledger and keys for people. Does not belong here: taking units (youtube/quota.py), the days to come
+(planner/).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from pleiades_core.models import Bucket, Pool
+from pleiades_core.storage.postgres import Database
+from pleiades_core.storage.queries import load_queries
+from pleiades_core.youtube.key_pool import pools_of
+from pleiades_core.youtube.keyring import KeyRing
+from pleiades_core.youtube.shares import POOLS, weights
+
+_SQL = load_queries("ledger")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BucketState:
+    """One bucket of one project on the present quota day, in units."""
+
+    project: str
+    bucket: Bucket
+    quota_day: date
+    #: Reserved units count as spent.
+    spent: int
+    limit: int
+    left: int
+    #: True: the API said that nothing is left, whatever was counted here.
+    exhausted: bool
+    resets_at: datetime
+    #: Of the day's units, what is kept for each pool that has a share; what it does not use in time is lent.
+    shares: dict[Pool, int]
+    #: Of `spent`, by pool.
+    spent_by: dict[Pool, int]
+    #: What each pool may take now; nothing where no live key of the project serves it.
+    free_for: dict[Pool, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyLine:
+    """One key, in words."""
+
+    #: First 8 hexadecimal digits of its SHA-256; the key itself shows nowhere.
+    fingerprint: str
+    project: str
+    pools: str
+    #: `live`, `refused: why`, or `ignored: compliance mode`.
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaReport:
+    """The ledger and the keys."""
+
+    ledger: tuple[BucketState, ...]
+    keys: tuple[KeyLine, ...]
+    #: Projects whose buckets several pools share, with those pools.
+    shared: dict[str, tuple[Pool, ...]]
+
+
+def debited(database: Database) -> dict[str, int]:
+    """Units that were ever taken, by bucket."""
+    with database.transaction() as connection:
+        return dict(connection.execute(_SQL.debited).fetchall())
+
+
+def quota(ring: KeyRing) -> QuotaReport:
+    """The state of the present quota day. Sends nothing."""
+    pools, living = pools_of(ring.keys), ring.living()
+    ledger = []
+    for row in ring.ledger.rows(ring.projects):
+        shares = weights(row.bucket, pools.get(row.project, POOLS))
+        whole = max(1, sum(shares.values()))
+        by_pool = dict(zip(Pool, (row.hunting, row.tracking, row.archeology), strict=True))
+        ledger.append(
+            BucketState(
+                project=row.project, bucket=row.bucket, quota_day=row.quota_day, spent=row.spent, limit=row.limit,
+                left=row.left, exhausted=row.exhausted, resets_at=row.resets_at,
+                shares={pool: row.limit * share // whole for pool, share in shares.items()},
+                spent_by={pool: units for pool, units in by_pool.items() if units or pool in shares},
+                free_for={
+                    pool: ring.ledger.left(row.project, row.bucket, pool) if pool in living.get(row.project, ()) else 0
+                    for pool in shares
+                },
+            )
+        )  # fmt: skip
+    keys = (
+        KeyLine(fingerprint=key.fingerprint, project=key.project, pools=" ".join(key.pools), state=key.words)
+        for key in ring.states()
+    )
+    return QuotaReport(ledger=tuple(ledger), keys=tuple(keys), shared=ring.shared())

@@ -1,0 +1,153 @@
+"""How the roads do: what each cost, what it brought, and what went wrong last.
+
+Belongs here: adding up table `pulls`, and the state of the followed channels. Does not belong here: how much of what there is
+was found (coverage.py), what is to come (planner/).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from importlib import resources
+from typing import NamedTuple
+
+from pleiades_core.discover.admission.claims import waiting
+from pleiades_core.discover.sources.back_catalogues import unread
+from pleiades_core.discover.sources.channels import MOST_PAGES
+from pleiades_core.discover.wrong_clock import latest
+from pleiades_core.storage.postgres import Database
+from pleiades_core.storage.queries import load_queries, records
+from pleiades_core.vault import query
+from pleiades_core.vault.vault import Vault
+from pleiades_core.youtube.api import IDS_PER_CALL
+
+#: Younger pulls are all in SQL; older ones leave it once they are in the vault (discover/learning.PULLS_KEPT).
+KEPT_IN_SQL = timedelta(days=7)
+
+_SQL = load_queries("roads")
+_OLDER = resources.files("pleiades_core.reports").joinpath("roads.sql").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoadYield:
+    """A road, or one arm of it, over a while."""
+
+    road: str
+    #: A term, a chart, a month. Empty for a whole road.
+    arm: str
+    #: Questions that were asked.
+    pulls: int
+    #: By bucket; empty for a road that costs nothing.
+    units: dict[str, int]
+    #: Videos named, the same one as often as it was.
+    candidates: int
+    #: Of these, not known before.
+    new: int
+    #: None where no unit was spent.
+    new_per_unit: float | None
+    last_pulled_at: datetime
+    #: The newest, empty where there was none.
+    last_error: str
+    failed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelsState:
+    """The followed channels."""
+
+    followed: int
+    #: The hub has confirmed a lease that lives.
+    push_live: int
+    feeds_failing: int
+    #: Their feed was read within a day, and no hub speaks for them.
+    feeds_only: int
+    #: Neither: only checks and lists see what they upload.
+    unanswered: int
+    #: Of the unanswered, how many are expected to upload within a day.
+    lists_a_day: float
+    #: Channels with uploads that no list has shown yet, and the pages that would.
+    waiting: int
+    waiting_pages: int
+    #: Estimate for all of them.
+    uploads_a_day: float
+    #: Channels whose past uploads are being read, and how many of these uploads are not read yet.
+    back_catalogues: int = 0
+    back_catalogue_uploads: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoadsReport:
+    """Roads and channels."""
+
+    since: datetime
+    until: datetime
+    roads: tuple[RoadYield, ...]
+    #: Videos that were found and wait to be described: for quota, for company in a call, or until it is time to ask again.
+    to_describe: int
+    channels: ChannelsState
+
+
+class _Row(NamedTuple):
+    """A row of `by_arm`."""
+
+    road: str
+    arm: str
+    bucket: str
+    pulls: int
+    units: int
+    candidates: int
+    new: int
+    last_pulled_at: datetime
+    error: str | None
+    failed_at: datetime | None
+
+
+def roads(database: Database, vault: Vault, now: datetime, *, days: float = 7, arms: bool = False) -> RoadsReport:
+    """What the roads did in the last `days`, arm by arm if wanted; those that brought most come first.
+
+    Days that SQL has forgotten are read from the vault.
+    """
+    since = now - timedelta(days=days)
+    with database.transaction() as connection:
+        within = {"since": since, "latest": latest(now)}
+        rows = records(connection, _Row, _SQL.by_arm, within)
+        if now - since > KEPT_IN_SQL:
+            kept = [row[0].isoformat() for row in connection.execute(_SQL.days_in_sql, within).fetchall()]
+            last = now.date()
+            older = query.query(vault, _OLDER, {"since": since, "kept": kept}, first=last, last=last)
+            rows += [_Row(**row) for row in older.to_pylist()]
+    groups: dict[tuple[str, str], list[_Row]] = {}
+    for row in rows:
+        groups.setdefault((row.road, row.arm if arms else ""), []).append(row)
+    found = [_yield(road, arm, parts) for (road, arm), parts in groups.items()]
+    found.sort(key=lambda one: (-one.new, one.road, one.arm))
+    return RoadsReport(
+        since=since, until=now, roads=tuple(found), to_describe=waiting(database), channels=channels_state(database, now)
+    )
+
+
+def channels_state(database: Database, now: datetime) -> ChannelsState:
+    """How the followed channels stand."""
+    with database.transaction() as connection:
+        words = {"now": now, "most_pages": MOST_PAGES, "page": IDS_PER_CALL}
+        (state,) = records(connection, ChannelsState, _SQL.channels, words)
+        lists = unread(connection)
+    return replace(state, back_catalogues=len(lists), back_catalogue_uploads=sum(one.left for one in lists))
+
+
+def _yield(road: str, arm: str, parts: Sequence[_Row]) -> RoadYield:
+    units = Counter[str]()
+    for part in parts:
+        if part.units:
+            units[part.bucket] += part.units
+    new = sum(part.new for part in parts)
+    failures = [part for part in parts if part.failed_at]
+    failed = max(failures, key=lambda part: part.failed_at or part.last_pulled_at, default=None)
+    return RoadYield(
+        road=road, arm=arm, pulls=sum(part.pulls for part in parts), units=dict(units), new=new,
+        candidates=sum(part.candidates for part in parts), new_per_unit=new / units.total() if units else None,
+        last_pulled_at=max(part.last_pulled_at for part in parts),
+        last_error=(failed.error or "") if failed else "", failed_at=failed.failed_at if failed else None,
+    )  # fmt: skip

@@ -1,0 +1,81 @@
+"""Who may talk to the Dagster UI: pages that it served itself, to a name that means this machine, and nobody else.
+
+Dagster's webserver answers any Host and runs a mutation that arrives by plain GET (measured with 1.13.27), so any page open in
+the same browser could launch runs on 127.0.0.1. Starting runs in the UI is what the UI is for, so read-only is no answer; this
+middleware is. Belongs here: that decision. Does not belong here: serving (processes.py), logins (put a proxy before it).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+#: Names of this machine that no DNS answer can move elsewhere. The port is free, so that an SSH tunnel may use another one.
+_LOOPBACK = re.compile(r"\A(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?\Z", re.IGNORECASE)
+_GRAPHQL = "/graphql"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request is not passed on."""
+
+    status: int
+    reason: str
+
+
+def judge(scope: Scope) -> Refusal | None:
+    """The refusal that a request (or the opening of a websocket) deserves, or None for one that may pass."""
+    headers = Headers(scope=scope)
+    hosts = headers.getlist("host")
+    if len(hosts) != 1 or not _LOOPBACK.match(hosts[0]):
+        return Refusal(421, "this server answers to localhost only")
+    if _is_foreign(headers, hosts[0].lower(), reading=scope.get("method", "GET") in {"GET", "HEAD"}):
+        return Refusal(403, "requests from other sites are refused")
+    if scope["type"] == "http" and scope["path"].rstrip("/") == _GRAPHQL:
+        if scope["method"] != "POST":
+            return Refusal(405, "GraphQL is answered by POST only: a link must not be able to start a run")
+        if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            return Refusal(415, "GraphQL is read from application/json only: a form must not be able to start a run")
+    return None
+
+
+def _is_foreign(headers: Headers, host: str, *, reading: bool) -> bool:
+    """True when the request's page is another site's. A browser that sends no Origin still says what kind of site asks."""
+    if any(origin.lower() not in {f"http://{host}", f"https://{host}"} for origin in headers.getlist("origin")):
+        return True
+    return not reading and headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}
+
+
+class LoopbackOnly:
+    """ASGI middleware that passes on what `judge` lets pass."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a refused request here, hand the others on."""
+        refusal = judge(scope) if scope["type"] in {"http", "websocket"} else None
+        if refusal is None:
+            await self._app(scope, receive, _without_framing(send))
+        elif scope["type"] == "websocket":
+            # Closing before accepting makes the server answer the handshake with 403.
+            await send({"type": "websocket.close", "code": 1008, "reason": refusal.reason})
+        else:
+            answer = PlainTextResponse(f"{refusal.reason}\n", status_code=refusal.status)
+            await answer(scope, receive, send)
+
+
+def _without_framing(send: Send) -> Send:
+    """Add the header that keeps other pages from showing the UI in a frame and steering clicks into it."""
+
+    async def wrapped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message.setdefault("headers", [])
+            message["headers"] = [*message["headers"], (b"x-frame-options", b"DENY")]
+        await send(message)
+
+    return wrapped

@@ -1,0 +1,72 @@
+"""Connections to one address without a key: what feeds and the hub are asked over.
+
+Belongs here: the pool of `wire.Line`s, and what a status other than success means where no API error body says it. Does not
+belong here: the API (client.py, whose calls carry keys), what is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from pydantic import SecretBytes
+
+from pleiades_core.errors import ApiError, BackendError, BadReply, BadRequest, RateLimited, ResourceMissing
+from pleiades_core.youtube.api_errors import retry_after_s
+from pleiades_core.youtube.connection import USER_AGENT, Line, Origin, Reply, tls_context
+from pleiades_core.youtube.connection_pool import Idle
+
+_FIRST_REDIRECT, _FIRST_REFUSAL, _FIRST_FAILURE = 300, 400, 500
+_MISSING, _GONE, _TIMEOUT, _TOO_MANY = 404, 410, 408, 429
+
+
+class Lines:
+    """Requests to one base address, from any number of threads: each has a connection to itself, kept for the next.
+
+    `setting` is the variable that holds the address, for messages. `deadline_s` covers a whole request, connecting included.
+    """
+
+    def __init__(self, base_url: str, deadline_s: float, *, max_body_bytes: int, setting: str) -> None:
+        self._origin = Origin.of(base_url, setting)
+        self._prefix = urlsplit(base_url).path.rstrip("/")
+        context = tls_context() if self._origin.scheme == "https" else None
+        self._lines = Idle(
+            lambda: Line(self._origin, deadline_s=deadline_s, max_body_bytes=max_body_bytes, context=context), Line.close
+        )
+
+    def request(self, method: str, path: str, headers: Mapping[str, str], body: SecretBytes | None = None) -> Reply:
+        """Send one request once; the reply has whatever status came back. Raises BackendError or BadReply.
+
+        No error holds the address, a header or the body.
+        """
+        with self._lines.one() as line:
+            outcome = line.exchange(
+                method,
+                self._prefix + path,
+                {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **headers},
+                body.get_secret_value() if body else None,
+            )
+        if isinstance(outcome, ApiError):
+            raise outcome
+        return outcome
+
+    def close(self) -> None:
+        """Close every idle connection; those in use close when their request ends."""
+        self._lines.close()
+
+
+def refusal(who: str, setting: str, reply: Reply, now: datetime) -> ApiError:
+    """The error that a status other than success stands for; `who` answered, at the address in `setting`."""
+    status, said = reply.status, f"{who} answered {reply.status}"
+    patience = retry_after_s(reply.headers.get("retry-after"), now)
+    if status >= _FIRST_FAILURE or status == _TIMEOUT:
+        return BackendError(said, retry_after=patience, status=status)
+    if status == _TOO_MANY:
+        return RateLimited(said, retry_after=patience, status=status)
+    if status in {_MISSING, _GONE}:
+        return ResourceMissing(said, cure="it was removed, or the service has an outage: ask again later", status=status)
+    if status < _FIRST_REFUSAL:
+        word = "a redirect" if status >= _FIRST_REDIRECT else "no success that is known here"
+        return BadReply(f"{said}, {word}, which is not followed", cure=f"check {setting}", status=status)
+    return BadRequest(said, cure=f"check {setting}", status=status)

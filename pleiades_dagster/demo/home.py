@@ -1,0 +1,236 @@
+"""The home that a demo makes: writing it, throwing it away, and starting its simulator again.
+
+Belongs here: what distinguishes a demo's home from a real one, above all that it can neither be mistaken for one nor reach the
+real YouTube; and its clock, which goes on from one session to the next. Does not belong here: playing (play.py), having a home
+open (home_lock.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import threading
+import tomllib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pleiades_core.clock import utc_midnight
+from pleiades_core.errors import ConfigurationError, UsageError
+from pleiades_core.settings import SETTINGS_FILE, Settings
+from pleiades_core.simulator.api.quota import DEMO_KEYS
+from pleiades_core.simulator.control import SimulatorControl
+from pleiades_core.simulator.server import SimulatorConfig, start_subprocess
+from pleiades_core.storage.disk import replace_file
+from pleiades_core.storage.embedded import users_of
+from pleiades_core.storage.folders import make_folder
+from pleiades_dagster.ui.home_lock import RECORD
+
+#: How the simulator was started.
+_PLAYED = "demo.json"
+#: What a basic string of TOML must escape besides quote and backslash.
+_TOML_CONTROL = frozenset(map(chr, [*range(0x20), 0x7F]))
+#: Days beyond the play in which a synthetic world still publishes.
+_DAYS_AFTERWARDS = 7.0
+#: Share of a synthetic world that is published from the first day played on: a demo is about what is new.
+_SHARE_OF_NEW = 0.75
+#: Real seconds between two notes of a running clock.
+_NOTE_EVERY_S = 5.0
+#: So far ahead of the running clock is what is noted of it: after a SIGKILL "now" may be a moment late, but never earlier than
+#: what was measured. Twice the time between two notes, for a machine that is busy.
+_NOTED_AHEAD = timedelta(seconds=2 * _NOTE_EVERY_S)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """What world a demo played in: enough to start its simulator again. Where its clock stands is in the home's settings."""
+
+    #: Folder of a recorded world; None: the synthetic one of `videos` and `seed`.
+    world: str | None
+    videos: int
+    seed: int
+    start: date
+    days: int
+
+    def write(self, home: Path) -> None:
+        """Keep it in the home."""
+        words = asdict(self) | {"start": self.start.isoformat()}
+        (home / _PLAYED).write_text(json.dumps(words, indent=1), encoding="utf-8")
+
+    @classmethod
+    def read(cls, home: Path) -> Played:
+        """What `write` kept. Raises ConfigurationError when the demo did not come to its end."""
+        try:
+            words = json.loads((home / _PLAYED).read_text(encoding="utf-8"))
+            return cls(**(words | {"start": date.fromisoformat(words["start"])}))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConfigurationError(
+                f"the demo in {home} was not played to its end: {type(error).__name__}: {error}",
+                cure="run `pleiades demo` again",
+            ) from None
+
+
+def holds_older_demo(home: Path) -> bool:
+    """True when `home` holds a demo that a new one may replace, False when there is nothing to replace.
+
+    Raises UsageError for a folder that is not a demo's.
+    """
+    if not home.exists() or (home.is_dir() and not _content(home)):
+        return False
+    if not home.is_dir() or not is_demo(home):
+        raise UsageError(
+            f"{home} is not empty and was not made by a demo; nothing was touched",
+            cure="give --home a new or empty folder",
+        )
+    return True
+
+
+def refuse_used(home: Path) -> None:
+    """Refuse to replace a demo whose PostgreSQL another command uses, such as a `pleiades track`. Raises UsageError."""
+    if users := users_of(home / "postgres"):
+        raise UsageError(
+            f"the demo in {home} is in use by process {', '.join(map(str, users))}",
+            cure="wait until that process has ended, or stop it, or give another --home",
+        )
+
+
+def remove(home: Path) -> None:
+    """Remove what `holds_older_demo` found. A link in it is removed, what it leads to is not."""
+    # The file that says "demo" goes last: a removal that is cut short can be taken up again.
+    for path in sorted(_content(home), key=lambda path: path.name == SETTINGS_FILE):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _content(home: Path) -> list[Path]:
+    """What lies in the home, but for the record of the process that has it open."""
+    return [path for path in home.iterdir() if path.name != RECORD]
+
+
+def is_demo(home: Path) -> bool:
+    """True for a folder whose settings say that a demo made it."""
+    return _said(home).get("demo") is True
+
+
+def write_settings(home: Path, *, youtube_url: str, first_day: date, terms: tuple[str, ...]) -> None:
+    """Write the settings of a demo's home, which is made if it is missing. Its clock stands at the first midnight."""
+    make_folder(home)
+    pool = json.dumps([{"key": key.key, "project": key.project} for key in DEMO_KEYS])
+    lines = [
+        "# Written by `pleiades demo`. These data are a simulator's; `pleiades demo` may remove this folder.",
+        "demo = true",
+        f"youtube_url = {toml_string(youtube_url)}",
+        'clock = "simulator"',
+        f"first_day = {first_day.isoformat()}",
+        f"api_key_pool = {toml_string(pool)}",
+        f"seed_terms = [{', '.join(map(toml_string, terms))}]",
+        # A day of the demo is ten seconds: what costs no quota costs time all the same.
+        "feeds_per_hunt = 50",
+        "uploads_per_hunt = 60",
+        f"simulator_stopped_at = {utc_midnight(first_day).isoformat()}",
+    ]
+    replace_file(home / SETTINGS_FILE, ("\n".join(lines) + "\n").encode())
+
+
+def note_clock(home: Path, instant: datetime) -> None:
+    """Write down where the simulated clock stands: "now" for the commands that look at the home while no simulator runs."""
+    _change_setting(home, "simulator_stopped_at", instant.isoformat())
+
+
+def _change_setting(home: Path, name: str, value: str) -> None:
+    """Give one setting another value (TOML). What else stands in the file stays, and readers see the old file or the new."""
+    text = (home / SETTINGS_FILE).read_text(encoding="utf-8")
+    replace_file(home / SETTINGS_FILE, with_setting(text, name, value).encode())
+
+
+def with_setting(text: str, name: str, value: str) -> str:
+    """The settings of `text` (TOML, without tables), with `name = value` in the place of the line that begins so."""
+    line = f"{name} = {value}"
+    # A function, because a backslash in a plain replacement has a meaning of its own.
+    changed, found = re.subn(rf"^{re.escape(name)} *=.*$", lambda _: line, text, count=1, flags=re.MULTILINE)
+    return changed if found else f"{text.rstrip()}\n{line}\n".lstrip()
+
+
+def toml_string(text: str) -> str:
+    """`text` as a basic string of TOML. Lone surrogates, which no file can hold, are left out."""
+    kept = text.encode("utf-8", "ignore").decode("utf-8")
+    escaped = (f"\\{c}" if c in '"\\' else f"\\u{ord(c):04X}" if c in _TOML_CONTROL else c for c in kept)
+    return f'"{"".join(escaped)}"'
+
+
+def _said(home: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads((home / SETTINGS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def simulator_config(
+    *, world: str | None, videos: int, seed: int, start: datetime | None, days: int, rate: float = 0.0
+) -> SimulatorConfig:
+    """The simulator of a demo. Videos are published beyond the days played too, so that a UI left open sees new ones."""
+    ahead = days + _DAYS_AFTERWARDS
+    return SimulatorConfig(
+        world_folder=world,
+        videos=videos,
+        uploads_per_day=_SHARE_OF_NEW * videos / ahead,
+        seed=seed,
+        start=start,
+        days_ahead=ahead,
+        rate=rate,
+    )
+
+
+@contextlib.contextmanager
+def running_simulator(settings: Settings) -> Iterator[None]:
+    """For a demo's home: its simulator, its clock going on from where it stood. Nothing for another home.
+
+    The settings in the home name its address, which is another one each time: the old port may be somebody else's by now. They
+    are kept true of its clock as well, within `_NOTED_AHEAD` while it runs, exactly once it has stopped.
+    """
+    if not settings.demo:
+        yield
+        return
+    played = Played.read(settings.home)
+    start = utc_midnight(played.start)
+    config = simulator_config(
+        world=played.world, videos=played.videos, seed=played.seed, start=start, days=played.days, rate=1.0
+    )
+    with start_subprocess(config, log_path=settings.home / "simulator.log") as simulator:
+        control = SimulatorControl(simulator.base_url)
+        # Before anybody is told the address.
+        control.set(settings.simulator_stopped_at or start)
+        _change_setting(settings.home, "youtube_url", toml_string(simulator.base_url))
+        with _clock_noted(settings.home, control):
+            yield
+
+
+@contextlib.contextmanager
+def _clock_noted(home: Path, control: SimulatorControl) -> Iterator[None]:
+    """Keep the note of a running simulator's clock for the length of a block."""
+    over = threading.Event()
+
+    def note(ahead: timedelta) -> None:
+        # Where the simulator does not answer or the disk is full, the note before this one stands.
+        with contextlib.suppress(ConfigurationError, OSError):
+            note_clock(home, control.now() + ahead)
+
+    def note_again() -> None:
+        while not over.wait(_NOTE_EVERY_S):
+            note(_NOTED_AHEAD)
+
+    note(_NOTED_AHEAD)
+    noting = threading.Thread(target=note_again, name="clock note", daemon=True)
+    noting.start()
+    try:
+        yield
+    finally:
+        over.set()
+        noting.join()
+        note(timedelta())

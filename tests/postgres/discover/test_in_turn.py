@@ -1,0 +1,66 @@
+"""Whoever writes many rows of channels and videos waits for its turn: told by the server, not by a race that may go well."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pyarrow as pa
+
+from pleiades_core.batches.reaper import adopt_orphans
+from pleiades_core.clock import ManualClock
+from pleiades_core.discover.admission.claims import claim, take_over
+from pleiades_core.models import Sample, SampleStatus, Vid
+from pleiades_core.storage.locks import IN_TURN, in_turn
+from pleiades_core.storage.postgres import Database
+from pleiades_core.vault.journal import write_batch
+from pleiades_core.vault.layout import SAMPLES, samples_by_day
+from pleiades_core.vault.owner import owner_of
+from pleiades_core.vault.vault import Vault, open_vault
+
+_WAITING = (
+    "select 1 from pg_locks l join pg_database d on d.oid = l.database where d.datname = current_database()"
+    " and locktype = 'advisory' and objid = %s and not granted"
+)
+
+
+def _waits_for_its_turn(database: Database, act: Callable[[], object]) -> bool:
+    """Whether `act` waits while somebody else has the turn; it has ended when this returns."""
+    thread = threading.Thread(target=act)
+    with database.transaction() as holder:
+        in_turn(holder)
+        thread.start()
+        waits = False
+        while thread.is_alive() and not waits:
+            with database.transaction() as connection:
+                waits = bool(connection.execute(_WAITING, [IN_TURN]).fetchall())
+            time.sleep(0.01)
+    thread.join()
+    return waits
+
+
+def test_whoever_claims_waits_for_its_turn(database: Database, clock: ManualClock) -> None:
+    """Claims read leases: one that did not wait would take what another is claiming for a dead hunter's."""
+    lasting, now = timedelta(minutes=10), clock.now()
+    claiming = [
+        lambda: claim(database, uuid.uuid4(), {1: "push"}, now=now, lasting=lasting),
+        lambda: take_over(database, uuid.uuid4(), limit=10, wishes=False, now=now, lasting=lasting),
+    ]
+    assert [_waits_for_its_turn(database, act) for act in claiming] == [True, True]
+
+
+def test_whoever_adopts_waits_for_its_turn(database: Database, clock: ManualClock, tmp_path: Path) -> None:
+    vault: Vault = open_vault(tmp_path)
+    sample = Sample.of(Vid(1), clock.now(), SampleStatus.MISSING)
+    ((day, table),) = samples_by_day([sample]).items()
+    assert isinstance(table, pa.Table)
+    with database.transaction() as connection:
+        (epoch,) = owner_of(connection).epochs
+    write_batch(vault, SAMPLES, day, table, lease_id=uuid.uuid4(), epoch=epoch)
+    adopted: list[int] = []
+    assert _waits_for_its_turn(database, lambda: adopted.append(adopt_orphans(database, vault, clock, day).adopted))
+    assert adopted == [1]
