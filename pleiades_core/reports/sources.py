@@ -27,7 +27,7 @@ from pleiades_core.youtube.api import IDS_PER_CALL
 KEPT_IN_SQL = timedelta(days=7)
 
 _SQL = load_queries("roads")
-_OLDER = resources.files("pleiades_core.reports").joinpath("roads.sql").read_text(encoding="utf-8")
+_OLDER = resources.files("pleiades_core.reports").joinpath("sources.sql").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
