@@ -2,10 +2,10 @@
 
 Two plays of the product's own hunts against the simulator, over HTTP, in simulated time:
 
-    push and feeds   every road, 24 hours. The hub delays (median 60 s), loses 2 %, doubles 3 % and never verifies 2 % of the
+    push and feeds   every source, 24 hours. The hub delays (median 60 s), loses 2 %, doubles 3 % and never verifies 2 % of the
                      channels; all of that is assumed, nobody publishes figures (simulator/feeds/hub.py). Full hunts every hour,
                      hunts of the inbox and of feeds every 20 minutes, as the shipped schedule and sensor do.
-    uploads lists    that road alone, 72 hours: one to settle, one measured, one for what was uploaded late in it.
+    uploads lists    that source alone, 72 hours: one to settle, one measured, one for what was uploaded late in it.
 
 Found means described and in the registry. The share is of all uploads of the measured day, also of those that were gone before
 anybody could describe them. `bound` is what an oracle finds with the same 10,000 units: it knows without asking which list
@@ -137,7 +137,7 @@ def _stage(uploads: int, channels: int, seed: int, *, days: int) -> Iterator[Sta
 
 
 def _push_and_feeds(stage: Stage) -> dict[str, Any]:
-    """24 hours of every road, and one more for what was uploaded in the last of them."""
+    """24 hours of every source, and one more for what was uploaded in the last of them."""
     pleiades, control = stage.pleiades, stage.control
     settings = pleiades.settings.model_copy(update={"parallel_calls": 8})
     with listening(pleiades.database, pleiades.clock, settings), contextlib.closing(Hub(settings.hub_root, 20.0)) as hub:
@@ -151,8 +151,8 @@ def _push_and_feeds(stage: Stage) -> dict[str, Any]:
             for part in range(3):
                 stage.set(at + part * _HOUR / 3)
                 control.deliver()
-                # The first hunt of an hour takes every road, as the schedule's does; the others what the sensor asks for.
-                pleiades.hunter().hunt(*([] if part == 0 else [("manual", "push", "feeds")]))
+                # The first hunt of an hour takes every source, as the schedule's does; the others what the sensor asks for.
+                pleiades.hunter().hunt(*([] if part == 0 else [("added", "push", "feeds")]))
 
         lateness, found = _play(stage, hour, hours=25, measured_from=DEFAULT_START)
         cpu_s = time.process_time() - before
@@ -161,7 +161,7 @@ def _push_and_feeds(stage: Stage) -> dict[str, Any]:
     return {
         "found_1h": _share(lateness, _HOUR),
         "found_24h": _share(lateness, _DAY),
-        "found_1h_by_road": _by_road(lateness, found, _HOUR),
+        "found_1h_by_source": _by_source(lateness, found, _HOUR),
         "lateness_minutes": _quantiles(lateness),
         "units": dict(day),
         "units_per_1000_new": round(sum(day.values()) / new * 1_000, 1),
@@ -213,7 +213,7 @@ def _play(
         _progress(number + 1, hours)
     stage.set(DEFAULT_START + hours * _HOUR)
     found = query.query(
-        stage.pleiades.vault, "select video_id, discovered_at, split_part(road, ':', 1) as road, watched from videos"
+        stage.pleiades.vault, "select video_id, discovered_at, split_part(source, ':', 1) as source, watched from videos"
     ).to_pydict()
     at = dict(zip(found["video_id"], found["discovered_at"], strict=True))
     uploaded = stage.control.uploads(measured_from, measured_from + _DAY)
@@ -274,7 +274,7 @@ def _overspent(stage: Stage) -> int:
 
 
 def _found(lateness: dict[str, timedelta | None]) -> int:
-    """Uploads of the day that were found within a day. Older videos, which the roads bring along, are not counted as new."""
+    """Uploads of the day that were found within a day. Older videos, which the sources bring along, are not counted as new."""
     return sum(late is not None and late <= _DAY for late in lateness.values())
 
 
@@ -282,9 +282,9 @@ def _share(lateness: dict[str, timedelta | None], within: timedelta) -> float:
     return round(sum(late is not None and late <= within for late in lateness.values()) / len(lateness), 4)
 
 
-def _by_road(lateness: dict[str, timedelta | None], found: dict[str, list[Any]], within: timedelta) -> dict[str, float]:
-    road = dict(zip(found["video_id"], found["road"], strict=True))
-    first = Counter(road[video] for video, late in lateness.items() if late is not None and late <= within)
+def _by_source(lateness: dict[str, timedelta | None], found: dict[str, list[Any]], within: timedelta) -> dict[str, float]:
+    source = dict(zip(found["video_id"], found["source"], strict=True))
+    first = Counter(source[video] for video, late in lateness.items() if late is not None and late <= within)
     return {name: round(count / len(lateness), 4) for name, count in first.most_common()}
 
 

@@ -68,7 +68,7 @@ def measure(cache: Path) -> dict[str, Any]:
     builder.base()
     # Certificates of this machine: pip in the build must trust the same proxies as pip outside.
     builder.buildah(
-        "bud", "--pull-never", "--network", "host", "--isolation", "chroot", "--layers",
+        "bud", "--request-never", "--network", "host", "--isolation", "chroot", "--layers",
         "--volume", "/etc/ssl/certs:/etc/ssl/certs:ro", "-f", ROOT / "deploy/Dockerfile", "-t", "pleiades", ROOT,
     )  # fmt: skip
     with builder.container("localhost/pleiades") as (container, files):
@@ -148,7 +148,7 @@ class _Builder:
     @contextmanager
     def container(self, image: str) -> Iterator[tuple[str, Path]]:
         """A container of an image and the folder of its files, for the length of a block."""
-        name = self.buildah("from", "--pull-never", image)
+        name = self.buildah("from", "--request-never", image)
         try:
             yield name, Path(self.buildah("mount", name))
         finally:

@@ -121,12 +121,12 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A video that a road of discovery came upon."""
+    """A video that a source of discovery came upon."""
 
     video_id: VideoId
-    #: None where the road does not say, as for an id that somebody typed.
+    #: None where the source does not say, as for an id that somebody typed.
     channel_id: ChannelId | None
-    #: Aware UTC; None where the road does not say.
+    #: Aware UTC; None where the source does not say.
     published_at: datetime | None = None
 
 

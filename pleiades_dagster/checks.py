@@ -53,9 +53,9 @@ def units_left_result(left: dict[Bucket, int], resets_at: datetime | None) -> _C
 
 
 def hunt_specs(asset: dg.AssetKey, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
-    """What people should hear of a hunt: spent quota, roads that failed, videos that nobody watches, keys that were refused."""
+    """What people should hear of a hunt: spent quota, sources that failed, videos that are not watched, refused keys."""
     said = {
-        "roads_answered": "Every road of discovery answered; a warning names those that did not, and what they said.",
+        "sources_answered": "Every source of discovery answered; a warning names those that did not, and what they said.",
         "all_watched": "Quota has room to poll every video that was admitted.",
         "keys_live": "YouTube accepts every key of the pool; `pleiades doctor --call` tries refused ones again.",
     }
@@ -70,7 +70,7 @@ def hunt_results(opened: Installation, report: HuntReport | None, resets_at: dat
     unwatched, full = (report.unwatched, report.full) if report else (0, "")
     return [
         units_left_result(dict(report.units_left) if report else {}, resets_at),
-        _Check(check_name="roads_answered", passed=not failures, severity=_WARN, metadata=failures or {"failed": 0}),
+        _Check(check_name="sources_answered", passed=not failures, severity=_WARN, metadata=failures or {"failed": 0}),
         _Check(
             check_name="all_watched", passed=not unwatched, severity=_WARN, metadata={"unwatched": unwatched}, description=full
         ),

@@ -18,7 +18,7 @@ from pleiades_core.vault.first_day import first_day_of
 from pleiades_core.vault.layout import REGISTRY, SAMPLES
 from pleiades_dagster.assets.discovered import KEY as VIDEOS
 from pleiades_dagster.assets.discovered import discovered_videos
-from pleiades_dagster.assets.discovery import coverage, quota_plan, road_pulls, search_terms
+from pleiades_dagster.assets.discovery import coverage, discovery_requests, quota_plan, search_terms
 from pleiades_dagster.assets.insights import daily_velocity, live_ranking, rankings
 from pleiades_dagster.assets.maintenance import janitor, reaper
 from pleiades_dagster.assets.metrics import KEY as METRICS
@@ -74,7 +74,7 @@ def _wired(
         assets=[
             discovered_videos(days.begun, vault), tracking(), watchlist(days.over, vault), daily_metrics(days.over, vault),
             daily_velocity(days.over, vault), rankings(days.over, vault), live_ranking(), reaper(), janitor(),
-            road_pulls(days.over, vault), search_terms(), coverage(), quota_plan(),
+            discovery_requests(days.over, vault), search_terms(), coverage(), quota_plan(),
         ],
         asset_checks=checks,
         jobs=_jobs(checks),
@@ -104,7 +104,11 @@ def _jobs(checks: list[dg.AssetChecksDefinition]) -> list[Any]:
     # Today's file is written tomorrow, so there is nothing to check after a hunt.
     of_files = dg.AssetSelection.checks(*(check for check in checks if VIDEOS in {key.asset_key for key in check.check_keys}))
     described: list[tuple[str, dg.AssetSelection | list[str], str]] = [
-        ("hunt", videos - of_files, "Ask every road of discovery for videos, describe what is new, and watch it: today's key."),
+        (
+            "hunt",
+            videos - of_files,
+            "Ask every source of discovery for videos, describe what is new, and watch it: today's key.",
+        ),
         ("track", ["tracking"], "Poll what one tier owes now."),
         ("fold_registry", videos, "Fold the videos found on a day that is over into one file, and check it."),
         ("close_day", ["daily_metrics"], "Fold the samples of a day that is over into one file, and check it."),
@@ -116,7 +120,11 @@ def _jobs(checks: list[dg.AssetChecksDefinition]) -> list[Any]:
             "Check the files of the day that the tag dagster/partition names; without it, of the newest closed day.",
         ),
         ("rank_now", ["live_ranking"], "Rank the videos of the last 24 hours."),
-        ("learn", ["road_pulls", "search_terms", "coverage", "quota_plan"], "Export, score, estimate and plan, once a day."),
+        (
+            "upkeep",
+            ["discovery_requests", "search_terms", "coverage", "quota_plan"],
+            "Export, score, estimate and plan, once a day.",
+        ),
         ("maintain", ["reaper", "janitor"], "Adopt what dead workers left, remove what closed days hold, measure SQL."),
     ]
     return [dg.define_asset_job(name, selection=selection, description=words) for name, selection, words in described]

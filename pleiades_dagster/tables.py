@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from pleiades_core.insights.publish import SCHEMAS
 from pleiades_core.vault.codes import CODES, COLUMNS
-from pleiades_core.vault.layout import CHECKPOINT_SCHEMA, PULL_SCHEMA, REGISTRY, SAMPLES
+from pleiades_core.vault.layout import CHECKPOINT_SCHEMA, DISCOVERY_REQUEST_SCHEMA, REGISTRY, SAMPLES
 
 #: A hunt runs every hour and a tick several times an hour. Both wait for new quota until midnight Pacific at the latest.
 FRESH_HOURLY = dg.FreshnessPolicy.time_window(warn_window=timedelta(hours=6), fail_window=timedelta(hours=26))
@@ -53,7 +53,7 @@ def _meaning(dataset: str, column: str) -> str:
 
 METRICS = Table(SAMPLES.archive_folder, SAMPLES.name, SAMPLES.schema)
 VIDEOS = Table(REGISTRY.archive_folder, REGISTRY.name, REGISTRY.schema)
-PULLS = Table("pulls", "pulls", PULL_SCHEMA)
+DISCOVERY_REQUESTS = Table("discovery_requests", "discovery_requests", DISCOVERY_REQUEST_SCHEMA)
 COHORTS = Table("journal/checkpoints", "checkpoints", CHECKPOINT_SCHEMA)
 VELOCITY = Table("insights/velocity", "velocity", SCHEMAS["velocity"])
 RANKINGS = Table("insights/rankings", "rankings", SCHEMAS["rankings"])

@@ -36,8 +36,8 @@ _counter = itertools.count()
 #: would leave the other worker with nothing to do.
 _LONGEST = (
     "faults/test_kill.py", "simulator/test_plan_simulated.py", "faults/test_no_leak.py", "browser/test_dagster_ui.py",
-    "dagster/test_play.py", "unit/test_cli.py", "dagster/test_assets.py", "faults/test_hunt_roads.py", "faults/test_tracker.py",
-    "faults/test_brownout.py", "faults/test_smoke.py", "dagster/test_recorded_demo.py",
+    "dagster/test_play.py", "unit/cli/test_cli.py", "dagster/test_assets.py", "faults/discover/test_hunt_sources.py",
+    "faults/track/test_tracker.py", "faults/discover/test_brownout.py", "faults/test_smoke.py", "dagster/test_recorded_demo.py",
 )  # fmt: skip
 
 

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 PANELS = {
     "Start": ("demo", "init-db", "ui"),
     "Find and track": ("add", "hunt", "track", "terms", "campaign", "push"),
-    "Look": ("top", "show", "sql", "quota", "plan", "roads", "coverage"),
-    "Care": ("doctor", "close-day", "give-up", "learn"),
+    "Look": ("top", "show", "sql", "quota", "plan", "sources", "coverage"),
+    "Care": ("doctor", "close-day", "give-up", "upkeep"),
     "Develop": ("simulator",),
 }
 #: The default of `--home`, where it is not the program's.

@@ -1,4 +1,4 @@
-"""Commands that look at discovery and at quota to come: plan, roads, coverage.
+"""Commands that look at discovery and at quota to come: plan, sources, coverage.
 
 Does not belong here: how the numbers come about (pleiades_core/{planner,insights}).
 """
@@ -53,36 +53,36 @@ def plan(
         hint(f"{NO_KEY}. This plan is what one project with the usual quota would do")
 
 
-@app.command(epilog=examples("pleiades roads --days 1 --arms", "pleiades roads --json | jq '.roads[].new_per_unit'"))
-def roads(
+@app.command(epilog=examples("pleiades sources --days 1 --targets", "pleiades sources --json | jq '.sources[].new_per_unit'"))
+def sources(
     context: typer.Context,
     days: Annotated[float, typer.Option(min=0.01, max=3_660, help="So many days back.")] = 7,
-    arms: Annotated[bool, typer.Option(help="Each term, chart and month of its own.")] = False,
+    targets: Annotated[bool, typer.Option(help="Each term, chart and month of its own.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """What each road to videos cost and brought, what failed last, and how the followed channels stand."""
-    from pleiades_core.reports.sources import roads as measure_roads
+    """What each source to videos cost and brought, what failed last, and how the followed channels stand."""
+    from pleiades_core.reports.sources import sources as measure_sources
 
     with opened(context) as pleiades:
         home = pleiades.settings.home
-        report = measure_roads(pleiades.database, pleiades.vault, pleiades.clock.now(), days=days, arms=arms)
-    if not report.roads:
-        hint(f"no road was asked in these days in {home}: `pleiades hunt` asks all of them")
+        report = measure_sources(pleiades.database, pleiades.vault, pleiades.clock.now(), days=days, targets=targets)
+    if not report.sources:
+        hint(f"no source was asked in these days in {home}: `pleiades hunt` asks all of them")
     if as_json:
         print_json(report)
         pleiades.vault.require_whole_answers()
         return
-    names = ("road", "pulls", "units", "candidates", "new", "new per unit", "last pulled at", "last error", "failed at")
+    names = ("source", "requests", "units", "candidates", "new", "new per unit", "last requested at", "last error", "failed at")
     rows = [
         [
-            f"{one.road} {one.arm}".strip(), one.pulls, one.units, one.candidates, one.new, one.new_per_unit,
-            one.last_pulled_at, one.last_error, one.failed_at,
+            f"{one.source} {one.target}".strip(), one.requests, one.units, one.candidates, one.new, one.new_per_unit,
+            one.last_requested_at, one.last_error, one.failed_at,
         ]
-        for one in report.roads
+        for one in report.sources
     ]  # fmt: skip
     print_rows(
-        f"roads from {report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC", names, rows,
-        expendable=("failed at", "new per unit", "last pulled at", "candidates", "pulls"), prose=("last error",),
+        f"sources from {report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC", names, rows,
+        expendable=("failed at", "new per unit", "last requested at", "candidates", "requests"), prose=("last error",),
     )  # fmt: skip
     say(f"{report.to_describe:,} videos were found and wait to be described, 50 for a general unit")
     channels = report.channels
@@ -114,7 +114,7 @@ def coverage(
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the report as Markdown, for a paper.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """How much of what there is the roads find: overlap, an estimate of the unseen, bias by language and category."""
+    """How much of what there is the sources find: overlap, an estimate of the unseen, bias by language and category."""
     from pleiades_core.reports.coverage import coverage as measure_coverage
     from pleiades_core.reports.coverage_text import markdown
 
@@ -177,29 +177,29 @@ def _print_coverage(report: CoverageReport) -> None:
 
     print_rows(
         f"{report.videos:,} videos {words.window(report)}",
-        ("road", "seen", "only by it", "share of all seen"),
-        [[one.road, one.seen, one.only, _percent(one.share)] for one in report.roads],
+        ("source", "seen", "only by it", "share of all seen"),
+        [[one.source, one.seen, one.only, _percent(one.share)] for one in report.sources],
     )
     print_rows(
-        "pairs of roads (Chapman)",
-        ("roads", "seen by both", "estimate", "95 % interval", "unseen by both"),
+        "pairs of sources (Chapman)",
+        ("sources", "seen by both", "estimate", "95 % interval", "unseen by both"),
         [[f"{pair.first}, {pair.second}", pair.both, *_estimated(pair.estimate)] for pair in report.pairs],
         expendable=("unseen by both", "seen by both", "95 % interval"),
     )
     if any(pair.estimate is None for pair in report.pairs):
-        say("Without an estimate: too few videos were seen by both roads.")
+        say("Without an estimate: too few videos were seen by both sources.")
     print_rows(
-        "all roads, those of the same channels as one (Chao, a lower bound)",
+        "all sources, those of the same channels as one (Chao, a lower bound)",
         ("seen", "estimate, at least", "95 % interval", "unseen"),
         [[report.by_group.seen if report.by_group else None, *_estimated(report.by_group)]],
         expendable=("unseen", "95 % interval"),
     )
     print_rows(
         f"bias, measured on {report.described:,} descriptions",
-        ("by", "kind", "road", "odds ratio", "95 % interval", "share", "of all"),
+        ("by", "kind", "source", "odds ratio", "95 % interval", "share", "of all"),
         [
             [
-                one.by, words.kind_of(one), one.road, f"{one.odds.ratio:.2f}" if one.odds else None,
+                one.by, words.kind_of(one), one.source, f"{one.odds.ratio:.2f}" if one.odds else None,
                 words.odds_interval(one), _percent(one.share), _percent(one.share_of_all),
             ]
             for one in words.telling(report)

@@ -15,7 +15,7 @@ import typer
 from pleiades_core.cli.app import DASHED_IDS, app, examples, opened, settings_of
 from pleiades_core.cli.arguments import day_of
 from pleiades_core.cli.output import JsonOption, hint, plain, print_answer, print_facts, print_json, print_rows, stderr
-from pleiades_core.discover.sources.base import ROADS
+from pleiades_core.discover.sources.base import SOURCES
 from pleiades_core.errors import ApiError, NotFound, PleiadesError, QuotaExhausted, StorageError, UsageError
 from pleiades_core.models import Tier
 
@@ -42,30 +42,32 @@ def init_db(context: typer.Context, as_json: JsonOption = False) -> None:
     print_answer("database is ready", answer, as_json=as_json)
 
 
-@app.command(epilog=examples("pleiades hunt", "pleiades hunt --road search --road charts", "pleiades hunt --json | jq .new"))
+@app.command(
+    epilog=examples("pleiades hunt", "pleiades hunt --source search --source charts", "pleiades hunt --json | jq .new")
+)
 def hunt(
     context: typer.Context,
-    road: Annotated[
-        list[str] | None, typer.Option(help=f"Only this road; may be given several times: {', '.join(ROADS)}.")
+    source: Annotated[
+        list[str] | None, typer.Option(help=f"Only this source; may be given several times: {', '.join(SOURCES)}.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask every road of discovery once, and watch what is new."""
-    if unknown := set(road or ()) - set(ROADS):
-        raise UsageError(f"no such road: {', '.join(sorted(unknown))}", cure=f"choose among {', '.join(ROADS)}")
+    """Ask every source of discovery once, and watch what is new."""
+    if unknown := set(source or ()) - set(SOURCES):
+        raise UsageError(f"no such source: {', '.join(sorted(unknown))}", cure=f"choose among {', '.join(SOURCES)}")
     _require_key(context)
     with opened(context, create=True, leases=True) as pleiades:
-        report = pleiades.hunter().hunt(road or tuple(ROADS))
+        report = pleiades.hunter().hunt(source or tuple(SOURCES))
     if as_json:
         print_json(report)
     else:
-        facts = {name: value for name, value in plain(report).items() if name not in {"roads", "failures"}}
+        facts = {name: value for name, value in plain(report).items() if name not in {"sources", "failures"}}
         print_facts("hunt", facts)
-        names = ("road", "arms", "units", "candidates", "new", "error")
-        rows = [[one, *row.values()] for one, row in plain(report)["roads"].items()]
-        print_rows("roads", names, rows, expendable=("arms", "candidates"), prose=("error",))
+        names = ("source", "targets", "units", "candidates", "new", "error")
+        rows = [[one, *row.values()] for one, row in plain(report)["sources"].items()]
+        print_rows("sources", names, rows, expendable=("targets", "candidates"), prose=("error",))
     for name, failure in report.failures.items():
-        stderr.print(f"road {name} failed: {failure}")
+        stderr.print(f"source {name} failed: {failure}")
     if report.full:
         stderr.print(f"{report.unwatched} videos are kept and not watched: {report.full}")
     if report.resets_at:
@@ -109,12 +111,12 @@ def add(
         failed = added.stopped if not isinstance(added.stopped, QuotaExhausted) else None
         report = None
         try:
-            report = None if failed else hunter.hunt(("manual",))
+            report = None if failed else hunter.hunt(("added",))
         except ApiError as error:
             failed = error
         became, channels = outcome(pleiades.database, added), added_channels(pleiades.database, added)
     facts = {
-        # Of the videos, those that no road had named before; None: the hunt that takes them in failed.
+        # Of the videos, those that no source had named before; None: the hunt that takes them in failed.
         "videos": len(added.videos), "new": report.new if report else None, **plain(became), "unknown": list(added.unknown),
         "not_understood": wrong, "not_asked": added.not_asked,
     }  # fmt: skip

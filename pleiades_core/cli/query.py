@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: Of an answer of `sql`, on the terminal and as JSON.
 _MOST_ROWS, _MOST_BYTES = 200_000, 50_000_000
-_VIEWS = "videos, samples, metrics, pulls, daily_velocity, rankings"
+_VIEWS = "videos, samples, metrics, requests, daily_velocity, rankings"
 _EXAMPLE = f'try: pleiades sql "select * from videos limit 5"; the views are {_VIEWS}'
 _READS_ONLY = "`sql` reads views and nothing else: no file, no network, no extension, no setting; `--output` writes the answer"
 

@@ -1,4 +1,4 @@
-"""Commands of what is searched for: terms, learn, campaign.
+"""Commands of what is searched for: terms, upkeep, campaign.
 
 Does not belong here: what they do (pleiades_core/discover).
 """
@@ -77,41 +77,41 @@ def list_terms(
 
 
 def _print_terms(listed: Sequence[QueuedTerm], limit: int) -> None:
-    names = ("term", "priority", "mentions", "pulls", "reward", "expected", "readiness", "last_searched_at", "found")
+    names = ("term", "priority", "mentions", "requests", "reward", "expected", "readiness", "last_searched_at", "found")
     rows = [
         [
-            one.term, one.priority, f"{one.mentions:.1f}", f"{one.pulls:.2f}", f"{one.reward:.3f}", f"{one.expected:.3f}",
+            one.term, one.priority, f"{one.mentions:.1f}", f"{one.requests:.2f}", f"{one.reward:.3f}", f"{one.expected:.3f}",
             f"{one.readiness:.2f}", one.last_searched_at, one.found,
         ]
         for one in listed[:limit]
     ]  # fmt: skip
     print_rows(
         f"{len(rows)} of {len(listed)} terms", names, rows,
-        expendable=("readiness", "mentions", "reward", "pulls", "priority", "last_searched_at"),
+        expendable=("readiness", "mentions", "reward", "requests", "priority", "last_searched_at"),
     )  # fmt: skip
 
 
-@app.command(epilog=examples("pleiades learn"))
-def learn(context: typer.Context, as_json: JsonOption = False) -> None:
+@app.command(epilog=examples("pleiades upkeep"))
+def upkeep(context: typer.Context, as_json: JsonOption = False) -> None:
     """Once a day: keep what was asked in the vault, reward the terms for what their finds became, let old rows go.
 
     Asks nothing of YouTube. It is safe to run again. Where Dagster runs, it does the same.
     """
-    from pleiades_core.discover.upkeep import learn as learn_now
+    from pleiades_core.discover.upkeep import run_upkeep
 
     with opened(context) as pleiades:
-        learned = learn_now(pleiades.database, pleiades.vault, pleiades.key_ring().ledger, pleiades.clock.now())
+        report = run_upkeep(pleiades.database, pleiades.vault, pleiades.key_ring().ledger, pleiades.clock.now())
     if as_json:
-        print_json(learned)
+        print_json(report)
         pleiades.vault.require_whole_answers()
         return
     print_facts(
-        "learned",
+        "upkeep",
         {
-            "days of pulls exported": learned.exported_days, "pulls exported": learned.exported_pulls,
-            "pulls forgotten by SQL": learned.forgotten.rows, "days that stay in SQL": learned.forgotten.kept,
-            "terms rescored": learned.rescored.terms, "videos judged": learned.rescored.judged,
-            "of these viral": learned.rescored.viral, "old rows of the quota ledger": learned.ledger_pruned,
+            "days of requests exported": report.exported_days, "requests exported": report.exported_requests,
+            "requests forgotten by SQL": report.forgotten.rows, "days that stay in SQL": report.forgotten.kept,
+            "terms rescored": report.rescored.terms, "videos judged": report.rescored.judged,
+            "of these viral": report.rescored.viral, "old rows of the quota ledger": report.ledger_pruned,
         },
     )  # fmt: skip
     pleiades.vault.require_whole_answers()

@@ -1,1 +1,1 @@
-"""Finding videos: roads that yield candidates, and the one door through which a candidate becomes a watched video."""
+"""Finding videos: sources that yield candidates, and the one door through which a candidate becomes a watched video."""

@@ -1,9 +1,9 @@
-"""Which roads a hunt takes, in which order, and what each may spend.
+"""Which sources a hunt takes, in which order, and what each may spend.
 
-Belongs here: order and budgets, and spreading units over the day. Does not belong here: what a road asks (sources/), how pools
-share a project (youtube/quota.py).
+Belongs here: order and budgets, and spreading units over the day. Does not belong here: what a source asks (sources/), how
+pools share a project (youtube/quota.py).
 
-Roads that cost nothing come first, so that what they find is described before the uploads lists take what the hour has left.
+Sources that cost nothing come first, so that what they find is described before the uploads lists take what the hour has left.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from pleiades_core.clock import Clock
-from pleiades_core.discover.sources.base import ROADS, Find
+from pleiades_core.discover.sources.base import SOURCES, Find
 from pleiades_core.discover.sources.charts import A_CHART, charts
 from pleiades_core.discover.sources.feeds import feeds
 from pleiades_core.discover.sources.inbox import inbox
-from pleiades_core.discover.sources.past_search import archeology
+from pleiades_core.discover.sources.past_search import past_search
 from pleiades_core.discover.sources.past_uploads import back_catalogue, cost
 from pleiades_core.discover.sources.search import search
 from pleiades_core.discover.sources.uploads import uploads
@@ -36,15 +36,15 @@ from pleiades_core.youtube.feeds import Feeds
 
 log = logging.getLogger(__name__)
 
-#: Roads that ask nobody.
-_INBOX = ("manual", "push")
-#: A road, and its finds once somebody iterates.
-Road = tuple[str, Iterator[Find]]
+#: Sources that ask nobody.
+_INBOX = ("added", "push")
+#: A source, and its finds once somebody iterates.
+Source = tuple[str, Iterator[Find]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Roads:
-    """The roads of one installation."""
+class Sources:
+    """The sources of one installation."""
 
     database: Database
     youtube: YouTube
@@ -54,20 +54,21 @@ class Roads:
 
     @contextlib.contextmanager
     def alone(self, name: str) -> Iterator[bool]:
-        """Whether a road is this hunter's for the block. No: another one is asking, and the same questions are not paid twice.
+        """Whether a source is this hunter's for the block. No: another one is asking, and the same questions are not paid
+        twice.
 
         What waits in the inbox costs nothing, and whoever put it there counts on the hunt that comes next: that is anybody's.
         """
         if name in _INBOX:
             yield True
             return
-        with self.database.session() as session, asking(session, ROADS[name]) as ours:
+        with self.database.session() as session, asking(session, SOURCES[name]) as ours:
             if not ours:
-                log.warning("road %s: another hunt is on it, this one passes it over", name)
+                log.warning("source %s: another hunt is on it, this one passes it over", name)
             yield ours
 
-    def take(self, only: Collection[str]) -> Iterator[Road]:
-        """The roads of `only`, each with a budget worked out when its turn comes: what the ones before found is described."""
+    def take(self, only: Collection[str]) -> Iterator[Source]:
+        """The sources of `only`, each with a budget worked out when its turn comes: what the ones before found is described."""
         now, settings, database = self.clock.now(), self.settings, self.database
         parallel = settings.parallel_calls
         window = timedelta(hours=settings.search_window_hours)
@@ -87,21 +88,21 @@ class Roads:
             ask = partial(search, database, self.youtube, now=now, window=window, rng=rng)
             pages = settings.searches_per_hunt
             yield "search", self._paid(Bucket.SEARCH, Pool.HUNTING, lambda units: ask(pages=min(units, pages)))
-        if "archeology" in only:
-            dig = partial(archeology, database, self.youtube, now=now)
+        if "past_search" in only:
+            dig = partial(past_search, database, self.youtube, now=now)
             # No complaint when its share is used up, or no key serves it: the past can wait. Unless it was asked for alone.
-            alone = set(only) == {"archeology"}
+            alone = set(only) == {"past_search"}
             share = Bucket.SEARCH, Pool.ARCHEOLOGY
             left = 0 if alone else self._allowance(*share)
-            yield "archeology", self._paid(*share, lambda units: dig(pages=units)) if alone else dig(pages=left)
+            yield "past_search", self._paid(*share, lambda units: dig(pages=units)) if alone else dig(pages=left)
         if "uploads" in only and settings.uploads_per_hunt:
             most = settings.uploads_per_hunt
             yield "uploads", self._paid(Bucket.GENERAL, Pool.HUNTING, lambda units: self._uploads(min(units, most), now))
 
-    def _paid(self, bucket: Bucket, pool: Pool, road: Callable[[int], Iterator[Find]]) -> Iterator[Find]:
-        """A road with what it may spend now. Raises QuotaExhausted or KeyInvalid, with the reason, when that is nothing."""
+    def _paid(self, bucket: Bucket, pool: Pool, source: Callable[[int], Iterator[Find]]) -> Iterator[Find]:
+        """A source with what it may spend now. Raises QuotaExhausted or KeyInvalid, with the reason, when that is nothing."""
         self.youtube.require(bucket, pool)
-        yield from road(self._allowance(bucket, pool))
+        yield from source(self._allowance(bucket, pool))
 
     def _uploads(self, units: int, now: datetime) -> Iterator[Find]:
         """What is new comes first, but where back catalogues wait, up to half of the units are kept for them."""

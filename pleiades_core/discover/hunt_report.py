@@ -1,6 +1,6 @@
 """What one hunt did: as it goes, and for people and Dagster at its end.
 
-Belongs here: the records, how they follow from a tally, and when a hunt has failed. Does not belong here: hunting (hunter.py).
+Belongs here: the records, how they follow from a usage, and when a hunt has failed. Does not belong here: hunting (hunter.py).
 """
 
 from __future__ import annotations
@@ -9,25 +9,25 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pleiades_core.discover.usage import DETAILS, Pull, Tally
+from pleiades_core.discover.usage import DETAILS, DiscoveryRequest, HuntUsage
 from pleiades_core.errors import PleiadesError, QuotaExhausted
 from pleiades_core.models import Bucket, VideoId
 
-#: Roads whose answers are YouTube's API's; an outage of it is one, whatever feeds and inbox say.
-OF_THE_API = frozenset({"search", "uploads", "charts", "archeology"})
+#: Sources whose answers are YouTube's API's; an outage of it is one, whatever feeds and inbox say.
+OF_THE_API = frozenset({"search", "uploads", "charts", "past_search"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RoadReport:
-    """One road in one hunt."""
+class SourceReport:
+    """One source in one hunt."""
 
-    #: Arms that were asked: terms, charts; 1 for a road that is one arm.
-    arms: int
-    #: By bucket, refused and repeated calls included; empty for a road that costs nothing.
+    #: Arms that were asked: terms, charts; 1 for a source that is one target.
+    targets: int
+    #: By bucket, refused and repeated calls included; empty for a source that costs nothing.
     units: dict[Bucket, int]
-    #: Videos named, those that several arms named counted for each.
+    #: Videos named, those that several targets named counted for each.
     candidates: int
-    #: Of these, not known before, and named by this road first.
+    #: Of these, not known before, and named by this source first.
     new: int
     #: The last one, empty when all went well.
     error: str
@@ -38,10 +38,10 @@ class HuntReport:
     """What one hunt did."""
 
     #: By name, and `details`: the calls that described what the others found.
-    roads: dict[str, RoadReport]
-    #: Roads that answered at least once.
+    sources: dict[str, SourceReport]
+    #: Sources that answered at least once.
     answered: tuple[str, ...]
-    #: Distinct videos that the roads came upon.
+    #: Distinct videos that the sources came upon.
     candidates: int
     #: Of these, not known before.
     new: int
@@ -61,7 +61,7 @@ class HuntReport:
     #: Attempts sent, by bucket.
     calls: dict[Bucket, int]
     units_left: dict[Bucket, int]
-    #: Roads that failed for another reason than quota, with the error.
+    #: Sources that failed for another reason than quota, with the error.
     failures: dict[str, str]
     #: When quota ran out: the instant at which there is some again, and what to say of it.
     resets_at: datetime | None
@@ -69,7 +69,7 @@ class HuntReport:
 
     @property
     def did_something(self) -> bool:
-        """False when quota kept everything from happening that costs some, whatever the free roads brought meanwhile."""
+        """False when quota kept everything from happening that costs some, whatever the free sources brought meanwhile."""
         return self.admitted > 0 or bool(set(self.answered) & OF_THE_API)
 
 
@@ -77,9 +77,9 @@ class HuntReport:
 class Progress:
     """One hunt as it goes."""
 
-    tally: Tally = field(default_factory=Tally)
+    usage: HuntUsage = field(default_factory=HuntUsage)
     errors: dict[str, PleiadesError] = field(default_factory=dict)
-    #: Roads that answered at least once.
+    #: Sources that answered at least once.
     answered: set[str] = field(default_factory=set)
     candidates: set[VideoId] = field(default_factory=set)
     new: int = 0
@@ -110,7 +110,7 @@ class Progress:
     def failure(self) -> PleiadesError | None:
         """The error that the whole hunt ends with: nothing was admitted, and nobody answered, or the API to nobody.
 
-        Spent quota is no failure, and hides none: where it kept some roads from asking, the others' failures are what counts.
+        Spent quota is no failure, and hides none: where it kept some sources from asking, the others' failures are what counts.
         """
         failures = {what: error for what, error in self.errors.items() if not isinstance(error, QuotaExhausted)}
         if not failures or self.admitted:
@@ -123,7 +123,7 @@ class Progress:
     def report(self, *, calls: dict[Bucket, int], units_left: dict[Bucket, int], waiting: int) -> HuntReport:
         """What the hunt did, at its end."""
         return HuntReport(
-            roads=by_road(self.tally.pulls), answered=tuple(sorted(self.answered)), candidates=len(self.candidates),
+            sources=by_source(self.usage.requests), answered=tuple(sorted(self.answered)), candidates=len(self.candidates),
             new=self.new, admitted=self.admitted,
             unwatched=self.unwatched, full=self.full, gone=self.gone, waiting=waiting, samples=self.admitted, bytes=self.bytes,
             calls=calls, units_left=units_left,
@@ -132,15 +132,15 @@ class Progress:
         )  # fmt: skip
 
 
-def by_road(pulls: dict[tuple[str, str], Pull]) -> dict[str, RoadReport]:
-    """The pulls of a hunt, added up over the arms of each road."""
-    names = dict.fromkeys(road for road, _ in pulls)
-    of = {name: [pull for (road, _), pull in pulls.items() if road == name] for name in names}
+def by_source(requests: dict[tuple[str, str], DiscoveryRequest]) -> dict[str, SourceReport]:
+    """The requests of a hunt, added up over the targets of each source."""
+    names = dict.fromkeys(source for source, _ in requests)
+    of = {name: [request for (source, _), request in requests.items() if source == name] for name in names}
     return {
-        name: RoadReport(
-            arms=len(arms), units=dict(sum((pull.units for pull in arms), Counter())),
-            candidates=sum(pull.candidates for pull in arms), new=sum(pull.new for pull in arms),
-            error=next((pull.error for pull in reversed(arms) if pull.error), ""),
+        name: SourceReport(
+            targets=len(targets), units=dict(sum((request.units for request in targets), Counter())),
+            candidates=sum(request.candidates for request in targets), new=sum(request.new for request in targets),
+            error=next((request.error for request in reversed(targets) if request.error), ""),
         )
-        for name, arms in of.items()
+        for name, targets in of.items()
     }  # fmt: skip

@@ -45,7 +45,7 @@ class FutureHistory(NamedTuple):
     """Rows that say when something was done, in the future. They stay, and queries that look back pass over them."""
 
     claims: int
-    pulls: int
+    requests: int
 
 
 def latest(now: datetime) -> datetime:
@@ -60,7 +60,7 @@ def future_rows(connection: psycopg.Connection, now: datetime) -> FutureRows:
 
 
 def future_history(connection: psycopg.Connection, now: datetime) -> FutureHistory:
-    """How many claims and pulls were noted in the future."""
+    """How many claims and requests were noted in the future."""
     row = connection.execute(_SQL.future_history, _words(now)).fetchone()
     return FutureHistory(*row) if row else FutureHistory(0, 0)
 

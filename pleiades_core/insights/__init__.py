@@ -1,3 +1,3 @@
 """What is rising, and how fast: velocity, ranking and bias are computed from the vault, so that they can be computed
-again; how quota, roads and channels stand is read from SQL.
+again; how quota, sources and channels stand is read from SQL.
 """

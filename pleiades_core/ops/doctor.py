@@ -100,7 +100,7 @@ def _clock(pleiades: Installation) -> Finding:
         wrong += [f"{count:,} {rows} were asked in the future" for count, rows in counts if count]
         cures.append("`pleiades hunt` takes these instants back, and asks")
     if any(kept):
-        wrong.append(f"{kept.claims:,} claims of videos and {kept.pulls:,} questions are dated in the future")
+        wrong.append(f"{kept.claims:,} claims of videos and {kept.requests:,} questions are dated in the future")
     if days:
         named = [f"{folder} {', '.join(map(str, found[:_MOST_NAMED]))}" for folder, found in days.items()]
         wrong.append(f"the vault has days after today: {'; '.join(named)}")

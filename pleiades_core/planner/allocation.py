@@ -1,11 +1,12 @@
 """Who wants how many units, and who gets them. Pure.
 
-Belongs here: the demand of discovery's roads, and sharing out a bucket's day. Does not belong here: the polls of the watchlist
-(forecast.py), words about the outcome (plan.py).
+Belongs here: the demand of discovery's sources, and sharing out a bucket's day. Does not belong here: the polls of the
+watchlist (forecast.py), words about the outcome (plan.py).
 
-The order is the one in which a hunt spends (discover/budget.py): what a road has found is described before more is looked for,
-charts are few, and the uploads lists take what is left. A road *needs* what keeps its promise, and *wants* what it can use: the
-search queue could use any number of calls, so it needs none, and wants all. But who may not have a single unit starves.
+The order is the one in which a hunt spends (discover/budget.py): what a source has found is described before more is looked
+for, charts are few, and the uploads lists take what is left. A source *needs* what keeps its promise, and *wants* what it can
+use: the search queue could use any number of calls, so it needs none, and wants all. But who may not have a single unit
+starves.
 """
 
 from __future__ import annotations

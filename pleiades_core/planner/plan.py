@@ -96,7 +96,7 @@ def make_plan(
     most = _most_a_day(base, new, a_day, when, polling)
     for place, start in enumerate(when.starts):
         begin, end = when.spans[place]
-        # Days of 23 and 25 hours have as many hunts; roads that count by the day count such a day as one.
+        # Days of 23 and 25 hours have as many hunts; sources that count by the day count such a day as one.
         part = min(1.0, (end - begin) / 24) if place == 0 else 1.0
         day, wanted = pacific_day(start), allocation.wishes(stands.discovery, backlog, tracking[place], part)
         for bucket in Bucket:

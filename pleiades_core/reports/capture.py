@@ -1,4 +1,4 @@
-"""How many are there that nobody saw? Capture and recapture, where each road is an occasion. Pure.
+"""How many are there that nobody saw? Capture and recapture, where each source is an occasion. Pure.
 
 Belongs here: estimators, their intervals, the odds of a bias. Does not belong here: where the counts come from (coverage.py).
 
@@ -6,9 +6,9 @@ Belongs here: estimators, their intervals, the odds of a bias. Does not belong h
                      censuses. Univ. California Publ. Statist. 1, 131-160. Its variance: Seber 1970, Biometrika 57, 13-25.
     Chao 1989        more occasions, each with its own chance: Estimating population size for sparse data in capture-recapture
                      experiments. Biometrics 45, 427-438. With two occasions it is Chapman's. Where some videos are easier to
-                     see than others on every road it is a lower bound, by the argument of Chao 1987, Biometrics 43, 783-791;
+                     see than others on every source it is a lower bound, by the argument of Chao 1987, Biometrics 43, 783-791;
                      whose interval, which cannot fall below what was seen, is used for all estimates. The estimator of 1987
-                     takes all occasions for equal: with roads of 10,000 and 4,000 of 20,000 videos it says 24,000.
+                     takes all occasions for equal: with sources of 10,000 and 4,000 of 20,000 videos it says 24,000.
     Woolf 1955       the interval of an odds ratio, with a half added to each cell (Haldane 1956).
 """
 
@@ -33,18 +33,18 @@ class Estimate:
     #: Of 95 %.
     low: float
     high: float
-    #: By the roads of the estimate together.
+    #: By the sources of the estimate together.
     seen: int
 
     @property
     def unseen_share(self) -> float:
-        """Of the total, what no road of the estimate saw."""
+        """Of the total, what no source of the estimate saw."""
         return 1 - self.seen / self.total if self.total else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OddsRatio:
-    """How much likelier a kind of video is among those of a road than among the others; 1: as likely."""
+    """How much likelier a kind of video is among those of a source than among the others; 1: as likely."""
 
     ratio: float
     #: Of 95 %.
@@ -68,14 +68,15 @@ def chapman(first: int, second: int, both: int) -> Estimate | None:
 
 
 def chao(masks: Mapping[int, int], occasions: Sequence[int]) -> Estimate | None:
-    """At least how many there are, where `masks[m]` videos were seen by just the roads in m. Each occasion is a mask of roads.
+    """At least how many there are, where `masks[m]` videos were seen by just the sources in m. Each occasion is a mask of
+    sources.
 
     None when there are fewer than two occasions, or too few videos were seen on exactly two to say anything.
     """
     once = [0] * len(occasions)
     twice = seen = 0
     for mask, count in masks.items():
-        places = [place for place, roads in enumerate(occasions) if mask & roads]
+        places = [place for place, sources in enumerate(occasions) if mask & sources]
         seen += count if places else 0
         twice += count if len(places) == 2 else 0  # noqa: PLR2004  twice
         if len(places) == 1:

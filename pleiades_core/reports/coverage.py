@@ -1,7 +1,7 @@
-"""How much of what there is do the roads find, and of what kind? An estimate with its interval, and what it cannot say.
+"""How much of what there is do the sources find, and of what kind? An estimate with its interval, and what it cannot say.
 
-Belongs here: overlap between roads, what is left unseen, bias by language and category. Does not belong here: the estimators
-(capture.py), what a road costs (sources.py).
+Belongs here: overlap between sources, what is left unseen, bias by language and category. Does not belong here: the estimators
+(capture.py), what a source costs (sources.py).
 
 The population is the videos published within the window. Never infer from it that a video is gone, or was never there.
 """
@@ -17,29 +17,29 @@ from importlib import resources
 
 import pyarrow as pa
 
-from pleiades_core.discover.sources.base import ROADS
+from pleiades_core.discover.sources.base import SOURCES
 from pleiades_core.reports.capture import Estimate, OddsRatio, chao, chapman, odds_ratio
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.vault import query
 from pleiades_core.vault.vault import Vault
 
-#: Roads that follow the same channels see the same videos: one occasion. What people add by hand is no draw at all.
+#: Sources that follow the same channels see the same videos: one occasion. What people add by hand is no draw at all.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "search": ("search",), "followed channels": ("uploads", "feeds", "push"), "charts": ("charts",),
-    "archeology": ("archeology",),
+    "past_search": ("past_search",),
 }  # fmt: skip
-_GROUP_OF = {road: group for group, roads in GROUPS.items() for road in roads}
+_GROUP_OF = {source: group for group, sources in GROUPS.items() for source in sources}
 CAVEATS = (
-    "Roads are not independent: followed channels were found by searching. They overlap more than by chance: more is unseen.",
+    "Sources are not independent: followed channels were found by searching. They overlap more than by chance: more is unseen.",
     (
-        "Push, feeds and lists follow the same channels and count as one road. A list is read mainly where push and feeds"
+        "Push, feeds and lists follow the same channels and count as one source. A list is read mainly where push and feeds"
         " missed a video, so their overlap would make far too many videos look unseen."
     ),
     "Chances are unequal: search prefers popular videos, charts show what has risen. So Chao's figure is a lower bound.",
     "What no search shows and no followed channel published is in no estimate.",
     "Search forgets videos after 20 to 60 days and answers differently each time: never take silence for a video's absence.",
-    "The newest days look poorer than they are, because some roads are slow.",
+    "The newest days look poorer than they are, because some sources are slow.",
 )
 #: Languages and categories that are compared; the rest is in the totals.
 _KINDS = 10
@@ -53,20 +53,20 @@ _DESCRIBED = resources.files("pleiades_core.reports").joinpath("coverage.sql").r
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RoadSeen:
-    """What one road came upon, of the videos published in the window."""
+class SourceSeen:
+    """What one source came upon, of the videos published in the window."""
 
-    road: str
+    source: str
     seen: int
-    #: By this road and no other.
+    #: By this source and no other.
     only: int
-    #: Of all that any road saw.
+    #: Of all that any source saw.
     share: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Two roads of different groups."""
+    """Two sources of different groups."""
 
     first: str
     second: str
@@ -77,39 +77,39 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bias:
-    """A kind of video on one road beside all others."""
+    """A kind of video on one source beside all others."""
 
     #: `language` or `category`.
     by: str
     kind: str
-    road: str
-    #: Of the road's videos, and of all.
+    source: str
+    #: Of the source's videos, and of all.
     share: float
     share_of_all: float
-    #: Against the videos that this road did not see. None where it saw all, or too few were described to say.
+    #: Against the videos that this source did not see. None where it saw all, or too few were described to say.
     odds: OddsRatio | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
-    """Videos that one set of roads came upon, of one language and category."""
+    """Videos that one set of sources came upon, of one language and category."""
 
     language: str
     category: str
-    #: A mask, as in `ROADS`.
-    roads: int
+    #: A mask, as in `SOURCES`.
+    sources: int
     videos: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoverageReport:
-    """How much the roads find."""
+    """How much the sources find."""
 
     since: datetime
     until: datetime
-    #: Seen by any road.
+    #: Seen by any source.
     videos: int
-    roads: tuple[RoadSeen, ...]
+    sources: tuple[SourceSeen, ...]
     pairs: tuple[Pair, ...]
     #: At least so many there are, each group of `GROUPS` an occasion.
     by_group: Estimate | None
@@ -120,14 +120,14 @@ class CoverageReport:
 
 
 def coverage(database: Database, vault: Vault, until: datetime, *, days: float = 7) -> CoverageReport:
-    """Compare the roads on the videos published in the `days` before `until`."""
+    """Compare the sources on the videos published in the `days` before `until`."""
     since = until - timedelta(days=days)
     words = {"since": since, "until": until, "limit": _SAMPLE}
     with database.transaction() as connection:
         masks = {int(mask): int(count) for mask, count in connection.execute(_SQL.masks, words).fetchall()}
         drawn = connection.execute(_SQL.sample, words).fetchall()
     sampled = pa.table(
-        {"vid": pa.array([vid for vid, _ in drawn], pa.int64()), "roads": pa.array([mask for _, mask in drawn], pa.int16())}
+        {"vid": pa.array([vid for vid, _ in drawn], pa.int64()), "sources": pa.array([mask for _, mask in drawn], pa.int16())}
     )
     last = until.date()
     table = query.query(vault, _DESCRIBED, first=last, last=last, tables={"sampled": sampled})
@@ -136,22 +136,25 @@ def coverage(database: Database, vault: Vault, until: datetime, *, days: float =
 
 
 def report(masks: Mapping[int, int], described: Sequence[Described], *, since: datetime, until: datetime) -> CoverageReport:
-    """The report for counts by set of roads, and for described videos. Pure."""
-    used = [road for road, bit in ROADS.items() if any(mask & bit for mask in masks)]
-    seen = {road: _count(masks, ROADS[road]) for road in used}
+    """The report for counts by set of sources, and for described videos. Pure."""
+    used = [source for source, bit in SOURCES.items() if any(mask & bit for mask in masks)]
+    seen = {source: _count(masks, SOURCES[source]) for source in used}
     videos = sum(masks.values())
-    drawn = [road for road in used if road in _GROUP_OF]
-    groups = [sum(ROADS[road] for road in roads) for roads in GROUPS.values() if any(road in used for road in roads)]
+    drawn = [source for source in used if source in _GROUP_OF]
+    groups = [
+        sum(SOURCES[source] for source in sources) for sources in GROUPS.values() if any(source in used for source in sources)
+    ]
     return CoverageReport(
         since=since, until=until, videos=videos,
-        roads=tuple(
-            RoadSeen(road=road, seen=seen[road], only=masks.get(ROADS[road], 0), share=seen[road] / videos) for road in used
+        sources=tuple(
+            SourceSeen(source=source, seen=seen[source], only=masks.get(SOURCES[source], 0), share=seen[source] / videos)
+            for source in used
         ),
         pairs=tuple(
             Pair(first=one, second=other, both=both, estimate=chapman(seen[one], seen[other], both))
             for one, other in itertools.combinations(drawn, 2)
             if _GROUP_OF[one] != _GROUP_OF[other]
-            for both in [_both(masks, ROADS[one], ROADS[other])]
+            for both in [_both(masks, SOURCES[one], SOURCES[other])]
         ),
         by_group=chao(masks, groups),
         bias=(
@@ -170,24 +173,24 @@ def _both(masks: Mapping[int, int], one: int, other: int) -> int:
     return sum(count for mask, count in masks.items() if mask & one and mask & other)
 
 
-def _bias(by: str, described: Sequence[tuple[str, Described]], roads: Sequence[str]) -> list[Bias]:
-    """The most frequent kinds on each road that saw enough."""
+def _bias(by: str, described: Sequence[tuple[str, Described]], sources: Sequence[str]) -> list[Bias]:
+    """The most frequent kinds on each source that saw enough."""
     everywhere = Counter[str]()
     for kind, row in described:
         everywhere[kind] += row.videos
     whole = everywhere.total()
     found = []
-    for road in roads:
+    for source in sources:
         here = Counter[str]()
         for kind, row in described:
-            if row.roads & ROADS[road]:
+            if row.sources & SOURCES[source]:
                 here[kind] += row.videos
         if here.total() < _FEWEST:
             continue
         elsewhere = whole - here.total()
         found += [
             Bias(
-                by=by, kind=kind, road=road, share=here[kind] / here.total(), share_of_all=count / whole,
+                by=by, kind=kind, source=source, share=here[kind] / here.total(), share_of_all=count / whole,
                 odds=odds_ratio(here[kind], here.total(), count - here[kind], elsewhere) if elsewhere >= _FEWEST else None,
             )
             for kind, count in everywhere.most_common(_KINDS)

@@ -20,7 +20,7 @@ CATEGORIES = {
 _NO_MEASURE_OF_YOUTUBE = (
     "These figures say how much this search misses. They are no measure of YouTube, and not to be published as one."
 )
-METHOD = "Chao 1989, a lower bound; roads of the same channels count as one occasion"
+METHOD = "Chao 1989, a lower bound; sources of the same channels count as one occasion"
 _REFERENCES = (
     (
         "Chapman, D. G. (1951). Some properties of the hypergeometric distribution with applications to zoological sample"
@@ -37,14 +37,14 @@ def window(report: CoverageReport) -> str:
 
 
 def summary(report: CoverageReport) -> str:
-    """One sentence that can be cited: the videos, the roads, how many were seen, the estimate, its interval and its method."""
-    roads = ", ".join(one.road for one in report.roads) or "none"
-    seen = f"Of the YouTube videos {window(report)}, {report.videos:,} were seen (roads: {roads})"
+    """One sentence that can be cited: the videos, the sources, the number seen, the estimate, its interval, its method."""
+    sources = ", ".join(one.source for one in report.sources) or "none"
+    seen = f"Of the YouTube videos {window(report)}, {report.videos:,} were seen (sources: {sources})"
     found = report.by_group
     if found is None:
-        return f"{seen}; too few of them were seen on two independent roads for an estimate of the total."
+        return f"{seen}; too few of them were seen on two independent sources for an estimate of the total."
     return (
-        f"{seen}; from the {found.seen:,} of these that the roads drew, the total is estimated at {found.total:,.0f} or more"
+        f"{seen}; from the {found.seen:,} of these that the sources drew, the total is estimated at {found.total:,.0f} or more"
         f" (95 % interval {interval(found)}; {METHOD})."
     )
 
@@ -66,7 +66,7 @@ def kind_of(one: Bias) -> str:
 
 
 def telling(report: CoverageReport) -> list[Bias]:
-    """The comparisons whose interval excludes 1: the road finds more, or fewer, of that kind than the other roads."""
+    """The comparisons whose interval excludes 1: the source finds more, or fewer, of that kind than the other sources."""
     return [one for one in report.bias if one.odds and not one.odds.low <= 1 <= one.odds.high]
 
 
@@ -87,21 +87,21 @@ def markdown(report: CoverageReport) -> str:
         f"## Coverage of YouTube videos {window(report)}",
         summary(report),
         _table(
-            "Videos seen by each road",
-            ("road", "seen", "only by it", "share of all seen"),
-            [(one.road, f"{one.seen:,}", f"{one.only:,}", f"{one.share:.1%}") for one in report.roads],
+            "Videos seen by each source",
+            ("source", "seen", "only by it", "share of all seen"),
+            [(one.source, f"{one.seen:,}", f"{one.only:,}", f"{one.share:.1%}") for one in report.sources],
         ),
         _table(
-            "Pairs of roads (Chapman 1951)",
-            ("roads", "seen by both", "estimate", "95 % interval", "unseen by both"),
+            "Pairs of sources (Chapman 1951)",
+            ("sources", "seen by both", "estimate", "95 % interval", "unseen by both"),
             [(f"{pair.first}, {pair.second}", f"{pair.both:,}", *_estimated(pair.estimate)) for pair in report.pairs],
         ),
         _table(
             f"Bias, measured on {report.described:,} descriptions (odds ratios, Woolf 1955)",
-            ("by", "kind", "road", "odds ratio", "95 % interval", "share", "share of all"),
+            ("by", "kind", "source", "odds ratio", "95 % interval", "share", "share of all"),
             [
                 (
-                    one.by, kind_of(one), one.road, f"{one.odds.ratio:.2f}" if one.odds else "-", odds_interval(one) or "-",
+                    one.by, kind_of(one), one.source, f"{one.odds.ratio:.2f}" if one.odds else "-", odds_interval(one) or "-",
                     f"{one.share:.1%}", f"{one.share_of_all:.1%}",
                 )
                 for one in telling(report)

@@ -1,7 +1,7 @@
-"""How the roads do: what each cost, what it brought, and what went wrong last.
+"""How the sources do: what each cost, what it brought, and what went wrong last.
 
-Belongs here: adding up table `pulls`, and the state of the followed channels. Does not belong here: how much of what there is
-was found (coverage.py), what is to come (planner/).
+Belongs here: adding up table `discovery_requests`, and the state of the followed channels. Does not belong here: how much of
+what there is was found (coverage.py), what is to come (planner/).
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from pleiades_core.vault import query
 from pleiades_core.vault.vault import Vault
 from pleiades_core.youtube.api import IDS_PER_CALL
 
-#: Younger pulls are all in SQL; older ones leave it once they are in the vault (discover/learning.PULLS_KEPT).
+#: Younger requests are all in SQL; older ones leave it once they are in the vault (discover/learning.REQUESTS_KEPT).
 KEPT_IN_SQL = timedelta(days=7)
 
-_SQL = load_queries("roads")
+_SQL = load_queries("sources")
 _OLDER = resources.files("pleiades_core.reports").joinpath("sources.sql").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RoadYield:
-    """A road, or one arm of it, over a while."""
+class SourceYield:
+    """A source, or one target of it, over a while."""
 
-    road: str
-    #: A term, a chart, a month. Empty for a whole road.
-    arm: str
+    source: str
+    #: A term, a chart, a month. Empty for a whole source.
+    target: str
     #: Questions that were asked.
-    pulls: int
-    #: By bucket; empty for a road that costs nothing.
+    requests: int
+    #: By bucket; empty for a source that costs nothing.
     units: dict[str, int]
     #: Videos named, the same one as often as it was.
     candidates: int
@@ -47,7 +47,7 @@ class RoadYield:
     new: int
     #: None where no unit was spent.
     new_per_unit: float | None
-    last_pulled_at: datetime
+    last_requested_at: datetime
     #: The newest, empty where there was none.
     last_error: str
     failed_at: datetime | None
@@ -78,41 +78,41 @@ class ChannelsState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RoadsReport:
-    """Roads and channels."""
+class SourcesReport:
+    """Sources and channels."""
 
     since: datetime
     until: datetime
-    roads: tuple[RoadYield, ...]
+    sources: tuple[SourceYield, ...]
     #: Videos that were found and wait to be described: for quota, for company in a call, or until it is time to ask again.
     to_describe: int
     channels: ChannelsState
 
 
 class _Row(NamedTuple):
-    """A row of `by_arm`."""
+    """A row of `by_target`."""
 
-    road: str
-    arm: str
+    source: str
+    target: str
     bucket: str
-    pulls: int
+    requests: int
     units: int
     candidates: int
     new: int
-    last_pulled_at: datetime
+    last_requested_at: datetime
     error: str | None
     failed_at: datetime | None
 
 
-def roads(database: Database, vault: Vault, now: datetime, *, days: float = 7, arms: bool = False) -> RoadsReport:
-    """What the roads did in the last `days`, arm by arm if wanted; those that brought most come first.
+def sources(database: Database, vault: Vault, now: datetime, *, days: float = 7, targets: bool = False) -> SourcesReport:
+    """What the sources did in the last `days`, target by target if wanted; those that brought most come first.
 
     Days that SQL has forgotten are read from the vault.
     """
     since = now - timedelta(days=days)
     with database.transaction() as connection:
         within = {"since": since, "latest": latest(now)}
-        rows = records(connection, _Row, _SQL.by_arm, within)
+        rows = records(connection, _Row, _SQL.by_target, within)
         if now - since > KEPT_IN_SQL:
             kept = [row[0].isoformat() for row in connection.execute(_SQL.days_in_sql, within).fetchall()]
             last = now.date()
@@ -120,11 +120,11 @@ def roads(database: Database, vault: Vault, now: datetime, *, days: float = 7, a
             rows += [_Row(**row) for row in older.to_pylist()]
     groups: dict[tuple[str, str], list[_Row]] = {}
     for row in rows:
-        groups.setdefault((row.road, row.arm if arms else ""), []).append(row)
-    found = [_yield(road, arm, parts) for (road, arm), parts in groups.items()]
-    found.sort(key=lambda one: (-one.new, one.road, one.arm))
-    return RoadsReport(
-        since=since, until=now, roads=tuple(found), to_describe=waiting(database), channels=channels_state(database, now)
+        groups.setdefault((row.source, row.target if targets else ""), []).append(row)
+    found = [_yield(source, target, parts) for (source, target), parts in groups.items()]
+    found.sort(key=lambda one: (-one.new, one.source, one.target))
+    return SourcesReport(
+        since=since, until=now, sources=tuple(found), to_describe=waiting(database), channels=channels_state(database, now)
     )
 
 
@@ -137,17 +137,17 @@ def channels_state(database: Database, now: datetime) -> ChannelsState:
     return replace(state, back_catalogues=len(lists), back_catalogue_uploads=sum(one.left for one in lists))
 
 
-def _yield(road: str, arm: str, parts: Sequence[_Row]) -> RoadYield:
+def _yield(source: str, target: str, parts: Sequence[_Row]) -> SourceYield:
     units = Counter[str]()
     for part in parts:
         if part.units:
             units[part.bucket] += part.units
     new = sum(part.new for part in parts)
     failures = [part for part in parts if part.failed_at]
-    failed = max(failures, key=lambda part: part.failed_at or part.last_pulled_at, default=None)
-    return RoadYield(
-        road=road, arm=arm, pulls=sum(part.pulls for part in parts), units=dict(units), new=new,
+    failed = max(failures, key=lambda part: part.failed_at or part.last_requested_at, default=None)
+    return SourceYield(
+        source=source, target=target, requests=sum(part.requests for part in parts), units=dict(units), new=new,
         candidates=sum(part.candidates for part in parts), new_per_unit=new / units.total() if units else None,
-        last_pulled_at=max(part.last_pulled_at for part in parts),
+        last_requested_at=max(part.last_requested_at for part in parts),
         last_error=(failed.error or "") if failed else "", failed_at=failed.failed_at if failed else None,
     )  # fmt: skip

@@ -8,7 +8,8 @@ queries take.
     IN_TURN         channels, videos and search_queue, of which a transaction writes many rows, in any order: two hunters that
                     noted the same channels in another order each waited for the other. Before any row of these is locked
     ADDING_TERMS    the terms that enter the queue, after IN_TURN or alone; tried and never waited for (terms.sql)
-    ASKING          with a road's bit: the questions of one road, from its first to its last find; tried and never waited for
+    ASKING          with a source's bit: the questions of one source, from its first to its last find; tried and never waited
+    for
 
 Each is held until its transaction ends, ASKING until its block does. The numbers are part of the database: two releases that
 share one must agree on them.
@@ -49,9 +50,9 @@ def in_turn(connection: psycopg.Connection) -> None:
 
 
 @contextlib.contextmanager
-def asking(session: psycopg.Connection, road: int) -> Iterator[bool]:
-    """Whether nobody else asks what a road would, and nobody else will within the block. `session`: see `Database.session`."""
-    row = session.execute("select pg_try_advisory_lock(%s, %s)", [ASKING, road]).fetchone()
+def asking(session: psycopg.Connection, source: int) -> Iterator[bool]:
+    """Whether this session alone asks a source within the block. `session`: see `Database.session`."""
+    row = session.execute("select pg_try_advisory_lock(%s, %s)", [ASKING, source]).fetchone()
     ours = row is not None and bool(row[0])
     try:
         yield ours
@@ -59,7 +60,7 @@ def asking(session: psycopg.Connection, road: int) -> Iterator[bool]:
         if ours:
             # A connection that broke has let go of it.
             with contextlib.suppress(psycopg.OperationalError):
-                session.execute("select pg_advisory_unlock(%s, %s)", [ASKING, road])
+                session.execute("select pg_advisory_unlock(%s, %s)", [ASKING, source])
 
 
 _SQL = load_queries("sessions")

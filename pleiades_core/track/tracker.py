@@ -120,25 +120,25 @@ class Tracker:
     def _track(self, tier: Tier | None) -> TrackReport:
         reap(self._database, self._vault, self._clock)
         calls_before = self._youtube.calls()
-        tally = Counter[str]()
+        usage = Counter[str]()
         lateness: list[float] = []
         exhausted: QuotaExhausted | None = None
-        while exhausted is None and (polled := self._slice(tier, tally, lateness)) is not None:
+        while exhausted is None and (polled := self._slice(tier, usage, lateness)) is not None:
             exhausted = polled.exhausted
             if polled.errors and not polled.answers and exhausted is None:
                 raise polled.errors[0]
             if exhausted is None and (polled.errors or not polled.answers):
                 break  # What failed is due again at once: leave it to the next tick instead of asking for ever.
         return TrackReport(
-            tier=tier, slices=tally["slices"], due=tally["due"], samples=tally["samples"], misses=tally["misses"],
-            bytes=tally["bytes"], calls=dict(self._youtube.calls() - calls_before),
+            tier=tier, slices=usage["slices"], due=usage["due"], samples=usage["samples"], misses=usage["misses"],
+            bytes=usage["bytes"], calls=dict(self._youtube.calls() - calls_before),
             units_left={Bucket.STATS: self._youtube.units_left(Bucket.STATS)},
             lateness_median_s=statistics.median(lateness) if lateness else None, lateness_max_s=max(lateness, default=None),
-            failed_calls=tally["failed_calls"], resets_at=exhausted.resets_at if exhausted else None,
+            failed_calls=usage["failed_calls"], resets_at=exhausted.resets_at if exhausted else None,
             quota_error=str(exhausted or ""),
         )  # fmt: skip
 
-    def _slice(self, tier: Tier | None, tally: Counter[str], lateness: list[float]) -> _Polled | None:
+    def _slice(self, tier: Tier | None, usage: Counter[str], lateness: list[float]) -> _Polled | None:
         """One slice from T1 to T2. None when nothing is due."""
         # Each time: a clock that is set in the middle of a tick must not decide what is due.
         self._clock.check()
@@ -164,10 +164,10 @@ class Tracker:
                 give_back(self._database, ledger, lease_id, taken.reservation if taken else None)
             raise
         failed = len(polled.errors) + sum(answer.corrected for answer in polled.answers)
-        tally.update(slices=1, due=len(taken.videos), failed_calls=failed)
+        usage.update(slices=1, due=len(taken.videos), failed_calls=failed)
         for batch, table in written:
             misses = table.column("status").to_pylist().count(int(SampleStatus.MISSING))
-            tally.update(samples=batch.rows, misses=misses, bytes=batch.bytes)
+            usage.update(samples=batch.rows, misses=misses, bytes=batch.bytes)
         return polled
 
     def _commit(self, taken: Slice, written: Sequence[tuple[WrittenBatch, pa.Table]]) -> None:

@@ -1,9 +1,9 @@
-"""Pulls in the vault: what every question of every road cost and brought, a file a UTC day.
+"""Requests in the vault: what every question of every source cost and brought, a file a UTC day.
 
-Belongs here: from table `pulls` to `pulls/date=D/day.parquet`, and forgetting rows that the file holds. Does not belong here:
-writing the table (discover/hunter.py), reading it for people (reports/sources.py).
+Belongs here: from table `discovery_requests` to `discovery_requests/date=D/day.parquet`, and forgetting rows that the file
+holds. Does not belong here: writing the table (discover/hunter.py), reading it for people (reports/sources.py).
 
-Pulls come from one table and are few, so they need no journal: the day's file is replaced whole, by compare-and-swap. A row
+Requests come from one table and are few, so they need no journal: the day's file is replaced whole, by compare-and-swap. A row
 that a file holds stays in it, whether SQL still has it or not; so exporting again after the rows were forgotten, or after a
 restore, loses nothing.
 """
@@ -24,17 +24,17 @@ from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries, records
 from pleiades_core.vault.codes import columns_metadata
 from pleiades_core.vault.footers import day_file_words
-from pleiades_core.vault.layout import PULL_SCHEMA, pulls_key
+from pleiades_core.vault.layout import DISCOVERY_REQUEST_SCHEMA, discovery_requests_key
 from pleiades_core.vault.owner import owner_of
 from pleiades_core.vault.vault import Vault
 
 log = logging.getLogger(__name__)
 
-_SQL = load_queries("pulls")
+_SQL = load_queries("discovery_requests")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExportedPulls:
+class ExportedRequests:
     """What the file of a day holds."""
 
     day: date
@@ -49,7 +49,7 @@ class ExportedPulls:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ForgottenPulls:
+class ForgottenRequests:
     """What left SQL."""
 
     days: int
@@ -58,39 +58,40 @@ class ForgottenPulls:
     kept: tuple[date, ...]
 
 
-def export_day(database: Database, vault: Vault, day: date) -> ExportedPulls:
-    """Bring the file of a UTC day up to what table `pulls` says. May be repeated: the same rows give the same bytes.
+def export_day(database: Database, vault: Vault, day: date) -> ExportedRequests:
+    """Bring the file of a UTC day up to what table `discovery_requests` says. May be repeated: the same rows give the same
+    bytes.
 
-    A day without pulls gets an empty file: "nothing was asked" and "not exported" are different things. Raises CorruptFile when
-    the present file cannot be read, PublishConflict when another process replaced it meanwhile (repeat).
+    A day without requests gets an empty file: "nothing was asked" and "not exported" are different things. Raises CorruptFile
+    when the present file cannot be read, PublishConflict when another process replaced it meanwhile (repeat).
     """
     rows = _of_day(database, day)
-    key = pulls_key(day)
+    key = discovery_requests_key(day)
     try:
         before: bytes | None = vault.archive.read(key)
     except NotFound:
         before = None
-    held = _decoded(before, day) if before is not None else PULL_SCHEMA.empty_table()
+    held = _decoded(before, day) if before is not None else DISCOVERY_REQUEST_SCHEMA.empty_table()
     merged = _merged(held, rows)
     with database.transaction() as connection:
         installation = owner_of(connection).installation
-    footer = day_file_words("pulls", day, installation) | columns_metadata("pulls")
-    content = parquet.encode(merged.replace_schema_metadata(footer), delta=("pull",), level=parquet.ARCHIVE_LEVEL)
+    footer = day_file_words("discovery_requests", day, installation) | columns_metadata("discovery_requests")
+    content = parquet.encode(merged.replace_schema_metadata(footer), delta=("request",), level=parquet.ARCHIVE_LEVEL)
     changed = content != before
     if changed:
         vault.archive.replace(key, content, expected=sha256_of(before) if before is not None else None)
-    return ExportedPulls(
+    return ExportedRequests(
         day=day, rows=len(merged), added=len(merged) - len(held), bytes=len(content), sha256=sha256_of(content), changed=changed
     )
 
 
 def unexported(database: Database, vault: Vault, now: datetime) -> list[date]:
-    """Days that are over, have pulls, and have no file that holds them all; oldest first. Raises CorruptFile."""
+    """Days that are over, have requests, and have no file that holds them all; oldest first. Raises CorruptFile."""
     return [day for day in _days(database, utc_midnight(now.date())) if _missing(database, vault, day)]
 
 
-def forget_pulls(database: Database, vault: Vault, before: datetime) -> ForgottenPulls:
-    """Delete the pulls of whole UTC days that ended before `before`, of those days only whose file holds every one of them.
+def forget_requests(database: Database, vault: Vault, before: datetime) -> ForgottenRequests:
+    """Delete the requests of whole UTC days that ended before `before`, of those days only whose file holds every one of them.
 
     The file is read back and compared row by row: nothing is deleted on the word of SQL alone.
     """
@@ -100,27 +101,27 @@ def forget_pulls(database: Database, vault: Vault, before: datetime) -> Forgotte
         first, until = _bounds(day)
         present = _of_day(database, day)
         try:
-            held = _decoded(vault.archive.read(pulls_key(day)), day)
+            held = _decoded(vault.archive.read(discovery_requests_key(day)), day)
         except (NotFound, CorruptFile) as error:
-            log.warning("pulls of %s stay in SQL: %s", day, error)
+            log.warning("requests of %s stay in SQL: %s", day, error)
             kept.append(day)
             continue
         if len(_merged(held, present)) != len(held):
-            log.warning("pulls of %s stay in SQL: their file lacks some; export the day again", day)
+            log.warning("requests of %s stay in SQL: their file lacks some; export the day again", day)
             kept.append(day)
             continue
         with database.transaction() as connection:
             gone = connection.execute(
-                _SQL.forget_pulls, {"pulls": present.column("pull").to_pylist(), "first": first, "until": until}
+                _SQL.forget_requests, {"requests": present.column("request").to_pylist(), "first": first, "until": until}
             )
             rows += gone.rowcount
         days += 1
-    return ForgottenPulls(days=days, rows=rows, kept=tuple(kept))
+    return ForgottenRequests(days=days, rows=rows, kept=tuple(kept))
 
 
 def _missing(database: Database, vault: Vault, day: date) -> bool:
     try:
-        held = _decoded(vault.archive.read(pulls_key(day)), day)
+        held = _decoded(vault.archive.read(discovery_requests_key(day)), day)
     except NotFound:
         return True
     return len(_merged(held, _of_day(database, day))) != len(held)
@@ -128,7 +129,7 @@ def _missing(database: Database, vault: Vault, day: date) -> bool:
 
 def _days(database: Database, before: datetime) -> list[date]:
     with database.transaction() as connection:
-        return [row[0] for row in connection.execute(_SQL.pull_days, {"before": before}).fetchall()]
+        return [row[0] for row in connection.execute(_SQL.request_days, {"before": before}).fetchall()]
 
 
 def _bounds(day: date) -> tuple[datetime, datetime]:
@@ -138,24 +139,29 @@ def _bounds(day: date) -> tuple[datetime, datetime]:
 def _of_day(database: Database, day: date) -> pa.Table:
     first, until = _bounds(day)
     with database.transaction() as connection:
-        rows = records(connection, dict, _SQL.pulls_of_day, {"first": first, "until": until})
-    return pa.Table.from_pylist(rows, PULL_SCHEMA)
+        rows = records(connection, dict, _SQL.requests_of_day, {"first": first, "until": until})
+    return pa.Table.from_pylist(rows, DISCOVERY_REQUEST_SCHEMA)
 
 
 def _merged(held: pa.Table, rows: pa.Table) -> pa.Table:
-    """All rows, equal ones once, in the order in which they were pulled.
+    """All rows, equal ones once, in the order in which they were requested.
 
-    The whole row is the key: after a restore `pull` begins anew, and two pulls may share their number.
+    The whole row is the key: after a restore `request` begins anew, and two requests may share their number.
     """
     both = pa.concat_tables([held, rows])
-    once = both.group_by(PULL_SCHEMA.names).aggregate([]).select(PULL_SCHEMA.names).cast(PULL_SCHEMA)
-    return once.sort_by([(name, "ascending") for name in PULL_SCHEMA.names])
+    once = (
+        both.group_by(DISCOVERY_REQUEST_SCHEMA.names)
+        .aggregate([])
+        .select(DISCOVERY_REQUEST_SCHEMA.names)
+        .cast(DISCOVERY_REQUEST_SCHEMA)
+    )
+    return once.sort_by([(name, "ascending") for name in DISCOVERY_REQUEST_SCHEMA.names])
 
 
 def _decoded(content: bytes, day: date) -> pa.Table:
     """The rows of a day's file. Raises CorruptFile when it is not one."""
-    key = pulls_key(day)
-    table = parquet.decode(content, schema=PULL_SCHEMA, origin=key)
+    key = discovery_requests_key(day)
+    table = parquet.decode(content, schema=DISCOVERY_REQUEST_SCHEMA, origin=key)
     if (table.schema.metadata or {}).get(b"pleiades.day") != day.isoformat().encode():
-        raise CorruptFile(f"{key} does not hold the pulls of its day", cure="move it out of the archive, then export again")
+        raise CorruptFile(f"{key} does not hold the requests of its day", cure="move it out of the archive, then export again")
     return table.replace_schema_metadata(None)

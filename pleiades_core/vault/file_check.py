@@ -116,7 +116,7 @@ def _owned(key: str, footer: DayFooter, owner: Owner | None) -> DayFooter:
 
 
 def check_day_file(place: Objects, key: str, name: str, day: date, owner: Owner | None) -> None:
-    """Compare a file of pulls or of an insight with its checksum and its place. `owner` None: of any installation.
+    """Compare a file of requests or of an insight with its checksum and its place. `owner` None: of any installation.
 
     Raises CorruptFile when it is damaged, or is the file of another dataset, day or installation; NotFound when there is none.
     """

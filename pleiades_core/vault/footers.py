@@ -91,7 +91,7 @@ class DayFooter:
 
 
 def day_file_words(name: str, day: date, installation: uuid.UUID | None) -> dict[str, str]:
-    """What a day's file of pulls or of an insight says of itself. `installation` None: the vault has no owner yet."""
+    """What a day's file of requests or of an insight says of itself. `installation` None: the vault has no owner yet."""
     return {
         "pleiades.layout": str(LAYOUT_VERSION),
         "pleiades.dataset": name,

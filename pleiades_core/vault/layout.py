@@ -8,7 +8,7 @@ Belongs here: keys and column types. Does not belong here: what a file says of i
     journal/registry/date=D/<batch>.parquet    batches of discovered videos       videos/date=D/day.parquet     closed days
     journal/checkpoints/date=D/cohort.parquet  a cache (watchlist/cohorts.py)
     insights/<name>/date=D/day.parquet         recomputable                       manifests/…/date=D.json       checksums
-    pulls/date=D/day.parquet                   what the roads cost and brought
+    discovery_requests/date=D/day.parquet                   what the sources cost and brought
     losses/<id>.json                           what was given up (losses.py)      damaged/…                     set aside then
 
 A glob over `metrics/` sees closed days, whole. Column types are a promise to people's queries: they only ever grow. A file
@@ -63,27 +63,27 @@ REGISTRY_SCHEMA = pa.schema(
         pa.field("live", pa.string(), nullable=False),
         pa.field("published_at", pa.timestamp("ms", tz="UTC"), nullable=False),
         pa.field("discovered_at", pa.timestamp("ms", tz="UTC"), nullable=False),
-        pa.field("road", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
         # False: found when quota had no room for it; described and kept, and not polled. Null, in older files, is true.
         pa.field("watched", pa.bool_()),
     ]
 )
 
-#: One question of one road: what it cost and brought (discovery_requests.py). Sorted by its columns, in this order.
-PULL_SCHEMA = pa.schema(
+#: One question of one source: what it cost and brought (discovery_requests.py). Sorted by its columns, in this order.
+DISCOVERY_REQUEST_SCHEMA = pa.schema(
     [
         # To the microsecond, as SQL has it: rows are compared before SQL forgets them.
-        pa.field("pulled_at", pa.timestamp("us", tz="UTC"), nullable=False),
-        pa.field("pull", pa.int64(), nullable=False),
-        pa.field("road", pa.string(), nullable=False),
-        # Of the road: a term, a chart, a month. Empty where the road is one arm.
-        pa.field("arm", pa.string(), nullable=False),
+        pa.field("requested_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("request", pa.int64(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        # Of the source: a term, a chart, a month. Empty where the source is one target.
+        pa.field("target", pa.string(), nullable=False),
         # That most of the units were taken from. Null: the question cost none.
         pa.field("bucket", pa.string()),
         # Of all buckets.
         pa.field("units", pa.int32(), nullable=False),
         pa.field("candidates", pa.int32(), nullable=False),
-        # Of the candidates, those that no road had come upon before.
+        # Of the candidates, those that no source had come upon before.
         pa.field("new", pa.int32(), nullable=False),
         pa.field("error", pa.string()),
     ]
@@ -158,9 +158,9 @@ def samples_by_day(samples: Iterable[Sample]) -> dict[date, pa.Table]:
     }
 
 
-def pulls_key(day: date) -> str:
-    """Where the pulls of a day lie."""
-    return f"pulls/date={day.isoformat()}/day.parquet"
+def discovery_requests_key(day: date) -> str:
+    """Where the requests of a day lie."""
+    return f"discovery_requests/date={day.isoformat()}/day.parquet"
 
 
 def batch_id_of(lease_id: uuid.UUID, dataset: Dataset, day: date) -> uuid.UUID:
@@ -202,7 +202,7 @@ _KEYS = [
     for pattern in (
         rf"journal/(?P<folder>samples|registry)/{_DAY}/{_BATCH}\.parquet",
         rf"journal/(?P<folder>checkpoints)/{_DAY}/cohort\.parquet",
-        rf"(?P<folder>metrics|videos|pulls|insights/\w+)/{_DAY}/day\.parquet",
+        rf"(?P<folder>metrics|videos|requests|insights/\w+)/{_DAY}/day\.parquet",
         rf"(?P<folder>manifests/(?:metrics|videos))/{_DAY}\.json",
         rf"(?P<folder>losses)/{_BATCH}\.json",
         r"(?P<folder>damaged)/.+",

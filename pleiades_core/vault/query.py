@@ -22,7 +22,7 @@ import pyarrow as pa
 from pleiades_core.errors import PublishConflict
 from pleiades_core.vault.file_check import forget_checked_files
 from pleiades_core.vault.interruptible import interruptible
-from pleiades_core.vault.layout import PULL_SCHEMA, REGISTRY, SAMPLES
+from pleiades_core.vault.layout import DISCOVERY_REQUEST_SCHEMA, REGISTRY, SAMPLES
 from pleiades_core.vault.readable_files import ChangedMeanwhile, Files, files, whole_day_files, whole_files
 from pleiades_core.vault.relations import Relation, WholeFiles, relation
 from pleiades_core.vault.vault import Vault, raise_damaged
@@ -194,5 +194,5 @@ def _relations(vault: Vault, planned: Files) -> dict[str, Relation]:
     return {
         "raw_samples": relation(SAMPLES.schema, partial(whole_files, vault, planned)),
         "raw_videos": relation(REGISTRY.schema, registry),
-        "raw_pulls": relation(PULL_SCHEMA, lambda: whole_day_files(vault, "pulls")),
+        "raw_discovery_requests": relation(DISCOVERY_REQUEST_SCHEMA, lambda: whole_day_files(vault, "discovery_requests")),
     }

@@ -101,7 +101,9 @@ def whole_files(vault: Vault, planned: Files) -> WholeFiles:
 
 
 def day_files(vault: Vault, folder: str) -> dict[date, str]:
-    """Day and key of each file in an archive folder such as `pulls` or `insights/velocity`. Strays are passed over."""
+    """Day and key of each file in an archive folder such as `discovery_requests` or `insights/velocity`. Strays are passed
+    over.
+    """
     return {day: key for key, day in days_by_key(vault.archive.keys(folder), folder).items()}
 
 
@@ -116,7 +118,9 @@ def future_days(vault: Vault, today: date) -> dict[str, list[date]]:
 
 
 def whole_day_files(vault: Vault, folder: str, *, partitioned: bool = False) -> WholeFiles:
-    """The whole files of an archive folder such as `pulls`. `partitioned`: each row has its file's day as column `day`."""
+    """The whole files of an archive folder such as `discovery_requests`. `partitioned`: each row has its file's day as column
+    `day`.
+    """
     locations: dict[date, str] = {}
     damaged: dict[str, str] = {}
     changed = False

@@ -93,7 +93,7 @@ def _check(vault: Vault, key: str, words: ParsedKey, owner: Owner) -> None:
         check_batch(vault.journal, DATASETS[words.folder], words.day, words.batch, owner)
     elif words.folder in _BY_FOLDER and words.day:
         check_closed_day(vault, _BY_FOLDER[words.folder], words.day, owner)
-    elif (words.folder == "pulls" or words.folder.startswith("insights/")) and words.day:
+    elif (words.folder == "discovery_requests" or words.folder.startswith("insights/")) and words.day:
         check_day_file(vault.archive, key, words.folder.rpartition("/")[2], words.day, owner)
     elif words.folder in _MANIFESTS and words.day and read_manifest(vault, _MANIFESTS[words.folder], words.day) is None:
         raise CorruptFile(f"{key} is no manifest", cure="close its day again: the manifest is written anew")

@@ -1,4 +1,4 @@
--- The views that people query, over `raw_samples`, `raw_videos` and `raw_pulls`: all rows of closed days and of the journal's
+-- The views that people query, over `raw_samples`, `raw_videos` and `raw_discovery_requests`: all rows of closed days and of the journal's
 -- batches that no closed day holds (query.py).
 
 -- Of a video that was described twice the first description counts. For `qualify`.
@@ -11,7 +11,7 @@ create macro status_word(status) as case status when 0 then 'ok' when 1 then 'mi
 -- One row for each video; it is watched if any of its descriptions says so.
 create view videos as
 select vid, video_id, channel_id, channel_title, title, description, tags, category_id, language, duration_s, live,
-       published_at, discovered_at, road, bool_or(coalesce(watched, true)) over (partition by vid) as watched
+       published_at, discovered_at, source, bool_or(coalesce(watched, true)) over (partition by vid) as watched
 from raw_videos
 qualify is_first_description(vid, discovered_at, title);
 
@@ -47,6 +47,6 @@ select n.video_id, g.vid, g.day, g.polls, g.misses, g.views, g.likes, g.comments
        g.base.polled_at as base_at, coalesce(crosses, false) as definition_changed
 from gained g left join named n using (vid);
 
--- One row for each question of each road, of the days that were exported (discovery_requests.py); the days since are in SQL alone.
-create view pulls as
-select pulled_at, road, arm, bucket, units, candidates, new, error from raw_pulls;
+-- One row for each question of each source, of the days that were exported (discovery_requests.py); the days since are in SQL alone.
+create view discovery_requests as
+select requested_at, source, target, bucket, units, candidates, new, error from raw_discovery_requests;

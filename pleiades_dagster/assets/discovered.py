@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pleiades_core.batches.closing import finish_day
 from pleiades_core.discover.hunt_report import HuntReport
-from pleiades_core.discover.sources.base import ROADS
+from pleiades_core.discover.sources.base import SOURCES
 from pleiades_core.errors import QuotaExhausted
 from pleiades_core.vault.archive import may_close
 from pleiades_core.vault.layout import REGISTRY
@@ -27,9 +27,9 @@ KEY = dg.AssetKey("discovered_videos")
 
 
 class HuntConfig(dg.Config):
-    """Which roads to take today; all of them unless some are named."""
+    """Which sources to take today; all of them unless some are named."""
 
-    roads: list[str] = Field(default_factory=lambda: list(ROADS))
+    sources: list[str] = Field(default_factory=lambda: list(SOURCES))
 
 
 def discovered_videos(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
@@ -56,19 +56,19 @@ def discovered_videos(days: dg.DailyPartitionsDefinition, vault_root: Path) -> d
     ) -> Iterator[Materialized | dg.AssetCheckResult]:
         """Videos found on one UTC day, and what is known of them.
 
-        Today's key hunts: every road, details, admission; run it as often as quota allows. A past key folds the day's
+        Today's key hunts: every source, details, admission; run it as often as quota allows. A past key folds the day's
         batches into `videos/date=D/day.parquet` again and calls nobody.
         """
         report: HuntReport | None = None
         resets_at = None
         words: dict[str, Any] | None = None
-        if unknown := set(config.roads) - set(ROADS):
-            raise refusal(f"no such roads: {', '.join(sorted(unknown))}", cure=f"choose among {', '.join(ROADS)}")
+        if unknown := set(config.sources) - set(SOURCES):
+            raise refusal(f"no such sources: {', '.join(sorted(unknown))}", cure=f"choose among {', '.join(SOURCES)}")
         with as_failures(), installation.open() as opened:
             now, day = opened.clock.now(), day_of(context.partition_key)
             if day == now.date():
                 try:
-                    report = opened.hunter().hunt(config.roads)
+                    report = opened.hunter().hunt(config.sources)
                 except QuotaExhausted as spent:
                     resets_at = spent.resets_at
                     words = {"status": "partial", "resets_at": dg.MetadataValue.timestamp(resets_at)}

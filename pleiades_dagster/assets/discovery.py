@@ -1,4 +1,4 @@
-"""`road_pulls`, `search_terms`, `coverage`, `quota_plan`: what the roads cost and brought, and what follows from it.
+"""`discovery_requests`, `search_terms`, `coverage`, `quota_plan`: what the sources cost and brought, and what follows from it.
 
 Does not belong here: hunting (discovered.py), and any of the arithmetic (pleiades_core/{discover,insights,planner}).
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from pleiades_core.discover.upkeep import learn
+from pleiades_core.discover.upkeep import run_upkeep
 from pleiades_core.planner.plan import plan
 from pleiades_core.reports.coverage import coverage as estimate
 from pleiades_core.vault.archive import may_close
@@ -21,30 +21,30 @@ from pleiades_dagster.failures import RETRY, as_failures
 from pleiades_dagster.metadata import Materialized, metadata_of
 from pleiades_dagster.partitions import day_of, note_skipped
 from pleiades_dagster.resources import Opener
-from pleiades_dagster.tables import FRESH_DAILY, PULLS
+from pleiades_dagster.tables import DISCOVERY_REQUESTS, FRESH_DAILY
 
 PLAN = dg.AssetKey("quota_plan")
 
 
-def road_pulls(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
+def discovery_requests(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
     """The asset, cut by `days`, which are over."""
 
     @dg.asset(
-        key=dg.AssetKey("road_pulls"),
+        key=dg.AssetKey("discovery_requests"),
         partitions_def=days,
         deps=[DISCOVERED],
         group_name="discover",
         kinds={"parquet"},
         owners=["team:pleiades"],
         code_version="1",
-        metadata=PULLS.metadata(vault_root),
+        metadata=DISCOVERY_REQUESTS.metadata(vault_root),
         freshness_policy=FRESH_DAILY,
         retry_policy=RETRY,
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
         output_required=False,
     )
     def exported(context: dg.AssetExecutionContext, installation: dg.ResourceParam[Opener]) -> Iterator[Materialized]:
-        """What every question of every road cost and brought on one UTC day: `pulls/date=D/day.parquet`."""
+        """What every question of every source cost and brought on one UTC day: `discovery_requests/date=D/day.parquet`."""
         with as_failures(), installation.open() as opened:
             now = opened.clock.now()
             day = day_of(context.partition_key)
@@ -70,13 +70,16 @@ def search_terms() -> dg.AssetsDefinition:
         retry_policy=RETRY,
     )
     def scored(installation: dg.ResourceParam[Opener]) -> Materialized:
-        """What each search term has brought by now: pulls, and new videos that turned out viral; folded again each time.
+        """What each search term has brought by now: requests, and new videos that turned out viral; folded again each time.
 
-        Days of pulls that nobody exported go to the vault first, and rows that are surely there leave SQL.
+        Days of requests that nobody exported go to the vault first, and rows that are surely there leave SQL.
         """
         with as_failures(), installation.open() as opened:
-            report = learn(opened.database, opened.vault, opened.key_ring().ledger, opened.clock.now())
-        words = metadata_of(report.rescored) | {"exported_pulls": report.exported_pulls, "forgotten": report.forgotten.rows}
+            report = run_upkeep(opened.database, opened.vault, opened.key_ring().ledger, opened.clock.now())
+        words = metadata_of(report.rescored) | {
+            "exported_requests": report.exported_requests,
+            "forgotten": report.forgotten.rows,
+        }
         return dg.MaterializeResult(metadata=words | {"ledger_rows_pruned": report.ledger_pruned})
 
     return scored
@@ -95,7 +98,7 @@ def coverage() -> dg.AssetsDefinition:
         retry_policy=RETRY,
     )
     def estimated(installation: dg.ResourceParam[Opener]) -> Materialized:
-        """How much of what is published the roads see: their overlap, an estimate of the unseen, and their bias."""
+        """How much of what is published the sources see: their overlap, an estimate of the unseen, and their bias."""
         with as_failures(), installation.open() as opened:
             report = estimate(opened.database, opened.vault, opened.clock.now())
         return dg.MaterializeResult(metadata=metadata_of(report))

@@ -36,7 +36,7 @@ def schedules(first_day: date, *, automation: bool) -> list[dg.ScheduleDefinitio
     ) -> dg.RunRequest | dg.SkipReason:
         with as_failures(), installation.open() as opened:
             now = opened.clock.now()
-            # The roads that cost nothing could go on, but what they find could not be described.
+            # The sources that cost nothing could go on, but what they find could not be described.
             if spent := spent_until(opened, (Bucket.SEARCH, Bucket.GENERAL), Pool.HUNTING, Pool.ARCHEOLOGY):
                 return dg.SkipReason(f"all quota for hunting is spent until {spent:%Y-%m-%d %H:%M} UTC (exit code 42)")
         # The tick and not the day is the run's key: today is hunted again and again.
@@ -45,15 +45,15 @@ def schedules(first_day: date, *, automation: bool) -> list[dg.ScheduleDefinitio
 
     @dg.schedule(
         name="learn_daily",
-        job_name="learn",
+        job_name="upkeep",
         cron_schedule=f"{LEARN_AT.minute} {LEARN_AT.hour} * * *",
         execution_timezone="UTC",
         default_status=status,
-        description="Export yesterday's pulls, score the search terms, estimate the coverage, and plan the quota.",
+        description="Export yesterday's requests, score the search terms, estimate the coverage, and plan the quota.",
     )
     def learn_daily(clock: ClockResource) -> dg.RunRequest:
         yesterday = clock.clock().now().date() - timedelta(days=1)
-        return dg.RunRequest(run_key=f"learn:{yesterday}", partition_key=yesterday.isoformat())
+        return dg.RunRequest(run_key=f"upkeep:{yesterday}", partition_key=yesterday.isoformat())
 
     @dg.schedule(
         name="verify_daily",

@@ -79,7 +79,7 @@ def inbox_sensor(*, automation: bool) -> dg.SensorDefinition:
         return dg.RunRequest(
             run_key=f"inbox:{floor(now, NOTICE_TICK):%Y-%m-%dT%H:%M}",
             partition_key=now.date().isoformat(),
-            run_config=dg.RunConfig({"discovered_videos": HuntConfig(roads=["manual", "push", "feeds"])}),
+            run_config=dg.RunConfig({"discovered_videos": HuntConfig(sources=["added", "push", "feeds"])}),
         )
 
     return evaluate

@@ -126,7 +126,7 @@ def test_closing_again_gives_the_same_bytes(run: Any, pleiades: Installation, fi
     [
         ("close_day", ["daily_metrics"], 0),
         ("derive_day", ["watchlist", "daily_velocity", "rankings"], 0),
-        ("learn", ["road_pulls"], 0),
+        ("upkeep", ["discovery_requests"], 0),
         ("hunt", ["discovered_videos"], 1),
     ],
 )
@@ -223,14 +223,14 @@ def _date(key: str) -> date:
     return date.fromisoformat(key)
 
 
-def test_an_unknown_road_is_refused(run: Any, clock: ManualClock) -> None:
-    config = {"ops": {"discovered_videos": {"config": {"roads": ["astrology"]}}}}
+def test_an_unknown_source_is_refused(run: Any, clock: ManualClock) -> None:
+    config = {"ops": {"discovered_videos": {"config": {"sources": ["astrology"]}}}}
     result = run("hunt", clock.now().date(), run_config=config)
     assert not result.success
-    assert "no such roads: astrology" in _said(result, "discovered_videos").description
+    assert "no such sources: astrology" in _said(result, "discovered_videos").description
 
 
-def test_a_failing_road_and_a_full_quota_are_warnings(run: Any, pleiades: Installation, clock: ManualClock) -> None:
+def test_a_failing_source_and_a_full_quota_are_warnings(run: Any, pleiades: Installation, clock: ManualClock) -> None:
     """The hunt is good and says what people should look at."""
     pleiades.settings = pleiades.settings.model_copy(update={"when_full": "refuse", "quota_limits": {"demo": {"stats": 1}}})
     fault = Fault(method="search.list", status=503, body="{}")
@@ -238,25 +238,25 @@ def test_a_failing_road_and_a_full_quota_are_warnings(run: Any, pleiades: Instal
     result = run("hunt", clock.now().date())
     assert result.success
     checks = _checks(result)
-    assert not checks["roads_answered"].passed
-    assert "search" in checks["roads_answered"].metadata
+    assert not checks["sources_answered"].passed
+    assert "search" in checks["sources_answered"].metadata
     assert not checks["all_watched"].passed
     assert checks["keys_live"].passed
 
 
 def test_a_day_is_learnt_from(run: Any, pleiades: Installation, first_day: str) -> None:
-    """Pulls go to the vault, terms are scored, coverage is estimated, quota is planned; and again, to the same end."""
+    """Requests go to the vault, terms are scored, coverage is estimated, quota is planned; and again, to the same end."""
     assert run("close_day", first_day).success
     assert run("hunt", first_day).success
-    result = run("learn", first_day)
+    result = run("upkeep", first_day)
     assert result.success
-    words = _metadata(result, "road_pulls")
+    words = _metadata(result, "discovery_requests")
     assert words["rows"] > 0
-    assert pleiades.vault.archive.keys("pulls") == [f"pulls/date={first_day}/day.parquet"]
+    assert pleiades.vault.archive.keys("discovery_requests") == [f"discovery_requests/date={first_day}/day.parquet"]
     assert _metadata(result, "search_terms")["terms"] > 0
     assert _metadata(result, "coverage")["videos"] > 0
     assert _metadata(result, "quota_plan")["watched"] > 0
     assert _checks(result)["plan_fits"].passed
-    again = run("learn", first_day)
-    assert _metadata(again, "road_pulls")["changed"] is False
+    again = run("upkeep", first_day)
+    assert _metadata(again, "discovery_requests")["changed"] is False
     assert _metadata(again, "search_terms") == _metadata(result, "search_terms")

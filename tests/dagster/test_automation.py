@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.discover.budget import HUNT_EVERY
-from pleiades_core.discover.sources.base import ROADS
+from pleiades_core.discover.sources.base import SOURCES
 from pleiades_core.errors import KeyInvalid
 from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket
@@ -125,7 +125,7 @@ def test_no_hunt_is_started_before_the_reset_once_all_is_spent(
 ) -> None:
     tick = datetime(2026, 11, 22, 10, 7, tzinfo=UTC)
     pleiades.key_ring().ledger.mark_exhausted("demo", "search", None)
-    assert _scheduled(defs, resources, "hunt_hourly", tick).run_requests, "other roads draw on another bucket"
+    assert _scheduled(defs, resources, "hunt_hourly", tick).run_requests, "other sources draw on another bucket"
     pleiades.key_ring().ledger.mark_exhausted("demo", "general", None)
     skipped = _scheduled(defs, resources, "hunt_hourly", tick)
     assert not skipped.run_requests
@@ -154,11 +154,11 @@ def test_units_that_only_refused_keys_reach_start_no_hunt(
 
 
 def test_notices_that_wait_bring_a_hunt_of_the_inbox(ask: Any, run: Any, pleiades: Installation, clock: ManualClock) -> None:
-    """After ten minutes, once in twenty, and only the roads that cost nothing to ask."""
+    """After ten minutes, once in twenty, and only the sources that cost nothing to ask."""
     assert ask("inbox")[0] == []
     video = SimulatorControl(pleiades.settings.youtube_url).uploads(clock.now() - timedelta(days=2), clock.now())[0][0]
     with pleiades.database.transaction() as connection:
-        connection.execute("insert into inbox (road, id8, received_at) values ('push', %s, %s)", [decode(video), clock.now()])
+        connection.execute("insert into inbox (source, id8, received_at) values ('push', %s, %s)", [decode(video), clock.now()])
     assert ask("inbox")[0] == []
     clock.advance(timedelta(minutes=10))
     (request,), _ = ask("inbox")
@@ -167,10 +167,10 @@ def test_notices_that_wait_bring_a_hunt_of_the_inbox(ask: Any, run: Any, pleiade
     assert result.success
     assert pleiades.youtube().calls()["search"] == 0
     with pleiades.database.transaction() as connection:
-        found = connection.execute("select state, roads from videos where id8 = %s", [decode(video)]).fetchone()
+        found = connection.execute("select state, sources from videos where id8 = %s", [decode(video)]).fetchone()
     # Its channel became known with it, and the feed of that was read in the same hunt.
     assert found is not None
-    assert (found[0], found[1] & ROADS["push"]) == (1, ROADS["push"])
+    assert (found[0], found[1] & SOURCES["push"]) == (1, SOURCES["push"])
     assert ask("inbox")[0] == []
 
 

@@ -25,7 +25,7 @@ from pleiades_dagster.tables import Table
 #: Groups in the order that data takes.
 GROUPS = ("discover", "track", "vault", "insights", "upkeep")
 TABLES = {
-    "daily_metrics": tables.METRICS, "discovered_videos": tables.VIDEOS, "road_pulls": tables.PULLS,
+    "daily_metrics": tables.METRICS, "discovered_videos": tables.VIDEOS, "discovery_requests": tables.DISCOVERY_REQUESTS,
     "watchlist": tables.COHORTS, "daily_velocity": tables.VELOCITY, "rankings": tables.RANKINGS,
 }  # fmt: skip
 #: How Python prints an object: `Estimate(total=8716.0, …)`, `<Tier.HOURLY: 'HOURLY'>`, `datetime.date(2026, 3, 1)`, `{'a': 1}`.
@@ -106,7 +106,7 @@ def test_a_real_day_leaves_numbers_and_tables_as_declared(run: Any, pleiades: In
         clock.advance(timedelta(hours=1))
     results.append(run("track", "HOURLY"))
     clock.advance(timedelta(days=1))
-    results += [run(job, day) for job in ("fold_registry", "close_day", "derive_day", "learn")]
+    results += [run(job, day) for job in ("fold_registry", "close_day", "derive_day", "upkeep")]
     results += [run("rank_now"), run("maintain"), run("verify", tags={"dagster/partition": str(day)})]
     assert all(result.success for result in results)
 
@@ -129,8 +129,8 @@ def test_a_real_day_leaves_numbers_and_tables_as_declared(run: Any, pleiades: In
     numbers = [value for _, value in values if isinstance(value, dg.IntMetadataValue | dg.FloatMetadataValue)]
     assert len(numbers) > 100
     names = {name for name, _ in values}
-    assert {"learn.by_group_total", "learn.by_group_low", "learn.by_group_high"} <= names
-    pairs = next(value for name, value in values if name == "learn.pairs")
+    assert {"upkeep.by_group_total", "upkeep.by_group_low", "upkeep.by_group_high"} <= names
+    pairs = next(value for name, value in values if name == "upkeep.pairs")
     assert {"first", "second", "both", "estimate_total", "estimate_low"} <= set(pairs.records[0].data)
 
     for table in TABLES.values():

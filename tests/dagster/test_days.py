@@ -18,7 +18,7 @@ from pleiades_dagster.demo.home import note_clock, write_settings
 from pleiades_dagster.partitions import ahead_of_machine, utc_days
 
 DAY = timedelta(days=1)
-CLOSING = ["daily_metrics", "watchlist", "daily_velocity", "rankings", "road_pulls"]
+CLOSING = ["daily_metrics", "watchlist", "daily_velocity", "rankings", "discovery_requests"]
 
 
 def _keys(defs: dg.Definitions, asset: str) -> list[str]:

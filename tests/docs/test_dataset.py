@@ -18,14 +18,25 @@ from pleiades_core.models import SampleStatus
 from pleiades_core.vault.codes import CODES, COLUMNS
 from pleiades_core.vault.footers import DayFooter
 from pleiades_core.vault.journal import write_batch
-from pleiades_core.vault.layout import PULL_SCHEMA, REGISTRY, SAMPLES, insight_key
+from pleiades_core.vault.layout import DISCOVERY_REQUEST_SCHEMA, REGISTRY, SAMPLES, insight_key
 from pleiades_core.vault.query import Limits, query
 from pleiades_core.vault.vault import Vault, open_vault
 
 TEXT = (ROOT / "docs/dataset.md").read_text()
-FILES: dict[str, pa.Schema] = {"samples": SAMPLES.schema, "registry": REGISTRY.schema, "pulls": PULL_SCHEMA, **SCHEMAS}
+FILES: dict[str, pa.Schema] = {
+    "samples": SAMPLES.schema,
+    "registry": REGISTRY.schema,
+    "discovery_requests": DISCOVERY_REQUEST_SCHEMA,
+    **SCHEMAS,
+}
 #: What a view adds to, or says otherwise than, the file that it shows.
-VIEWS = {"videos": "registry", "samples": "samples", "pulls": "pulls", "daily_velocity": "velocity", "rankings": "rankings"}
+VIEWS = {
+    "videos": "registry",
+    "samples": "samples",
+    "discovery_requests": "discovery_requests",
+    "daily_velocity": "velocity",
+    "rankings": "rankings",
+}
 _LIMITS = Limits(memory_mb=200, threads=2)
 
 

@@ -149,7 +149,7 @@ def test_a_unit_runs_commands_that_exist_and_not_as_root(path: Path) -> None:
 def test_without_dagster_the_timers_do_all_that_its_schedules_do() -> None:
     timed = [path.with_suffix(".service").read_text() for path in (DEPLOY / "systemd").glob("*.timer")]
     run = re.findall(r"/bin/pleiades ([\w-]+)", "\n".join(timed))
-    assert {"track", "hunt", "close-day", "learn"} <= set(run)
+    assert {"track", "hunt", "close-day", "upkeep"} <= set(run)
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")

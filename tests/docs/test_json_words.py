@@ -14,7 +14,7 @@ from support.simulators import ForkedSimulator
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from pleiades_core.discover.sources.base import ROADS
+from pleiades_core.discover.sources.base import SOURCES
 from pleiades_core.discover.usage import DETAILS
 from pleiades_core.models import Bucket, Pool, Tier
 from pleiades_core.simulator.api.quota import DEMO_KEYS
@@ -24,11 +24,11 @@ from pleiades_dagster.cli import app
 #: In the order of a life. `push` goes on until it is stopped, and `demo` is looked at in tests/dagster/test_play.py.
 LIFE = (
     "init-db", "hunt", "terms add", "terms list", "campaign add", "campaign list", "add", "track", "close-day", "give-up",
-    "learn", "top", "show", "quota", "plan", "roads", "coverage", "sql", "doctor", "campaign remove",
+    "upkeep", "top", "show", "quota", "plan", "sources", "coverage", "sql", "doctor", "campaign remove",
 )  # fmt: skip
 ELSEWHERE = {"push", "demo"}
-#: Names that are data: what stands under them is by bucket, by road and so on.
-DATA = {*Bucket, *Pool, *Tier, *ROADS, DETAILS}
+#: Names that are data: what stands under them is by bucket, by source and so on.
+DATA = {*Bucket, *Pool, *Tier, *SOURCES, DETAILS}
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def said(simulator: ForkedSimulator, database_url: str, tmp_path: Path, monkeypa
     video, channel, _ = control.uploads(control.now() - timedelta(days=2), control.now())[0]
     more = {
         "terms add": ["lofi"], "campaign add": ["old", "--from", "2019-01", "--to", "2019-12"], "campaign remove": ["old"],
-        "add": [video, channel], "show": [video], "roads": ["--arms"], "sql": ["select * from samples limit 1"],
+        "add": [video, channel], "show": [video], "sources": ["--targets"], "sql": ["select * from samples limit 1"],
         "give-up": ["2026-01-01"],
         "doctor": ["--call"],
     }  # fmt: skip
@@ -131,6 +131,6 @@ def test_every_command_that_answers_is_looked_at(said: dict[str, Any]) -> None:
     assert set(said["track"]["units_left"]) == {"stats"}
     for command, name in (
         ("terms list", "terms"), ("campaign list", "campaigns"), ("top", "top"), ("show", "samples"), ("quota", "ledger"),
-        ("roads", "roads"), ("sql", "rows"), ("doctor", "findings"), ("close-day", "closed"),
+        ("sources", "sources"), ("sql", "rows"), ("doctor", "findings"), ("close-day", "closed"),
     ):  # fmt: skip
         assert said[command][name], command

@@ -19,7 +19,7 @@ from pleiades_core.batches.reaper import reap
 from pleiades_core.discover.hunt_report import Progress
 from pleiades_core.discover.hunter import Hunter
 from pleiades_core.discover.sources.base import Find
-from pleiades_core.discover.usage import Tally
+from pleiades_core.discover.usage import HuntUsage
 from pleiades_core.installation import Installation
 from pleiades_core.vault.layout import SAMPLES
 
@@ -50,7 +50,7 @@ def test_a_kill_at_any_step_loses_and_doubles_nothing(
 ) -> None:
     for _ in range(3):
         pleiades.hunter().hunt()
-    # Every road, and few effects of each.
+    # Every source, and few effects of each.
     few = {"uploads_per_hunt": 3, "searches_per_hunt": 1, "feeds_per_hunt": 2, "chart_regions": (), "parallel_calls": 2}
     settings = pleiades.settings = pleiades.settings.model_copy(update=few)
     wasted = []
@@ -85,9 +85,9 @@ def test_little_is_asked_before_it_is_settled(pleiades: Installation, monkeypatc
     """What one kill may waste: about 50 units of questions, and the description of what they brought."""
     _settle, unsettled, last = Hunter._settle, [], [0]  # noqa: SLF001
 
-    def settling(hunter: Hunter, finds: Sequence[Find], tally: Tally, hunt: Progress) -> None:
+    def settling(hunter: Hunter, finds: Sequence[Find], usage: HuntUsage, hunt: Progress) -> None:
         unsettled.append(pleiades.youtube().calls().total() - last[0])
-        _settle(hunter, finds, tally, hunt)
+        _settle(hunter, finds, usage, hunt)
         last[0] = pleiades.youtube().calls().total()
 
     monkeypatch.setattr(Hunter, "_settle", settling)

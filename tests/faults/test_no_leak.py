@@ -320,12 +320,12 @@ def _commands(scene: Scene) -> None:
     _forget_quota(scene)
     _run(scene, "doctor --call")
     scene.control.set_faults(FaultPlan(faults=(Fault(every=9, error="internal_error"), Fault(every=13, drop=True))))
-    for words in ("init-db", "hunt", "track", "quota", "roads"):
+    for words in ("init-db", "hunt", "track", "quota", "sources"):
         _run(scene, words)
     scene.control.set_faults(FaultPlan())
     with _echoing() as base_url:
-        # Every road was echoed above, without the waits between attempts; the command waits them out.
-        for words in ("hunt --road search", "doctor --call"):
+        # Every source was echoed above, without the waits between attempts; the command waits them out.
+        for words in ("hunt --source search", "doctor --call"):
             _run(scene, words, PLEIADES_YOUTUBE_URL=base_url, PLEIADES_CLOCK="system")
     _run(scene, "quota", DATABASE_URL=f"postgresql://u:{quote(_PASSWORD, safe='')}@127.0.0.1:9/x")
     _run(scene, "hunt", YOUTUBE_API_KEY_POOL_JSON=f'["{canary("x")}", {canary("y")}]')

@@ -129,4 +129,6 @@ def caller_of(base_url: str, settings: DemoSettings) -> Caller:
 def inbox(database: Database) -> list[tuple[object, ...]]:
     """Every row of the inbox."""
     with database.transaction() as connection:
-        return connection.execute("select road, id8, channel_id, published_at, received_at from inbox order by id8").fetchall()
+        return connection.execute(
+            "select source, id8, channel_id, published_at, received_at from inbox order by id8"
+        ).fetchall()

@@ -14,10 +14,10 @@ from pleiades_core.clock import Clock
 from pleiades_core.discover.add.parse_targets import Wanted
 from pleiades_core.discover.sources import back_catalogues
 from pleiades_core.discover.sources.back_catalogues import BackCatalogue
-from pleiades_core.discover.sources.base import ROADS, Acknowledge, Fault, fault_of
+from pleiades_core.discover.sources.base import SOURCES, Acknowledge, Fault, fault_of
 from pleiades_core.discover.sources.channels import uploads_a_day
 from pleiades_core.discover.sources.past_uploads import back_catalogue
-from pleiades_core.discover.usage import Tally
+from pleiades_core.discover.usage import HuntUsage
 from pleiades_core.errors import ApiError, NotFound, ResourceMissing
 from pleiades_core.models import Bucket, ChannelId, Page, Pool, VideoId
 from pleiades_core.storage.locks import asking, in_turn
@@ -170,7 +170,7 @@ class _Adding:
             self._read_before.add(channel_id)
             now = self._clock.now()
             list_ = BackCatalogue(
-                channel_id=channel_id, source="manual", title=page.channel_title, wanted=self._newest, total=page.total
+                channel_id=channel_id, source="added", title=page.channel_title, wanted=self._newest, total=page.total
             )
             self._first.append((back_catalogues.advanced(list_, page, now), page, now))
             self.post(candidate.video_id for candidate in back_catalogues.taken(list_, page))
@@ -185,7 +185,7 @@ class _Adding:
         affordable = self._youtube.units_left(Bucket.GENERAL, Pool.HUNTING) - len(self.videos) / IDS_PER_CALL
         if affordable < units:
             units, self.left_because = affordable, "the units that are left until the reset pay for no more"
-        with self._database.session() as session, asking(session, ROADS["uploads"]) as ours:
+        with self._database.session() as session, asking(session, SOURCES["uploads"]) as ours:
             if not ours:
                 self.left_because = "a hunt reads uploads lists at the moment"
                 return
@@ -204,11 +204,11 @@ class _Adding:
 
     def settle(self, stopped: ApiError | None = None) -> None:
         """Keep what was not kept yet."""
-        now, calls, tally = self._clock.now(), self._youtube.calls(), Tally()
-        tally.spent("manual", calls - self._calls, str(stopped or ""))
+        now, calls, usage = self._clock.now(), self._youtube.calls(), HuntUsage()
+        usage.spent("added", calls - self._calls, str(stopped or ""))
         with self._database.transaction() as connection:
             in_turn(connection)
-            tally.record(connection, now)
+            usage.record(connection, now)
             id8s = [decode(video_id) for video_id in self._fresh]
             connection.execute(_INBOX.post, {"id8s": id8s, "now": now})
             connection.execute(_VIDEOS.reopen, {"id8s": id8s})

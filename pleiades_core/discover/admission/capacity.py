@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from pleiades_core.discover.admission.claims import Claim
-from pleiades_core.discover.sources.base import ROADS, Found
+from pleiades_core.discover.sources.base import SOURCES, Found
 from pleiades_core.discover.wrong_clock import latest
 from pleiades_core.models import Bucket, Pool, Tier, VideoId
 from pleiades_core.settings import Settings
@@ -129,15 +129,15 @@ def left_out(
         return frozenset(), Decision(share=1.0, reason="")
     with database.transaction() as connection:
         counts = due_counts(connection, TIERS, now)
-        words = {"since": now - timedelta(days=1), "latest": latest(now), "named": ROADS["manual"]}
+        words = {"since": now - timedelta(days=1), "latest": latest(now), "named": SOURCES["added"]}
         young = connection.execute(_SQL.young_since, words).fetchone()
     watched = Counter({tier: count.watched for tier, count in counts.items()})
     # Where every key for it was refused somebody will mend that, and what is left out now is left out for good.
     serving = ring.serving(Pool.TRACKING) or [name for name, pools in pools_of(ring.keys).items() if Pool.TRACKING in pools]
     units = sum(ring.ledger.limit(project, Bucket.STATS) for project in serving)
-    others = [one for one, _ in found if claimed.found_by[one.video_id] != "manual"]
+    others = [one for one, _ in found if claimed.found_by[one.video_id] != "added"]
     # What a person added takes its room first, and is no part of what is sampled.
-    watched.update(TIERS.tier(now - one.published_at, 0) for one, _ in found if claimed.found_by[one.video_id] == "manual")
+    watched.update(TIERS.tier(now - one.published_at, 0) for one, _ in found if claimed.found_by[one.video_id] == "added")
     decision = decide(
         in_hourly(Counter(TIERS.tier(now - one.published_at, 0) for one in others)), room(watched, units), settings.when_full,
         hourly=watched[TIERS.tier(timedelta(), 0)], a_day=float(young[0]) if young else None,

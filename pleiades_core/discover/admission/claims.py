@@ -124,9 +124,10 @@ def admit(
     database: Database, claimed: Claim, written: Sequence[tuple[WrittenBatch, pa.Table]], *,
     fates: Mapping[VideoId, Fate], acknowledge: Iterable[Acknowledge], now: datetime,
 ) -> None:  # fmt: skip
-    """T2: record the files, admit and watch their videos, note what was not there or failed and where roads go on, or nothing.
+    """T2: record the files, admit and watch their videos, note what was not there or failed and where sources go on, or
+    nothing.
 
-    Raises LeaseLost when the lease is gone; the files stay and get adopted, and the roads are asked again.
+    Raises LeaseLost when the lease is gone; the files stay and get adopted, and the sources are asked again.
     """
     with database.transaction() as connection:
         in_turn(connection)
@@ -147,7 +148,7 @@ def admit(
 
 
 def note(database: Database, acknowledge: Iterable[Acknowledge], *, now: datetime) -> None:
-    """Note where each road goes on when all it found was known already."""
+    """Note where each source goes on when all it found was known already."""
     with database.transaction() as connection:
         in_turn(connection)
         for acknowledged in acknowledge:
@@ -182,7 +183,7 @@ def registry_rows(found: Iterable[Found], claimed: Claim, unwatched: AbstractSet
             "description": details.description[:DESCRIPTION_CHARS], "tags": list(details.tags),
             "category_id": details.category_id, "language": details.language, "duration_s": details.duration_s,
             "live": details.live, "published_at": details.published_at, "discovered_at": arrived_at,
-            "road": claimed.found_by[details.video_id], "watched": details.video_id not in unwatched,
+            "source": claimed.found_by[details.video_id], "watched": details.video_id not in unwatched,
         }
         for details, arrived_at in found
     ]  # fmt: skip

@@ -5,7 +5,7 @@ Belongs here: waits, and how many of them there are. Does not belong here: askin
 
 Nothing is given up for one bad hour of YouTube's: an absence has to be seen four times in two days, a failure eight times in
 two and a half, the last times alone in its call and while other calls were answered. What is given up is left alone for a week;
-when a road comes upon it after that, it is claimed again under the vid that it has.
+when a source comes upon it after that, it is claimed again under the vid that it has.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST_ATTEMPTS = 8
 #: The first wait after a failure is shorter than the hour between two hunts, so that each hunt tries what failed once; it
 #: doubles from there.
 _FAILED_WAIT, LONGEST_WAIT = timedelta(minutes=30), timedelta(days=2)
-#: How long what was given up is left alone, though a road comes upon it: a search shows removed videos for weeks.
+#: How long what was given up is left alone, though a source comes upon it: a search shows removed videos for weeks.
 GIVEN_UP_FOR = timedelta(days=7)
 #: Too old for admission: it will not be younger.
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)

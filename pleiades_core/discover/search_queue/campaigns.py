@@ -206,7 +206,7 @@ def acknowledge(connection: psycopg.Connection, held: Campaign, after: Campaign,
 
 
 def searches_answered(connection: psycopg.Connection, now: datetime) -> bool:
-    """Whether any search was answered within the last minutes, by the pulls."""
+    """Whether any search was answered within the last minutes, by the requests."""
     row = connection.execute(_SQL.searches_answered, {"now": now, "latest": latest(now)}).fetchone()
     return bool(row and row[0])
 

@@ -3,11 +3,12 @@
 Belongs here: the definition of viral, and from outcomes to the bandit's sums. Does not belong here: the draw (bandit.py), the
 score that people see (insights).
 
-Viral is, of all videos that any road found in the window and that were polled at 48 hours of age, the top 2 % by views at that
-age, apart for each counting definition. It is relative on purpose: it means the same in a quiet week, and there is always
+Viral is, of all videos that any source found in the window and that were polled at 48 hours of age, the top 2 % by views at
+that age, apart for each counting definition. It is relative on purpose: it means the same in a quiet week, and there is always
 something to learn from. It says nothing about a video that people should read.
 
-The fold reads the vault and table `pulls` and overwrites what was summed up on the way, so it may be repeated and lost.
+The fold reads the vault and table `discovery_requests` and overwrites what was summed up on the way, so it may be repeated and
+lost.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from pleiades_core.vault.vault import Vault
 _SQL = load_queries("terms")
 _FOLD = resources.files("pleiades_core.discover.search_queue").joinpath("rewards.sql").read_text(encoding="utf-8")
 
-#: A pull of then counts 0.4 at the end of it; beyond it, what was known of a term is forgotten at once.
+#: A request of then counts 0.4 at the end of it; beyond it, what was known of a term is forgotten at once.
 WINDOW = timedelta(days=30)
 #: Fewer measured videos make no mark: the top 2 % of them would be less than four.
 ENOUGH = 200
@@ -53,7 +54,7 @@ class Rescored:
 
 
 def rescore(database: Database, vault: Vault, now: datetime) -> Rescored:
-    """Write pulls, reward and expectation of every term from what the last 30 days say. The same vault gives the same sums.
+    """Write requests, reward and expectation of every term from what the last 30 days say. The same vault gives the same sums.
 
     A term that is searched meanwhile keeps what its search wrote. The rows of damaged files are left out, and `vault.damaged`
     names these files.
@@ -62,31 +63,31 @@ def rescore(database: Database, vault: Vault, now: datetime) -> Rescored:
     with database.transaction() as connection:
         # In this order: a search that is noted in between has changed `scored_at`, and its term is left alone.
         queue = {row.term: row for row in queue_rows(connection)}
-        known = connection.execute(_SQL.search_pulls, {"since": since}).fetchall()
+        known = connection.execute(_SQL.search_requests, {"since": since}).fetchall()
     rows = query.query(
         vault, _FOLD,
         {
             "now": int(now.timestamp()), "since": int(since.timestamp()), "kept": bandit.KEPT_A_DAY,
-            "share": bandit.VIRAL_SHARE, "usual": bandit.USUAL_REWARD, "prior_pulls": bandit.PRIOR_PULLS,
+            "share": bandit.VIRAL_SHARE, "usual": bandit.USUAL_REWARD, "prior_requests": bandit.PRIOR_REQUESTS,
             "pool_terms": bandit.POOL_TERMS, "enough": ENOUGH, "share_weight": SHARE_WEIGHT, "tag_weight": TAG_WEIGHT,
             "least_lift": _LEAST_LIFT, "most_lift": _MOST_LIFT,
-            "pulled_at": [row[0] for row in known], "arms": [row[1] for row in known],
+            "requested_at": [row[0] for row in known], "targets": [row[1] for row in known],
             "errors": [row[2] for row in known],
-            "unpulled": sorted(term for term, row in queue.items() if not row.pulls),
+            "unsearched": sorted(term for term, row in queue.items() if not row.requests),
         },
         first=since.date(), last=now.date(), whole=True,
     ).to_pylist()  # fmt: skip
-    sums = {row["name"]: (row["pulls"], row["reward"]) for row in rows if row["kind"] == "term"}
+    sums = {row["name"]: (row["requests"], row["reward"]) for row in rows if row["kind"] == "term"}
     priors = {row["name"]: row["prior"] for row in rows if row["kind"] == "tag"}
     marks = [row for row in rows if row["kind"] == "mark"]
-    written = [term for term, row in queue.items() if row.pulls or term in sums or term in priors]
+    written = [term for term, row in queue.items() if row.requests or term in sums or term in priors]
     nothing = (0.0, 0.0)
     with database.transaction() as connection:
         in_turn(connection)
         changed = connection.execute(
             _SQL.rescore_terms,
             {
-                "terms": written, "pulls": [sums.get(term, nothing)[0] for term in written],
+                "terms": written, "requests": [sums.get(term, nothing)[0] for term in written],
                 "rewards": [sums.get(term, nothing)[1] for term in written],
                 "priors": [priors.get(term) for term in written],
                 "seen": [queue[term].scored_at for term in written], "now": now,

@@ -1,24 +1,24 @@
 -- What searches were worth, from the vault: DuckDB over the views of vault/views.sql. Parameters: now and since (Unix seconds);
--- pulled_at, arms, errors (searches that SQL knows, beside those that the vault has); unpulled (terms that were not searched); and
+-- requested_at, targets, errors (searches that SQL knows, beside those that the vault has); unsearched (terms that were not searched); and
 -- numbers that bandit.py and rewards.py explain.
 with asked as (
-    select pulled_at, arm, error from raw_pulls where road = 'search' and epoch(pulled_at) between $since and $now
+    select requested_at, target, error from raw_discovery_requests where source = 'search' and epoch(requested_at) between $since and $now
     union
     select * from (
-        select unnest($pulled_at::timestamptz[]) as pulled_at, unnest($arms::varchar[]) as arm, unnest($errors::varchar[]) as error
+        select unnest($requested_at::timestamptz[]) as requested_at, unnest($targets::varchar[]) as target, unnest($errors::varchar[]) as error
     )
-    where epoch(pulled_at) between $since and $now
-), pulled as (
+    where epoch(requested_at) between $since and $now
+), requested as (
     -- A term that is refused, or whose reply is none, cost its page and brought nothing. What ended the whole search of a hunt, and
-    -- stands with no arm for that, says nothing of the term that met it: as discover/usage.py counts.
-    select distinct pulled_at, arm from asked a
-    where arm <> '' and (error is null or not exists (
-        select 1 from asked o where o.arm = '' and o.pulled_at = a.pulled_at and o.error = a.error
+    -- stands with no target for that, says nothing of the term that met it: as discover/usage.py counts.
+    select distinct requested_at, target from asked a
+    where target <> '' and (error is null or not exists (
+        select 1 from asked o where o.target = '' and o.requested_at = a.requested_at and o.error = a.error
     ))
 ), searched as (
-    select arm, sum(pow($kept, ($now - epoch(pulled_at)) / 86400)) as pulls, min(pulled_at) as first_at from pulled group by arm
+    select target, sum(pow($kept, ($now - epoch(requested_at)) / 86400)) as requests, min(requested_at) as first_at from requested group by target
 ), described as (
-    select vid, road, tags, published_at, discovered_at from raw_videos
+    select vid, source, tags, published_at, discovered_at from raw_videos
     where epoch(discovered_at) between $since and $now
     qualify is_first_description(vid, discovered_at, title)
 ), measured as (
@@ -37,35 +37,35 @@ with asked as (
     select d.*, pow($kept, ($now - epoch(d.discovered_at)) / 86400) as weight, m.views > k.mark as viral
     from described d left join measured m using (vid) left join marks k using (definition)
 ), terms as (
-    select s.arm as term, any_value(s.pulls) as pulls,
+    select s.target as term, any_value(s.requests) as requests,
            coalesce(sum(j.weight) filter (j.viral is not null), 0) as judged,
            coalesce(sum(j.weight) filter (j.viral), 0) as virals,
            coalesce(sum(j.weight) filter (j.vid is not null and j.viral is null), 0) as pending
     -- Videos are described before their search is noted; older ones belong to searches of which nothing is known any more.
-    from searched s left join judged j on j.road = 'search:' || s.arm and j.discovered_at >= s.first_at - interval 1 hour
-    group by s.arm
+    from searched s left join judged j on j.source = 'search:' || s.target and j.discovered_at >= s.first_at - interval 1 hour
+    group by s.target
 ), rewarded as (
     -- A video without an outcome is expected to be like the others of its term.
     select *, virals + pending * ($share_weight * $share + virals) / ($share_weight + judged) as reward from terms
 ), usual as (
-    select ($pool_terms * $usual + coalesce(sum(reward / ($prior_pulls + pulls)), 0))
-               / ($pool_terms + coalesce(sum(pulls / ($prior_pulls + pulls)), 0)) as usual
+    select ($pool_terms * $usual + coalesce(sum(reward / ($prior_requests + requests)), 0))
+               / ($pool_terms + coalesce(sum(requests / ($prior_requests + requests)), 0)) as usual
     from rewarded
 ), yields as (
-    select 'search:' || term as road, ($prior_pulls * usual + reward) / ($prior_pulls + pulls) as yield from rewarded, usual
+    select 'search:' || term as source, ($prior_requests * usual + reward) / ($prior_requests + requests) as yield from rewarded, usual
 ), tags as (
-    select nfc_normalize(lower(trim(tag, '#@- '))) as tag, road, viral
-    from (select road, viral, unnest(tags) as tag from judged where viral is not null)
+    select nfc_normalize(lower(trim(tag, '#@- '))) as tag, source, viral
+    from (select source, viral, unnest(tags) as tag from judged where viral is not null)
 ), priors as (
     -- The yield of the terms that led to a tag's videos, times what the tag adds.
     select tag, avg(coalesce(y.yield, u.usual))
                 * least($most_lift, greatest($least_lift,
                     ($tag_weight * $share + count(*) filter (viral)) / ($tag_weight + count(*)) / $share)) as prior
-    from tags left join yields y using (road), usual u
-    where tag in (select unnest($unpulled::varchar[]))
+    from tags left join yields y using (source), usual u
+    where tag in (select unnest($unsearched::varchar[]))
     group by tag
 )
-select 'term' as kind, term as name, pulls, reward, null as prior, null as judged, null as virals from rewarded
+select 'term' as kind, term as name, requests, reward, null as prior, null as judged, null as virals from rewarded
 union all
 select 'tag', tag, null, null, prior, null, null from priors
 union all

@@ -82,25 +82,25 @@ def term_of(tag: str) -> str | None:
 
 def feed(
     connection: psycopg.Connection, found: Iterable[VideoDetails], now: datetime, *,
-    cap: int, roads: Mapping[VideoId, str] | None = None,
+    cap: int, sources: Mapping[VideoId, str] | None = None,
 ) -> Fed:  # fmt: skip
     """Mention the tags of a batch of admitted videos, and let the most widespread of the unknown ones enter the queue.
 
-    `roads` says where each video was found, as in `Find.name`: the children of a fruitful term start with more credit. Never
+    `sources` says where each video was found, as in `Find.name`: the children of a fruitful term start with more credit. Never
     waits for another transaction; what another hunter holds at this moment is passed over.
     """
     channels: dict[str, set[ChannelId]] = defaultdict(set)
     parents: dict[str, str] = {}
     for details in found:
-        road = (roads or {}).get(details.video_id, "")
+        source = (sources or {}).get(details.video_id, "")
         for term in {term_of(tag) for tag in details.tags} - {None}:
             assert term is not None  # noqa: S101  the line above says it; mypy cannot see it
             channels[term].add(details.channel_id)
-            if road.startswith("search:"):
-                parents.setdefault(term, road.removeprefix("search:"))
+            if source.startswith("search:"):
+                parents.setdefault(term, source.removeprefix("search:"))
     # A channel that puts the same twenty tags under all of its videos is one voice.
     terms = sorted(channels, key=lambda term: (-len(channels[term]), term))
-    known = {"now": now, "halve_s": bandit.MENTIONS_HALVE.total_seconds(), "prior_pulls": bandit.PRIOR_PULLS}
+    known = {"now": now, "halve_s": bandit.MENTIONS_HALVE.total_seconds(), "prior_requests": bandit.PRIOR_REQUESTS}
     mentioned, added = _one(
         connection, _SQL.mention_terms,
         {
@@ -116,7 +116,7 @@ def cull(connection: psycopg.Connection, now: datetime, *, cap: int) -> int:
 
     Those that a person prioritised stay, and those that brought more than was expected of them.
     """
-    words = {"now": now, "kept_a_day": bandit.KEPT_A_DAY, "prior_pulls": bandit.PRIOR_PULLS}
+    words = {"now": now, "kept_a_day": bandit.KEPT_A_DAY, "prior_requests": bandit.PRIOR_REQUESTS}
     given = {**words, "usual": bandit.USUAL_REWARD, "pool_terms": bandit.POOL_TERMS}
     usual, length = _one(connection, _SQL.usual_reward, given)
     if length <= cap:

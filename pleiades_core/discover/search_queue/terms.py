@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 import psycopg
 
 from pleiades_core.discover.search_queue import bandit
-from pleiades_core.discover.search_queue.bandit import Arm
+from pleiades_core.discover.search_queue.bandit import Target
 from pleiades_core.errors import UsageError
 from pleiades_core.storage.locks import in_turn
 from pleiades_core.storage.queries import load_queries, records
@@ -59,7 +59,7 @@ class QueuedTerm:
     #: Those that still count.
     mentions: float
     #: Discounted sums: pages read, and of their new videos those that turned out viral or are expected to.
-    pulls: float
+    requests: float
     reward: float
     #: Reward a page that is expected now.
     expected: float
@@ -80,7 +80,7 @@ class QueueRow:
     mentions: float
     mentioned_at: datetime | None
     #: Discounted sums, as of `scored_at`.
-    pulls: float
+    requests: float
     reward: float
     scored_at: datetime | None
     prior_mean: float | None
@@ -92,11 +92,12 @@ class QueueRow:
     searched_until: datetime | None
     found: int
 
-    def arm(self, now: datetime) -> Arm:
+    def target(self, now: datetime) -> Target:
         """What the bandit needs of it."""
-        return Arm(
-            term=self.term, priority=self.priority, mentions=self.mentions, mentioned_at=self.mentioned_at, pulls=self.pulls,
-            reward=self.reward, scored_at=self.scored_at, prior_mean=self.prior_mean, last_searched_at=self.last_searched_at,
+        return Target(
+            term=self.term, priority=self.priority, mentions=self.mentions, mentioned_at=self.mentioned_at,
+            requests=self.requests, reward=self.reward, scored_at=self.scored_at, prior_mean=self.prior_mean,
+            last_searched_at=self.last_searched_at,
             added_at=self.added_at, in_round=_goes_on(self.next_page_token, self.token_at, now),
         )  # fmt: skip
 
@@ -120,7 +121,7 @@ def take_turns(
 ) -> list[SearchTurn]:
     """The terms to search now. Nothing is locked: two hunters that search the same term find the same videos once."""
     rows = {row.term: row for row in queue_rows(connection)}
-    chosen = (rows[arm.term] for arm in bandit.draw([row.arm(now) for row in rows.values()], now, rng, limit))
+    chosen = (rows[target.term] for target in bandit.draw([row.target(now) for row in rows.values()], now, rng, limit))
     return [
         next_turn(row.term, row.next_page_token, row.token_at, row.round_started_at, row.searched_until, now=now, window=window)
         for row in chosen
@@ -147,14 +148,14 @@ def acknowledge(
     )  # fmt: skip
 
 
-def pulled(connection: psycopg.Connection, term: str, *, new: int, now: datetime) -> None:
+def note_search(connection: psycopg.Connection, term: str, *, new: int, now: datetime) -> None:
     """A page of the term is durable and `new` of its videos were unknown: evidence for the bandit.
 
     The reward is the number of virals to be expected of them, until `rewards.rescore` knows better. A term that has left the
     queue meanwhile stays away. In turn, like `acknowledge`.
     """
     words = {"term": term, "reward": new * bandit.VIRAL_SHARE, "kept_a_day": bandit.KEPT_A_DAY, "now": now}
-    connection.execute(_SQL.pulled, words)
+    connection.execute(_SQL.requested, words)
 
 
 def seed(connection: psycopg.Connection, terms: Sequence[str], *, priority: int = 0) -> None:
@@ -194,16 +195,17 @@ def is_term(text: str) -> bool:
 
 def queued(connection: psycopg.Connection, now: datetime) -> list[QueuedTerm]:
     """The queue, by priority and then by what each term promises."""
-    rows = [(row.arm(now), row.found) for row in queue_rows(connection)]
-    usual = bandit.usual_reward([arm for arm, _ in rows], now)
+    rows = [(row.target(now), row.found) for row in queue_rows(connection)]
+    usual = bandit.usual_reward([target for target, _ in rows], now)
     listed = [
         QueuedTerm(
-            term=arm.term, priority=arm.priority, mentions=bandit.mentions_now(arm, now),
-            pulls=bandit.discounted(arm.pulls, arm.scored_at, now), reward=bandit.discounted(arm.reward, arm.scored_at, now),
-            expected=bandit.expected(arm, usual, now), readiness=bandit.readiness(arm, now), added_at=arm.added_at,
-            last_searched_at=arm.last_searched_at, found=found,
+            term=target.term, priority=target.priority, mentions=bandit.mentions_now(target, now),
+            requests=bandit.discounted(target.requests, target.scored_at, now),
+            reward=bandit.discounted(target.reward, target.scored_at, now),
+            expected=bandit.expected(target, usual, now), readiness=bandit.readiness(target, now), added_at=target.added_at,
+            last_searched_at=target.last_searched_at, found=found,
         )
-        for arm, found in rows
+        for target, found in rows
     ]  # fmt: skip
     return sorted(listed, key=lambda one: (-one.priority, -one.expected, one.term))
 

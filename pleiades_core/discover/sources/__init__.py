@@ -1,1 +1,1 @@
-"""Roads to videos: each knows what to ask next, asks, and says what to note once its finds are durable."""
+"""Sources to videos: each knows what to ask next, asks, and says what to note once its finds are durable."""

@@ -42,7 +42,7 @@ class BackCatalogue:
     #: Ordinal; 0 before the channel has one.
     channel: int = 0
     channel_id: ChannelId
-    #: `manual`: a person added the channel. `uploads`: new uploads, too many for one list.
+    #: `added`: a person added the channel. `uploads`: new uploads, too many for one list.
     source: str
     title: str = ""
     #: So many of the newest uploads; None: all.

@@ -54,7 +54,7 @@ def forget(connection: psycopg.Connection, _now: datetime, *, most: int) -> None
 
 
 def take_off(connection: psycopg.Connection, admitted: Iterable[VideoDetails]) -> None:
-    """Take what other roads brought off what the uploads lists would be asked for, in the transaction that admits it."""
+    """Take what other sources brought off what the uploads lists would be asked for, in the transaction that admits it."""
     pairs = [(details.channel_id, details.published_at) for details in admitted]
     words = {"channel_ids": [channel_id for channel_id, _ in pairs], "published": [published for _, published in pairs]}
     connection.execute(_SQL.take_off, words)

@@ -24,7 +24,7 @@ from pleiades_core.youtube.api import CHART_CATEGORIES, YouTube
 
 log = logging.getLogger(__name__)
 
-_SQL = load_queries("pulls")
+_SQL = load_queries("discovery_requests")
 
 #: A chart changes slowly.
 READ_AGAIN = timedelta(hours=12)
@@ -40,14 +40,14 @@ def charts(database: Database, youtube: YouTube, clock: Clock, *, regions: Seque
     """
     now = clock.now()
     with database.transaction() as connection:
-        words = {"road": "charts", "since": now - READ_AGAIN, "latest": latest(now)}
-        pulls = connection.execute(_SQL.last_pulls, words).fetchall()
-    asked = {arm: asked_at for arm, asked_at, _ in pulls}
-    read = {arm for arm, _, answered_at in pulls if answered_at is not None}
-    due = [(region, category) for region in regions for category in CHART_CATEGORIES if _arm(region, category) not in read]
+        words = {"source": "charts", "since": now - READ_AGAIN, "latest": latest(now)}
+        requests = connection.execute(_SQL.last_requests, words).fetchall()
+    asked = {target: asked_at for target, asked_at, _ in requests}
+    read = {target for target, _, answered_at in requests if answered_at is not None}
+    due = [(region, category) for region in regions for category in CHART_CATEGORIES if _target(region, category) not in read]
     answered, outage = False, None
     # What an outage met is due, after all others: it may be what brings the service down.
-    for region, category in sorted(due, key=lambda one: (_arm(*one) in asked, asked.get(_arm(*one), now))):
+    for region, category in sorted(due, key=lambda one: (_target(*one) in asked, asked.get(_target(*one), now))):
         if units < A_CHART:
             break
         units -= A_CHART
@@ -63,7 +63,7 @@ def charts(database: Database, youtube: YouTube, clock: Clock, *, regions: Seque
         raise outage
 
 
-def _arm(region: str, category: int) -> str:
+def _target(region: str, category: int) -> str:
     return f"{region}/{category}"
 
 
@@ -83,10 +83,10 @@ def _chart(youtube: YouTube, clock: Clock, region: str, category: int) -> Genera
     except ApiError as error:
         if not found and fault_of(error) is Fault.ACCESS:
             raise
-        log.info("chart %s: %s", _arm(region, category), error)
+        log.info("chart %s: %s", _target(region, category), error)
         failure = error
     yield Find(
-        road="charts", arm=_arm(region, category), error=str(failure or ""), details=tuple(found),
+        source="charts", target=_target(region, category), error=str(failure or ""), details=tuple(found),
         candidates=tuple(
             Candidate(video_id=one.video_id, channel_id=one.channel_id, published_at=one.published_at) for one, _ in found
         ),
@@ -96,4 +96,4 @@ def _chart(youtube: YouTube, clock: Clock, region: str, category: int) -> Genera
 
 
 def _nothing(_connection: psycopg.Connection, _now: datetime) -> None:
-    """The pull itself is the note: `last_pulls`."""
+    """The request itself is the note: `last_requests`."""

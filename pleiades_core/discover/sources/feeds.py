@@ -38,8 +38,8 @@ READ_AGAIN = timedelta(minutes=20)
 LOST_BY_PUSH = 0.02
 #: Feeds read between two looks at how it goes.
 _PORTION = 200
-#: Seconds for the whole road: a hunt has others to take.
-_ROAD_S = 300.0
+#: Seconds for the whole source: a hunt has others to take.
+_SOURCE_S = 300.0
 #: So large a share of a portion failing is an outage, and reading on would be of no use to anybody.
 _OUTAGE = 0.8
 
@@ -52,7 +52,7 @@ def feeds(database: Database, atom: Feeds, *, now: datetime, limit: int, paralle
     words = {"now": now, "again": READ_AGAIN, "lost": LOST_BY_PUSH, "least": LEAST_RATE, "limit": limit}
     with database.transaction() as connection:
         rows = connection.execute(_SQL.feeds_due, words).fetchall()
-    until = time.monotonic() + _ROAD_S
+    until = time.monotonic() + _SOURCE_S
     for start in range(0, len(rows), _PORTION):
         portion = rows[start : start + _PORTION]
         failures: dict[int, ApiError] = {}
@@ -65,7 +65,7 @@ def feeds(database: Database, atom: Feeds, *, now: datetime, limit: int, paralle
             in_time and any(fault_of(error) is Fault.OUTAGE for error in errors) and len(read) + len(failed) < len(portion)
         )
         yield Find(
-            road="feeds", error=f"{len(failed)} of {len(portion)} feeds failed: {said}" if failed else "",
+            source="feeds", error=f"{len(failed)} of {len(portion)} feeds failed: {said}" if failed else "",
             candidates=tuple(
                 Candidate(video_id=entry.video_id, channel_id=row[1], published_at=entry.published_at)
                 for row, feed in read for entry in feed.entries

@@ -33,7 +33,7 @@ from pleiades_core.youtube.api import YouTube
 log = logging.getLogger(__name__)
 
 
-def archeology(database: Database, youtube: YouTube, *, now: datetime, pages: int) -> Iterator[Find]:
+def past_search(database: Database, youtube: YouTube, *, now: datetime, pages: int) -> Iterator[Find]:
     """Up to `pages` pages of the campaigns that are open, cell by cell, and a cell of each in turn.
 
     Ends when the pool's quota is spent: the past can wait. A campaign whose question is not answered has had its turn in this
@@ -46,7 +46,7 @@ def archeology(database: Database, youtube: YouTube, *, now: datetime, pages: in
     try:
         yield from _dig(youtube, waiting, now, pages)
     except QuotaExhausted as error:
-        log.info("archeology ends for today: %s", error)
+        log.info("past_search ends for today: %s", error)
 
 
 def _dig(youtube: YouTube, waiting: list[Campaign], now: datetime, pages: int) -> Iterator[Find]:
@@ -97,7 +97,7 @@ def _page(youtube: YouTube, campaign: Campaign) -> Page:
 
 
 def _find(asked: Campaign, page: Page, noting: Acknowledge, *, error: str) -> Find:
-    return Find(road="archeology", arm=asked.cell, candidates=page.candidates, error=error, acknowledge=noting)
+    return Find(source="past_search", target=asked.cell, candidates=page.candidates, error=error, acknowledge=noting)
 
 
 def _note(held: Campaign, after: Campaign, found: int, connection: psycopg.Connection, now: datetime) -> None:

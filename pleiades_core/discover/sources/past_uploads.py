@@ -1,7 +1,7 @@
 """Past uploads of channels that people added: 50 for one unit, page after page, until the list ends.
 
 Belongs here: asking for pages, and what a failed page means for its list. Does not belong here: the cursor and its decisions
-(../back_catalogues.py), which units there are (../roads.py).
+(../back_catalogues.py), which units there are (../sources.py).
 
 What a person named is taken although it was given up before, or is known and not watched.
 """
@@ -84,7 +84,7 @@ def back_catalogue(
         for answer in answers:
             units -= 1 + len(answer.candidates) / IDS_PER_CALL
             yield Find(
-                road=answer.held.source, candidates=answer.candidates, error=str(answer.error or ""),
+                source=answer.held.source, candidates=answer.candidates, error=str(answer.error or ""),
                 acknowledge=partial(advance, answer.held, answer.after),
             )  # fmt: skip
         if errors and (asked < len(lot) or not answered):
@@ -117,7 +117,7 @@ def _ask(
 
 def _reopen(database: Database, answers: Sequence[_Answer]) -> None:
     """Describe again, and watch, what a person wants of what was given up or left out."""
-    wanted = [candidate for answer in answers if answer.held.source == "manual" for candidate in answer.candidates]
+    wanted = [candidate for answer in answers if answer.held.source == "added" for candidate in answer.candidates]
     if wanted:
         with database.transaction() as connection:
             in_turn(connection)

@@ -1,4 +1,4 @@
-"""Search: the only road to unknown channels, and the dearest: 100 calls a day.
+"""Search: the only source to unknown channels, and the dearest: 100 calls a day.
 
 Belongs here: one page of results for each of the drawn terms. Does not belong here: which terms are drawn (bandit.py), where
 each goes on (terms.py). Never infer from its silence: search forgets videos after 20 to 60 days and answers the same question
@@ -45,7 +45,7 @@ def search(
             # A token that is no longer understood, a term that never was, a page that swells: the term rests, and waits for its
             # next turn, from the first page. In an outage as well: next time another term is first.
             log.warning("search for %r: %s", turn.term, error)
-            yield Find(road="search", arm=turn.term, acknowledge=partial(_note, turn, None), error=str(error))
+            yield Find(source="search", target=turn.term, acknowledge=partial(_note, turn, None), error=str(error))
             if fault_of(error) is not Fault.OUTAGE:
                 continue
             if outage is not None:
@@ -53,7 +53,7 @@ def search(
             outage = error
         else:
             answered, outage = True, None
-            yield Find(road="search", arm=turn.term, candidates=page.candidates, acknowledge=partial(_note, turn, page))
+            yield Find(source="search", target=turn.term, candidates=page.candidates, acknowledge=partial(_note, turn, page))
     if outage is not None and not answered:
         raise outage
 

@@ -102,7 +102,7 @@ def uploads(
 
 
 class _Asking:
-    """The two questions of this road, and which channels were checked and listed in this hunt."""
+    """The two questions of this source, and which channels were checked and listed in this hunt."""
 
     def __init__(self, database: Database, youtube: YouTube, now: datetime, parallel: int, there: Sequence[Row]) -> None:
         self._database = database
@@ -140,10 +140,10 @@ class _Asking:
             self._answered += len(checked)
             self._unchecked += [error for _, error in failed]
             for portion, details in checked:
-                yield Find(road="uploads", acknowledge=partial(note_checks, portion, details))
+                yield Find(source="uploads", acknowledge=partial(note_checks, portion, details))
             for portion, error in failed:
                 # Neither believed nor the first thing that the next hunt asks: counts add up, so a late check misses nothing.
-                yield Find(road="uploads", acknowledge=partial(self._note_failed, portion), error=str(error))
+                yield Find(source="uploads", acknowledge=partial(self._note_failed, portion), error=str(error))
             _raise_access(errors)
             asked = len(checked) + len(failed)
             calls += asked
@@ -180,7 +180,7 @@ class _Asking:
             out = most or (bool(failed) and not answers and not self._answered)
             for wanted, error in [] if out else failed:
                 noting = partial(_note_list_failure, wanted.channel, answered=False)
-                yield Find(road="uploads", acknowledge=noting, error=str(error))
+                yield Find(source="uploads", acknowledge=noting, error=str(error))
             _raise_access(errors)
             if out:
                 self._unlisted = broken[0]
@@ -246,7 +246,7 @@ def _list(
         noting = _nothing
     else:
         noting = partial(_note_list_failure, wanted.channel, answered=True)
-    return Find(road="uploads", candidates=shown, error=str(failure or ""), acknowledge=noting), failure
+    return Find(source="uploads", candidates=shown, error=str(failure or ""), acknowledge=noting), failure
 
 
 def _pages(

@@ -1,4 +1,4 @@
--- Every road to videos: what following a channel costs and yields, what waits to be described, what each pull brought.
+-- Every source to videos: what following a channel costs and yields, what waits to be described, what each request brought.
 
 -- Followed channels are bounded by the program (PLEIADES_FOLLOWED_CHANNELS). Only columns without an index change, so that an
 -- update stays in its page.
@@ -14,40 +14,40 @@ alter table channels
     add column push_refusals smallint not null default 0;    -- in a row
 alter table channels set (fillfactor = 60);
 
--- One bit for each road that came upon the video: discover/sources/base.py names them. For the overlap between roads.
+-- One bit for each source that came upon the video: discover/sources/base.py names them. For the overlap between sources.
 -- found_by: where a claimed video was found, until it is in the registry; a claim outlives the hunt that made it.
-alter table videos add column roads smallint not null default 0, add column found_by text;
+alter table videos add column sources smallint not null default 0, add column found_by text;
 
 -- What came in from outside between two hunts: notices of the hub, and what people added.
 create table inbox (
-    road         text not null check (road in ('push', 'manual')),
+    source         text not null check (source in ('push', 'added')),
     id8          bigint not null,
     channel_id   text,
     published_at timestamptz,
     received_at  timestamptz not null,
-    primary key (road, id8)
+    primary key (source, id8)
 );
 
--- pulls and reward are discounted sums, as of scored_at (discover/bandit.py); mentions fade too.
+-- requests and reward are discounted sums, as of scored_at (discover/bandit.py); mentions fade too.
 alter table search_queue
     alter column mentions type real,
     add column added_at      timestamptz,
     add column mentioned_at  timestamptz,
-    add column pulls         real not null default 0,
+    add column requests         real not null default 0,
     add column reward        real not null default 0,
     add column scored_at     timestamptz,
     add column prior_mean    real;                           -- reward a call that is expected of a new term; null: the usual
 
--- What each question of each road cost and brought. Kept until its day is in the vault and a week has passed.
-create table pulls (
-    pull       bigint generated always as identity primary key,
-    pulled_at  timestamptz not null,
-    road       text not null,
-    arm        text not null,              -- of the road: a term, a chart, a month; empty where the road is one arm
+-- What each question of each source cost and brought. Kept until its day is in the vault and a week has passed.
+create table discovery_requests (
+    request       bigint generated always as identity primary key,
+    requested_at  timestamptz not null,
+    source       text not null,
+    target        text not null,              -- of the source: a term, a chart, a month; empty where the source is one target
     bucket     text,                       -- that the units were taken from; null: it cost none
     units      integer not null,
     candidates integer not null,
-    new        integer not null,           -- of the candidates, those that no road had come upon before
+    new        integer not null,           -- of the candidates, those that no source had come upon before
     error      text
 );
 

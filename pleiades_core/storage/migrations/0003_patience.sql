@@ -1,7 +1,7 @@
 -- What YouTube did not say once is asked again: when, and how often it has not been there.
 
 -- absences: replies in a row that did not have it. retry_at: of a claim, not to be described before; of what was given up, not
--- to be claimed again before, though a road comes upon it. null: at once.
+-- to be claimed again before, though a source comes upon it. null: at once.
 alter table videos add column absences smallint not null default 0, add column retry_at timestamptz;
 -- What waits to be described is looked for in every portion of a hunt, among millions of rows that are described. The price:
 -- admitting a row is no update within its page any more (9.1 MB of indexes become 10.6 MB for 100,000 rows).

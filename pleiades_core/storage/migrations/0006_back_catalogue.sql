@@ -7,7 +7,7 @@
 -- came no deeper. failures: failed pages in a row. cut: it was left before its end.
 create table back_catalogues (
     channel     integer not null references channels on delete cascade,
-    source      text not null check (source in ('manual', 'uploads')),
+    source      text not null check (source in ('added', 'uploads')),
     title       text not null default '',
     wanted      integer,
     total       integer,

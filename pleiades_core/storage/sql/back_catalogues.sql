@@ -16,7 +16,7 @@ set title = coalesce(nullif(excluded.title, ''), b.title), total = excluded.tota
 select channel, channel_id, source, title, wanted, total, read, passed, page_token, token_at, restarts, failures, failed_at,
        finished_at, cut
 from back_catalogues join channels using (channel)
-where source = 'manual'
+where source = 'added'
 order by added_at, channel
 
 -- unread: those that are not read to their end

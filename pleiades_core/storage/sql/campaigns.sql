@@ -45,6 +45,6 @@ where c.name = present.name
 
 -- searches_answered: whether any search was answered within the last minutes, so that one that was not is to blame itself
 select exists (
-    select 1 from pulls
-    where pulled_at > %(now)s - interval '10 minutes' and pulled_at <= %(latest)s and bucket = 'search' and units > 0 and error is null
+    select 1 from discovery_requests
+    where requested_at > %(now)s - interval '10 minutes' and requested_at <= %(latest)s and bucket = 'search' and units > 0 and error is null
 )

@@ -1,25 +1,25 @@
 -- Table inbox: what came in between two hunts.
 
 -- post: what a person wants watched
-insert into inbox (road, id8, received_at) select 'manual', id8, %(now)s from unnest(%(id8s)s::bigint[]) as given (id8)
+insert into inbox (source, id8, received_at) select 'added', id8, %(now)s from unnest(%(id8s)s::bigint[]) as given (id8)
 on conflict do nothing
 
 -- keep_notices: what the hub announced of channels that are followed; ordered, so that two receivers cannot block each other
-insert into inbox (road, id8, channel_id, published_at, received_at)
+insert into inbox (source, id8, channel_id, published_at, received_at)
 select 'push', n.id8, n.channel_id, n.published_at, %(now)s
 from unnest(%(id8s)s::bigint[], %(channel_ids)s::text[], %(published)s::timestamptz[]) as n (id8, channel_id, published_at)
 where exists (select from channels c where c.channel_id = n.channel_id)
 order by n.id8
-on conflict (road, id8) do nothing
+on conflict (source, id8) do nothing
 
 -- room: how many rows the inbox still takes
 select %(most)s - count(*) from (select from inbox limit %(most)s) as held
 
--- waiting: what came in by a road and was not taken yet, the oldest first
-select id8, channel_id, published_at from inbox where road = %(road)s order by received_at, id8 limit %(limit)s
+-- waiting: what came in by a source and was not taken yet, the oldest first
+select id8, channel_id, published_at from inbox where source = %(source)s order by received_at, id8 limit %(limit)s
 
 -- waiting_since: how many came in before an instant and wait
 select count(*) from inbox where received_at <= %(before)s
 
 -- taken: these are claimed or were known
-delete from inbox where road = %(road)s and id8 = any(%(id8s)s)
+delete from inbox where source = %(source)s and id8 = any(%(id8s)s)

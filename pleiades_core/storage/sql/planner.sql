@@ -25,16 +25,16 @@ from age group by 1, 2, 3, 4, 5
 select least(greatest(floor(extract(epoch from v.claimed_at - v.published_at) / 3600), 0), %(oldest_h)s)::int as age_h,
     count(*), count(w.vid)
 from videos v left join watchlist w using (vid)
-where v.state = 1 and v.claimed_at > %(since)s and v.claimed_at <= %(now)s + %(ahead)s and v.roads & %(named)s = 0
+where v.state = 1 and v.claimed_at > %(since)s and v.claimed_at <= %(now)s + %(ahead)s and v.sources & %(named)s = 0
 group by 1
 
 -- first_found: when the first video that is still here was
 select min(claimed_at) from videos
 
--- spent: general units that the uploads road took since an instant, and those of one chart
-select coalesce(sum(units) filter (where road = 'uploads'), 0)::int, (avg(units) filter (where road = 'charts' and arm <> ''))::float8
-from pulls where road in ('uploads', 'charts') and bucket = 'general' and pulled_at > %(since)s
-  and pulled_at <= %(now)s + %(ahead)s
+-- spent: general units that the uploads source took since an instant, and those of one chart
+select coalesce(sum(units) filter (where source = 'uploads'), 0)::int, (avg(units) filter (where source = 'charts' and target <> ''))::float8
+from discovery_requests where source in ('uploads', 'charts') and bucket = 'general' and requested_at > %(since)s
+  and requested_at <= %(now)s + %(ahead)s
 
 -- terms: how many there are to search for, with those that the next hunt puts into the queue
 select count(*) from (select term from search_queue union select unnest(%(seeds)s::text[])) as known

@@ -11,7 +11,7 @@ insert into search_queue (term, priority, added_at) values (%(term)s, %(priority
 on conflict (term) do update set priority = excluded.priority
 
 -- terms: the whole queue, in the order of the seed
-select term, priority, mentions, mentioned_at, pulls, reward, scored_at, prior_mean, last_searched_at, added_at,
+select term, priority, mentions, mentioned_at, requests, reward, scored_at, prior_mean, last_searched_at, added_at,
        next_page_token, token_at, round_started_at, searched_until, found
 from search_queue
 order by priority desc, mentions desc, term
@@ -31,9 +31,9 @@ from (
 ) as present
 where q.term = present.term
 
--- pulled: another page of the term, and what it brought
+-- requested: another page of the term, and what it brought
 update search_queue q
-set pulls = q.pulls * kept + 1, reward = q.reward * kept + %(reward)s, scored_at = greatest(q.scored_at, %(now)s)
+set requests = q.requests * kept + 1, reward = q.reward * kept + %(reward)s, scored_at = greatest(q.scored_at, %(now)s)
 from (
     select term, power(%(kept_a_day)s::float8, greatest(0, extract(epoch from %(now)s - coalesce(scored_at, %(now)s)) / 86400)) as kept
     from search_queue where term = %(term)s
@@ -64,7 +64,7 @@ with offered as (
 ), added as (
     insert into search_queue (term, mentions, mentioned_at, added_at, prior_mean)
     select e.term, 1, %(now)s, %(now)s,
-           %(lift)s * (p.reward + %(prior_pulls)s * coalesce(p.prior_mean, %(usual)s)) / (p.pulls + %(prior_pulls)s)
+           %(lift)s * (p.reward + %(prior_requests)s * coalesce(p.prior_mean, %(usual)s)) / (p.requests + %(prior_requests)s)
     from entering e left join search_queue p on p.term = e.parent
     on conflict (term) do nothing
     returning term
@@ -72,18 +72,18 @@ with offered as (
 select (select count(*) from mentioned), (select count(*) from added)
 
 -- usual_reward: the mean yield of the terms of the queue, and its length
-select (%(pool_terms)s * %(usual)s + coalesce(sum(reward * kept / (%(prior_pulls)s + pulls * kept)), 0))
-           / (%(pool_terms)s + coalesce(sum(pulls * kept / (%(prior_pulls)s + pulls * kept)), 0)),
+select (%(pool_terms)s * %(usual)s + coalesce(sum(reward * kept / (%(prior_requests)s + requests * kept)), 0))
+           / (%(pool_terms)s + coalesce(sum(requests * kept / (%(prior_requests)s + requests * kept)), 0)),
        count(*)
 from (
-    select pulls, reward, power(%(kept_a_day)s::float8, greatest(0, extract(epoch from %(now)s - coalesce(scored_at, %(now)s)) / 86400)) as kept
+    select requests, reward, power(%(kept_a_day)s::float8, greatest(0, extract(epoch from %(now)s - coalesce(scored_at, %(now)s)) / 86400)) as kept
     from search_queue
 ) as discounted
 
 -- cull_terms: those that promise least leave, until the queue is within its cap. What a person prioritised stays, and what ever
 -- brought more than was expected of it
 with promise as (
-    select term, coalesce(mentioned_at, added_at) as since, pulls * kept as pulls, reward * kept as reward,
+    select term, coalesce(mentioned_at, added_at) as since, requests * kept as requests, reward * kept as reward,
            coalesce(prior_mean, %(usual)s) as prior,
            1 + ln(1 + least(%(most_mentions)s::float8, mentions
                * power(0.5, greatest(0, extract(epoch from %(now)s - coalesce(mentioned_at, %(now)s)) / %(halve_s)s))))
@@ -95,20 +95,20 @@ with promise as (
     where priority <= 0
 ), least as (
     select term from promise
-    where not (pulls > 0 and reward > pulls * prior)
-    order by (%(prior_pulls)s * prior * boost + reward) / (%(prior_pulls)s + pulls), since nulls first, term
+    where not (requests > 0 and reward > requests * prior)
+    order by (%(prior_requests)s * prior * boost + reward) / (%(prior_requests)s + requests), since nulls first, term
     limit greatest(0, (select count(*) from search_queue) - %(cap)s)
 ), held as materialized (
     select term from search_queue where term in (select term from least) for update skip locked
 )
 delete from search_queue q using held where q.term = held.term
 
--- rescore_terms: what the vault says of every term; a term that was pulled while the vault was read keeps what the pull wrote
+-- rescore_terms: what the vault says of every term; a term that was requested while the vault was read keeps what the request wrote
 update search_queue q
-set pulls = given.pulls, reward = given.reward, prior_mean = coalesce(given.prior_mean, q.prior_mean), scored_at = %(now)s
-from unnest(%(terms)s::text[], %(pulls)s::float8[], %(rewards)s::float8[], %(priors)s::float8[], %(seen)s::timestamptz[])
-    as given (term, pulls, reward, prior_mean, seen)
+set requests = given.requests, reward = given.reward, prior_mean = coalesce(given.prior_mean, q.prior_mean), scored_at = %(now)s
+from unnest(%(terms)s::text[], %(requests)s::float8[], %(rewards)s::float8[], %(priors)s::float8[], %(seen)s::timestamptz[])
+    as given (term, requests, reward, prior_mean, seen)
 where q.term = given.term and q.scored_at is not distinct from given.seen
 
--- search_pulls: when each term was searched, as far as SQL still knows; which pulls count says rewards.sql
-select pulled_at, arm, error from pulls where road = 'search' and pulled_at >= %(since)s
+-- search_requests: when each term was searched, as far as SQL still knows; which requests count says rewards.sql
+select requested_at, target, error from discovery_requests where source = 'search' and requested_at >= %(since)s

@@ -29,8 +29,8 @@ with dead as (
     select id8 from videos v
     where state = 0 and (retry_at is null or retry_at <= %(now)s or retry_at > %(now)s + %(longest)s)
       and not exists (select 1 from leases l where l.lease_id = v.lease_id)
-      and (not %(wishes)s or found_by = 'manual')
-    order by found_by is distinct from 'manual', attempts, id8 limit %(limit)s for update skip locked
+      and (not %(wishes)s or found_by = 'added')
+    order by found_by is distinct from 'added', attempts, id8 limit %(limit)s for update skip locked
 )
 update videos v set lease_id = %(lease_id)s, claimed_at = %(now)s from dead where v.id8 = dead.id8
 returning v.id8, v.vid, v.attempts, v.absences, v.found_by
@@ -54,12 +54,12 @@ from unnest(%(vids)s::bigint[], %(attempts)s::smallint[], %(absences)s::smallint
     as given (vid, attempts, absences, retry_at, given_up, found_by)
 where v.vid = given.vid and v.state = 0 and coalesce(v.found_by, '') = given.found_by
 
--- mark_roads: which roads came upon these videos, also upon those that were known
-update videos v set roads = v.roads | given.bits
+-- mark_sources: which sources came upon these videos, also upon those that were known
+update videos v set sources = v.sources | given.bits
 from (select id8, bit_or(bit) as bits from unnest(%(id8s)s::bigint[], %(bits)s::smallint[]) as one (id8, bit) group by id8) as given
-where v.id8 = given.id8 and v.roads | given.bits <> v.roads
+where v.id8 = given.id8 and v.sources | given.bits <> v.sources
 
--- shown: what a road shows that shows no removed videos for long is asked for again, though replies did not have it; not what
+-- shown: what a source shows that shows no removed videos for long is asked for again, though replies did not have it; not what
 -- this hunt has just asked for
 update videos set retry_at = null, absences = 1
 where id8 = any(%(id8s)s) and state = 0 and absences > 0 and retry_at > %(now)s
@@ -68,12 +68,12 @@ where id8 = any(%(id8s)s) and state = 0 and absences > 0 and retry_at > %(now)s
 -- young_since: videos that were admitted since an instant and were less than a day old then, but for those that a person named: they
 -- are no part of what comes in a day
 select count(*) from videos
-where state = 1 and claimed_at > %(since)s and claimed_at <= %(latest)s and published_at > claimed_at - interval '1 day' and roads & %(named)s = 0
+where state = 1 and claimed_at > %(since)s and claimed_at <= %(latest)s and published_at > claimed_at - interval '1 day' and sources & %(named)s = 0
 
 -- reopen: what a person wants watched although it waits, was given up, gone, or beyond the room that quota left, is described
 -- again; a claim that lives stays its owner's
 update videos v
-set state = 0, attempts = 0, absences = 0, retry_at = null, found_by = 'manual',
+set state = 0, attempts = 0, absences = 0, retry_at = null, found_by = 'added',
     lease_id = case when state = 0 then lease_id end
 where id8 = any(%(id8s)s)
   and (state in (0, 2) or (state = 1 and not exists (select 1 from watchlist w where w.vid = v.vid)))

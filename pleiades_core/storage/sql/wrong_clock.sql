@@ -1,6 +1,6 @@
 -- Instants that lie in the future, which only a clock that was wrong can have written: discover/wrong_clock.py. Each table has a
 -- query that mends it. `latest` is the last instant that a right clock can have written by now. The watchlist mends itself, poll by
--- poll (watchlist.sql). Instants of videos and pulls stay, since they say in which day of the vault a row lies; queries that look
+-- poll (watchlist.sql). Instants of videos and requests stay, since they say in which day of the vault a row lies; queries that look
 -- back from now end at `latest`.
 
 -- future: how many rows of each table have such an instant
@@ -14,8 +14,8 @@ select
     (select count(*) from campaigns where greatest(token_at, finished_at) > %(latest)s) as campaigns,
     (select count(*) from back_catalogues where greatest(token_at, failed_at, added_at, finished_at) > %(latest)s) as back_catalogues
 
--- future_history: how many claims and pulls were noted in the future
-select (select count(*) from videos where claimed_at > %(latest)s), (select count(*) from pulls where pulled_at > %(latest)s)
+-- future_history: how many claims and requests were noted in the future
+select (select count(*) from videos where claimed_at > %(latest)s), (select count(*) from discovery_requests where requested_at > %(latest)s)
 
 -- mend_channels: what was noted in the future never was
 update channels

@@ -61,13 +61,13 @@ def _units(pleiades: Installation) -> int:
 
 
 def _spent(pleiades: Installation) -> Any:
-    return _one(pleiades, "select coalesce(sum(units), 0) from pulls where road = 'manual'")
+    return _one(pleiades, "select coalesce(sum(units), 0) from discovery_requests where source = 'added'")
 
 
 def _require_kept(pleiades: Installation, channels: int) -> None:
     followed = "select count(*) from channels where pinned and listed_at is not null"
     assert _one(pleiades, followed) == channels
-    assert _one(pleiades, "select count(*) from inbox where road = 'manual'") >= channels
+    assert _one(pleiades, "select count(*) from inbox where source = 'added'") >= channels
 
 
 def test_what_was_asked_before_quota_ended_is_kept_and_not_asked_again(pleiades: Installation) -> None:
@@ -93,7 +93,7 @@ def test_what_was_asked_before_an_outage_is_kept(pleiades: Installation) -> None
     assert (len(added.channels), added.not_asked) == (20, 10)
     _require_kept(pleiades, 20)
     assert _spent(pleiades) == _units(pleiades)
-    assert "503" in _one(pleiades, "select error from pulls where road = 'manual'")
+    assert "503" in _one(pleiades, "select error from discovery_requests where source = 'added'")
 
 
 def test_what_is_refused_by_itself_does_not_hold_up_what_comes_after_it(pleiades: Installation) -> None:
@@ -126,13 +126,13 @@ def test_what_was_asked_before_an_interruption_is_kept(pleiades: Installation, m
 
 def test_added_channels_are_not_listed_again_until_they_upload(pleiades: Installation) -> None:
     _add(pleiades, _channels(pleiades, 20))
-    pleiades.hunter().hunt(("manual",))
+    pleiades.hunter().hunt(("added",))
     report = pleiades.hunter().hunt(("uploads",))
-    assert (report.candidates, report.roads) == (0, {})
+    assert (report.candidates, report.sources) == (0, {})
     _advance(pleiades, _DAY)
     report = pleiades.hunter().hunt(("uploads",))
     assert report.new > 0, "the number of uploads at the time of the list is not known"
-    assert report.roads["uploads"].units[Bucket.GENERAL] <= 1 + report.candidates
+    assert report.sources["uploads"].units[Bucket.GENERAL] <= 1 + report.candidates
 
 
 def test_a_channel_that_was_followed_keeps_what_its_newest_uploads_do_not_show(pleiades: Installation) -> None:
@@ -143,7 +143,7 @@ def test_a_channel_that_was_followed_keeps_what_its_newest_uploads_do_not_show(p
     assert (added.asked, added.channels) == (1, (wanted.channel_id,))
     # All uploads are read: what the count had announced is part of them.
     assert _rows(pleiades, "select moved, pinned from channels") == [(0, True)]
-    assert _rows(pleiades, "select source, wanted from back_catalogues") == [("manual", None)]
+    assert _rows(pleiades, "select source, wanted from back_catalogues") == [("added", None)]
     assert (_add(pleiades, [wanted]).channels, _units(pleiades)) == (added.channels, 1)
 
 
@@ -153,7 +153,7 @@ def test_what_youtube_does_not_know_is_paid_for_and_said(pleiades: Installation)
     assert _spent(pleiades) == 2
 
 
-def test_who_adds_a_video_does_not_pay_for_what_other_roads_left(pleiades: Installation) -> None:
+def test_who_adds_a_video_does_not_pay_for_what_other_sources_left(pleiades: Installation) -> None:
     now = pleiades.clock.now()
     pleiades.key_ring().ledger.mark_exhausted("demo", Bucket.GENERAL, None)
     pleiades.hunter().hunt(("search",))
@@ -167,7 +167,7 @@ def test_who_adds_a_video_does_not_pay_for_what_other_roads_left(pleiades: Insta
     )  # fmt: skip
     added = _add(pleiades, [Wanted(video_id=wish)])
     before = _units(pleiades)
-    report = pleiades.hunter().hunt(("manual",))
+    report = pleiades.hunter().hunt(("added",))
     assert (report.admitted, _units(pleiades) - before) == (1, 1)
     assert outcome(pleiades.database, added).watched == 1
     assert _one(pleiades, "select count(*) from videos where state = 0") == waiting
@@ -177,7 +177,7 @@ def test_who_adds_a_video_does_not_pay_for_what_other_roads_left(pleiades: Insta
 def test_what_youtube_does_not_show_is_not_said_to_wait_for_quota(pleiades: Installation) -> None:
     added = _add(pleiades, [Wanted(video_id=VideoId("dQw4w9WgXcQ"))])
     assert outcome(pleiades.database, added).waiting == 1
-    pleiades.hunter().hunt(("manual",))
+    pleiades.hunter().hunt(("added",))
     became = outcome(pleiades.database, added)
     assert (became.watched, became.gone, became.waiting) == (0, 1, 0)
 
@@ -215,7 +215,7 @@ def test_an_outage_leaves_what_was_added_for_the_next_hunt(pleiades: Installatio
     answer = json.loads(done.stdout)
     assert (len(answer["channels"]), answer["not_asked"], answer["waiting"]) == (2, 3, answer["videos"])
     _control(pleiades).set_faults(FaultPlan())
-    assert pleiades.hunter().hunt(("manual",)).admitted > 0
+    assert pleiades.hunter().hunt(("added",)).admitted > 0
 
 
 def test_videos_that_an_outage_keeps_from_being_described_are_in_the_answer(pleiades: Installation, run: Any) -> None:

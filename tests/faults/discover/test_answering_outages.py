@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pleiades_core.discover.sources.base import ROADS
+from pleiades_core.discover.sources.base import SOURCES
 from pleiades_core.errors import ApiError
 from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket, VideoId
@@ -33,11 +33,11 @@ def _fault(pleiades: Installation, method: str = "", kind: str = "") -> None:
     _control(pleiades).set_faults(FaultPlan(faults=(Fault(method=method, **_BODIES[kind]),) if method else ()))
 
 
-def _hunt(pleiades: Installation, *roads: str, then: timedelta = _HOUR) -> Counter[Bucket]:
+def _hunt(pleiades: Installation, *sources: str, then: timedelta = _HOUR) -> Counter[Bucket]:
     """The calls of a hunt, whatever came of it."""
     before = pleiades.youtube().calls()
     try:
-        pleiades.hunter().hunt(roads or tuple(ROADS))
+        pleiades.hunter().hunt(sources or tuple(SOURCES))
     except ApiError:
         pass
     finally:
@@ -97,7 +97,7 @@ def test_charts_that_were_out_are_read_by_the_next_hunt(pleiades: Installation, 
     assert _hunt(pleiades, "charts")[Bucket.GENERAL] == 8
     _fault(pleiades)
     report = pleiades.hunter().hunt(("charts",))
-    assert report.roads["charts"].arms == 3 * len(pleiades.settings.chart_regions)
+    assert report.sources["charts"].targets == 3 * len(pleiades.settings.chart_regions)
 
 
 def test_empty_feeds_are_an_outage_and_counts_answer_for_them(pleiades: Installation) -> None:
@@ -117,18 +117,18 @@ def test_empty_feeds_are_an_outage_and_counts_answer_for_them(pleiades: Installa
     assert _unknown(pleiades, channels, 8) == 0
 
 
-def test_a_road_that_another_hunt_is_on_is_passed_over(pleiades: Installation, caplog: pytest.LogCaptureFixture) -> None:
-    """With one line and no failure; the other roads go on, and once the other hunt is done or dead so does this one."""
-    with pleiades.database.session() as session, asking(session, ROADS["search"]) as ours:
+def test_a_source_that_another_hunt_is_on_is_passed_over(pleiades: Installation, caplog: pytest.LogCaptureFixture) -> None:
+    """With one line and no failure; the other sources go on, and once the other hunt is done or dead so does this one."""
+    with pleiades.database.session() as session, asking(session, SOURCES["search"]) as ours:
         assert ours
         report = pleiades.hunter().hunt(("search", "charts"))
-        assert (set(report.roads), report.failures) == ({"charts", "details"}, {})
-        assert "road search: another hunt is on it" in caplog.text
+        assert (set(report.sources), report.failures) == ({"charts", "details"}, {})
+        assert "source search: another hunt is on it" in caplog.text
         session.close()
-    assert pleiades.hunter().hunt(("search",)).roads["search"].candidates > 0
+    assert pleiades.hunter().hunt(("search",)).sources["search"].candidates > 0
 
 
 def test_what_waits_in_the_inbox_is_anybodys(pleiades: Installation) -> None:
     """`pleiades add` counts on the hunt that it makes, whoever else is hunting."""
-    with pleiades.database.session() as session, asking(session, ROADS["manual"]):
-        assert _hunt(pleiades, "manual") == Counter()
+    with pleiades.database.session() as session, asking(session, SOURCES["added"]):
+        assert _hunt(pleiades, "added") == Counter()

@@ -23,7 +23,7 @@ from pleiades_core.clock import ManualClock
 from pleiades_core.discover.add.additions import Added, add, added_channels
 from pleiades_core.discover.add.parse_targets import Wanted
 from pleiades_core.discover.search_queue.terms import TOKEN_LIVES
-from pleiades_core.discover.sources.base import ROADS
+from pleiades_core.discover.sources.base import SOURCES
 from pleiades_core.errors import BackendError, NotFound, QuotaExhausted
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.models import Bucket, ChannelId, VideoId
@@ -91,7 +91,7 @@ def _bound(pleiades: Installation, **settings: Any) -> None:
 
 
 def _known(pleiades: Installation) -> set[VideoId]:
-    return {encode(id8) for (id8,) in rows(pleiades, "select id8 from videos where roads & 32 <> 0")}
+    return {encode(id8) for (id8,) in rows(pleiades, "select id8 from videos where sources & 32 <> 0")}
 
 
 def _watched(pleiades: Installation) -> int:
@@ -129,7 +129,10 @@ def test_one_command_takes_all_uploads_of_a_channel(
     assert answer["watched"] + answer["gone"] == len(uploads)
     assert answer["watched"] > 0.9 * len(uploads)
     assert _known(pleiades) == set(uploads)
-    assert rows(pleiades, "select distinct road from pulls where units > 0 order by 1") == [("details",), ("manual",)]
+    assert rows(pleiades, "select distinct source from discovery_requests where units > 0 order by 1") == [
+        ("details",),
+        ("added",),
+    ]
     # Once more costs nothing.
     before = pleiades.youtube().calls().total()
     assert json.loads(run(largest).stdout)["channels"] == [channel]
@@ -178,7 +181,7 @@ def test_later_hunts_read_on_where_the_bound_of_a_command_ended(
     assert _read_on(pleiades) >= 1
     assert _known(pleiades) == set(uploads)
     # The pages of no list were read twice.
-    asked = rows(pleiades, "select sum(units) from pulls where road = 'manual'")[0][0]
+    asked = rows(pleiades, "select sum(units) from discovery_requests where source = 'added'")[0][0]
     assert asked == -(-len(uploads) // 50)
     pleiades.hunter().hunt(("uploads",))
     assert _watched(pleiades) > 0.9 * len(uploads)
@@ -193,7 +196,7 @@ def test_short_quota_ends_a_command_and_later_hunts_read_on(pleiades: Installati
     (channel,) = added_channels(pleiades.database, added)
     assert 50 < channel.taken < (channel.uploads or 0) == channel.taken + channel.left_for_later
     assert _known(pleiades) == set()
-    report = pleiades.hunter().hunt(("manual",))
+    report = pleiades.hunter().hunt(("added",))
     assert (report.new, report.waiting, report.quota_error) == (channel.taken, 0, "")
     # A hunt an hour, each with its part of the day's units.
     for _ in range(40):
@@ -220,7 +223,7 @@ def add_and_die(settings: Settings, now: datetime, channel: ChannelId, calls: in
         setattr(Transport, "send", counted)  # noqa: B010  mypy takes an assignment for a mistake
         added = add(pleiades.database, pleiades.youtube(), pleiades.clock, [Wanted(channel_id=channel)], units=10_000)
         assert added.stopped is None
-        pleiades.hunter().hunt(("manual",))
+        pleiades.hunter().hunt(("added",))
 
 
 @pytest.mark.parametrize("calls", [2, 12, 30], ids=["after the first page", "between pages", "while it is described"])
@@ -235,7 +238,7 @@ def test_a_kill_in_the_middle_loses_nothing(
     assert child.exitcode == -signal.SIGKILL
     # The first page is durable: the channel is followed, and the hunts go on alone.
     assert rows(pleiades, "select channel_id from channels where pinned") == [(largest,)]
-    pleiades.hunter().hunt(("manual",))
+    pleiades.hunter().hunt(("added",))
     _read_on(pleiades)
     assert _known(pleiades) == set(uploads)
     assert rows(pleiades, "select count(*), count(distinct id8), count(distinct vid) from videos") == [(len(uploads),) * 3]
@@ -250,13 +253,13 @@ def test_a_page_token_that_is_refused_begins_the_list_anew(
     assert before.left_for_later
     refused = '{"error": {"code": 400, "errors": [{"reason": "invalidPageToken"}]}}'
     set_faults(pleiades, Fault(method="playlistItems.list", first=1, last=1, status=400, body=refused))
-    pleiades.hunter().hunt(("manual",))
+    pleiades.hunter().hunt(("added",))
     _read_on(pleiades)
     assert _known(pleiades) == set(uploads)
     (after,) = added_channels(pleiades.database, added)
     assert (after.taken, after.left_for_later, after.cut) == (len(uploads), 0, False)
     # One refused call, and the pages before it once again.
-    asked = rows(pleiades, "select sum(units) from pulls where road = 'manual'")[0][0]
+    asked = rows(pleiades, "select sum(units) from discovery_requests where source = 'added'")[0][0]
     assert asked == 1 + -(-len(uploads) // 50) + before.taken // 50
 
 
@@ -266,7 +269,7 @@ def test_an_old_page_token_that_still_leads_on_is_used(
     _bound(pleiades, uploads_per_hunt=1_000)
     _add(pleiades, largest, units=40)
     advance(pleiades, 2 * TOKEN_LIVES)
-    pleiades.hunter().hunt(("manual",))
+    pleiades.hunter().hunt(("added",))
     _read_on(pleiades)
     removed = set(uploads) - set(_list(pleiades, largest))
     assert set(uploads) - removed <= _known(pleiades)
@@ -283,7 +286,7 @@ def test_a_list_that_breaks_off_is_read_on_later_and_keeps_no_other_waiting(
     (channel,) = added_channels(pleiades.database, added)
     assert (channel.taken, channel.left_for_later) == (50, len(uploads) - 50)
     set_faults(pleiades)
-    pleiades.hunter().hunt(("manual",))
+    pleiades.hunter().hunt(("added",))
     pleiades.hunter().hunt(("uploads",))
     assert rows(pleiades, _UNFINISHED) == [(1,)], "it is asked again at once"
     advance(pleiades, timedelta(hours=2))
@@ -309,7 +312,7 @@ def test_a_list_that_fails_waits_and_does_not_fail_every_hunt(pleiades: Installa
 
 
 def test_while_a_hunt_reads_lists_the_command_leaves_them_to_it(pleiades: Installation, largest: ChannelId) -> None:
-    with pleiades.database.session() as session, asking(session, ROADS["uploads"]) as ours:
+    with pleiades.database.session() as session, asking(session, SOURCES["uploads"]) as ours:
         assert ours
         added = _add(pleiades, largest)
     (channel,) = added_channels(pleiades.database, added)
@@ -331,14 +334,14 @@ def test_more_new_uploads_than_one_question_shows_are_all_listed(
     _read_on(pleiades)
     known = {encode(id8) for (id8,) in rows(pleiades, "select id8 from videos")}
     assert known == set(uploads[:800])
-    assert rows(pleiades, "select count(*) from videos where roads & 32 <> 0") == [(0,)]
+    assert rows(pleiades, "select count(*) from videos where sources & 32 <> 0") == [(0,)]
     assert rows(pleiades, "select moved from channels") == [(0,)]
 
 
 def test_channels_that_nobody_added_have_no_back_catalogue(pleiades: Installation) -> None:
     pleiades.hunter().hunt(("charts", "search"))
     report = pleiades.hunter().hunt(("uploads",))
-    assert report.roads
+    assert report.sources
     assert rows(pleiades, "select count(*) from back_catalogues") == [(0,)]
 
 
@@ -346,7 +349,7 @@ def test_a_back_catalogue_is_no_daily_find(pleiades: Installation, largest: Chan
     """`plan` reckoned with 656 finds a day, where 22 came in a day and the others had been added."""
     _bound(pleiades, uploads_per_hunt=1_000)
     _add(pleiades, largest)
-    assert pleiades.hunter().hunt(("manual",)).admitted > 1_000
+    assert pleiades.hunter().hunt(("added",)).admitted > 1_000
     stands = survey(pleiades.database, pleiades.settings, pleiades.clock.now(), pleiades.clock.now())
     assert (stands.discovery.found_a_day, stands.arrivals) == (0, ())
     assert stands.videos > 1_000

@@ -29,7 +29,7 @@ def _notices(pleiades: Installation, most: int) -> list[VideoId]:
     now = pleiades.clock.now()
     uploads = control(pleiades).uploads(now - 400 * _DAY, now)[:most]
     post = (
-        "insert into inbox (road, id8, channel_id, received_at)"
+        "insert into inbox (source, id8, channel_id, received_at)"
         " select 'push', id8, channel, %s from unnest(%s::bigint[], %s::text[]) one (id8, channel) on conflict do nothing"
     )
     rows(pleiades, post, now, [decode(VideoId(video)) for video, *_ in uploads], [channel for _, channel, _ in uploads])
@@ -77,7 +77,7 @@ def test_what_was_never_asked_for_is_not_blamed(pleiades: Installation) -> None:
     pleiades.settings = pleiades.settings.model_copy(update={"parallel_calls": 1})
     report = pleiades.hunter().hunt(("push",))
     assert report.admitted > 40
-    # In the settling of the road, and then three more in the taking over, which got nowhere.
+    # In the settling of the source, and then three more in the taking over, which got nowhere.
     assert rows(pleiades, "select sum(attempts) from videos")[0][0] <= 2 * 3 * 50
 
 
@@ -106,13 +106,13 @@ def test_one_absence_is_not_the_end(pleiades: Installation) -> None:
     shown = [video for video in shown if control(pleiades).truth(video)["state"] == "public"][:3]
     added = add(pleiades.database, pleiades.youtube(), pleiades.clock, [Wanted(video_id=video) for video in shown])
     set_faults(pleiades, Fault(method="videos.list", empty=True))
-    report = pleiades.hunter().hunt(("manual",))
+    report = pleiades.hunter().hunt(("added",))
     assert (report.admitted, report.gone, report.waiting) == (0, 0, 3)
     assert outcome(pleiades.database, added).gone == 3, "a person is told what YouTube shows now"
     set_faults(pleiades)
-    assert pleiades.hunter().hunt(("manual",)).calls == {}, "it was asked for again at once"
+    assert pleiades.hunter().hunt(("added",)).calls == {}, "it was asked for again at once"
     advance(pleiades, _HOUR)
-    report = pleiades.hunter().hunt(("manual",))
+    report = pleiades.hunter().hunt(("added",))
     assert (report.admitted, report.waiting) == (3, 0)
     assert rows(pleiades, "select retry_at, found_by, lease_id from videos") == [(None, None, None)] * 3
 
@@ -122,7 +122,7 @@ def test_what_stays_away_is_given_up_and_found_again_it_keeps_its_vid(pleiades: 
 
     def notice() -> None:
         now = pleiades.clock.now()
-        rows(pleiades, "insert into inbox (road, id8, received_at) values ('push', %s, %s)", decode(_DEAD), now)
+        rows(pleiades, "insert into inbox (source, id8, received_at) values ('push', %s, %s)", decode(_DEAD), now)
 
     notice()
     for wait in (*ABSENT_WAITS, timedelta()):
@@ -144,8 +144,8 @@ def test_what_stays_away_is_given_up_and_found_again_it_keeps_its_vid(pleiades: 
     # A person need not wait.
     rows(pleiades, "update videos set state = 2, retry_at = retry_at + interval '5 days'")
     add(pleiades.database, pleiades.youtube(), pleiades.clock, [Wanted(video_id=_DEAD)])
-    assert pleiades.hunter().hunt(("manual",)).calls == {"general": 1}
-    assert rows(pleiades, "select vid, state, absences, found_by from videos") == [(vid, 0, 1, "manual")]
+    assert pleiades.hunter().hunt(("added",)).calls == {"general": 1}
+    assert rows(pleiades, "select vid, state, absences, found_by from videos") == [(vid, 0, 1, "added")]
 
 
 def test_a_reply_that_has_none_of_many_is_not_believed(pleiades: Installation) -> None:
@@ -167,17 +167,17 @@ def test_a_video_is_new_once_however_long_it_waits(pleiades: Installation) -> No
     """Feeds show it in every hunt while nothing can be described."""
     pleiades.hunter().hunt()
     ((known,),) = rows(pleiades, "select count(*) from videos")
-    ((before,),) = rows(pleiades, "select sum(new) from pulls where road <> 'details'")
+    ((before,),) = rows(pleiades, "select sum(new) from discovery_requests where source <> 'details'")
     pleiades.key_ring().ledger.mark_exhausted("demo", "general", None)
     new = 0
     for _ in range(6):
         advance(pleiades, _HOUR)
         report = pleiades.hunter().hunt()
         new += report.new
-        assert sum(road.new for name, road in report.roads.items() if name != "details") == report.new
+        assert sum(source.new for name, source in report.sources.items() if name != "details") == report.new
     ((found,),) = rows(pleiades, "select count(*) from videos")
     assert found - known == new > 20
-    assert rows(pleiades, "select sum(new) from pulls where road <> 'details'") == [(before + new,)]
+    assert rows(pleiades, "select sum(new) from discovery_requests where source <> 'details'") == [(before + new,)]
     assert report.waiting == rows(pleiades, "select count(*) from videos where state = 0")[0][0] >= new
 
 
@@ -265,8 +265,8 @@ def test_what_a_person_names_while_a_hunt_asks_for_it_is_not_given_up(pleiades: 
     add(pleiades.database, pleiades.youtube(), pleiades.clock, [Wanted(video_id=_DEAD)])
     fates = {_DEAD: absent(Tries(absences=len(ABSENT_WAITS)), pleiades.clock.now())}
     admit(pleiades.database, claimed, [], fates=fates, acknowledge=[], now=pleiades.clock.now())
-    assert rows(pleiades, "select state, found_by, retry_at from videos") == [(0, "manual", None)]
-    assert pleiades.hunter().hunt(("manual",)).calls == {"general": 1}
+    assert rows(pleiades, "select state, found_by, retry_at from videos") == [(0, "added", None)]
+    assert pleiades.hunter().hunt(("added",)).calls == {"general": 1}
 
 
 def test_an_empty_reply_that_nobody_can_check_is_not_believed(pleiades: Installation) -> None:
@@ -283,11 +283,11 @@ def test_a_list_of_dead_videos_is_absent_and_no_outage(pleiades: Installation) -
     """All of 20 are missing, says videos.list, and so says the other method: nobody is told that YouTube is down."""
     dead = [Wanted(video_id=encode(4_611_686_018_427_387_904 + number)) for number in range(20)]
     add(pleiades.database, pleiades.youtube(), pleiades.clock, dead)
-    report = pleiades.hunter().hunt(("manual",))
+    report = pleiades.hunter().hunt(("added",))
     assert not report.failures
     assert report.calls == {"general": 1, "stats": 1}
     assert rows(pleiades, "select distinct state, attempts, absences from videos") == [(0, 0, 1)]
     for wait in ABSENT_WAITS:
         advance(pleiades, wait)
-        report = pleiades.hunter().hunt(("manual",))
+        report = pleiades.hunter().hunt(("added",))
     assert report.gone == len(dead)

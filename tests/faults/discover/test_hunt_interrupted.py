@@ -1,4 +1,4 @@
-"""What a hunt found and could not finish: it stays found, with its road, and its road goes on from the right place."""
+"""What a hunt found and could not finish: it stays found, with its source, and its source goes on from the right place."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ def test_wishes_outlive_the_quota_of_the_day(pleiades: Installation) -> None:
         campaigns.add(connection, "past", month, month, [10], now=now)
     add(pleiades.database, pleiades.youtube(), pleiades.clock, [Wanted(video_id=video) for video in old])
     _spend(pleiades, "general")
-    report = pleiades.hunter().hunt(("manual", "archeology"))
+    report = pleiades.hunter().hunt(("added", "past_search"))
     assert (report.admitted, report.gone) == (0, 0)
     assert report.new > len(old)
     advance(pleiades, timedelta(days=1))
-    # By a hunt of other roads: the claims themselves must know where they come from.
+    # By a hunt of other sources: the claims themselves must know where they come from.
     pleiades.hunter().hunt(("push",))
     lost = [encode(id8) for (id8,) in rows(pleiades, "select id8 from videos where state <> 1")]
     assert all(control(pleiades).truth(video)["state"] != "public" for video in lost)
-    roads = {row["video_id"]: row["road"] for row in read_rows(pleiades.vault, REGISTRY).to_pylist()}
+    sources = {row["video_id"]: row["source"] for row in read_rows(pleiades.vault, REGISTRY).to_pylist()}
     kept = [video for video in old if video not in lost]
-    assert {roads[video] for video in kept} == {"manual"}
-    assert sum(road.startswith("archeology:") for road in roads.values()) == len(roads) - len(kept) > 0
+    assert {sources[video] for video in kept} == {"added"}
+    assert sum(source.startswith("past_search:") for source in sources.values()) == len(sources) - len(kept) > 0
     watched = {row[0] for row in rows(pleiades, "select id8 from watchlist")}
     assert {decode(video) for video in kept} <= watched
 
@@ -71,18 +71,18 @@ def test_what_searches_bring_while_nothing_can_be_described_is_kept(pleiades: In
         advance(pleiades, _HOUR)
     ((claimed,),) = rows(pleiades, "select count(*) from videos where state = 0")
     assert sum(new) == claimed > 0
-    assert rows(pleiades, "select sum(new) from pulls where road = 'search'") == [(claimed,)]
+    assert rows(pleiades, "select sum(new) from discovery_requests where source = 'search'") == [(claimed,)]
     advance(pleiades, timedelta(days=1))
     report = pleiades.hunter().hunt(("push",))
     assert report.admitted + report.gone + report.waiting == claimed
-    roads = {row["road"].split(":")[0] for row in read_rows(pleiades.vault, REGISTRY).to_pylist()}
-    assert roads == {"search"}, "the arm that found them is not credited"
+    sources = {row["source"].split(":")[0] for row in read_rows(pleiades.vault, REGISTRY).to_pylist()}
+    assert sources == {"search"}, "the target that found them is not credited"
 
 
-def test_a_road_is_noted_only_when_all_that_it_found_is_durable(
+def test_a_source_is_noted_only_when_all_that_it_found_is_durable(
     pleiades: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Dying between two portions leaves the place where the road was asked; what was not claimed is found again."""
+    """Dying between two portions leaves the place where the source was asked; what was not claimed is found again."""
     monkeypatch.setattr(hunter, "_PORTION", 10)
     monkeypatch.setattr(hunter, "IDS_PER_CALL", 10)
     claim, claims = hunter.claim, []
@@ -97,20 +97,20 @@ def test_a_road_is_noted_only_when_all_that_it_found_is_durable(
     uploaded = control(pleiades).uploads(pleiades.clock.now() - timedelta(days=3), pleiades.clock.now())[:45]
     wanted = [Wanted(video_id=VideoId(video)) for video, _, _ in uploaded]
     add(pleiades.database, pleiades.youtube(), pleiades.clock, wanted)
-    for road in ("manual", "search"):
+    for source in ("added", "search"):
         claims.clear()
         before = (
             rows(pleiades, _PLACES),
             rows(pleiades, "select * from inbox order by id8"),
         )
         with pytest.raises(RuntimeError):
-            pleiades.hunter().hunt((road,))
+            pleiades.hunter().hunt((source,))
         after = rows(pleiades, _PLACES), rows(pleiades, "select * from inbox order by id8")
-        if road == "manual":
+        if source == "added":
             assert after[1] == before[1] != []
         assert set(before[0]) <= set(after[0]), "a token moved past what nobody claimed"
         monkeypatch.setattr(hunter, "claim", claim)
-        pleiades.hunter().hunt((road,))
+        pleiades.hunter().hunt((source,))
         monkeypatch.setattr(hunter, "claim", dying)
     assert rows(pleiades, "select 1 from inbox") == []
     known = {row[0] for row in rows(pleiades, "select id8 from videos")}
@@ -127,16 +127,16 @@ def test_hunting_without_a_network_spends_nothing(pleiades: Installation) -> Non
             pleiades.hunter().hunt(("search", "charts"))
         advance(pleiades, _HOUR)
     assert [row.spent for row in pleiades.key_ring().ledger.rows()] == [0, 0]
-    assert rows(pleiades, "select distinct units, error is not null from pulls") == [(0, True)]
+    assert rows(pleiades, "select distinct units, error is not null from discovery_requests") == [(0, True)]
 
 
 def test_feeds_that_are_out_fail_no_hunt_in_which_the_inbox_answered(pleiades: Installation) -> None:
     pleiades.hunter().hunt(("charts",))
     ((id8,),) = rows(pleiades, "select id8 from videos where state = 1 limit 1")
     with pleiades.database.transaction() as connection:
-        connection.execute("insert into inbox (road, id8, received_at) values ('push', %s, now())", [id8])
+        connection.execute("insert into inbox (source, id8, received_at) values ('push', %s, now())", [id8])
     set_faults(pleiades, Fault(method="feeds", status=404, body=""))
-    report = pleiades.hunter().hunt(("manual", "push", "feeds"))
+    report = pleiades.hunter().hunt(("added", "push", "feeds"))
     assert report.failures.keys() == {"feeds"}
     advance(pleiades, timedelta(hours=6))
     with pytest.raises(BackendError, match="feeds are out"):
@@ -194,4 +194,4 @@ def test_adding_waits_for_its_turn(pleiades: Installation) -> None:
         assert not done.wait(1.0)
     thread.join()
     assert done.is_set()
-    assert rows(pleiades, "select units from pulls where road = 'manual'") == [(1,)]
+    assert rows(pleiades, "select units from discovery_requests where source = 'added'") == [(1,)]

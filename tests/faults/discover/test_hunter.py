@@ -70,7 +70,7 @@ class _Poisoned(YouTube):
 
 
 def test_one_video_that_brings_youtube_down_hides_no_other(pleiades: Installation) -> None:
-    """Its company gets smaller with every attempt, until it is alone and given up; the roads go on meanwhile."""
+    """Its company gets smaller with every attempt, until it is alone and given up; the sources go on meanwhile."""
     poisoned = _Poisoned(pleiades.youtube().executor, lambda *_: None)
     found = []
     hunter = Hunter(pleiades.database, pleiades.vault, poisoned, pleiades.feeds(), pleiades.clock, pleiades.settings)
@@ -83,11 +83,11 @@ def test_one_video_that_brings_youtube_down_hides_no_other(pleiades: Installatio
     assert poisoned.poison not in {row["video_id"] for row in rows}
     with pleiades.database.transaction() as connection:
         waiting = connection.execute(
-            "select arm from pulls p join search_queue q on q.term = p.arm where road = 'search'"
-            " group by arm, last_searched_at having last_searched_at is distinct from max(pulled_at)"
+            "select target from discovery_requests p join search_queue q on q.term = p.target where source = 'search'"
+            " group by target, last_searched_at having last_searched_at is distinct from max(requested_at)"
         ).fetchall()
-        searched = connection.execute("select sum(units) from pulls where road = 'search'").fetchone()
-    assert waiting == [], "a road waited for the bad video"
+        searched = connection.execute("select sum(units) from discovery_requests where source = 'search'").fetchone()
+    assert waiting == [], "a source waited for the bad video"
     assert searched is not None
     assert searched[0] >= 3 * (MOST_ATTEMPTS + 1)
 

@@ -18,13 +18,13 @@ from pleiades_core.batches.closing import finish_day
 from pleiades_core.batches.reaper import adopt_orphans
 from pleiades_core.clock import utc_midnight
 from pleiades_core.discover.search_queue.rewards import rescore
-from pleiades_core.discover.upkeep import learn
+from pleiades_core.discover.upkeep import run_upkeep
 from pleiades_core.errors import CorruptFile, DamagedAnswer, NotFound, VaultError
 from pleiades_core.insights.ranking import rank_day
 from pleiades_core.installation import Installation
 from pleiades_core.models import Sample, SampleStatus, Vid
 from pleiades_core.reports.coverage import coverage
-from pleiades_core.reports.sources import roads
+from pleiades_core.reports.sources import sources
 from pleiades_core.storage import parquet
 from pleiades_core.storage.objects import sha256_of
 from pleiades_core.vault import file_check, query, recorded_day
@@ -34,7 +34,7 @@ from pleiades_core.vault.day_file import read_day
 from pleiades_core.vault.file_check import check_closed_day, forget_checked_files
 from pleiades_core.vault.janitor import sweep
 from pleiades_core.vault.journal import record_batch, write_batch
-from pleiades_core.vault.layout import REGISTRY, SAMPLES, insight_key, pulls_key, samples_by_day
+from pleiades_core.vault.layout import REGISTRY, SAMPLES, discovery_requests_key, insight_key, samples_by_day
 from pleiades_core.vault.losses import find_losses
 from pleiades_core.vault.owner import owner_of
 from pleiades_core.vault.verify import verify
@@ -307,24 +307,24 @@ def test_a_day_that_was_never_closed_is_not_found(closed: Installation) -> None:
         check_closed_day(closed.vault, SAMPLES, before, None)
 
 
-def test_a_damaged_file_of_pulls_is_named_and_no_hindrance_to_the_rest(pleiades: Installation) -> None:
+def test_a_damaged_file_of_requests_is_named_and_no_hindrance_to_the_rest(pleiades: Installation) -> None:
     """It took `pleiades sql` down, whatever was asked, and gave tracebacks elsewhere."""
     database, vault, now = pleiades.database, pleiades.vault, pleiades.clock.now()
-    file = Path(vault.archive.location(pulls_key(date(2026, 8, 1))))
+    file = Path(vault.archive.location(discovery_requests_key(date(2026, 8, 1))))
     file.parent.mkdir(parents=True)
     file.write_text("x")
     assert query.query(vault, "select count(*) as videos from videos").to_pylist() == [{"videos": 0}]
     assert coverage(database, vault, now, days=360).videos == 0
     for asked in (
-        lambda: query.query(vault, "select count(*) from Pulls"),
-        lambda: roads(database, vault, now, days=3_600),
+        lambda: query.query(vault, "select count(*) from Requests"),
+        lambda: sources(database, vault, now, days=3_600),
     ):
         vault.damaged.clear()
         asked()
-        assert list(vault.damaged) == ["pulls/date=2026-08-01/day.parquet"]
+        assert list(vault.damaged) == ["discovery_requests/date=2026-08-01/day.parquet"]
     # What it writes is kept.
     with pytest.raises(DamagedAnswer, match="date=2026-08-01"):
-        learn(database, vault, pleiades.key_ring().ledger, now)
+        run_upkeep(database, vault, pleiades.key_ring().ledger, now)
 
 
 def test_a_full_vault_costs_no_quota(pleiades: Installation, monkeypatch: pytest.MonkeyPatch) -> None:

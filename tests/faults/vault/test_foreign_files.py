@@ -141,7 +141,7 @@ def _stray_files(root: Path) -> set[str]:
     names = {
         "metrics/README.txt", "metrics/date=not-a-day/day.parquet", "metrics/date=2026-13-01/day.parquet",
         "journal/samples/backup/copy.parquet", "journal/samples/date=not-a-day/x.parquet", "videos/date=2026-09-01/notes.md",
-        "journal/registry/date=2026-09-01/not-a-batch.parquet", "pulls/x/day.parquet", "insights/notes.txt",
+        "journal/registry/date=2026-09-01/not-a-batch.parquet", "discovery_requests/x/day.parquet", "insights/notes.txt",
     }  # fmt: skip
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -153,7 +153,7 @@ def test_strays_are_ignored_by_readers_and_listed(tracked: Installation) -> None
     before = query.query(tracked.vault, _COUNTED).to_pylist()
     strays = _stray_files(tracked.settings.vault_root)
     assert query.query(tracked.vault, _COUNTED).to_pylist() == before
-    assert query.query(tracked.vault, "select count(*) as n from pulls").to_pylist() == [{"n": 0}]
+    assert query.query(tracked.vault, "select count(*) as n from discovery_requests").to_pylist() == [{"n": 0}]
     assert not tracked.vault.damaged
     found = verify(tracked.database, tracked.vault)
     assert set(found.strays) == strays

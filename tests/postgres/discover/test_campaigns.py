@@ -11,7 +11,7 @@ import pytest
 from pleiades_core.discover.search_queue import campaigns
 from pleiades_core.discover.search_queue.campaigns import Campaign, next_month
 from pleiades_core.discover.sources.base import Find
-from pleiades_core.discover.sources.past_search import archeology
+from pleiades_core.discover.sources.past_search import past_search
 from pleiades_core.errors import BackendError, BadReply, BadRequest, EmptyReply, NotFound, QuotaExhausted, UsageError
 from pleiades_core.models import Candidate, Page, VideoId
 from pleiades_core.storage.postgres import Database
@@ -57,7 +57,7 @@ def _one(database: Database, name: str = "past") -> Campaign:
 
 
 def _dig(database: Database, past: FakePast, *, pages: int = 100, now: datetime = NOW, acknowledged: bool = True) -> list[Find]:
-    finds = list(archeology(database, past, now=now, pages=pages))
+    finds = list(past_search(database, past, now=now, pages=pages))
     if acknowledged:
         with database.transaction() as connection:
             for find in finds:
@@ -73,7 +73,7 @@ def test_a_campaign_goes_from_the_newest_month_to_the_oldest_and_then_rests(data
         f"{month}/{category} p{page}" for month in ("2026-02", "2026-01") for category in (10, 20) for page in (1, 2)
     ]
     assert past.seen == {(None, "viewCount", "archeology")}
-    assert (finds[0].road, finds[0].arm, finds[0].name) == ("archeology", "2026-02/10", "archeology:2026-02/10")
+    assert (finds[0].source, finds[0].target, finds[0].name) == ("past_search", "2026-02/10", "past_search:2026-02/10")
     done = _one(database)
     assert (done.searches, done.found, done.finished_at, done.cells_left) == (8, 16, NOW, 0)
     assert _dig(database, past) == []
@@ -164,14 +164,14 @@ def test_spent_quota_ends_the_dig_without_complaint(database: Database) -> None:
     _add(database)
     spent = QuotaExhausted("p", "search", NOW)
     finds = _dig(database, FakePast(answer=lambda cell: spent if cell.startswith("2026-01") else None))
-    assert [find.arm for find in finds] == ["2026-02/10", "2026-02/20"]
+    assert [find.target for find in finds] == ["2026-02/10", "2026-02/20"]
     assert _one(database).cell == "2026-01/10"
 
 
 def test_a_refused_cell_is_passed_over_with_its_reason(database: Database) -> None:
     _add(database)
     finds = _dig(database, FakePast(answer=lambda cell: BadRequest("no such category") if "/20" in cell else None))
-    assert [(find.arm, find.error) for find in finds] == [
+    assert [(find.target, find.error) for find in finds] == [
         ("2026-02/10", ""), ("2026-02/20", "no such category"), ("2026-01/10", ""), ("2026-01/20", "no such category"),
     ]  # fmt: skip
     assert _one(database).finished_at is not None
@@ -185,9 +185,9 @@ def test_an_outage_leaves_the_cursors_and_lets_other_campaigns_go_first(database
     for name in ("a", "b", "c"):
         _add(database, name)
     for _ in range(campaigns.MOST_FAILURES + 1):
-        road, finds = archeology(database, FakePast(answer=lambda _: error), now=NOW, pages=5), []
+        source, finds = past_search(database, FakePast(answer=lambda _: error), now=NOW, pages=5), []
         with pytest.raises(type(error)):
-            finds.extend(road)
+            finds.extend(source)
         with database.transaction() as connection:
             for find in finds:
                 find.acknowledge(connection, NOW)
@@ -232,12 +232,12 @@ def test_other_searches_tell_too(database: Database) -> None:
     past = FakePast(answer=lambda cell: BackendError("503") if cell.startswith("2026-02") else None)
     for minutes in range(5):
         now = NOW + timedelta(minutes=minutes)
-        road, finds = archeology(database, past, now=now, pages=1), []
+        source, finds = past_search(database, past, now=now, pages=1), []
         with contextlib.suppress(BackendError):
-            finds.extend(road)
+            finds.extend(source)
         with database.transaction() as connection:
             connection.execute(
-                "insert into pulls (pulled_at, road, arm, bucket, units, candidates, new)"
+                "insert into discovery_requests (requested_at, source, target, bucket, units, candidates, new)"
                 " values (%s, 'search', 'x', 'search', 1, 0, 0)",
                 [now],
             )

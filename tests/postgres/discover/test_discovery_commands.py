@@ -1,4 +1,4 @@
-"""The commands plan, roads, coverage and quota as people type them, on a database of their own."""
+"""The commands plan, sources, coverage and quota as people type them, on a database of their own."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ def run(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def _lived_in(database: Database) -> None:
-    """Some videos, pulls and channels, found an hour ago by the machine's clock."""
+    """Some videos, requests and channels, found an hour ago by the machine's clock."""
     now = datetime.now(UTC)
     with database.transaction() as connection:
         connection.execute(
-            "insert into videos (id8, vid, state, published_at, claimed_at, roads) "
+            "insert into videos (id8, vid, state, published_at, claimed_at, sources) "
             "select n, n, 1, %(at)s, %(at)s, (array[9, 1, 8])[1 + mod(n, 3)] from generate_series(1, 300) n",
             {"at": now - timedelta(hours=1)},
         )
         connection.execute("insert into watchlist (vid, id8, published_at) select vid, id8, published_at from videos")
         connection.execute("insert into channels (channel_id) values ('UCa'), ('UCb')")
         connection.execute(
-            "insert into pulls (pulled_at, road, arm, bucket, units, candidates, new, error) "
+            "insert into discovery_requests (requested_at, source, target, bucket, units, candidates, new, error) "
             "values (%(at)s, 'search', 'lofi [bold]', 'search', 2, 100, 60, 'half of it\nfailed')",
             {"at": now - timedelta(hours=1)},
         )
@@ -102,12 +102,12 @@ def test_a_plan_is_one_document(run: Any) -> None:
 
 
 @pytest.mark.usefixtures("_lived_in")
-def test_roads_and_arms(run: Any) -> None:
-    said = run("roads", "--arms").output
+def test_sources_and_targets(run: Any) -> None:
+    said = run("sources", "--targets").output
     assert "search lofi [bold]" in said
     assert "half of it failed" in said
-    document = json.loads(run("roads", "--json").stdout)
-    assert document["roads"][0]["new_per_unit"] == 30
+    document = json.loads(run("sources", "--json").stdout)
+    assert document["sources"][0]["new_per_unit"] == 30
     assert document["channels"]["unanswered"] == 2
 
 
@@ -123,7 +123,7 @@ def test_coverage_says_what_it_cannot_say(run: Any) -> None:
     sentence = next(line for line in said.split("Of the YouTube videos ")[1:])
     for words in (
         "published from 20",
-        "300 were seen (roads: search, feeds)",
+        "300 were seen (sources: search, feeds)",
         "estimated at 399 or more (95 % interval 3",
         "Chao 1989",
     ):
@@ -137,7 +137,7 @@ def test_coverage_cuts_no_number(run: Any, database: Database, monkeypatch: pyte
     """An interval is shown whole or not at all."""
     with database.transaction() as connection:
         connection.execute(
-            "insert into videos (id8, vid, state, published_at, claimed_at, roads) "
+            "insert into videos (id8, vid, state, published_at, claimed_at, sources) "
             "select n, n, 1, now() - interval '1 hour', now(), (array[9, 1, 8])[1 + mod(n, 3)] "
             "from generate_series(1001, 40000) n"
         )
@@ -168,7 +168,7 @@ def test_quota_names_keys_by_fingerprint_and_what_is_ignored_and_shared(run: Any
     assert "project mine is shared by hunting, tracking, archeology" in said
 
 
-@pytest.mark.parametrize("command", ["plan", "roads", "coverage", "quota"])
+@pytest.mark.parametrize("command", ["plan", "sources", "coverage", "quota"])
 def test_an_empty_installation_has_an_answer(run: Any, command: str) -> None:
     assert run(command).exit_code == 0
     assert isinstance(json.loads(run(command, "--json").stdout), dict)

@@ -18,7 +18,7 @@ from pleiades_core.discover.sources.channels import LEAST_RATE
 from pleiades_core.discover.sources.charts import charts
 from pleiades_core.discover.sources.feeds import ENTRIES, feeds
 from pleiades_core.discover.sources.uploads import uploads
-from pleiades_core.discover.usage import Tally
+from pleiades_core.discover.usage import HuntUsage
 from pleiades_core.errors import ApiError, BackendError, BadReply, BadRequest, EmptyReply, ReplyTooLarge, ResourceMissing
 from pleiades_core.models import Candidate, ChannelId, Page
 from pleiades_core.storage.postgres import Database
@@ -91,22 +91,22 @@ def _rows(database: Database, columns: str) -> list[tuple[object, ...]]:
         return connection.execute(f"select {columns} from channels order by channel").fetchall()
 
 
-def _follow(database: Database, road: Iterator[Find], now: datetime = NOW) -> tuple[list[Find], ApiError | None]:
-    """What a road brought, noted and recorded, and the error that it ended with."""
+def _follow(database: Database, source: Iterator[Find], now: datetime = NOW) -> tuple[list[Find], ApiError | None]:
+    """What a source brought, noted and recorded, and the error that it ended with."""
     finds: list[Find] = []
-    tally = Tally()
+    usage = HuntUsage()
     ended = None
     try:
-        for find in road:
+        for find in source:
             finds.append(find)
-            tally.asked(find, Counter())
+            usage.asked(find, Counter())
     except ApiError as error:
         ended = error
-        tally.spent(finds[0].road if finds else "uploads", Counter(), str(error))
+        usage.spent(finds[0].source if finds else "uploads", Counter(), str(error))
     with database.transaction() as connection:
         for find in finds:
             find.acknowledge(connection, now)
-        tally.record(connection, now)
+        usage.record(connection, now)
     return finds, ended
 
 
@@ -174,7 +174,7 @@ def test_a_refused_token_begins_its_list_once_again(database: Database) -> None:
 
 @pytest.mark.parametrize("error", [BackendError("503"), BadReply("HTML")])
 def test_lists_in_an_outage_keep_what_moved(database: Database, error: ApiError) -> None:
-    """Whatever the status: the road ends, and the next hunt asks the same."""
+    """Whatever the status: the source ends, and the next hunt asks the same."""
     _channels(database, 12, **LISTED)
     youtube = Lists(lambda _: error)
     assert _list(database, youtube)[1] is error
@@ -194,7 +194,7 @@ def test_empty_lists_all_over_are_an_outage(database: Database) -> None:
 
 
 def test_counts_of_nobody_are_no_counts(database: Database) -> None:
-    """Rates stay, the road says so, and the next hunt asks for others first."""
+    """Rates stay, the source says so, and the next hunt asks for others first."""
     _channels(database, 200, uploads_a_day=5.0)
     youtube = Lists()
     finds, ended = _follow(database, uploads(database, youtube, now=NOW, units=2, parallel=1))

@@ -9,7 +9,7 @@ from pleiades_core.batches.leases import Lease
 from pleiades_core.clock import ManualClock
 from pleiades_core.discover.admission.capacity import in_hourly, left_out, room
 from pleiades_core.discover.admission.claims import Claim
-from pleiades_core.discover.sources.base import ROADS
+from pleiades_core.discover.sources.base import SOURCES
 from pleiades_core.models import ChannelId, Counts, Tier, VideoDetails
 from pleiades_core.settings import DemoSettings
 from pleiades_core.storage.postgres import Database
@@ -36,27 +36,27 @@ def _details(number: int, clock: ManualClock) -> VideoDetails:
 def test_a_back_catalogue_takes_its_room_first(database: Database, clock: ManualClock) -> None:
     """The sample was as large as if what is watched in any case were sampled too: together they were more than fits."""
     found = [(_details(number, clock), clock.now()) for number in range(4_000)]
-    found_by = {one.video_id: "manual" if place % 2 else "search:x" for place, (one, _) in enumerate(found)}
+    found_by = {one.video_id: "added" if place % 2 else "search:x" for place, (one, _) in enumerate(found)}
     claimed = Claim(lease=Lease(lease_id=uuid.uuid4(), epoch=uuid.uuid4()), vids={}, tries={}, found_by=found_by)
     keys = parse_pool('["the-only-key"]')
     ring = KeyRing(keys, Ledger(database, clock, limits={keys[0].project: {"stats": UNITS}}))
     out, decision = left_out(database, ring, DemoSettings(), claimed, found, clock.now())
-    assert all(found_by[video_id] != "manual" for video_id in out)
+    assert all(found_by[video_id] != "added" for video_id in out)
     assert 0 < len(out) < 2_000
     assert in_hourly({Tier.WEEKLY: 4_000 - len(out)}) <= room({}, UNITS) * 1.05
     assert decision.share < 1
 
 
 def test_what_a_person_named_is_no_part_of_what_comes_in_a_day(database: Database, clock: ManualClock) -> None:
-    words = {"now": clock.now(), "manual": ROADS["manual"], "feeds": ROADS["feeds"]}
+    words = {"now": clock.now(), "added": SOURCES["added"], "feeds": SOURCES["feeds"]}
     with database.transaction() as connection:
         connection.execute(
-            "insert into videos (id8, vid, state, published_at, claimed_at, roads)"
+            "insert into videos (id8, vid, state, published_at, claimed_at, sources)"
             " select n, n, 1, %(now)s, %(now)s, case when n <= 3 then %(manual)s else %(feeds)s end"
             " from generate_series(1, 5) n",
             words,
         )
         statement = load_queries("videos").young_since
-        within = {"since": clock.now() - timedelta(hours=1), "latest": clock.now(), "named": ROADS["manual"]}
+        within = {"since": clock.now() - timedelta(hours=1), "latest": clock.now(), "named": SOURCES["added"]}
         counted = connection.execute(statement, within)
         assert counted.fetchone() == (2,)

@@ -1,4 +1,4 @@
-"""One question fails for ever, each time it is asked: everything else is asked within a few hunts, on every road."""
+"""One question fails for ever, each time it is asked: everything else is asked within a few hunts, on every source."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from pleiades_core.discover.sources.base import Find
 from pleiades_core.discover.sources.channel_counts import WITNESSES, portions
 from pleiades_core.discover.sources.charts import charts
 from pleiades_core.discover.sources.feeds import feeds
-from pleiades_core.discover.sources.past_search import archeology
+from pleiades_core.discover.sources.past_search import past_search
 from pleiades_core.discover.sources.search import search
 from pleiades_core.discover.sources.uploads import uploads
-from pleiades_core.discover.usage import Tally
+from pleiades_core.discover.usage import HuntUsage
 from pleiades_core.errors import ApiError, BackendError, BadReply, EmptyReply
 from pleiades_core.models import Bucket, Candidate, ChannelId, Page
 from pleiades_core.storage.postgres import Database
@@ -114,23 +114,23 @@ def _rows(database: Database, columns: str, where: str = "true") -> list[tuple[o
         return connection.execute(f"select {columns} from channels where {where} order by channel").fetchall()
 
 
-def _hunt(database: Database, name: str, road: Iterator[Find], now: datetime) -> ApiError | None:
-    """Follow a road as the Hunter does; the error that it ended with."""
+def _hunt(database: Database, name: str, source: Iterator[Find], now: datetime) -> ApiError | None:
+    """Follow a source as the Hunter does; the error that it ended with."""
     finds: list[Find] = []
-    tally, ended = Tally(), None
+    usage, ended = HuntUsage(), None
     try:
-        for find in road:
+        for find in source:
             finds.append(find)
-            tally.asked(find, Counter({Bucket.SEARCH if name in {"search", "archeology"} else Bucket.GENERAL: 1}))
+            usage.asked(find, Counter({Bucket.SEARCH if name in {"search", "past_search"} else Bucket.GENERAL: 1}))
     except ApiError as error:
         ended = error
-        tally.spent(name, Counter(), str(error))
+        usage.spent(name, Counter(), str(error))
     with database.transaction() as connection:
         for find in finds:
             find.acknowledge(connection, now)
-        tally.record(connection, now)
-        for term, new in tally.new_of("search").items():
-            terms.pulled(connection, term, new=new, now=now)
+        usage.record(connection, now)
+        for term, new in usage.new_of("search").items():
+            terms.note_search(connection, term, new=new, now=now)
     return ended
 
 
@@ -167,7 +167,7 @@ def test_a_cell_of_a_campaign(database: Database, error: ApiError) -> None:
     youtube = Sick(error, lambda what: what == "2020-02/10")
     for hours in range(6):
         now = NOW + hours * HOUR
-        assert _hunt(database, "archeology", archeology(database, youtube, now=now, pages=2), now) is None
+        assert _hunt(database, "past_search", past_search(database, youtube, now=now, pages=2), now) is None
     assert set(youtube.answered) == {"2020-02/20", "2020-01/10", "2020-01/20"}
     assert youtube.asked["2020-02/10"] == campaigns.MOST_FAILURES
 

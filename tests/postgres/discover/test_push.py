@@ -70,8 +70,8 @@ def test_a_signed_notice_is_durable_when_it_is_answered(
     hub_calls: Caller, database: Database, clock: ManualClock, algorithm: str
 ) -> None:
     assert hub_calls.notify(ONE, atom((video(1), ONE)), algorithm=algorithm) == 204
-    ((road, id8, channel_id, published_at, received_at),) = inbox(database)
-    assert (road, id8, channel_id, received_at) == ("push", decode(video(1)), ONE, clock.now())
+    ((source, id8, channel_id, published_at, received_at),) = inbox(database)
+    assert (source, id8, channel_id, received_at) == ("push", decode(video(1)), ONE, clock.now())
     assert published_at.isoformat() == PUBLISHED  # type: ignore[attr-defined]
 
 

@@ -71,7 +71,7 @@ def _renewed(following: tuple[Installation, SimulatorControl]) -> int:
 
 
 def _in_registry(pleiades: Installation) -> dict[str, str]:
-    return {row["video_id"]: row["road"] for row in read_rows(pleiades.vault, REGISTRY).to_pylist()}
+    return {row["video_id"]: row["source"] for row in read_rows(pleiades.vault, REGISTRY).to_pylist()}
 
 
 def test_what_is_published_is_announced_and_hunted_without_a_search(following: tuple[Installation, SimulatorControl]) -> None:

@@ -1,4 +1,4 @@
-"""What other roads brought is taken off what the uploads lists would be asked for."""
+"""What other sources brought is taken off what the uploads lists would be asked for."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pytest
 
 from pleiades_core.discover.admission.claims import note
 from pleiades_core.discover.search_queue import bandit, snowball, terms
-from pleiades_core.discover.search_queue.bandit import Arm
+from pleiades_core.discover.search_queue.bandit import Target
 from pleiades_core.discover.search_queue.terms import take_turns
 from pleiades_core.discover.sources.base import Find
 from pleiades_core.discover.sources.search import search
@@ -95,7 +95,7 @@ def test_a_round_goes_on_page_by_page_and_the_next_ends_where_it_began(database:
     _seed(database, "lofi")
     fake = FakeSearch({"lofi": [_page(0, 50, "P2"), _page(50, 10), _page(60, 5)]})
     first = _search(database, fake, NOW)
-    assert [(find.road, find.arm, find.name) for find in first] == [("search", "lofi", "search:lofi")]
+    assert [(find.source, find.target, find.name) for find in first] == [("search", "lofi", "search:lofi")]
     _acknowledge(database, first, NOW)
     later = NOW + HOUR
     _acknowledge(database, _search(database, fake, later), later)
@@ -145,7 +145,7 @@ def test_a_term_that_was_read_to_its_end_rests_and_comes_back(database: Database
 def test_a_refused_term_says_why_and_does_not_stop_the_others(database: Database) -> None:
     _seed(database, "bad", "good")
     fake = FakeSearch({"bad": [BadRequest("invalidPageToken")], "good": [_page(0, 2)]})
-    finds = {find.arm: find for find in _search(database, fake, NOW)}
+    finds = {find.target: find for find in _search(database, fake, NOW)}
     assert finds["bad"].error == "invalidPageToken"
     assert not finds["bad"].candidates
     assert finds["good"].error == ""
@@ -211,7 +211,7 @@ def test_a_place_is_noted_also_when_somebody_holds_its_row_at_that_moment(databa
     def take_down() -> None:
         note(database, [find.acknowledge for find in finds], now=NOW)
         with database.transaction() as connection:
-            terms.pulled(connection, "lofi", new=5, now=NOW)
+            terms.note_search(connection, "lofi", new=5, now=NOW)
 
     with ThreadPoolExecutor(1) as pool:
         with database.transaction() as holder:
@@ -221,7 +221,7 @@ def test_a_place_is_noted_also_when_somebody_holds_its_row_at_that_moment(databa
             wait([noting], timeout=1.0)
         noting.result(timeout=30)
     row = _row(database, "lofi")
-    assert (row["next_page_token"], row["found"], row["pulls"]) == ("P2", 50, 1)
+    assert (row["next_page_token"], row["found"], row["requests"]) == ("P2", 50, 1)
 
 
 @pytest.mark.parametrize("what", ["seed", "add"])
@@ -257,7 +257,7 @@ def test_many_hunters_at_once_leave_a_queue_that_adds_up(database: Database) -> 
                 in_turn(connection)
                 for one in turns:
                     terms.acknowledge(connection, one, next_page_token=str(turn), finished=False, found=1, now=now)
-                    terms.pulled(connection, one.term, new=1, now=now)
+                    terms.note_search(connection, one.term, new=1, now=now)
                 tags = [rng.choice(words) for _ in range(5)] + [f"tag {rng.randrange(50)}"]
                 snowball.feed(connection, [_details(number, tags)], now, cap=60)
 
@@ -265,38 +265,38 @@ def test_many_hunters_at_once_leave_a_queue_that_adds_up(database: Database) -> 
         list(pool.map(hunt, range(6)))
     assert _count(database) <= 60 + 6
     with database.transaction() as connection:
-        assert connection.execute("select count(*) from search_queue where pulls < 0 or reward < 0").fetchone() == (0,)
+        assert connection.execute("select count(*) from search_queue where requests < 0 or reward < 0").fetchone() == (0,)
 
 
-def test_a_pull_in_sql_is_the_discount_of_the_bandit(database: Database) -> None:
+def test_a_request_in_sql_is_the_discount_of_the_bandit(database: Database) -> None:
     _seed(database, "lofi")
-    arm = Arm(term="lofi")
+    target = Target(term="lofi")
     for days, new in ((0.0, 50), (0.5, 10), (10.25, 0)):
         now = NOW + timedelta(days=days)
         with database.transaction() as connection:
-            terms.pulled(connection, "lofi", new=new, now=now)
-        arm = Arm(
-            term="lofi", scored_at=now, pulls=bandit.discounted(arm.pulls, arm.scored_at, now) + 1,
-            reward=bandit.discounted(arm.reward, arm.scored_at, now) + new * bandit.VIRAL_SHARE,
+            terms.note_search(connection, "lofi", new=new, now=now)
+        target = Target(
+            term="lofi", scored_at=now, requests=bandit.discounted(target.requests, target.scored_at, now) + 1,
+            reward=bandit.discounted(target.reward, target.scored_at, now) + new * bandit.VIRAL_SHARE,
         )  # fmt: skip
     row = _row(database, "lofi")
-    assert (row["pulls"], row["reward"]) == pytest.approx((arm.pulls, arm.reward), rel=1e-5)
-    assert row["scored_at"] == arm.scored_at
+    assert (row["requests"], row["reward"]) == pytest.approx((target.requests, target.reward), rel=1e-5)
+    assert row["scored_at"] == target.scored_at
 
 
 def test_a_clock_that_went_backwards_takes_no_evidence_away(database: Database) -> None:
     _seed(database, "lofi")
     with database.transaction() as connection:
-        terms.pulled(connection, "lofi", new=50, now=NOW)
-        terms.pulled(connection, "lofi", new=50, now=NOW - timedelta(days=3))
+        terms.note_search(connection, "lofi", new=50, now=NOW)
+        terms.note_search(connection, "lofi", new=50, now=NOW - timedelta(days=3))
     row = _row(database, "lofi")
-    assert row["pulls"] == pytest.approx(2)
+    assert row["requests"] == pytest.approx(2)
     assert row["scored_at"] == NOW
 
 
-def test_a_pull_of_a_term_that_left_changes_nothing(database: Database) -> None:
+def test_a_request_of_a_term_that_left_changes_nothing(database: Database) -> None:
     with database.transaction() as connection:
-        terms.pulled(connection, "gone", new=3, now=NOW)
+        terms.note_search(connection, "gone", new=3, now=NOW)
     assert _count(database) == 0
 
 
@@ -343,11 +343,11 @@ def test_children_of_a_fruitful_term_start_with_more_credit(database: Database) 
     _seed(database, "rich", "poor")
     with database.transaction() as connection:
         for _ in range(10):
-            terms.pulled(connection, "rich", new=50, now=NOW)
-            terms.pulled(connection, "poor", new=0, now=NOW)
+            terms.note_search(connection, "rich", new=50, now=NOW)
+            terms.note_search(connection, "poor", new=0, now=NOW)
         found = [_details(1, ["rich child"]), _details(2, ["poor child"]), _details(3, ["orphan"])]
-        roads = {found[0].video_id: "search:rich", found[1].video_id: "search:poor", found[2].video_id: "uploads"}
-        snowball.feed(connection, found, NOW, cap=100, roads=roads)
+        sources = {found[0].video_id: "search:rich", found[1].video_id: "search:poor", found[2].video_id: "uploads"}
+        snowball.feed(connection, found, NOW, cap=100, sources=sources)
         order = [one.term for one in terms.queued(connection, NOW)]
     assert _row(database, "rich child")["prior_mean"] > bandit.USUAL_REWARD > _row(database, "poor child")["prior_mean"]
     assert _row(database, "orphan")["prior_mean"] is None
@@ -368,8 +368,8 @@ def test_a_hundred_thousand_terms_are_culled_to_the_cap_and_the_right_ones_stay(
         terms.add(connection, "wanted", priority=1, now=NOW)
         terms.seed(connection, ["rewarded", "barren"])
         for _ in range(3):
-            terms.pulled(connection, "rewarded", new=50, now=NOW)
-            terms.pulled(connection, "barren", new=0, now=NOW)
+            terms.note_search(connection, "rewarded", new=50, now=NOW)
+            terms.note_search(connection, "barren", new=0, now=NOW)
     with database.transaction() as connection:
         culled = snowball.cull(connection, NOW, cap=20_000)
     assert culled == 80_003
@@ -395,7 +395,7 @@ def test_the_promise_in_sql_orders_terms_as_the_bandit_does(database: Database) 
     with database.transaction() as connection:
         for n in range(30):
             connection.execute(
-                "insert into search_queue (term, mentions, mentioned_at, pulls, reward, scored_at, prior_mean) "
+                "insert into search_queue (term, mentions, mentioned_at, requests, reward, scored_at, prior_mean) "
                 "values (%s, %s, %s, %s, %s, %s, %s)",
                 [
                     f"t{n}", rng.randrange(300), NOW - timedelta(days=rng.random() * 40), rng.random() * 9, rng.random(),
@@ -405,11 +405,11 @@ def test_the_promise_in_sql_orders_terms_as_the_bandit_does(database: Database) 
         rows = {one.term: one for one in terms.queued(connection, NOW)}
         priors = dict(connection.execute("select term, prior_mean from search_queue").fetchall())
         usual = bandit.usual_reward(
-            [Arm(term=one.term, pulls=one.pulls, reward=one.reward) for one in rows.values()], NOW
+            [Target(term=one.term, requests=one.requests, reward=one.reward) for one in rows.values()], NOW
         )  # fmt: skip
         free = [
             one for one in rows.values()
-            if one.reward <= one.pulls * (usual if priors[one.term] is None else priors[one.term])
+            if one.reward <= one.requests * (usual if priors[one.term] is None else priors[one.term])
         ]  # fmt: skip
         expected = [one.term for one in sorted(free, key=lambda one: one.expected)]
         left = set(rows)

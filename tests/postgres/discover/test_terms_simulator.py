@@ -14,7 +14,7 @@ from pleiades_core.cli import terms as _commands  # noqa: F401  registers its co
 from pleiades_core.cli.app import app
 from pleiades_core.discover.search_queue import campaigns, terms
 from pleiades_core.discover.search_queue.rewards import rescore
-from pleiades_core.discover.sources.past_search import archeology
+from pleiades_core.discover.sources.past_search import past_search
 from pleiades_core.discover.sources.search import search
 from pleiades_core.errors import NotFound, PleiadesError, UsageError
 from pleiades_core.installation import Installation
@@ -35,7 +35,7 @@ def test_search_and_archeology_bring_videos_and_are_billed_to_their_pools(pleiad
     found = list(search(database, youtube, now=now, pages=3, window=WINDOW, rng=_rng()))
     assert len(found) == 3
     assert all(one.published_at and now - WINDOW <= one.published_at <= now for find in found for one in find.candidates)
-    dug = list(archeology(database, youtube, now=now, pages=2))
+    dug = list(past_search(database, youtube, now=now, pages=2))
     assert len(dug) == 2
     assert {candidate.published_at.month for candidate in dug[0].candidates if candidate.published_at} == {last.month}
     with database.transaction() as connection:
@@ -43,7 +43,7 @@ def test_search_and_archeology_bring_videos_and_are_billed_to_their_pools(pleiad
     assert spent == (5, 3, 2)
 
 
-def test_a_hunt_feeds_the_queue_and_notes_its_pulls(pleiades: Installation) -> None:
+def test_a_hunt_feeds_the_queue_and_notes_its_requests(pleiades: Installation) -> None:
     with pleiades.database.transaction() as connection:
         terms.seed(connection, pleiades.settings.seed_terms)
     report = pleiades.hunter().hunt()
@@ -51,12 +51,12 @@ def test_a_hunt_feeds_the_queue_and_notes_its_pulls(pleiades: Installation) -> N
     assert report.admitted > 0
     with pleiades.database.transaction() as connection:
         queue = terms.queued(connection, now)
-    assert sum(one.pulls for one in queue) == pytest.approx(report.roads["search"].arms)
+    assert sum(one.requests for one in queue) == pytest.approx(report.sources["search"].targets)
     assert sum(one.reward for one in queue) > 0
     assert len(queue) > len(pleiades.settings.seed_terms)
     assert max(one.mentions for one in queue) >= 1
     said = rescore(pleiades.database, pleiades.vault, now)
-    assert said.terms == report.roads["search"].arms
+    assert said.terms == report.sources["search"].targets
     with pleiades.database.transaction() as connection:
         again = {one.term: one for one in terms.queued(connection, now)}
     assert all(again[one.term].reward == pytest.approx(one.reward, abs=0.05) for one in queue)

@@ -24,7 +24,7 @@ from pleiades_core.discover.hunter import Hunter
 from pleiades_core.discover.push.subscriptions import due as due_for_push
 from pleiades_core.discover.search_queue.campaigns import searches_answered
 from pleiades_core.discover.search_queue.terms import queued
-from pleiades_core.discover.sources.base import ROADS
+from pleiades_core.discover.sources.base import SOURCES
 from pleiades_core.discover.sources.channels import LEAST_RATE
 from pleiades_core.discover.wrong_clock import FutureRows, future_rows, latest, mend
 from pleiades_core.errors import ConfigurationError
@@ -32,7 +32,7 @@ from pleiades_core.installation import Installation, open_installation
 from pleiades_core.models import Candidate, Sample, SampleStatus, Tier, Vid
 from pleiades_core.ops.doctor import _clock, examine
 from pleiades_core.planner.survey import survey
-from pleiades_core.reports.sources import roads
+from pleiades_core.reports.sources import sources
 from pleiades_core.settings import DemoSettings
 from pleiades_core.storage.checked_clock import MOST_APART, CheckedClock
 from pleiades_core.storage.postgres import Database
@@ -197,8 +197,14 @@ def _in_future(pleiades: Installation) -> dict[str, int]:
 
 
 def _asked(pleiades: Installation) -> set[tuple[str, str]]:
-    """Roads and arms that were asked by the clock's present instant."""
-    return set(rows(pleiades, "select road, arm from pulls where pulled_at = %s and arm <> ''", pleiades.clock.now()))
+    """Sources and targets that were asked by the clock's present instant."""
+    return set(
+        rows(
+            pleiades,
+            "select source, target from discovery_requests where requested_at = %s and target <> ''",
+            pleiades.clock.now(),
+        )
+    )
 
 
 def _due(pleiades: Installation) -> dict[str, set[object]]:
@@ -230,21 +236,27 @@ def test_a_hunt_with_a_clock_a_year_ahead_leaves_everything_due_to_the_next_one(
     _wrong_for_one_hunt(pleiades)
     wrong = _in_future(pleiades)
     assert {"channels.feed_at", "search_queue.last_searched_at", "search_queue.scored_at"} <= set(wrong)
-    assert rows(pleiades, "select count(*) from pulls where road = 'charts' and pulled_at > %s", pleiades.clock.now()) != [(0,)]
-    before = {arm for road, arm in rows(pleiades, "select distinct road, arm from pulls") if road == "charts" and arm}
+    assert rows(
+        pleiades, "select count(*) from discovery_requests where source = 'charts' and requested_at > %s", pleiades.clock.now()
+    ) != [(0,)]
+    before = {
+        target
+        for source, target in rows(pleiades, "select distinct source, target from discovery_requests")
+        if source == "charts" and target
+    }
 
     report = pleiades.hunter().hunt()
 
     assert _in_future(pleiades) == {}
     asked = _asked(pleiades)
-    assert {arm for road, arm in asked if road == "charts"} == before
-    assert any(road == "search" for road, _ in asked)
+    assert {target for source, target in asked if source == "charts"} == before
+    assert any(source == "search" for source, _ in asked)
     now = pleiades.clock.now()
     assert rows(pleiades, "select count(*) from channels where feed_at = %s or feed_failed_at = %s", now, now) != [(0,)]
     assert report.admitted > 0
     advance(pleiades, timedelta(hours=13))
     pleiades.hunter().hunt()
-    assert {arm for road, arm in _asked(pleiades) if road == "charts"} == before, "and from then on as ever"
+    assert {target for source, target in _asked(pleiades) if source == "charts"} == before, "and from then on as ever"
 
 
 def test_every_deciding_instant_in_the_future_is_taken_back_and_a_near_one_stays(pleiades: Installation) -> None:
@@ -269,7 +281,7 @@ def test_every_deciding_instant_in_the_future_is_taken_back_and_a_near_one_stays
         )  # fmt: skip
         connection.execute(
             "insert into back_catalogues (channel, source, failures, failed_at, token_at, added_at) "
-            "select channel, 'manual', 2, feed_at, feed_at, feed_at from channels"
+            "select channel, 'added', 2, feed_at, feed_at, feed_at from channels"
         )
         assert future_rows(connection, now) == FutureRows(channels=1, terms=1, campaigns=1, back_catalogues=1)
     stay = {table: rows(pleiades, f"select * from {table} where {where}") for table, where in (
@@ -316,15 +328,15 @@ def test_claims_and_questions_of_the_future_are_passed_over_where_one_looks_back
                 "values (%s, %s, %s, %s, %s, %s, %s)", [vid, vid, state, absences, at, at, now + timedelta(hours=6)],
             )  # fmt: skip
         connection.execute(
-            "insert into pulls (pulled_at, road, arm, bucket, units, candidates, new) "
+            "insert into discovery_requests (requested_at, source, target, bucket, units, candidates, new) "
             "values (%s, 'charts', 'DE/10', 'search', 4, 0, 0)", [now + AHEAD],
         )  # fmt: skip
-        words = {"since": now - timedelta(days=1), "latest": latest(now), "named": ROADS["manual"]}
+        words = {"since": now - timedelta(days=1), "latest": latest(now), "named": SOURCES["added"]}
         assert connection.execute(_VIDEOS.young_since, words).fetchone() == (1,)
         connection.execute(_VIDEOS.shown, {"id8s": [3, 4], "now": now, "latest": latest(now)})
         assert connection.execute("select id8 from videos where retry_at is null").fetchall() == [(4,)]
         assert not searches_answered(connection, now)
-    assert roads(pleiades.database, pleiades.vault, now).roads == ()
+    assert sources(pleiades.database, pleiades.vault, now).sources == ()
     assert survey(pleiades.database, pleiades.settings, now, now).discovery.found_a_day == 1
 
 

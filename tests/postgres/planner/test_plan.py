@@ -157,12 +157,12 @@ def test_a_chart_costs_what_it_cost_lately_and_four_pages_at_most(database: Data
 
     assert tomorrow() == 120
     insert = (
-        "insert into pulls (pulled_at, road, arm, bucket, units, candidates, new) "
+        "insert into discovery_requests (requested_at, source, target, bucket, units, candidates, new) "
         "values (%s, 'charts', %s, 'general', %s, 9, 9)"
     )
     with database.transaction() as connection:
-        for arm, units in (("US/10", 1), ("US/20", 2)):
-            connection.execute(insert, [NOW - HOUR, arm, units])
+        for target, units in (("US/10", 1), ("US/20", 2)):
+            connection.execute(insert, [NOW - HOUR, target, units])
     assert tomorrow() == 45
     with database.transaction() as connection:
         connection.execute(insert, [NOW - HOUR, "US/1", 30])

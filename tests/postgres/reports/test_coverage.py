@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pleiades_core.discover.sources.base import ROADS
+from pleiades_core.discover.sources.base import SOURCES
 from pleiades_core.reports.coverage import coverage
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.journal import write_batch
@@ -34,28 +34,29 @@ def seen(database: Database, vault: Vault) -> dict[str, int]:
     counts = dict.fromkeys(("search", "feeds", "any"), 0)
     for vid in range(1, SIZE + 1):
         hindi = vid % 10 == 0
-        mask = ROADS["search"] * (draw.random() < 0.25) | ROADS["feeds"] * (hindi or draw.random() < 0.5)
+        mask = SOURCES["search"] * (draw.random() < 0.25) | SOURCES["feeds"] * (hindi or draw.random() < 0.5)
         if not mask:
             continue
-        counts["search"] += bool(mask & ROADS["search"])
-        counts["feeds"] += bool(mask & ROADS["feeds"])
+        counts["search"] += bool(mask & SOURCES["search"])
+        counts["feeds"] += bool(mask & SOURCES["feeds"])
         counts["any"] += 1
         rows.append((draw.getrandbits(63), vid, published, published, mask))
         described.append(
             {
                 "vid": vid, "video_id": str(vid), "channel_id": "c", "channel_title": "", "title": "", "description": "",
                 "tags": [], "category_id": 10 if vid % 3 else None, "language": "hi-Latn" if hindi else None, "duration_s": 1,
-                "live": "none", "published_at": published, "discovered_at": published, "road": "search",
+                "live": "none", "published_at": published, "discovered_at": published, "source": "search",
             }
         )  # fmt: skip
     with database.transaction() as connection, connection.cursor() as cursor:
         cursor.executemany(
-            "insert into videos (id8, vid, state, published_at, claimed_at, roads) values (%s, %s, 1, %s, %s, %s)", rows
+            "insert into videos (id8, vid, state, published_at, claimed_at, sources) values (%s, %s, 1, %s, %s, %s)", rows
         )
         # Older than the window, and never described: neither counts.
         cursor.execute(
-            "insert into videos (id8, vid, state, published_at, claimed_at, roads) values (-1, 9001, 1, %(old)s, %(now)s, 1), "
-            "(-2, 9002, 0, null, %(now)s, 1), (-3, 9003, 1, %(now)s - interval '1 hour', %(now)s, 0)",
+            "insert into videos (id8, vid, state, published_at, claimed_at, sources)"
+            " values (-1, 9001, 1, %(old)s, %(now)s, 1), (-2, 9002, 0, null, %(now)s, 1),"
+            " (-3, 9003, 1, %(now)s - interval '1 hour', %(now)s, 0)",
             {"old": NOW - timedelta(days=8), "now": NOW},
         )
     table = pa.Table.from_pylist(described, REGISTRY.schema)
@@ -63,11 +64,11 @@ def seen(database: Database, vault: Vault) -> dict[str, int]:
     return counts
 
 
-def test_a_population_is_estimated_from_what_two_roads_saw(database: Database, vault: Vault) -> None:
+def test_a_population_is_estimated_from_what_two_sources_saw(database: Database, vault: Vault) -> None:
     counts = seen(database, vault)
     found = coverage(database, vault, NOW)
     assert found.videos == counts["any"]
-    assert {one.road: one.seen for one in found.roads} == {"search": counts["search"], "feeds": counts["feeds"]}
+    assert {one.source: one.seen for one in found.sources} == {"search": counts["search"], "feeds": counts["feeds"]}
     assert found.by_group is not None
     assert found.by_group.low < SIZE < found.by_group.high
     assert found.by_group.unseen_share == pytest.approx(1 - counts["any"] / SIZE, abs=0.05)
@@ -76,7 +77,7 @@ def test_a_population_is_estimated_from_what_two_roads_saw(database: Database, v
 
 def test_bias_is_found_in_languages_and_not_in_categories(database: Database, vault: Vault) -> None:
     seen(database, vault)
-    bias = {(one.by, one.kind, one.road): one for one in coverage(database, vault, NOW).bias}
+    bias = {(one.by, one.kind, one.source): one for one in coverage(database, vault, NOW).bias}
     hindi = bias["language", "hi", "feeds"].odds
     assert hindi is not None
     assert hindi.low > 1.5
@@ -89,4 +90,4 @@ def test_bias_is_found_in_languages_and_not_in_categories(database: Database, va
 
 def test_a_young_installation_has_a_report_that_says_nothing(database: Database, vault: Vault) -> None:
     found = coverage(database, vault, NOW, days=30)
-    assert (found.videos, found.roads, found.by_group, found.described) == (0, (), None, 0)
+    assert (found.videos, found.sources, found.by_group, found.described) == (0, (), None, 0)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pleiades_core.discover.search_queue import bandit
-from pleiades_core.discover.search_queue.bandit import Arm, discounted, draw, expected, prior_reward, readiness, usual_reward
+from pleiades_core.discover.search_queue.bandit import Target, discounted, draw, expected, prior_reward, readiness, usual_reward
 from pleiades_core.discover.search_queue.snowball import LONGEST, term_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -22,16 +22,16 @@ SPANS = st.floats(0, 20_000, allow_nan=False)
 
 
 @st.composite
-def arms(draws: st.DrawFn, term: str = "t") -> Arm:
+def targets(draws: st.DrawFn, term: str = "t") -> Target:
     """Any row of the queue."""
-    return Arm(
+    return Target(
         term=term, priority=draws(st.integers(-3, 5)), mentions=draws(st.floats(0, 1e9)), mentioned_at=draws(INSTANTS),
-        pulls=draws(SUMS), reward=draws(SUMS), scored_at=draws(INSTANTS), prior_mean=draws(st.none() | st.floats(0, 50)),
+        requests=draws(SUMS), reward=draws(SUMS), scored_at=draws(INSTANTS), prior_mean=draws(st.none() | st.floats(0, 50)),
         last_searched_at=draws(INSTANTS), added_at=draws(INSTANTS), in_round=draws(st.booleans()),
     )  # fmt: skip
 
 
-QUEUES = st.integers(0, 30).flatmap(lambda count: st.tuples(*(arms(f"t{number}") for number in range(count)))).map(list)
+QUEUES = st.integers(0, 30).flatmap(lambda count: st.tuples(*(targets(f"t{number}") for number in range(count)))).map(list)
 
 
 def _rng(seed: int) -> random.Random:
@@ -46,35 +46,35 @@ def test_discount_only_takes_and_two_steps_are_one(value: float, first: float, s
     assert math.isclose(discounted(discounted(value, NOW, middle), middle, end), once, rel_tol=1e-9, abs_tol=1e-12)
 
 
-@given(arms(), st.floats(0, 50), st.floats(0, 100))
-def test_more_reward_mentions_or_prior_is_never_expected_to_bring_less(arm: Arm, usual: float, more: float) -> None:
-    now = expected(arm, usual, NOW)
-    assert expected(replace(arm, reward=arm.reward + more), usual, NOW) >= now
-    assert expected(replace(arm, mentions=arm.mentions + more), usual, NOW) >= now
-    assert expected(replace(arm, prior_mean=(arm.prior_mean or 0) + more), usual, NOW) >= expected(
-        replace(arm, prior_mean=arm.prior_mean or 0), usual, NOW
+@given(targets(), st.floats(0, 50), st.floats(0, 100))
+def test_more_reward_mentions_or_prior_is_never_expected_to_bring_less(target: Target, usual: float, more: float) -> None:
+    now = expected(target, usual, NOW)
+    assert expected(replace(target, reward=target.reward + more), usual, NOW) >= now
+    assert expected(replace(target, mentions=target.mentions + more), usual, NOW) >= now
+    assert expected(replace(target, prior_mean=(target.prior_mean or 0) + more), usual, NOW) >= expected(
+        replace(target, prior_mean=target.prior_mean or 0), usual, NOW
     )
-    assert expected(replace(arm, pulls=arm.pulls + more), usual, NOW) <= now
+    assert expected(replace(target, requests=target.requests + more), usual, NOW) <= now
 
 
-@given(arms(), st.floats(0, 50), SPANS)
-def test_without_searches_a_term_drifts_to_its_prior(arm: Arm, usual: float, days: float) -> None:
+@given(targets(), st.floats(0, 50), SPANS)
+def test_without_searches_a_term_drifts_to_its_prior(target: Target, usual: float, days: float) -> None:
     """Whether it was better or worse than expected, time never takes it farther away."""
-    arm = replace(arm, scored_at=NOW, mentions=0)
+    target = replace(target, scored_at=NOW, mentions=0)
     later = NOW + days * DAY / 10
-    prior = prior_reward(arm, usual, NOW)
-    assert abs(expected(arm, usual, later) - prior) <= abs(expected(arm, usual, NOW) - prior) * (1 + 1e-9) + 1e-9
+    prior = prior_reward(target, usual, NOW)
+    assert abs(expected(target, usual, later) - prior) <= abs(expected(target, usual, NOW) - prior) * (1 + 1e-9) + 1e-9
 
 
 @given(QUEUES, st.integers(0, 12), st.integers(0, 1_000))
-def test_a_draw_is_of_ready_arms_each_once_and_as_many_as_there_are(queue: list[Arm], limit: int, seed: int) -> None:
+def test_a_draw_is_of_ready_targets_each_once_and_as_many_as_there_are(queue: list[Target], limit: int, seed: int) -> None:
     drawn = draw(queue, NOW, _rng(seed), limit)
-    ready = [arm for arm in queue if readiness(arm, NOW) > 0]
+    ready = [target for target in queue if readiness(target, NOW) > 0]
     assert len(drawn) == min(limit, len(ready))
-    assert len({arm.term for arm in drawn}) == len(drawn)
-    assert all(arm in ready for arm in drawn)
+    assert len({target.term for target in drawn}) == len(drawn)
+    assert all(target in ready for target in drawn)
     assert math.isfinite(usual_reward(queue, NOW))
-    assert all(math.isfinite(expected(arm, 0.4, NOW)) and 0 <= readiness(arm, NOW) <= 1 for arm in queue)
+    assert all(math.isfinite(expected(target, 0.4, NOW)) and 0 <= readiness(target, NOW) <= 1 for target in queue)
 
 
 @settings(max_examples=25, deadline=None)
@@ -82,19 +82,24 @@ def test_a_draw_is_of_ready_arms_each_once_and_as_many_as_there_are(queue: list[
 def test_no_term_starves(count: int, limit: int, seed: int, wanted: int) -> None:
     """One term that never brought anything, among others that always do and some that a person wants first."""
     others = [
-        Arm(term=f"t{n}", pulls=30, reward=60, scored_at=NOW, in_round=True, last_searched_at=NOW, priority=int(n < wanted))
+        Target(
+            term=f"t{n}", requests=30, reward=60, scored_at=NOW, in_round=True, last_searched_at=NOW, priority=int(n < wanted)
+        )
         for n in range(count)
     ]
-    queue = [*others, Arm(term="barren", pulls=100, reward=0, scored_at=NOW, last_searched_at=NOW)]
+    queue = [*others, Target(term="barren", requests=100, reward=0, scored_at=NOW, last_searched_at=NOW)]
     rng, now = _rng(seed), NOW
     for _ in range(40 * (count + 1)):
         now += timedelta(hours=1)
-        for arm in draw(queue, now, rng, limit):
-            if arm.term == "barren":
+        for target in draw(queue, now, rng, limit):
+            if target.term == "barren":
                 return
-            place = queue.index(arm)
-            pulls, reward = discounted(arm.pulls, arm.scored_at, now) + 1, discounted(arm.reward, arm.scored_at, now) + 2
-            queue[place] = replace(arm, pulls=pulls, reward=reward, scored_at=now, last_searched_at=now)
+            place = queue.index(target)
+            requests, reward = (
+                discounted(target.requests, target.scored_at, now) + 1,
+                discounted(target.reward, target.scored_at, now) + 2,
+            )
+            queue[place] = replace(target, requests=requests, reward=reward, scored_at=now, last_searched_at=now)
     raise AssertionError("the barren term was never drawn")
 
 
@@ -115,6 +120,6 @@ def test_ascii_spellings_of_a_tag_are_one_term(tag: str, change: str) -> None:
     assert term_of(getattr(plain, change)()) == term_of(plain)
 
 
-def test_of_the_pool_nothing_is_lost_in_a_draw_without_arms() -> None:
+def test_of_the_pool_nothing_is_lost_in_a_draw_without_targets() -> None:
     assert draw([], NOW, _rng(1), 5) == []
     assert bandit.usual_reward([], NOW) > 0

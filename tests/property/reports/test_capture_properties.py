@@ -30,10 +30,10 @@ def test_chao_is_never_below_what_was_seen(masks: dict[int, int], occasions: int
         assert found.seen <= found.low <= found.total <= found.high
 
 
-def masks_of(*roads: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> dict[int, int]:
-    """How many were seen by just which roads; road i has bit i."""
+def masks_of(*sources: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> dict[int, int]:
+    """How many were seen by just which sources; source i has bit i."""
     found: dict[int, int] = {}
-    for mask in sum(road.astype(int) << place for place, road in enumerate(roads)):  # type: ignore[union-attr]
+    for mask in sum(source.astype(int) << place for place, source in enumerate(sources)):  # type: ignore[union-attr]
         found[int(mask)] = found.get(int(mask), 0) + 1
     found.pop(0, None)
     return found
@@ -49,7 +49,7 @@ def test_an_odds_ratio_lies_in_its_interval_and_turns_over(data: st.DataObject, 
 
 @pytest.mark.parametrize(("size", "chances"), [(2_000, (0.3, 0.2)), (20_000, (0.05, 0.1)), (500, (0.6, 0.5))])
 def test_chapmans_interval_holds_the_true_size(size: int, chances: tuple[float, float]) -> None:
-    """Of 1,000 draws of independent roads the interval of 95 % holds the truth in at least 93 %."""
+    """Of 1,000 draws of independent sources the interval of 95 % holds the truth in at least 93 %."""
     rng = np.random.default_rng(7)
     holds = 0
     for _ in range(1_000):
@@ -59,8 +59,8 @@ def test_chapmans_interval_holds_the_true_size(size: int, chances: tuple[float, 
     assert holds >= 930
 
 
-def test_chaos_estimate_holds_the_size_when_roads_differ_and_videos_do_not() -> None:
-    """Three independent roads of 5, 10 and 30 %: the interval of 95 % holds the truth in at least 93 % of 500 draws."""
+def test_chaos_estimate_holds_the_size_when_sources_differ_and_videos_do_not() -> None:
+    """Three independent sources of 5, 10 and 30 %: the interval of 95 % holds the truth in at least 93 % of 500 draws."""
     rng = np.random.default_rng(7)
     size, holds, totals = 10_000, 0, []
     for _ in range(500):
@@ -82,18 +82,18 @@ def test_chaos_bound_is_a_lower_one_when_videos_differ() -> None:
     assert found.seen < found.total < size
 
 
-def test_roads_that_follow_the_same_channels_make_the_unseen_look_small() -> None:
-    """Why roads are grouped: feeds and push see the same half, and an estimate of the two says that nothing is unseen."""
+def test_sources_that_follow_the_same_channels_make_the_unseen_look_small() -> None:
+    """Why sources are grouped: feeds and push see the same half, and an estimate of the two says that nothing is unseen."""
     rng = np.random.default_rng(7)
     size = 20_000
     followed = rng.random(size) < 0.5
     feeds, push, search = followed & (rng.random(size) < 0.9), followed & (rng.random(size) < 0.9), rng.random(size) < 0.2
     masks = masks_of(search, feeds, push)
     naive = chapman(int(feeds.sum()), int(push.sum()), int((feeds & push).sum()))
-    by_road, by_group = chao(masks, [1, 2, 4]), chao(masks, [1, 2 | 4])
+    by_source, by_group = chao(masks, [1, 2, 4]), chao(masks, [1, 2 | 4])
     assert naive is not None
-    assert by_road is not None
+    assert by_source is not None
     assert by_group is not None
     assert naive.high < 0.6 * size
-    assert by_road.high < 0.8 * size
+    assert by_source.high < 0.8 * size
     assert by_group.low < size < by_group.high

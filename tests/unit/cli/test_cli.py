@@ -223,7 +223,7 @@ def test_an_empty_vault_answers_with_nothing_and_names_itself(look: Run, install
     assert f"nothing was measured in these 24 hours in {installed}: " in top.stderr
     for command, said in (
         (["terms", "list"], "no term yet in"), (["campaign", "list"], "no campaign yet in"),
-        (["roads"], "no road was asked in these days in"),
+        (["sources"], "no source was asked in these days in"),
         (["coverage"], "no video that was published in these days was found in"),
         (["close-day"], "no day can be closed in"),
     ):  # fmt: skip
@@ -288,5 +288,5 @@ def test_a_cure_works_as_it_is_printed(look: Run, installed: Path, commands: Com
 def test_a_new_term_is_shown_without_what_is_not_known_of_it(look: Run) -> None:
     done = look("terms", "add", "city pop")
     assert ("city pop" in done.stdout, done.returncode) == (True, 0)
-    assert [word for word in ("mentions", "pulls", "reward", "readiness", "found") if word in done.stdout] == []
+    assert [word for word in ("mentions", "requests", "reward", "readiness", "found") if word in done.stdout] == []
     assert "mentions" in json.loads(look("terms", "add", "city pop", "--json").stdout)

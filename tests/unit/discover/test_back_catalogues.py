@@ -26,7 +26,7 @@ from pleiades_core.videoid import encode
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CHANNEL = ChannelId("UCooVYzDxdwTtGYAkcPmOgOw")
-NEW = BackCatalogue(channel=1, channel_id=CHANNEL, source="manual")
+NEW = BackCatalogue(channel=1, channel_id=CHANNEL, source="added")
 
 
 def page(first: int, count: int, *, of: int, ends: bool = False) -> Page:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pleiades_core.discover.search_queue import bandit
-from pleiades_core.discover.search_queue.bandit import Arm, draw, expected, readiness
+from pleiades_core.discover.search_queue.bandit import Target, draw, expected, readiness
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -19,8 +19,8 @@ def _rng(seed: int = 1) -> random.Random:
     return random.Random(seed)  # noqa: S311  tests must be repeatable
 
 
-def _terms(arms: list[Arm]) -> list[str]:
-    return [arm.term for arm in arms]
+def _terms(targets: list[Target]) -> list[str]:
+    return [target.term for target in targets]
 
 
 @pytest.mark.parametrize(
@@ -36,60 +36,60 @@ def _terms(arms: list[Arm]) -> list[str]:
     ],
 )
 def test_a_term_fills_up_again_while_it_rests(rested: timedelta | None, in_round: bool, ready: float) -> None:
-    arm = Arm(term="t", last_searched_at=None if rested is None else NOW - rested, in_round=in_round)
-    assert readiness(arm, NOW) == ready
+    target = Target(term="t", last_searched_at=None if rested is None else NOW - rested, in_round=in_round)
+    assert readiness(target, NOW) == ready
 
 
 def test_what_nobody_knows_anything_of_is_expected_to_be_usual() -> None:
     assert bandit.usual_reward([], NOW) == bandit.USUAL_REWARD
-    assert expected(Arm(term="t"), 0.3, NOW) == pytest.approx(0.3)
+    assert expected(Target(term="t"), 0.3, NOW) == pytest.approx(0.3)
 
 
 def test_mentions_raise_what_is_expected_and_fade() -> None:
-    plain = Arm(term="t")
+    plain = Target(term="t")
     fresh = replace(plain, mentions=15, mentioned_at=NOW)
     old = replace(plain, mentions=15, mentioned_at=NOW - 30 * DAY)
     assert expected(plain, 0.4, NOW) < expected(old, 0.4, NOW) < expected(fresh, 0.4, NOW) == pytest.approx(0.4 * 1.5)
 
 
 def test_evidence_overrules_the_prior_and_is_forgotten() -> None:
-    barren = Arm(term="t", pulls=20, reward=0, scored_at=NOW)
+    barren = Target(term="t", requests=20, reward=0, scored_at=NOW)
     assert expected(barren, 0.4, NOW) < 0.05
     assert expected(barren, 0.4, NOW + 365 * DAY) == pytest.approx(0.4, rel=0.01)
 
 
 def test_a_fruitful_term_is_drawn_most() -> None:
-    arms = [Arm(term=f"t{n}", pulls=20, reward=20 * 0.1, scored_at=NOW) for n in range(9)]
-    arms.append(Arm(term="rich", pulls=20, reward=20 * 1.0, scored_at=NOW))
-    drawn = [_terms(draw(arms, NOW, _rng(seed), 1))[0] for seed in range(200)]
+    targets = [Target(term=f"t{n}", requests=20, reward=20 * 0.1, scored_at=NOW) for n in range(9)]
+    targets.append(Target(term="rich", requests=20, reward=20 * 1.0, scored_at=NOW))
+    drawn = [_terms(draw(targets, NOW, _rng(seed), 1))[0] for seed in range(200)]
     assert drawn.count("rich") > 0.7 * len(drawn)
 
 
 def test_a_person_comes_first_but_never_alone() -> None:
-    wanted = [Arm(term=f"wanted {n}", priority=1 + n, last_searched_at=NOW - HOUR, in_round=True) for n in range(20)]
-    arms = wanted + [Arm(term=f"other {n}") for n in range(20)]
-    drawn = [_terms(draw(arms, NOW, _rng(seed), 8)) for seed in range(100)]
+    wanted = [Target(term=f"wanted {n}", priority=1 + n, last_searched_at=NOW - HOUR, in_round=True) for n in range(20)]
+    targets = wanted + [Target(term=f"other {n}") for n in range(20)]
+    drawn = [_terms(draw(targets, NOW, _rng(seed), 8)) for seed in range(100)]
     assert all(terms[:4] == ["wanted 19", "wanted 18", "wanted 17", "wanted 16"] for terms in drawn)
     assert all(any(term.startswith("other") for term in terms) for terms in drawn)
-    single = [_terms(draw(arms, NOW, _rng(seed), 1))[0] for seed in range(400)]
+    single = [_terms(draw(targets, NOW, _rng(seed), 1))[0] for seed in range(400)]
     assert 0.4 < single.count("wanted 19") / 400 < 0.65
 
 
 def test_of_equal_priority_the_one_that_waited_longest_comes_first() -> None:
-    arms = [Arm(term=f"t{n}", priority=1, last_searched_at=NOW - n * DAY, in_round=True) for n in (1, 3, 2)]
-    assert _terms(draw(arms, NOW, _rng(), 2))[0] == "t3"
+    targets = [Target(term=f"t{n}", priority=1, last_searched_at=NOW - n * DAY, in_round=True) for n in (1, 3, 2)]
+    assert _terms(draw(targets, NOW, _rng(), 2))[0] == "t3"
 
 
 def test_the_same_chance_draws_the_same() -> None:
-    arms = [Arm(term=f"t{n}", pulls=n % 5, reward=n % 3, scored_at=NOW) for n in range(100)]
-    assert draw(arms, NOW, _rng(7), 10) == draw(arms, NOW, _rng(7), 10)
-    assert draw(arms, NOW, _rng(7), 10) != draw(arms, NOW, _rng(8), 10)
+    targets = [Target(term=f"t{n}", requests=n % 5, reward=n % 3, scored_at=NOW) for n in range(100)]
+    assert draw(targets, NOW, _rng(7), 10) == draw(targets, NOW, _rng(7), 10)
+    assert draw(targets, NOW, _rng(7), 10) != draw(targets, NOW, _rng(8), 10)
 
 
 def test_the_luckiest_of_twenty_thousand_unknown_terms_do_not_drown_the_known() -> None:
-    fresh = [Arm(term=f"fresh {n}", mentions=1, mentioned_at=NOW) for n in range(20_000)]
-    good = [Arm(term=f"good {n}", pulls=10, reward=10.0, scored_at=NOW) for n in range(10)]
-    tried = [Arm(term=f"tried {n}", pulls=2, reward=0.4, scored_at=NOW) for n in range(100)]
+    fresh = [Target(term=f"fresh {n}", mentions=1, mentioned_at=NOW) for n in range(20_000)]
+    good = [Target(term=f"good {n}", requests=10, reward=10.0, scored_at=NOW) for n in range(10)]
+    tried = [Target(term=f"tried {n}", requests=2, reward=0.4, scored_at=NOW) for n in range(100)]
     drawn = _terms(draw(fresh + good + tried, NOW, _rng(), 8))
     assert sum(term.startswith("good") for term in drawn) >= 4
 
@@ -119,38 +119,46 @@ class Terms:
 def _virals(terms: int, *, by_bandit: bool, seed: int, days: int = 14) -> int:
     """Virals found with 96 pages a day; outcomes are known two days later, at the end of each day."""
     world, rng = Terms(seed, terms), _rng(seed + 1)
-    arms = [Arm(term=str(n)) for n in range(terms)]
-    pulls: list[tuple[datetime, int, int, int]] = []
+    targets = [Target(term=str(n)) for n in range(terms)]
+    requests: list[tuple[datetime, int, int, int]] = []
     found = 0
     for hour in range(24 * days):
         now = NOW + hour * HOUR
         world.grow(HOUR)
-        chosen = [int(arm.term) for arm in draw(arms, now, rng, 4)] if by_bandit else [(4 * hour + n) % terms for n in range(4)]
+        chosen = (
+            [int(target.term) for target in draw(targets, now, rng, 4)]
+            if by_bandit
+            else [(4 * hour + n) % terms for n in range(4)]
+        )
         for number in chosen:
             new, viral = world.read(number)
             found += viral
-            pulls.append((now, number, new, viral))
-            arm = arms[number]
-            arms[number] = replace(
-                arm, pulls=bandit.discounted(arm.pulls, arm.scored_at, now) + 1, scored_at=now, last_searched_at=now,
-                reward=bandit.discounted(arm.reward, arm.scored_at, now) + new * bandit.VIRAL_SHARE,
+            requests.append((now, number, new, viral))
+            target = targets[number]
+            targets[number] = replace(
+                target, scored_at=now, last_searched_at=now,
+                requests=bandit.discounted(target.requests, target.scored_at, now) + 1,
+                reward=bandit.discounted(target.reward, target.scored_at, now) + new * bandit.VIRAL_SHARE,
                 in_round=world.unread[number] > 1,
             )  # fmt: skip
         if hour % 24 == 23 and by_bandit:
-            arms = _rescored(arms, pulls, now)
+            targets = _rescored(targets, requests, now)
     return found
 
 
-def _rescored(arms: list[Arm], pulls: list[tuple[datetime, int, int, int]], now: datetime) -> list[Arm]:
-    sums = [[0.0, 0.0, 0.0, 0.0] for _ in arms]
-    for pulled_at, number, new, viral in pulls:
-        weight = bandit.discounted(1.0, pulled_at, now)
-        known = now - pulled_at >= 2 * DAY
+def _rescored(targets: list[Target], requests: list[tuple[datetime, int, int, int]], now: datetime) -> list[Target]:
+    sums = [[0.0, 0.0, 0.0, 0.0] for _ in targets]
+    for requested_at, number, new, viral in requests:
+        weight = bandit.discounted(1.0, requested_at, now)
+        known = now - requested_at >= 2 * DAY
         row = (1.0, new * known, viral * known, new * (not known))
         sums[number] = [one + weight * more for one, more in zip(sums[number], row, strict=True)]
     return [
-        replace(arm, pulls=n, reward=virals + pending * (100 * bandit.VIRAL_SHARE + virals) / (100 + judged), scored_at=now)
-        for arm, (n, judged, virals, pending) in zip(arms, sums, strict=True)
+        replace(
+            target, requests=n, scored_at=now,
+            reward=virals + pending * (100 * bandit.VIRAL_SHARE + virals) / (100 + judged),
+        )
+        for target, (n, judged, virals, pending) in zip(targets, sums, strict=True)
     ]  # fmt: skip
 
 

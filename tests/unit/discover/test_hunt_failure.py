@@ -30,7 +30,7 @@ DOWN, NO_KEY = BackendError("503"), KeyInvalid("no key")
     ],
 )  # fmt: skip
 def test_spent_quota_hides_no_outage(errors: dict[str, PleiadesError], answered: set[str], ends: PleiadesError | None) -> None:
-    """42 tells systemd not to start it again: it is for hunts in which every road of the API that asked heard "spent"."""
+    """42 tells systemd not to start it again: it is for hunts in which every source of the API that asked heard "spent"."""
     hunt = Progress(errors=errors, answered=answered)
     assert hunt.failure is ends
     hunt.admitted = 1

@@ -42,7 +42,7 @@ def _describe(vault: Vault, vids: Iterable[int] = (7,)) -> None:
         {
             "vid": vid, "video_id": f"AAAAAAAAA{vid:02}", "channel_id": "UC", "channel_title": "c", "title": "t",
             "description": "", "tags": [], "live": "none", "published_at": at, "discovered_at": at,
-            "road": "uploads", "watched": True,
+            "source": "uploads", "watched": True,
         }
         for vid in vids
     ]  # fmt: skip

@@ -37,7 +37,7 @@ def _write(vault: Vault, rows: Iterable[tuple[int, float, int | None, int]]) -> 
         {
             "vid": vid, "video_id": _IDS[vid], "channel_id": "UC", "channel_title": "channel", "title": f"title {vid}",
             "description": "", "tags": [], "live": "none", "published_at": NOON - timedelta(hours=30),
-            "discovered_at": NOON - timedelta(hours=29), "road": "uploads",
+            "discovered_at": NOON - timedelta(hours=29), "source": "uploads",
         }
         for vid in {row["vid"] for row in samples}
     ]  # fmt: skip
@@ -189,7 +189,7 @@ def test_what_is_published_is_a_view_with_its_day(vault: Vault, tmp_path: Path) 
     _write(vault, [(0, 10, 500, 3), (0, 0, 400, 3), (1, 10, 1, 3), (1, 0, 9, 3)])
     velocity_day(vault, DAY)
     rank_day(vault, DAY)
-    for folder in (tmp_path / "insights" / "rankings", tmp_path / "pulls"):
+    for folder in (tmp_path / "insights" / "rankings", tmp_path / "discovery_requests"):
         for name in ("date=not-a-day", "date=2026-08-25"):
             (folder / name).mkdir(parents=True)
         (folder / "README.txt").write_text("a note")
@@ -202,7 +202,7 @@ def test_what_is_published_is_a_view_with_its_day(vault: Vault, tmp_path: Path) 
     ]
     speeds = "select day, vid, views_gained from daily_velocity where day >= '2026-08-24' order by vid"
     assert [tuple(row.values()) for row in ask(vault, speeds, limits).to_pylist()] == [(DAY, 0, -100), (DAY, 1, 8)]
-    assert ask(vault, "select * from pulls", limits).num_rows == 0
+    assert ask(vault, "select * from discovery_requests", limits).num_rows == 0
 
 
 def test_files_of_another_width_of_vid_and_without_a_later_column_are_read_together(vault: Vault) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pleiades_core.discover.sources.base import ROADS
+from pleiades_core.discover.sources.base import SOURCES
 from pleiades_core.reports.capture import chao, chapman, odds_ratio
 from pleiades_core.reports.coverage import Described, report
 
@@ -62,30 +62,30 @@ def test_with_two_occasions_chao_is_chapman() -> None:
     assert one.high == pytest.approx(other.high, rel=0.02)
 
 
-def test_a_group_of_roads_is_one_occasion() -> None:
-    search, uploads, feeds = ROADS["search"], ROADS["uploads"], ROADS["feeds"]
+def test_a_group_of_sources_is_one_occasion() -> None:
+    search, uploads, feeds = SOURCES["search"], SOURCES["uploads"], SOURCES["feeds"]
     masks = {search: 50, uploads: 20, feeds: 30, uploads | feeds: 70, search | feeds: 30, search | uploads | feeds: 5}
     assert chao(masks, [search, uploads | feeds]) == chao({1: 50, 2: 120, 3: 35}, [1, 2])
 
 
 def test_a_report_of_nothing_says_nothing() -> None:
     nothing = report({}, [], since=SINCE, until=UNTIL)
-    assert (nothing.videos, nothing.roads, nothing.pairs, nothing.by_group, nothing.bias) == (0, (), (), None, ())
+    assert (nothing.videos, nothing.sources, nothing.pairs, nothing.by_group, nothing.bias) == (0, (), (), None, ())
     assert nothing.caveats
 
 
-def test_a_report_of_three_roads() -> None:
-    search, feeds, manual = ROADS["search"], ROADS["feeds"], ROADS["manual"]
+def test_a_report_of_three_sources() -> None:
+    search, feeds, manual = SOURCES["search"], SOURCES["feeds"], SOURCES["added"]
     described = [
-        Described(language="en", category="10", roads=search, videos=400),
-        Described(language="en", category="20", roads=feeds, videos=100),
-        Described(language="hi", category="20", roads=feeds, videos=300),
-        Described(language="hi", category="10", roads=search | feeds, videos=100),
+        Described(language="en", category="10", sources=search, videos=400),
+        Described(language="en", category="20", sources=feeds, videos=100),
+        Described(language="hi", category="20", sources=feeds, videos=300),
+        Described(language="hi", category="10", sources=search | feeds, videos=100),
     ]
     found = report({search: 400, feeds: 400, search | feeds: 100, manual: 5}, described, since=SINCE, until=UNTIL)
     assert found.videos == 905
-    assert [(one.road, one.seen, one.only) for one in found.roads] == [
-        ("search", 500, 400), ("feeds", 500, 400), ("manual", 5, 5)
+    assert [(one.source, one.seen, one.only) for one in found.sources] == [
+        ("search", 500, 400), ("feeds", 500, 400), ("added", 5, 5)
     ]  # fmt: skip
     assert [(pair.first, pair.second, pair.both) for pair in found.pairs] == [("search", "feeds", 100)]
     estimate = found.pairs[0].estimate
@@ -95,17 +95,17 @@ def test_a_report_of_three_roads() -> None:
     assert found.by_group is not None
     assert found.by_group.total == pytest.approx(estimate.total)
     assert found.by_group.seen == 900
-    hindi = next(one for one in found.bias if (one.by, one.kind, one.road) == ("language", "hi", "feeds"))
+    hindi = next(one for one in found.bias if (one.by, one.kind, one.source) == ("language", "hi", "feeds"))
     assert hindi.share == pytest.approx(400 / 500)
     assert hindi.share_of_all == pytest.approx(400 / 900)
     assert hindi.odds is not None
     assert hindi.odds.low > 100
-    assert not [one for one in found.bias if one.road == "manual"]
+    assert not [one for one in found.bias if one.source == "added"]
 
 
-def test_roads_of_the_same_channels_say_nothing_of_what_is_unseen() -> None:
+def test_sources_of_the_same_channels_say_nothing_of_what_is_unseen() -> None:
     """Push loses 2 % and lists are read only where it did: all is seen, and the pair would claim half as much again unseen."""
-    push, uploads, charts = ROADS["push"], ROADS["uploads"], ROADS["charts"]
+    push, uploads, charts = SOURCES["push"], SOURCES["uploads"], SOURCES["charts"]
     masks = {push: 56_000, push | uploads: 2_500, uploads: 1_200, push | charts: 290, uploads | charts: 10}
     found = report(masks, [], since=SINCE, until=UNTIL)
     assert {(pair.first, pair.second) for pair in found.pairs} == {("uploads", "charts"), ("charts", "push")}

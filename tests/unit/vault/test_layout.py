@@ -21,12 +21,12 @@ def test_every_key_that_is_made_is_understood(day: date, batch: uuid.UUID) -> No
         assert parse_key(dataset.batch_key(day, batch)) == ParsedKey(dataset.name, day, batch)
         assert parse_key(dataset.day_key(day)) == ParsedKey(dataset.archive_folder, day, None)
         assert parse_key(dataset.manifest_key(day)) == ParsedKey(f"manifests/{dataset.archive_folder}", day, None)
-    assert parse_key(layout.pulls_key(day)) == ParsedKey("pulls", day, None)
+    assert parse_key(layout.discovery_requests_key(day)) == ParsedKey("discovery_requests", day, None)
     assert parse_key(layout.insight_key("velocity", day)) == ParsedKey("insights/velocity", day, None)
     assert parse_key(layout.checkpoint_key(day)) == ParsedKey("checkpoints", day, None)
     assert parse_key(layout.loss_key(batch)) == ParsedKey("losses", None, batch)
     assert parse_key(layout.OWNER_KEY) == ParsedKey("", None, None)
-    damaged = parse_key(layout.damaged_key(layout.pulls_key(day), "0" * 64))
+    damaged = parse_key(layout.damaged_key(layout.discovery_requests_key(day), "0" * 64))
     assert damaged
     assert damaged.folder == layout.DAMAGED
 

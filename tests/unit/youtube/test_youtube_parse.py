@@ -204,7 +204,7 @@ def test_channels() -> None:
 
 
 def test_a_field_that_nobody_reads_throws_no_channel_away() -> None:
-    """The uploads road would lose its detector; a count that is missing is None, and one that is none is no zero."""
+    """The uploads source would lose its detector; a count that is missing is None, and one that is none is no zero."""
     odd: list[dict[str, Any]] = [
         {"id": CHANNEL, "snippet": 3, "statistics": {"videoCount": "12", "subscriberCount": "1.2K", "viewCount": -1}},
         {"id": "UC" + "A" * 22, "statistics": {"subscriberCount": "5"}},

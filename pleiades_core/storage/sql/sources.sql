@@ -1,15 +1,15 @@
--- How the roads do: reports/sources.py.
+-- How the sources do: reports/sources.py.
 
--- by_arm: what each arm of each road cost and brought since an instant
-select road, arm, coalesce(bucket, '') as bucket, count(*) as pulls, sum(units)::bigint as units,
-    sum(candidates)::bigint as candidates, sum(new)::bigint as new, max(pulled_at) as last_pulled_at,
-    (array_agg(error order by pulled_at desc) filter (where error is not null))[1] as error,
-    max(pulled_at) filter (where error is not null) as failed_at
-from pulls where pulled_at > %(since)s and pulled_at <= %(latest)s
+-- by_target: what each target of each source cost and brought since an instant
+select source, target, coalesce(bucket, '') as bucket, count(*) as requests, sum(units)::bigint as units,
+    sum(candidates)::bigint as candidates, sum(new)::bigint as new, max(requested_at) as last_requested_at,
+    (array_agg(error order by requested_at desc) filter (where error is not null))[1] as error,
+    max(requested_at) filter (where error is not null) as failed_at
+from discovery_requests where requested_at > %(since)s and requested_at <= %(latest)s
 group by 1, 2, 3 order by 1, 2, 3
 
--- days_in_sql: UTC days whose pulls SQL has
-select distinct (pulled_at at time zone 'UTC')::date from pulls where pulled_at > %(since)s and pulled_at <= %(latest)s
+-- days_in_sql: UTC days whose requests SQL has
+select distinct (requested_at at time zone 'UTC')::date from discovery_requests where requested_at > %(since)s and requested_at <= %(latest)s
 
 -- channels: how the followed channels stand. A channel is answered for when a feed was read within a day, or a hub's lease lives;
 -- of the others, how many are expected to upload within a day

@@ -1,4 +1,4 @@
-"""What the roads cost and brought, and the state of the channels, on real PostgreSQL."""
+"""What the sources cost and brought, and the state of the channels, on real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 from pleiades_core.planner.survey import survey
-from pleiades_core.reports.sources import channels_state, roads
+from pleiades_core.reports.sources import channels_state, sources
 from pleiades_core.settings import DemoSettings
 from pleiades_core.storage.postgres import Database
-from pleiades_core.vault.discovery_requests import export_day, forget_pulls
+from pleiades_core.vault.discovery_requests import export_day, forget_requests
 from pleiades_core.vault.vault import Vault, open_vault
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-_PULL = (
-    "insert into pulls (pulled_at, road, arm, bucket, units, candidates, new, error) values (%s, %s, %s, %s, %s, %s, %s, %s)"
+_INSERT = (
+    "insert into discovery_requests (requested_at, source, target, bucket, units, candidates, new, error)"
+    " values (%s, %s, %s, %s, %s, %s, %s, %s)"
 )
 
 
@@ -26,8 +27,8 @@ def vault(tmp_path: Path) -> Vault:
 
 
 @pytest.fixture
-def pulled(database: Database) -> Database:
-    """Two terms, a feed that fails and works again, one pull of two weeks ago."""
+def note_search(database: Database) -> Database:
+    """Two terms, a feed that fails and works again, one request of two weeks ago."""
     rows = [
         (NOW - timedelta(days=14), "search", "lofi", "search", 1, 50, 40, None),
         (NOW - timedelta(hours=3), "search", "lofi", "search", 2, 50, 30, None),
@@ -38,51 +39,53 @@ def pulled(database: Database) -> Database:
     ]
     with database.transaction() as connection:
         for row in rows:
-            connection.execute(_PULL, row)
+            connection.execute(_INSERT, row)
     return database
 
 
-def test_roads_are_added_up_over_their_arms(pulled: Database, vault: Vault) -> None:
-    report = roads(pulled, vault, NOW)
-    assert [(one.road, one.pulls, one.units, one.candidates, one.new) for one in report.roads] == [
+def test_sources_are_added_up_over_their_targets(requested: Database, vault: Vault) -> None:
+    report = sources(requested, vault, NOW)
+    assert [(one.source, one.requests, one.units, one.candidates, one.new) for one in report.sources] == [
         ("feeds", 2, {}, 300, 90),
         ("search", 2, {"search": 3}, 100, 75),
         ("uploads", 1, {"general": 9}, 0, 0),
     ]
-    feeds, search, uploads = report.roads
+    feeds, search, uploads = report.sources
     assert (search.new_per_unit, feeds.new_per_unit, uploads.new_per_unit) == (25, None, 0)
     assert (feeds.last_error, feeds.failed_at) == ("feeds are out", NOW - timedelta(hours=2))
-    assert feeds.last_pulled_at == NOW - timedelta(hours=1)
+    assert feeds.last_requested_at == NOW - timedelta(hours=1)
     assert search.last_error == ""
 
 
-def test_arms_stand_for_themselves(pulled: Database, vault: Vault) -> None:
-    found = {one.arm: one.new_per_unit for one in roads(pulled, vault, NOW, arms=True).roads if one.road == "search"}
+def test_targets_stand_for_themselves(requested: Database, vault: Vault) -> None:
+    found = {
+        one.target: one.new_per_unit for one in sources(requested, vault, NOW, targets=True).sources if one.source == "search"
+    }
     assert found == {"lofi": 15, "news": 45}
 
 
-def test_days_that_sql_forgot_are_read_from_the_vault(pulled: Database, vault: Vault) -> None:
-    before = roads(pulled, vault, NOW, days=30)
-    export_day(pulled, vault, (NOW - timedelta(days=14)).date())
-    assert roads(pulled, vault, NOW, days=30) == before, "both places have them: counted once"
-    assert forget_pulls(pulled, vault, NOW - timedelta(days=7)).rows == 1
-    assert roads(pulled, vault, NOW, days=30) == before
-    assert next(one.new for one in before.roads if one.road == "search") == 115
+def test_days_that_sql_forgot_are_read_from_the_vault(requested: Database, vault: Vault) -> None:
+    before = sources(requested, vault, NOW, days=30)
+    export_day(requested, vault, (NOW - timedelta(days=14)).date())
+    assert sources(requested, vault, NOW, days=30) == before, "both places have them: counted once"
+    assert forget_requests(requested, vault, NOW - timedelta(days=7)).rows == 1
+    assert sources(requested, vault, NOW, days=30) == before
+    assert next(one.new for one in before.sources if one.source == "search") == 115
 
 
-def test_what_waits_to_be_described_is_told(pulled: Database, vault: Vault) -> None:
+def test_what_waits_to_be_described_is_told(requested: Database, vault: Vault) -> None:
     """After a day with little quota it is what most of the found is; the plan wants the calls for it."""
-    with pulled.transaction() as connection:
+    with requested.transaction() as connection:
         connection.execute(
             "insert into videos (id8, vid, state, claimed_at) select n, n, mod(n, 3), %s from generate_series(1, 900) n", [NOW]
         )
-    assert roads(pulled, vault, NOW).to_describe == 300
-    assert survey(pulled, DemoSettings(), NOW, NOW).discovery.to_describe == 300
+    assert sources(requested, vault, NOW).to_describe == 300
+    assert survey(requested, DemoSettings(), NOW, NOW).discovery.to_describe == 300
 
 
-def test_no_pulls_no_roads(database: Database, vault: Vault) -> None:
-    report = roads(database, vault, NOW, days=30)
-    assert report.roads == ()
+def test_no_requests_no_sources(database: Database, vault: Vault) -> None:
+    report = sources(database, vault, NOW, days=30)
+    assert report.sources == ()
     assert report.channels.followed == 0
     assert report.channels.lists_a_day == 0
 

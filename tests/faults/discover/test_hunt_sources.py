@@ -1,4 +1,4 @@
-"""The roads on the simulator: what each costs, what it brings, and what becomes of it when YouTube fails."""
+"""The sources on the simulator: what each costs, what it brings, and what becomes of it when YouTube fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support.rows import read_rows
 
 from pleiades_core.discover.add.additions import add
 from pleiades_core.discover.add.parse_targets import Wanted
-from pleiades_core.discover.sources.base import ROADS
+from pleiades_core.discover.sources.base import SOURCES
 from pleiades_core.errors import ApiError, KeyInvalid, QuotaExhausted
 from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket, Pool, VideoId
@@ -44,7 +44,7 @@ def _calls(pleiades: Installation) -> Counter[str]:
 
 def _billed(pleiades: Installation) -> dict[str, int]:
     with pleiades.database.transaction() as connection:
-        rows = connection.execute("select bucket, sum(units) from pulls where bucket is not null group by bucket")
+        rows = connection.execute("select bucket, sum(units) from discovery_requests where bucket is not null group by bucket")
         return dict(rows.fetchall())
 
 
@@ -62,23 +62,23 @@ def _with(pleiades: Installation, **changed: object) -> Installation:
     return pleiades
 
 
-def test_every_pull_is_billed_as_youtube_billed_it(pleiades: Installation) -> None:
-    """Units in table `pulls` are the simulator's own count, retries included."""
+def test_every_request_is_billed_as_youtube_billed_it(pleiades: Installation) -> None:
+    """Units in table `discovery_requests` are the simulator's own count, retries included."""
     _control(pleiades).set_faults(FaultPlan(faults=(Fault(method="search.list", every=3, status=503, body="{}"),)))
     for _ in range(3):
         report = pleiades.hunter().hunt()
         _advance(pleiades, _HOUR)
     with pleiades.database.transaction() as connection:
-        found = dict(connection.execute("select road, sum(new) from pulls group by road").fetchall())
+        found = dict(connection.execute("select source, sum(new) from discovery_requests group by source").fetchall())
     assert _billed(pleiades) == _calls(pleiades)
-    assert set(report.roads) <= {*ROADS, "details"}
+    assert set(report.sources) <= {*SOURCES, "details"}
     assert found["details"] == len(read_rows(pleiades.vault, REGISTRY)) > 100
     assert found["feeds"] + found["search"] + found["uploads"] + found["charts"] >= found["details"]
 
 
 @pytest.mark.parametrize("method", ["search", "chart", "uploads", "videos"])
 def test_an_interrupted_hunt_has_paid_too(pleiades: Installation, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
-    """Ctrl-C in the middle of a road, or of describing: what YouTube billed stands in `pulls`, each unit once."""
+    """Ctrl-C in the middle of a source, or of describing: `discovery_requests` has what YouTube billed, each unit once."""
     _with(pleiades, parallel_calls=1)
     pleiades.hunter().hunt()
     _advance(pleiades, 13 * _HOUR)
@@ -96,14 +96,14 @@ def test_an_interrupted_hunt_has_paid_too(pleiades: Installation, monkeypatch: p
     monkeypatch.setattr(youtube, method, interrupted)
     with pytest.raises(KeyboardInterrupt):
         pleiades.hunter().hunt()
-    assert _column(pleiades, "select count(*) from pulls where road = 'interrupted'") != [0]
+    assert _column(pleiades, "select count(*) from discovery_requests where source = 'interrupted'") != [0]
     monkeypatch.undo()
     pleiades.hunter().hunt()
     assert _billed(pleiades) == _calls(pleiades)
 
 
 def test_hunters_and_a_tracker_in_one_program_count_their_own_calls(pleiades: Installation) -> None:
-    """Each thread asks while the others do; a unit is one hunter's, and polls are nobody's pull."""
+    """Each thread asks while the others do; a unit is one hunter's, and polls are nobody's request."""
     pleiades.hunter().hunt()
     errors: list[BaseException] = []
 
@@ -155,8 +155,8 @@ def test_an_outage_of_the_feeds_is_told_and_costs_no_channel(pleiades: Installat
     _advance(pleiades, _HOUR)
     report = pleiades.hunter().hunt()
     assert "feeds" in report.failures
-    assert "feeds" in report.roads
-    assert report.roads["uploads"].error == ""
+    assert "feeds" in report.sources
+    assert report.sources["uploads"].error == ""
     assert _column(pleiades, "select count(*) from channels where feed_failures > 0") != [0]
     assert _column(pleiades, "select count(*) from channels") >= channels
     _control(pleiades).set_faults(FaultPlan(faults=()))
@@ -169,21 +169,21 @@ def test_charts_are_read_twice_a_day_and_described_once(pleiades: Installation) 
     _with(pleiades, chart_regions=("US", "DE"))
     first = pleiades.hunter().hunt(("charts",))
     assert first.admitted > 20
-    assert set(first.roads) == {"charts", "details"}
-    assert first.roads["details"].units == {}
-    assert pleiades.hunter().hunt(("charts",)).roads == {}
+    assert set(first.sources) == {"charts", "details"}
+    assert first.sources["details"].units == {}
+    assert pleiades.hunter().hunt(("charts",)).sources == {}
     _advance(pleiades, timedelta(hours=12, minutes=1))
-    assert pleiades.hunter().hunt(("charts",)).roads["charts"].arms == 6
+    assert pleiades.hunter().hunt(("charts",)).sources["charts"].targets == 6
 
 
-def test_roads_that_meet_are_both_remembered(pleiades: Installation) -> None:
+def test_sources_that_meet_are_both_remembered(pleiades: Installation) -> None:
     """For the overlap: a video that search brought and a feed shows has both bits, and one vid."""
     for _ in range(4):
         pleiades.hunter().hunt()
         _advance(pleiades, _HOUR)
-    bits = Counter(_column(pleiades, "select roads from videos where state = 1"))
+    bits = Counter(_column(pleiades, "select sources from videos where state = 1"))
     assert all(isinstance(bit, int) and bit > 0 for bit in bits)
-    assert any(isinstance(bit, int) and bit & ROADS["feeds"] and bit & ROADS["search"] for bit in bits)
+    assert any(isinstance(bit, int) and bit & SOURCES["feeds"] and bit & SOURCES["search"] for bit in bits)
 
 
 def test_what_a_person_adds_is_watched_whatever_quota_says(pleiades: Installation) -> None:
@@ -197,7 +197,7 @@ def test_what_a_person_adds_is_watched_whatever_quota_says(pleiades: Installatio
     assert not any(row["watched"] for row in rows)
     wanted = VideoId(rows[0]["video_id"])
     add(pleiades.database, pleiades.youtube(), pleiades.clock, [Wanted(video_id=wanted)])
-    assert pleiades.hunter().hunt(("manual",)).unwatched == 0
+    assert pleiades.hunter().hunt(("added",)).unwatched == 0
     assert _column(pleiades, "select id8 from watchlist") == [decode(wanted)]
     assert _column(pleiades, "select count(*) from inbox") == [0]
     watched = query.query(pleiades.vault, "select video_id from videos where watched").to_pydict()["video_id"]
@@ -215,7 +215,7 @@ def test_a_handle_brings_its_channel_and_its_newest_uploads(pleiades: Installati
     )
     assert added.channels == (channel_id,)
     assert added.unknown == ("@nobody-at-all",)
-    report = pleiades.hunter().hunt(("manual",))
+    report = pleiades.hunter().hunt(("added",))
     assert report.admitted == len(added.videos) > 0
     assert _column(pleiades, f"select count(*) from channels where channel_id = '{channel_id}'") == [1]
 
@@ -236,7 +236,7 @@ def test_a_sample_is_watched_when_quota_is_short(pleiades: Installation) -> None
     assert young[0] * 24 <= 8 * 50
 
 
-def test_spent_quota_is_told_with_its_reset_and_free_roads_go_on(pleiades: Installation) -> None:
+def test_spent_quota_is_told_with_its_reset_and_free_sources_go_on(pleiades: Installation) -> None:
     pleiades.hunter().hunt()
     ledger = pleiades.key_ring().ledger
     for bucket in ("search", "general"):
@@ -247,7 +247,7 @@ def test_spent_quota_is_told_with_its_reset_and_free_roads_go_on(pleiades: Insta
     assert report.resets_at == ledger.resets_at()
     assert not report.did_something
     assert _calls(pleiades) == before, "a spent bucket was asked"
-    assert report.roads["feeds"].candidates > 0
+    assert report.sources["feeds"].candidates > 0
     assert report.admitted == 0
     _advance(pleiades, ledger.resets_at() - pleiades.clock.now() + timedelta(minutes=5))
     after = pleiades.hunter().hunt()
@@ -255,20 +255,20 @@ def test_spent_quota_is_told_with_its_reset_and_free_roads_go_on(pleiades: Insta
     assert after.admitted >= report.new, "what the feeds brought meanwhile was not described"
 
 
-def test_a_road_that_always_fails_stops_no_other(pleiades: Installation) -> None:
+def test_a_source_that_always_fails_stops_no_other(pleiades: Installation) -> None:
     _control(pleiades).set_faults(FaultPlan(faults=(Fault(method="search.list", status=500, body="<html>"),)))
     report = pleiades.hunter().hunt()
     assert report.failures.keys() == {"search"}
     assert report.admitted > 0
-    assert report.roads["search"].error
+    assert report.sources["search"].error
 
 
 def test_a_campaign_without_a_unit_is_told(pleiades: Installation) -> None:
-    """Only the archeologist may go without: every other road needs the pool `hunting`."""
+    """Only the archeologist may go without: every other source needs the pool `hunting`."""
     pleiades.key_ring().ledger.mark_exhausted("demo", Bucket.SEARCH, None)
     with pytest.raises(QuotaExhausted):
         pleiades.youtube().require(Bucket.SEARCH, Pool.ARCHEOLOGY)
-    assert dataclasses.is_dataclass(pleiades.hunter().hunt(("archeology",)))
+    assert dataclasses.is_dataclass(pleiades.hunter().hunt(("past_search",)))
 
 
 def test_an_outage_after_the_searches_are_spent_is_an_outage(pleiades: Installation) -> None:
@@ -306,7 +306,7 @@ def test_what_feeds_show_is_not_listed_again(pleiades: Installation) -> None:
         pleiades.hunter().hunt()
         _advance(pleiades, timedelta(hours=2))
     with pleiades.database.transaction() as connection:
-        last = connection.execute("select max(pull) from pulls").fetchone()
+        last = connection.execute("select max(request) from discovery_requests").fetchone()
     assert last is not None
     for _ in range(6):
         # By turns: feeds find everything new of the channels followed; then the counts are checked, which have moved.
@@ -316,8 +316,8 @@ def test_what_feeds_show_is_not_listed_again(pleiades: Installation) -> None:
         _advance(pleiades, timedelta(hours=2))
     with pleiades.database.transaction() as connection:
         found = connection.execute(
-            "select sum(new) filter (where road = 'feeds'), sum(candidates) filter (where road = 'uploads'),"
-            " sum(new) filter (where road = 'uploads') from pulls where pull > %s", [last[0]],
+            "select sum(new) filter (where source = 'feeds'), sum(candidates) filter (where source = 'uploads'),"
+            " sum(new) filter (where source = 'uploads') from discovery_requests where request > %s", [last[0]],
         ).fetchone()  # fmt: skip
     assert found is not None
     by_feeds, listed, new = found

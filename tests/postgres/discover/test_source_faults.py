@@ -1,4 +1,4 @@
-"""Every error at every road that asks something: whose fault it is decides what the road does and where it goes on."""
+"""Every error at every source that asks something: whose fault it is decides what the source does and where it goes on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pleiades_core.discover.search_queue import campaigns, terms
 from pleiades_core.discover.sources.base import Fault, Find, fault_of
 from pleiades_core.discover.sources.charts import charts
 from pleiades_core.discover.sources.feeds import feeds
-from pleiades_core.discover.sources.past_search import archeology
+from pleiades_core.discover.sources.past_search import past_search
 from pleiades_core.discover.sources.search import search
 from pleiades_core.discover.sources.uploads import uploads
 from pleiades_core.errors import ApiError, QuotaExhausted, RateLimited, ReplyTooLarge
@@ -153,11 +153,11 @@ def _search(database: Database, error: ApiError) -> tuple[Callable[[], Iterator[
     return lambda: search(database, youtube, now=NOW, pages=2, window=HOUR, rng=rng), youtube
 
 
-def _archeology(database: Database, error: ApiError) -> tuple[Callable[[], Iterator[Find]], Sick]:
+def _past_search(database: Database, error: ApiError) -> tuple[Callable[[], Iterator[Find]], Sick]:
     with database.transaction() as connection:
         campaigns.add(connection, "past", date(2026, 1, 1), date(2026, 1, 1), (10, 20), now=NOW)
     youtube = Sick("search", error)
-    return lambda: archeology(database, youtube, now=NOW, pages=2), youtube
+    return lambda: past_search(database, youtube, now=NOW, pages=2), youtube
 
 
 def _charts(database: Database, error: ApiError) -> tuple[Callable[[], Iterator[Find]], Sick]:
@@ -183,19 +183,19 @@ def _feeds(database: Database, error: ApiError) -> tuple[Callable[[], Iterator[F
     return lambda: feeds(database, atom, now=NOW, limit=20, parallel=1), atom
 
 
-#: Each road, and how many questions it has for the sick service.
-ROADS = {
-    "search": (_search, 2), "archeology": (_archeology, 2), "charts": (_charts, len(CHART_CATEGORIES)), "checks": (_checks, 2),
-    "lists": (_lists, 2),
+#: Each source, and how many questions it has for the sick service.
+SOURCES = {
+    "search": (_search, 2), "past_search": (_past_search, 2), "charts": (_charts, len(CHART_CATEGORIES)),
+    "checks": (_checks, 2), "lists": (_lists, 2),
 }  # fmt: skip
 
 
-def _follow(database: Database, road: Iterator[Find]) -> tuple[list[Find], ApiError | None]:
-    """What a road brought, noted, and the error that it ended with."""
+def _follow(database: Database, source: Iterator[Find]) -> tuple[list[Find], ApiError | None]:
+    """What a source brought, noted, and the error that it ended with."""
     finds: list[Find] = []
     ended = None
     try:
-        finds.extend(road)
+        finds.extend(source)
     except ApiError as error:
         ended = error
     with database.transaction() as connection:
@@ -208,12 +208,12 @@ def test_every_error_is_somebodys_fault() -> None:
     assert {type(error).__name__: fault_of(error) for error in ERRORS} == FAULTS
 
 
-@pytest.mark.parametrize("name", ROADS)
+@pytest.mark.parametrize("name", SOURCES)
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_a_question_that_fails_costs_its_road_what_it_is_guilty_of(database: Database, name: str, error: ApiError) -> None:
-    make, questions = ROADS[name]
-    road, youtube = make(database, error)
-    finds, ended = _follow(database, road())
+def test_a_question_that_fails_costs_its_source_what_it_is_guilty_of(database: Database, name: str, error: ApiError) -> None:
+    make, questions = SOURCES[name]
+    source, youtube = make(database, error)
+    finds, ended = _follow(database, source())
     said = [find for find in finds if find.error]
     asked = len(set(youtube.asked))
     fault = fault_of(error)
@@ -221,25 +221,25 @@ def test_a_question_that_fails_costs_its_road_what_it_is_guilty_of(database: Dat
         assert (ended, asked, len(said)) == (None, questions, 1), "one question stopped the others"
         assert said[0].error == str(error)
         first, youtube.asked = youtube.asked[0], [None]
-        _follow(database, road())
+        _follow(database, source())
         assert first not in youtube.asked or name in {"charts", "search"}, "it sticks"
     elif fault is Fault.OUTAGE:
         assert (ended, asked, [find.error for find in said]) == (None, questions, [str(error)]), "others were answered"
     else:
-        assert (ended, said) == (None if name == "archeology" and isinstance(error, QuotaExhausted) else error, [])
+        assert (ended, said) == (None if name == "past_search" and isinstance(error, QuotaExhausted) else error, [])
         assert asked == 1
 
 
-@pytest.mark.parametrize("name", ROADS)
+@pytest.mark.parametrize("name", SOURCES)
 @pytest.mark.parametrize(
     "error", [error for error in ERRORS if fault_of(error) is Fault.OUTAGE], ids=lambda e: type(e).__name__
 )
-def test_in_an_outage_a_road_asks_twice_and_says_so(database: Database, name: str, error: ApiError) -> None:
+def test_in_an_outage_a_source_asks_twice_and_says_so(database: Database, name: str, error: ApiError) -> None:
     """A question that brings YouTube down looks the same, so another is asked; checks and lists are asked in lots."""
-    make, _ = ROADS[name]
-    road, youtube = make(database, error)
+    make, _ = SOURCES[name]
+    source, youtube = make(database, error)
     youtube.out = True
-    finds, ended = _follow(database, road())
+    finds, ended = _follow(database, source())
     assert ended is error
     assert len(set(youtube.asked)) == 2
     assert {find.error for find in finds} <= {str(error)}
@@ -247,8 +247,8 @@ def test_in_an_outage_a_road_asks_twice_and_says_so(database: Database, name: st
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_a_feed_that_fails_is_no_outage_and_waits(database: Database, error: ApiError) -> None:
-    road, atom = _feeds(database, error)
-    finds, ended = _follow(database, road())
+    source, atom = _feeds(database, error)
+    finds, ended = _follow(database, source())
     assert ended is None or fault_of(error) is Fault.ACCESS, "a service without keys and quota cannot refuse either"
     assert [find.error for find in finds] == [f"1 of 20 feeds failed: {error}"]
     with database.transaction() as connection:

@@ -13,12 +13,12 @@ from pleiades_core.cli import terms as term_commands
 from pleiades_core.cli.app import app
 from pleiades_core.clock import ManualClock
 from pleiades_core.discover.search_queue import terms
-from pleiades_core.discover.upkeep import PULLS_KEPT, learn
+from pleiades_core.discover.upkeep import REQUESTS_KEPT, run_upkeep
 from pleiades_core.errors import CorruptFile
 from pleiades_core.reports.sources import KEPT_IN_SQL
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault import query
-from pleiades_core.vault.layout import pulls_key
+from pleiades_core.vault.layout import discovery_requests_key
 from pleiades_core.vault.vault import Vault, open_vault
 from pleiades_core.youtube.quota import Ledger
 
@@ -27,7 +27,7 @@ assert term_commands
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
-#: Of the pulls: one a day, today's included.
+#: Of the requests: one a day, today's included.
 AGES = range(12)
 
 
@@ -46,11 +46,11 @@ def live_in(database: Database, now: datetime) -> None:
         terms.seed(connection, ["lofi"])
         for age in AGES:
             connection.execute(
-                "insert into pulls (pulled_at, road, arm, bucket, units, candidates, new) "
+                "insert into discovery_requests (requested_at, source, target, bucket, units, candidates, new) "
                 "values (%s, 'search', 'lofi', 'search', 1, 50, 20)",
                 [now - age * DAY],
             )
-            terms.pulled(connection, "lofi", new=20, now=now - age * DAY)
+            terms.note_search(connection, "lofi", new=20, now=now - age * DAY)
     for age in (0, 89, 92):
         ledger_of(database, now - age * DAY).debit("mine", "search", "hunting")
 
@@ -63,46 +63,46 @@ def counted(database: Database, table: str) -> int:
 
 
 def in_vault(vault: Vault) -> int:
-    return int(query.query(vault, "select count(*) as n from raw_pulls", {}).to_pylist()[0]["n"])
+    return int(query.query(vault, "select count(*) as n from raw_discovery_requests", {}).to_pylist()[0]["n"])
 
 
 def test_a_lesson_exports_forgets_rewards_and_prunes(database: Database, vault: Vault) -> None:
     live_in(database, NOW)
-    learned = learn(database, vault, ledger_of(database, NOW), NOW)
-    assert learned.exported_days == tuple(NOW.date() - age * DAY for age in reversed(AGES) if age)
-    assert (learned.exported_pulls, in_vault(vault)) == (11, 11)
-    assert (learned.forgotten.rows, learned.forgotten.kept) == (3, ())
-    assert counted(database, "pulls") == 9
-    assert learned.rescored.terms == 1
-    assert (learned.ledger_pruned, counted(database, "quota_ledger")) == (1, 2)
+    report = run_upkeep(database, vault, ledger_of(database, NOW), NOW)
+    assert report.exported_days == tuple(NOW.date() - age * DAY for age in reversed(AGES) if age)
+    assert (report.exported_requests, in_vault(vault)) == (11, 11)
+    assert (report.forgotten.rows, report.forgotten.kept) == (3, ())
+    assert counted(database, "discovery_requests") == 9
+    assert report.rescored.terms == 1
+    assert (report.ledger_pruned, counted(database, "quota_ledger")) == (1, 2)
 
 
 def test_a_lesson_may_be_repeated(database: Database, vault: Vault) -> None:
     live_in(database, NOW)
-    first = learn(database, vault, ledger_of(database, NOW), NOW)
-    again = learn(database, vault, ledger_of(database, NOW), NOW)
-    assert (again.exported_days, again.exported_pulls, again.forgotten.rows, again.ledger_pruned) == ((), 0, 0, 0)
+    first = run_upkeep(database, vault, ledger_of(database, NOW), NOW)
+    again = run_upkeep(database, vault, ledger_of(database, NOW), NOW)
+    assert (again.exported_days, again.exported_requests, again.forgotten.rows, again.ledger_pruned) == ((), 0, 0, 0)
     assert again.rescored == first.rescored
     assert in_vault(vault) == 11
 
 
 def test_an_empty_installation_has_nothing_to_learn(database: Database, vault: Vault) -> None:
-    learned = learn(database, vault, ledger_of(database, NOW), NOW)
-    assert (learned.exported_days, learned.exported_pulls, learned.rescored.terms, learned.ledger_pruned) == ((), 0, 0, 0)
+    report = run_upkeep(database, vault, ledger_of(database, NOW), NOW)
+    assert (report.exported_days, report.exported_requests, report.rescored.terms, report.ledger_pruned) == ((), 0, 0, 0)
 
 
 def test_a_damaged_file_is_named_and_takes_nothing_from_sql(database: Database, vault: Vault, tmp_path: Path) -> None:
     live_in(database, NOW)
-    path = tmp_path / "home" / "vault" / pulls_key(date(2026, 3, 9))
+    path = tmp_path / "home" / "vault" / discovery_requests_key(date(2026, 3, 9))
     path.parent.mkdir(parents=True)
     path.write_bytes(b"no Parquet")
     with pytest.raises(CorruptFile, match="date=2026-03-09"):
-        learn(database, vault, ledger_of(database, NOW), NOW)
-    assert counted(database, "pulls") == len(AGES)
+        run_upkeep(database, vault, ledger_of(database, NOW), NOW)
+    assert counted(database, "discovery_requests") == len(AGES)
 
 
 def test_rows_stay_in_sql_for_as_long_as_people_look_at_them_there() -> None:
-    assert KEPT_IN_SQL + DAY <= PULLS_KEPT
+    assert KEPT_IN_SQL + DAY <= REQUESTS_KEPT
 
 
 def test_the_command_does_it_and_says_so(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,11 +114,11 @@ def test_the_command_does_it_and_says_so(database: Database, tmp_path: Path, mon
     (tmp_path / "home" / "vault").mkdir(parents=True)
 
     def run(*more: str) -> str:
-        done = CliRunner().invoke(app, ["--home", str(tmp_path / "home"), "learn", *more])
+        done = CliRunner().invoke(app, ["--home", str(tmp_path / "home"), "upkeep", *more])
         assert (done.exit_code, done.exception) == (0, None)
         return done.stdout
 
     said = json.loads(run("--json"))
-    assert (len(said["exported_days"]), said["exported_pulls"], said["rescored"]["terms"]) == (11, 11, 1)
-    assert counted(database, "pulls") == 12 - said["forgotten"]["rows"] == 9
-    assert "pulls exported" in run()
+    assert (len(said["exported_days"]), said["exported_requests"], said["rescored"]["terms"]) == (11, 11, 1)
+    assert counted(database, "discovery_requests") == 12 - said["forgotten"]["rows"] == 9
+    assert "requests exported" in run()
