@@ -202,7 +202,7 @@ _KEYS = [
     for pattern in (
         rf"journal/(?P<folder>samples|registry)/{_DAY}/{_BATCH}\.parquet",
         rf"journal/(?P<folder>checkpoints)/{_DAY}/cohort\.parquet",
-        rf"(?P<folder>metrics|videos|requests|insights/\w+)/{_DAY}/day\.parquet",
+        rf"(?P<folder>metrics|videos|discovery_requests|insights/\w+)/{_DAY}/day\.parquet",
         rf"(?P<folder>manifests/(?:metrics|videos))/{_DAY}\.json",
         rf"(?P<folder>losses)/{_BATCH}\.json",
         r"(?P<folder>damaged)/.+",

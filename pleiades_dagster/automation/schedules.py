@@ -44,14 +44,14 @@ def schedules(first_day: date, *, automation: bool) -> list[dg.ScheduleDefinitio
         return dg.RunRequest(run_key=f"hunt:{tick:%Y-%m-%dT%H:%M}", partition_key=now.date().isoformat())
 
     @dg.schedule(
-        name="learn_daily",
+        name="upkeep_daily",
         job_name="upkeep",
         cron_schedule=f"{LEARN_AT.minute} {LEARN_AT.hour} * * *",
         execution_timezone="UTC",
         default_status=status,
         description="Export yesterday's requests, score the search terms, estimate the coverage, and plan the quota.",
     )
-    def learn_daily(clock: ClockResource) -> dg.RunRequest:
+    def upkeep_daily(clock: ClockResource) -> dg.RunRequest:
         yesterday = clock.clock().now().date() - timedelta(days=1)
         return dg.RunRequest(run_key=f"upkeep:{yesterday}", partition_key=yesterday.isoformat())
 
@@ -73,7 +73,7 @@ def schedules(first_day: date, *, automation: bool) -> list[dg.ScheduleDefinitio
 
     return [
         hunt_hourly,
-        learn_daily,
+        upkeep_daily,
         verify_daily,
         dg.ScheduleDefinition(
             name="rank_live",

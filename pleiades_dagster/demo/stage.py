@@ -67,7 +67,7 @@ class Stage:
         self._close_days()
         if at.hour == LEARN_AT.hour and at.date() > self._first_day:
             breathe()
-            self._run_schedule("learn_daily", at)
+            self._run_schedule("upkeep_daily", at)
         for name in ("hourly_tier", "daily_tier", "weekly_tier"):
             breathe()
             self._run_sensor(name)

@@ -176,7 +176,7 @@ def test_notices_that_wait_bring_a_hunt_of_the_inbox(ask: Any, run: Any, pleiade
 
 def test_the_daily_lesson_is_of_yesterday(defs: dg.Definitions, resources: dict[str, Any], clock: ManualClock) -> None:
     clock.set(datetime(2026, 9, 3, 1, 20, tzinfo=UTC))
-    (request,) = _scheduled(defs, resources, "learn_daily", clock.now()).run_requests
+    (request,) = _scheduled(defs, resources, "upkeep_daily", clock.now()).run_requests
     assert request.partition_key == "2026-09-02"
 
 

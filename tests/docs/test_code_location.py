@@ -109,7 +109,7 @@ def test_the_page_says_what_checks_look_at_without_a_day() -> None:
 def test_nothing_starts_by_itself_unless_it_is_said(ask: Callable[..., Any], seen: Any, folder: Path) -> None:
     """Neither a home nor a database is opened or made by looking."""
     stopped = _states(seen)
-    assert {"hunt_hourly", "learn_daily", "verify_daily", "hourly_tier", "inbox", "day_closer", "deriver"} <= set(stopped)
+    assert {"hunt_hourly", "upkeep_daily", "verify_daily", "hourly_tier", "inbox", "day_closer", "deriver"} <= set(stopped)
     assert set(stopped.values()) == {"STOPPED"}
     (switch,) = re.findall(r"^(PLEIADES_AUTOMATION)=(\w+)$", PAGE, re.MULTILINE)
     running = _states(ask(AUTOMATION, **{switch[0]: switch[1]}))

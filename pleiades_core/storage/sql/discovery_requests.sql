@@ -1,4 +1,4 @@
--- Table requests: what the sources asked, on its way to the vault.
+-- Table discovery_requests: what the sources asked, on its way to the vault.
 
 -- record_requests: what each question cost and brought
 insert into discovery_requests (requested_at, source, target, bucket, units, candidates, new, error)

@@ -130,8 +130,8 @@ def test_one_command_takes_all_uploads_of_a_channel(
     assert answer["watched"] > 0.9 * len(uploads)
     assert _known(pleiades) == set(uploads)
     assert rows(pleiades, "select distinct source from discovery_requests where units > 0 order by 1") == [
-        ("details",),
         ("added",),
+        ("details",),
     ]
     # Once more costs nothing.
     before = pleiades.youtube().calls().total()

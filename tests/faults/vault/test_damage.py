@@ -316,7 +316,7 @@ def test_a_damaged_file_of_requests_is_named_and_no_hindrance_to_the_rest(pleiad
     assert query.query(vault, "select count(*) as videos from videos").to_pylist() == [{"videos": 0}]
     assert coverage(database, vault, now, days=360).videos == 0
     for asked in (
-        lambda: query.query(vault, "select count(*) from Requests"),
+        lambda: query.query(vault, "select count(*) from Discovery_Requests"),
         lambda: sources(database, vault, now, days=3_600),
     ):
         vault.damaged.clear()

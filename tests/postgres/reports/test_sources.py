@@ -27,7 +27,7 @@ def vault(tmp_path: Path) -> Vault:
 
 
 @pytest.fixture
-def note_search(database: Database) -> Database:
+def requested(database: Database) -> Database:
     """Two terms, a feed that fails and works again, one request of two weeks ago."""
     rows = [
         (NOW - timedelta(days=14), "search", "lofi", "search", 1, 50, 40, None),

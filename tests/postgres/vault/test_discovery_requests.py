@@ -106,7 +106,7 @@ def test_requests_of_a_restored_database_do_not_displace_older_ones(database: Da
     request(database, NOON)
     export_day(database, vault, DAY)
     with database.transaction() as connection:
-        connection.execute("truncate requests restart identity")
+        connection.execute("truncate discovery_requests restart identity")
     request(database, NOON + timedelta(hours=1))
     assert export_day(database, vault, DAY).rows == 2
 

@@ -75,7 +75,7 @@ from pathlib import Path
 from pleiades_core.cli import signals
 from pleiades_core.cli.app import app
 from pleiades_core.cli.main import run
-from pleiades_core.vault import interruptible, relations, samples
+from pleiades_core.vault import interruptible, query, relations
 from pleiades_core.vault.layout import SAMPLES
 from pleiades_core.vault.vault import open_vault
 
@@ -93,7 +93,7 @@ relations._Scan.to_reader = reading
 def hang() -> None:
     pipe = relations.relation(SAMPLES.schema, lambda: relations.WholeFiles(locations=[str(folder / "pipe")]))
     with signals.unwinding():
-        samples.query(open_vault(folder / "vault"), "select * from pipe", tables={"pipe": pipe})
+        query.query(open_vault(folder / "vault"), "select * from pipe", tables={"pipe": pipe})
 
 run()
 """
