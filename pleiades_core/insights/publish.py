@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from importlib import resources
 
 import pyarrow as pa
 
 from pleiades_core.clock import utc_midnight
 from pleiades_core.storage import objects, parquet
+from pleiades_core.storage.queries import load_duckdb_text
 from pleiades_core.vault import query
 from pleiades_core.vault.codes import columns_metadata
 from pleiades_core.vault.footers import day_file_words
@@ -23,10 +23,10 @@ from pleiades_core.vault.readable_files import whole_day_files
 from pleiades_core.vault.relations import Relation, relation
 from pleiades_core.vault.vault import Vault
 
-_FOLDER = resources.files("pleiades_core.insights")
+_PACKAGE = "pleiades_core.insights"
 #: Macros over the vault's views, for `pleiades sql` too.
-INSIGHT_VIEWS = _FOLDER.joinpath("views.sql").read_text(encoding="utf-8")
-_PUBLISHED_VIEWS = _FOLDER.joinpath("published.sql").read_text(encoding="utf-8")
+INSIGHT_VIEWS = load_duckdb_text("views", _PACKAGE)
+_PUBLISHED_VIEWS = load_duckdb_text("published", _PACKAGE)
 #: Velocity looks back so far.
 WINDOW = timedelta(hours=24)
 
@@ -89,7 +89,7 @@ def compute(vault: Vault, name: str, until: datetime, *, whole: bool = False, **
     """The answer of `<name>.sql` for the window that ends at `until`. `whole`: as in `samples.query`."""
     return query.query(
         vault,
-        _FOLDER.joinpath(f"{name}.sql").read_text(encoding="utf-8"),
+        load_duckdb_text(name, _PACKAGE),
         {"until": int(until.timestamp()), "hours": int(WINDOW.total_seconds() // 3600), **parameters},
         first=(until - 2 * WINDOW).date(),
         last=until.date(),

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from pleiades_core.models import VideoId
-from pleiades_core.storage.queries import load_queries
+from pleiades_core.storage.queries import load_duckdb_queries
 from pleiades_core.vault import query
 from pleiades_core.vault.vault import Vault
 
-_SQL = load_queries("video", "pleiades_core.insights")
+_SQL = load_duckdb_queries("video", "pleiades_core.insights")
 
 
 def description(vault: Vault, video_id: VideoId) -> dict[str, Any] | None:

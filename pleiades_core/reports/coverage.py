@@ -13,14 +13,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from importlib import resources
 
 import pyarrow as pa
 
 from pleiades_core.discover.sources.base import SOURCES
 from pleiades_core.reports.capture import Estimate, OddsRatio, chao, chapman, odds_ratio
 from pleiades_core.storage.postgres import Database
-from pleiades_core.storage.queries import load_queries
+from pleiades_core.storage.queries import load_duckdb_text, load_queries
 from pleiades_core.vault import query
 from pleiades_core.vault.vault import Vault
 
@@ -49,7 +48,7 @@ _FEWEST = 30
 _SAMPLE = 200_000
 
 _SQL = load_queries("coverage")
-_DESCRIBED = resources.files("pleiades_core.reports").joinpath("coverage.sql").read_text(encoding="utf-8")
+_DESCRIBED = load_duckdb_text("coverage", "pleiades_core.reports")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

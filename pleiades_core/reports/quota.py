@@ -76,13 +76,12 @@ def quota(ring: KeyRing) -> QuotaReport:
     for row in ring.ledger.rows(ring.projects):
         shares = weights(row.bucket, pools.get(row.project, POOLS))
         whole = max(1, sum(shares.values()))
-        by_pool = dict(zip(Pool, (row.hunting, row.tracking, row.archeology), strict=True))
         ledger.append(
             BucketState(
                 project=row.project, bucket=row.bucket, quota_day=row.quota_day, spent=row.spent, limit=row.limit,
                 left=row.left, exhausted=row.exhausted, resets_at=row.resets_at,
                 shares={pool: row.limit * share // whole for pool, share in shares.items()},
-                spent_by={pool: units for pool, units in by_pool.items() if units or pool in shares},
+                spent_by={pool: units for pool in Pool if (units := row.spent_by.get(pool, 0)) or pool in shares},
                 free_for={
                     pool: ring.ledger.left(row.project, row.bucket, pool) if pool in living.get(row.project, ()) else 0
                     for pool in shares

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from importlib import resources
 from typing import NamedTuple
 
 from pleiades_core.discover.admission.claims import waiting
@@ -18,7 +17,7 @@ from pleiades_core.discover.sources.back_catalogues import unread
 from pleiades_core.discover.sources.channels import MOST_PAGES
 from pleiades_core.discover.wrong_clock import latest
 from pleiades_core.storage.postgres import Database
-from pleiades_core.storage.queries import load_queries, records
+from pleiades_core.storage.queries import load_duckdb_text, load_queries, records
 from pleiades_core.vault import query
 from pleiades_core.vault.vault import Vault
 from pleiades_core.youtube.api import IDS_PER_CALL
@@ -27,7 +26,7 @@ from pleiades_core.youtube.api import IDS_PER_CALL
 KEPT_IN_SQL = timedelta(days=7)
 
 _SQL = load_queries("sources")
-_OLDER = resources.files("pleiades_core.reports").joinpath("sources.sql").read_text(encoding="utf-8")
+_OLDER = load_duckdb_text("sources", "pleiades_core.reports")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

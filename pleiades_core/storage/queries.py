@@ -1,13 +1,13 @@
-"""Named SQL from `.sql` files.
+"""Named SQL from `.sql` files, and the text of DuckDB's files.
 
-A file holds queries, each opened by a line `-- name: what it is for`, whose name becomes an attribute:
+A file holds queries. A line `-- name: x` opens each; comment lines after it say what the query does:
 
     _SQL = load_queries("watchlist")
     connection.execute(_SQL.lease_due, {...})
 
-Values are bound by the driver, never formatted into the text. An answer of more than three columns is read by their names
-(`records`): one that is put in between must not shift the others. Does not belong here: the queries, which stand in sql/, a
-file for each table or reader.
+Values are bound by the driver, never formatted into the text. An answer of more than three columns is read by column name
+(`records`), so that a new column cannot shift the others. PostgreSQL's queries stand in sql/, a file for each table or reader;
+DuckDB's stand beside the module that runs them and end in `.duckdb.sql`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from typing import TypeVar
 import psycopg
 from psycopg.rows import class_row
 
-_HEAD = re.compile(r"^-- (\w+): .+$", re.MULTILINE)
-
+_HEAD = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 _Record = TypeVar("_Record")
 
@@ -34,7 +33,12 @@ class Queries:
         self._texts = texts
 
     def __getattr__(self, name: str) -> str:
-        """The text of one query. Raises AttributeError that names the file."""
+        """The text of one query.
+
+        Raises:
+            AttributeError: the file has no query of this name.
+
+        """
         try:
             return self._texts[name]
         except KeyError:
@@ -42,7 +46,12 @@ class Queries:
 
 
 def parse_queries(origin: str, text: str) -> Queries:
-    """Split the text of a `.sql` file. Raises ValueError for a name that is used twice."""
+    """Split the text of a `.sql` file into its queries.
+
+    Raises:
+        ValueError: two queries have the same name.
+
+    """
     parts = _HEAD.split(text)
     names, bodies = parts[1::2], parts[2::2]
     if len(set(names)) != len(names):
@@ -50,14 +59,33 @@ def parse_queries(origin: str, text: str) -> Queries:
     return Queries(origin, {name: body.strip() for name, body in zip(names, bodies, strict=True)})
 
 
-def load_queries(name: str, package: str = "pleiades_core.storage.sql") -> Queries:
-    """The queries of `<name>.sql` in `package`."""
-    return parse_queries(name, resources.files(package).joinpath(f"{name}.sql").read_text(encoding="utf-8"))
+def load_queries(name: str) -> Queries:
+    """The PostgreSQL queries of `storage/sql/<name>.sql`."""
+    return parse_queries(name, _read("pleiades_core.storage.sql", f"{name}.sql"))
+
+
+def load_duckdb_queries(name: str, package: str) -> Queries:
+    """The DuckDB queries of `<name>.duckdb.sql` in `package`."""
+    return parse_queries(name, _read(package, f"{name}.duckdb.sql"))
+
+
+def load_duckdb_text(name: str, package: str) -> str:
+    """The whole text of `<name>.duckdb.sql` in `package`: one query, or a list of views and macros."""
+    return _read(package, f"{name}.duckdb.sql")
 
 
 def records(
-    connection: psycopg.Connection, record: type[_Record], query: str, words: Mapping[str, object] | None = None
+    connection: psycopg.Connection, record: type[_Record], query: str, parameters: Mapping[str, object] | None = None
 ) -> list[_Record]:
-    """The answer, each row as a `record` whose fields are the columns. Raises TypeError when they are not."""
+    """Run a query and return each row of its answer as a `record`, whose fields are the columns.
+
+    Raises:
+        TypeError: the columns are not the fields of the record.
+
+    """
     with connection.cursor(row_factory=class_row(record)) as cursor:
-        return cursor.execute(query, words).fetchall()
+        return cursor.execute(query, parameters).fetchall()
+
+
+def _read(package: str, file: str) -> str:
+    return resources.files(package).joinpath(file).read_text(encoding="utf-8")

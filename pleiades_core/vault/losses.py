@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
-from importlib import resources
 
 import pyarrow as pa
 
@@ -23,7 +22,7 @@ from pleiades_core.clock import utc_midnight
 from pleiades_core.errors import AlreadyExists, CorruptFile, NotFound
 from pleiades_core.storage.objects import sha256_of
 from pleiades_core.storage.postgres import Database
-from pleiades_core.storage.queries import load_queries
+from pleiades_core.storage.queries import load_duckdb_text, load_queries
 from pleiades_core.vault import query
 from pleiades_core.vault.file_check import check_closed_day, forget_checked_files
 from pleiades_core.vault.journal import read_batch
@@ -34,7 +33,7 @@ from pleiades_core.vault.ownership import require_owned
 from pleiades_core.vault.vault import Vault
 
 _BATCHES, _VIDEOS = map(load_queries, ("batches", "videos"))
-_UNDESCRIBED = resources.files("pleiades_core.vault").joinpath("undescribed.sql").read_text(encoding="utf-8")
+_UNDESCRIBED = load_duckdb_text("undescribed", "pleiades_core.vault")
 #: A video is claimed before it is described: at most so long, as a claim waits for several hunts (discover/admission/retry.py).
 _CLAIMED_BEFORE = timedelta(days=9)
 

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from importlib import resources
 
 import duckdb
 import pyarrow as pa
 
 from pleiades_core.errors import PublishConflict
+from pleiades_core.storage.queries import load_duckdb_text
 from pleiades_core.vault.file_check import forget_checked_files
 from pleiades_core.vault.interruptible import interruptible
 from pleiades_core.vault.layout import DISCOVERY_REQUEST_SCHEMA, REGISTRY, SAMPLES
@@ -27,7 +27,7 @@ from pleiades_core.vault.readable_files import ChangedMeanwhile, Files, files, w
 from pleiades_core.vault.relations import Relation, WholeFiles, relation
 from pleiades_core.vault.vault import Vault, raise_damaged
 
-_VIEWS = resources.files("pleiades_core.vault").joinpath("views.sql").read_text(encoding="utf-8")
+_VIEWS = load_duckdb_text("views", "pleiades_core.vault")
 #: Of a query that meets a day being closed again; each lasts as long as the query, a closing comes once an hour at most.
 _ATTEMPTS = 5
 #: What no query may do, whoever wrote it. With these, and `lock_configuration` once the views stand, DuckDB opens no file.

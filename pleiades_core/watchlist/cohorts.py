@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from importlib import resources
 
 import pyarrow as pa
 
@@ -17,14 +16,14 @@ from pleiades_core.errors import DamagedAnswer, NotFound
 from pleiades_core.storage import parquet
 from pleiades_core.storage.objects import publish
 from pleiades_core.storage.postgres import Database
-from pleiades_core.storage.queries import load_queries
+from pleiades_core.storage.queries import load_duckdb_text, load_queries
 from pleiades_core.vault import query
 from pleiades_core.vault.layout import CHECKPOINT_SCHEMA, REGISTRY, SAMPLES, checkpoint_key, days_by_key
 from pleiades_core.vault.manifest import recorded_files
 from pleiades_core.vault.vault import Vault
 
 _SQL = load_queries("watchlist")
-_FOLD = resources.files("pleiades_core.watchlist").joinpath("cohort.sql").read_text(encoding="utf-8")
+_FOLD = load_duckdb_text("cohort", "pleiades_core.watchlist")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

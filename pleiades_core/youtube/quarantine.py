@@ -30,18 +30,18 @@ log = logging.getLogger(__name__)
 def quarantine_table(database: Database, clock: Clock) -> Quarantine:
     """A quarantine in the table of that name, which keeps the newest rows and never makes a good call fail."""
 
-    def keep(source: str, rejected: Sequence[Rejected]) -> None:
+    def keep(method: str, rejected: Sequence[Rejected]) -> None:
         newest = rejected[-_ROWS:]
-        words = {
-            "now": clock.now(), "source": source, "reasons": [clean(one.reason, _REASON_CHARS) for one in newest],
-            "contents": [clean(one.row, _ROW_CHARS) for one in newest], "rows": [one.rows for one in newest],
+        parameters = {
+            "now": clock.now(), "method": method, "reasons": [clean(row.reason, _REASON_CHARS) for row in newest],
+            "contents": [clean(row.row, _ROW_CHARS) for row in newest], "rows": [row.rows for row in newest],
         }  # fmt: skip
         try:
             with database.transaction() as connection:
                 connection.execute(_SQL.one_writer)
-                connection.execute(_SQL.keep, words)
+                connection.execute(_SQL.keep, parameters)
                 connection.execute(_SQL.bound, {"keep": _ROWS})
         except StorageError as error:
-            log.warning("%d rejected rows of %s could not be kept: %s", len(newest), source, type(error).__name__)
+            log.warning("%d rejected rows of %s could not be kept: %s", len(newest), method, type(error).__name__)
 
     return keep

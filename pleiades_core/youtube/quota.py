@@ -8,13 +8,14 @@ Costs and limits are data: nothing here was tried against the live service, and 
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -22,7 +23,7 @@ from psycopg.rows import TupleRow
 from pleiades_core.clock import Clock, pacific_day, quota_resets_at
 from pleiades_core.models import Bucket, Pool
 from pleiades_core.storage.postgres import Database
-from pleiades_core.storage.queries import load_queries
+from pleiades_core.storage.queries import load_queries, records
 from pleiades_core.youtube.shares import POOLS, Account, Elapsed, free_for, weights
 
 #: Units per project and Pacific day. developers.google.com/youtube/v3/determine_quota_cost and the revision history's entries
@@ -62,14 +63,27 @@ class LedgerRow:
     spent: int
     limit: int
     left: int
-    #: Of `spent`, what each pool took. The rest, if any, was counted before there were pools.
-    hunting: int
-    tracking: int
-    archeology: int
+    #: Of `spent`, what each pool took; a pool that took nothing may be absent.
+    spent_by: Mapping[Pool, int]
     #: True: the API said so, whatever was counted here.
     exhausted: bool
     #: Aware UTC: when the day after `quota_day` begins in the Pacific zone.
     resets_at: datetime
+
+
+class _BucketRow(NamedTuple):
+    """A row of `quota_ledger` with those of its pools."""
+
+    project: str
+    bucket: str
+    spent: int
+    exhausted: bool
+    spent_by: dict[Pool, int]
+    lapsed_by: dict[Pool, int]
+
+
+def _untouched(project: str, bucket: Bucket) -> _BucketRow:
+    return _BucketRow(project, bucket, spent=0, exhausted=False, spent_by={}, lapsed_by={})
 
 
 class Reservation:
@@ -161,9 +175,9 @@ class Ledger:
 
     def give_back(self, project: str, bucket: Bucket, pool: Pool, *, now: datetime) -> None:
         """Undo a `debit` of one unit at `now`, in a transaction of its own: the call was never sent."""
-        words = {"project": project, "bucket": bucket, "pool": Pool(pool), "day": pacific_day(now), "units": 1}
+        parameters = {"project": project, "bucket": bucket, "pool": Pool(pool), "day": pacific_day(now), "units": 1}
         with self._database.transaction() as connection:
-            connection.execute(_SQL.give_back, words)
+            connection.execute(_SQL.give_back, parameters)
 
     def reserve(
         self, connection: psycopg.Connection[TupleRow], project: str, bucket: Bucket, pool: Pool, units: int
@@ -178,9 +192,9 @@ class Ledger:
 
         The reservation takes no more calls afterwards. When the transaction is rolled back, settle again in the next one.
         """
-        words = {"project": reservation.project, "bucket": reservation.bucket, "pool": reservation.pool}
+        pool = {"project": reservation.project, "bucket": reservation.bucket, "pool": reservation.pool}
         if unused := reservation.close():
-            connection.execute(_SQL.give_back, {**words, "day": reservation.quota_day, "units": unused})
+            connection.execute(_SQL.give_back, {**pool, "day": reservation.quota_day, "units": unused})
 
     def mark_exhausted(self, project: str, bucket: Bucket, limit: int | None, *, now: datetime | None = None) -> None:
         """Note that the API says the bucket is spent, and the limit it named, if any. `now`: when the call was sent."""
@@ -193,15 +207,14 @@ class Ledger:
         now = self._clock.now()
         day = pacific_day(now)
         with self._database.transaction() as connection:
-            row = connection.execute(_SQL.one, {"project": project, "bucket": bucket, "day": day}).fetchone()
+            row = next(iter(self._buckets(connection, day, project, bucket)), _untouched(project, bucket))
             limit_of = self._limit_of(connection, [project], day)
-        spent, exhausted, *counts = row or (0, False, *[0] * 2 * len(Pool))
         account = Account(
             limit=limit_of(project, bucket),
-            spent=spent,
-            by_pool=dict(zip(Pool, counts, strict=False)),
-            lapsed=dict(zip(Pool, counts[len(Pool) :], strict=True)),
-            exhausted=exhausted,
+            spent=row.spent,
+            by_pool=row.spent_by,
+            lapsed=row.lapsed_by,
+            exhausted=row.exhausted,
         )
         if pool is None:
             return account.left
@@ -212,19 +225,19 @@ class Ledger:
         now = self._clock.now()
         day, resets_at = pacific_day(now), quota_resets_at(now)
         with self._database.transaction() as connection:
-            touched = {(row[0], Bucket(row[1])): row[2:] for row in connection.execute(_SQL.of_day, {"day": day})}
-            for project in projects:
-                for bucket in Bucket:
-                    touched.setdefault((project, bucket), (0, False, 0, 0, 0))
+            touched = {(row.project, Bucket(row.bucket)): row for row in self._buckets(connection, day)}
+            for project, bucket in itertools.product(projects, Bucket):
+                touched.setdefault((project, bucket), _untouched(project, bucket))
             limit_of = self._limit_of(connection, {project for project, _ in touched}, day)
         rows = []
-        for (project, bucket), (spent, exhausted, hunting, tracking, archeology) in sorted(touched.items()):
+        for (project, bucket), row in sorted(touched.items()):
             limit = limit_of(project, bucket)
             rows.append(
                 LedgerRow(
-                    project=project, bucket=bucket, quota_day=day, spent=spent, limit=limit,
-                    left=0 if exhausted else max(0, limit - spent),
-                    hunting=hunting, tracking=tracking, archeology=archeology, exhausted=exhausted, resets_at=resets_at,
+                    project=project, bucket=bucket, quota_day=day, spent=row.spent, limit=limit,
+                    left=0 if row.exhausted else max(0, limit - row.spent),
+                    spent_by={Pool(pool): units for pool, units in row.spent_by.items()},
+                    exhausted=row.exhausted, resets_at=resets_at,
                 )
             )  # fmt: skip
         return rows
@@ -253,8 +266,8 @@ class Ledger:
         self, connection: psycopg.Connection[TupleRow], projects: Collection[str], day: date
     ) -> Callable[[str, Bucket], int]:
         """Project and bucket to the limit of a day, by the rule that the statement `take` follows too."""
-        asked = {"projects": list(projects), "day": day, "since": _since(day)}
-        told = {(project, bucket): said for project, bucket, *said in connection.execute(_SQL.told, asked)}
+        parameters = {"projects": list(projects), "day": day, "since": _since(day)}
+        told = {(project, bucket): row for project, bucket, *row in connection.execute(_SQL.told, parameters)}
 
         def limit_of(project: str, bucket: Bucket) -> int:
             granted = self._granted(project, bucket)
@@ -274,18 +287,26 @@ class Ledger:
             raise ValueError(f"units cannot be negative: {units}")
         shares = self._weights(project, bucket)
         elapsed, day = Elapsed.at(now), pacific_day(now)
-        values: dict[str, Any] = {
+        parameters: dict[str, Any] = {
             "project": project, "bucket": bucket, "day": day, "pool": Pool(pool), "least": least, "most": units,
             "granted": self._granted(project, bucket), "usual": DEFAULT_LIMITS[bucket], "since": _since(day),
-            "elapsed": elapsed.seconds, "of": elapsed.of,
-            "shares": max(1, sum(shares.values())), **{f"{name}_share": shares.get(name, 0) for name in Pool},
+            "elapsed": elapsed.seconds, "of": elapsed.of, "shares": max(1, sum(shares.values())),
+            "pools": list(shares), "pool_shares": list(shares.values()),
         }  # fmt: skip
-        taken = connection.execute(_SQL.take, values).fetchone()
-        if taken is None:
-            # Refused, or the first of the day. Whoever else writes the row meanwhile, it is there afterwards.
-            connection.execute(_SQL.ensure, values)
-            taken = connection.execute(_SQL.take, values).fetchone()
+        locked = connection.execute(_SQL.lock_bucket, parameters).fetchone()
+        if locked is None:
+            # The first units of the day. The row is there afterwards, also when another worker writes it at this moment.
+            connection.execute(_SQL.ensure, parameters)
+            locked = connection.execute(_SQL.lock_bucket, parameters).fetchone()
+        assert locked is not None, "`ensure` has written the row"  # noqa: S101  rows of today are never pruned
+        taken = connection.execute(_SQL.take, {**parameters, "quota": locked[0]}).fetchone()
         return int(taken[0]) if taken else None
+
+    @staticmethod
+    def _buckets(
+        connection: psycopg.Connection[TupleRow], day: date, project: str | None = None, bucket: Bucket | None = None
+    ) -> list[_BucketRow]:
+        return records(connection, _BucketRow, _SQL.buckets_of_day, {"day": day, "project": project, "bucket": bucket})
 
 
 def _since(day: date) -> date:

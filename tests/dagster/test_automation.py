@@ -170,7 +170,7 @@ def test_notices_that_wait_bring_a_hunt_of_the_inbox(ask: Any, run: Any, pleiade
         found = connection.execute("select state, sources from videos where id8 = %s", [decode(video)]).fetchone()
     # Its channel became known with it, and the feed of that was read in the same hunt.
     assert found is not None
-    assert (found[0], found[1] & SOURCES["push"]) == (1, SOURCES["push"])
+    assert (found[0], found[1] & SOURCES["push"]) == ("admitted", SOURCES["push"])
     assert ask("inbox")[0] == []
 
 

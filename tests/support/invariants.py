@@ -24,7 +24,7 @@ def check_invariants(pleiades: Installation) -> None:
         leases = connection.execute("select * from leases").fetchall()
         leased = connection.execute("select count(*) from watchlist where lease_id is not null").fetchone()
         schedule = dict(connection.execute("select vid, polled_at from watchlist").fetchall())
-        admitted = {row[0] for row in connection.execute("select vid from videos where state = 1").fetchall()}
+        admitted = {row[0] for row in connection.execute("select vid from videos where state = 'admitted'").fetchall()}
     on_disk = {
         batch
         for dataset in DATASETS.values()

@@ -170,7 +170,7 @@ class _Adding:
             self._read_before.add(channel_id)
             now = self._clock.now()
             list_ = BackCatalogue(
-                channel_id=channel_id, source="added", title=page.channel_title, wanted=self._newest, total=page.total
+                channel_id=channel_id, source="added", title=page.channel_title, newest=self._newest, total=page.total
             )
             self._first.append((back_catalogues.advanced(list_, page, now), page, now))
             self.post(candidate.video_id for candidate in back_catalogues.taken(list_, page))
@@ -214,7 +214,7 @@ class _Adding:
             connection.execute(_VIDEOS.reopen, {"id8s": id8s})
             for first, page, read_at in self._first:
                 rate = uploads_a_day((one.published_at for one in page.candidates), IDS_PER_CALL, read_at)
-                shown = _ALL if first.wanted is None else first.read
+                shown = _ALL if first.newest is None else first.read
                 words = {"channel_id": first.channel_id, "total": page.total, "shown": shown, "rate": rate, "now": read_at}
                 connection.execute(_CHANNELS.follow, words)
                 back_catalogues.begin(connection, first, read_at)

@@ -25,6 +25,8 @@ from datetime import UTC, datetime, timedelta
 KEPT_A_DAY = 0.97
 #: A mention counts half after this: what is in fashion changes by the fortnight. An assumption.
 MENTIONS_HALVE = timedelta(days=14)
+#: The same as `KEPT_A_DAY` is of requests: the share of mentions that is left after a day.
+MENTIONS_KEPT_A_DAY = 0.5 ** (timedelta(days=1) / MENTIONS_HALVE)
 #: Of all videos, the share that counts as viral (rewards.py): so many virals are expected of a new video, until more is known.
 VIRAL_SHARE = 0.02
 #: Expected of a request before there is any evidence: 20 new videos of 50 on a page.
@@ -75,18 +77,24 @@ class Target:
     in_round: bool = False
 
 
-def discounted(value: float, since: datetime | None, now: datetime) -> float:
-    """What is left of a sum of `since`. A clock that went backwards takes nothing away and adds nothing."""
+def discounted(value: float, since: datetime | None, now: datetime, kept_a_day: float = KEPT_A_DAY) -> float:
+    """What is left of a sum that was written at `since`. A clock that went backwards changes nothing.
+
+    The twin of the SQL function and of the DuckDB macro of this name.
+    """
     if since is None:
         return value
-    return value * math.pow(KEPT_A_DAY, max(0.0, (now - since) / timedelta(days=1)))
+    return value * math.pow(kept_a_day, max(0.0, (now - since) / timedelta(days=1)))
 
 
 def mentions_now(target: Target, now: datetime) -> float:
     """Mentions that still count."""
-    if target.mentioned_at is None:
-        return target.mentions
-    return target.mentions * math.pow(0.5, max(0.0, (now - target.mentioned_at) / MENTIONS_HALVE))
+    return discounted(target.mentions, target.mentioned_at, now, MENTIONS_KEPT_A_DAY)
+
+
+def mention_lift(mentions: float) -> float:
+    """How much more than usual a term is expected to bring because tags mention it: 1 to 2. The twin of the SQL function."""
+    return 1.0 + math.log2(1.0 + min(float(MOST_MENTIONS), max(0.0, mentions))) / _DOUBLING
 
 
 def usual_reward(targets: Iterable[Target], now: datetime) -> float:
@@ -107,21 +115,30 @@ def usual_of(sums: Iterable[tuple[float, float]]) -> float:
     for requests, rewarded in sums:
         reward += rewarded / (PRIOR_REQUESTS + requests)
         weight += requests / (PRIOR_REQUESTS + requests)
-    return (POOL_TERMS * USUAL_REWARD + reward) / (POOL_TERMS + weight)
+    return mean_reward(reward, weight)
+
+
+def mean_reward(yields: float, weights: float) -> float:
+    """The mean yield from the sums of the terms' yields and weights. The twin of the SQL function and of the DuckDB macro."""
+    return (POOL_TERMS * USUAL_REWARD + yields) / (POOL_TERMS + weights)
+
+
+def expected_reward(requests: float, reward: float, prior: float) -> float:
+    """Reward of the next request, from evidence and prior. The twin of the SQL function and of the DuckDB macro."""
+    return (PRIOR_REQUESTS * prior + reward) / (PRIOR_REQUESTS + requests)
 
 
 def prior_reward(target: Target, usual: float, now: datetime) -> float:
     """Reward a request that is expected of a term before any request: its own prior or the usual, up to twice that for
     mentions.
     """
-    mentions = min(float(MOST_MENTIONS), max(0.0, mentions_now(target, now)))
-    return (usual if target.prior_mean is None else target.prior_mean) * (1.0 + math.log2(1.0 + mentions) / _DOUBLING)
+    return (usual if target.prior_mean is None else target.prior_mean) * mention_lift(mentions_now(target, now))
 
 
 def expected(target: Target, usual: float, now: datetime) -> float:
     """Reward a request, from evidence and prior: the mean of the distribution that `draw` draws from."""
     requests, reward = discounted(target.requests, target.scored_at, now), discounted(target.reward, target.scored_at, now)
-    return (PRIOR_REQUESTS * prior_reward(target, usual, now) + reward) / (PRIOR_REQUESTS + requests)
+    return expected_reward(requests, reward, prior_reward(target, usual, now))
 
 
 def readiness(target: Target, now: datetime) -> float:

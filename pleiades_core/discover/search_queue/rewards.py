@@ -15,18 +15,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from importlib import resources
 
 from pleiades_core.discover.search_queue import bandit
 from pleiades_core.discover.search_queue.terms import queue_rows
 from pleiades_core.storage.locks import in_turn
 from pleiades_core.storage.postgres import Database
-from pleiades_core.storage.queries import load_queries
+from pleiades_core.storage.queries import load_duckdb_text, load_queries
 from pleiades_core.vault import query
 from pleiades_core.vault.vault import Vault
 
 _SQL = load_queries("terms")
-_FOLD = resources.files("pleiades_core.discover.search_queue").joinpath("rewards.sql").read_text(encoding="utf-8")
+_RULES, _FOLD = (load_duckdb_text(name, "pleiades_core.discover.search_queue") for name in ("rules", "rewards"))
 
 #: A request of then counts 0.4 at the end of it; beyond it, what was known of a term is forgotten at once.
 WINDOW = timedelta(days=30)
@@ -75,7 +74,7 @@ def rescore(database: Database, vault: Vault, now: datetime) -> Rescored:
             "errors": [row[2] for row in known],
             "unsearched": sorted(term for term, row in queue.items() if not row.requests),
         },
-        first=since.date(), last=now.date(), whole=True,
+        first=since.date(), last=now.date(), prelude=_RULES, whole=True,
     ).to_pylist()  # fmt: skip
     sums = {row["name"]: (row["requests"], row["reward"]) for row in rows if row["kind"] == "term"}
     priors = {row["name"]: row["prior"] for row in rows if row["kind"] == "tag"}

@@ -100,11 +100,13 @@ def feed(
                 parents.setdefault(term, source.removeprefix("search:"))
     # A channel that puts the same twenty tags under all of its videos is one voice.
     terms = sorted(channels, key=lambda term: (-len(channels[term]), term))
-    known = {"now": now, "halve_s": bandit.MENTIONS_HALVE.total_seconds(), "prior_requests": bandit.PRIOR_REQUESTS}
+    rule = {
+        "now": now, "mentions_kept_a_day": bandit.MENTIONS_KEPT_A_DAY, "prior_requests": bandit.PRIOR_REQUESTS,
+    }  # fmt: skip
     mentioned, added = _one(
         connection, _SQL.mention_terms,
         {
-            **known, "terms": terms, "parents": [parents.get(term) for term in terms], "most": MOST_NEW, "lift": LIFT,
+            **rule, "terms": terms, "parents": [parents.get(term) for term in terms], "most": MOST_NEW, "lift": LIFT,
             "usual": bandit.USUAL_REWARD, "lock": ADDING_TERMS,
         },
     )  # fmt: skip
@@ -116,22 +118,21 @@ def cull(connection: psycopg.Connection, now: datetime, *, cap: int) -> int:
 
     Those that a person prioritised stay, and those that brought more than was expected of them.
     """
-    words = {"now": now, "kept_a_day": bandit.KEPT_A_DAY, "prior_requests": bandit.PRIOR_REQUESTS}
-    given = {**words, "usual": bandit.USUAL_REWARD, "pool_terms": bandit.POOL_TERMS}
-    usual, length = _one(connection, _SQL.usual_reward, given)
+    rule = {"now": now, "kept_a_day": bandit.KEPT_A_DAY, "prior_requests": bandit.PRIOR_REQUESTS}
+    usual, length = _one(connection, _SQL.usual_reward, {**rule, "usual": bandit.USUAL_REWARD, "pool_terms": bandit.POOL_TERMS})
     if length <= cap:
         return 0
     return connection.execute(
         _SQL.cull_terms,
         {
-            **words, "usual": usual, "cap": cap, "halve_s": bandit.MENTIONS_HALVE.total_seconds(),
+            **rule, "usual": usual, "cap": cap, "mentions_kept_a_day": bandit.MENTIONS_KEPT_A_DAY,
             "most_mentions": bandit.MOST_MENTIONS,
         },
     ).rowcount  # fmt: skip
 
 
-def _one(connection: psycopg.Connection, query: str, words: Mapping[str, object]) -> tuple[int, int]:
-    row = connection.execute(query, words).fetchone()
+def _one(connection: psycopg.Connection, query: str, parameters: Mapping[str, object]) -> tuple[int, int]:
+    row = connection.execute(query, parameters).fetchone()
     assert row is not None  # noqa: S101  an aggregate has a row
     return row[0], row[1]
 

@@ -46,7 +46,7 @@ class BackCatalogue:
     source: str
     title: str = ""
     #: So many of the newest uploads; None: all.
-    wanted: int | None = None
+    newest: int | None = None
     #: What YouTube says that the list holds; None: it has not said.
     total: int | None = None
     #: Uploads read, in the pass that came deepest, and in the present pass.
@@ -69,7 +69,7 @@ class BackCatalogue:
         """Uploads that are still to be read."""
         if self.finished_at is not None:
             return 0
-        most = min(MOST_LISTED if one is None else one for one in (self.wanted, self.total, MOST_LISTED))
+        most = min(MOST_LISTED if uploads is None else uploads for uploads in (self.newest, self.total))
         return max(0, most - self.read)
 
     @property
@@ -77,9 +77,9 @@ class BackCatalogue:
         """Units for the pages that are left, those to pass over included, and for describing what they show."""
         return (self.left + self.read - self.passed) / IDS_PER_CALL + self.left / IDS_PER_CALL
 
-    def covers(self, wanted: int | None) -> bool:
-        """Whether the newest `wanted` uploads (None: all) were read, or will be without another word."""
-        return not self.cut and (self.wanted is None or (wanted is not None and wanted <= self.wanted))
+    def covers(self, newest: int | None) -> bool:
+        """Whether the newest `newest` uploads (None: all) were read, or will be read without another request."""
+        return not self.cut and (self.newest is None or (newest is not None and newest <= self.newest))
 
 
 def begun_anew(held: BackCatalogue, now: datetime) -> BackCatalogue:
@@ -89,8 +89,8 @@ def begun_anew(held: BackCatalogue, now: datetime) -> BackCatalogue:
 
 
 def taken(held: BackCatalogue, page: Page) -> tuple[Candidate, ...]:
-    """The candidates of a page that are wanted. Pure."""
-    return page.candidates if held.wanted is None else page.candidates[: max(0, held.wanted - held.passed)]
+    """The candidates of a page that are among the newest to read. Pure."""
+    return page.candidates if held.newest is None else page.candidates[: max(0, held.newest - held.passed)]
 
 
 def advanced(held: BackCatalogue, page: Page, now: datetime) -> BackCatalogue:
@@ -101,7 +101,7 @@ def advanced(held: BackCatalogue, page: Page, now: datetime) -> BackCatalogue:
     """
     passed = held.passed + len(taken(held, page))
     total = held.total if page.total is None else page.total
-    enough = held.wanted is not None and passed >= held.wanted
+    enough = held.newest is not None and passed >= held.newest
     ended = page.next_page_token is None or not page.candidates
     if ended and not enough and min(total or 0, MOST_LISTED) - passed >= IDS_PER_CALL:
         is_old = held.token_at is not None and now - held.token_at > TOKEN_LIVES
@@ -153,7 +153,7 @@ def begin(connection: psycopg.Connection, first: BackCatalogue, now: datetime) -
 
     `uploads` lists add up: what an earlier one left unread lies behind the new one.
     """
-    words = {**_words(first), "title": first.title, "wanted": first.wanted, "channel_id": first.channel_id, "now": now}
+    words = {**_words(first), "title": first.title, "newest": first.newest, "channel_id": first.channel_id, "now": now}
     connection.execute(_SQL.begin, {**words, "and_before": first.source == "uploads"})
 
 

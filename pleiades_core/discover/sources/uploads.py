@@ -237,7 +237,7 @@ def _list(
         # Where it is refused altogether the channel is gone, or hides its uploads: it waits until its count moves again.
         rate = uploads_a_day((one.published_at for one in shown), IDS_PER_CALL, now)
         rest = BackCatalogue(
-            channel_id=wanted.channel_id, source="uploads", wanted=wanted.moved, read=len(shown), passed=len(shown),
+            channel_id=wanted.channel_id, source="uploads", newest=wanted.moved, read=len(shown), passed=len(shown),
             page_token=token, token_at=now,
         )  # fmt: skip
         noting: Acknowledge = partial(_note_list, {"channel": wanted.channel, "rate": rate}, rest if token else None)

@@ -1,20 +1,25 @@
--- record_batch: a file that counts from now on; again is no harm
+-- name: record_batch
+-- A file that counts from now on; again is no harm.
 insert into batches (batch_id, dataset, day, lease_id, sha256, rows, bytes, adopted, committed_at)
 values (%(batch_id)s, %(dataset)s, %(day)s, %(lease_id)s, %(sha256)s, %(rows)s, %(bytes)s, %(adopted)s, %(now)s)
 on conflict (batch_id) do nothing
 returning batch_id
 
--- known_batches: what is committed of one day
+-- name: known_batches
+-- What is committed of one day.
 select batch_id, sha256, rows, folded from batches where dataset = %(dataset)s and day = %(day)s
 
--- unfolded_days: days with committed batches that no closed day holds yet
+-- name: unfolded_days
+-- Days with committed batches that no closed day holds yet.
 select distinct dataset, day from batches where not folded order by day, dataset
 
--- mark_folded: the day's file holds these batches
+-- name: mark_folded
+-- The day's file holds these batches.
 update batches set folded = true
 where dataset = %(dataset)s and day = %(day)s and not folded and batch_id = any(%(batch_ids)s)
 
--- record_day: the newest generation of a closed day; an older one does not come back
+-- name: record_day
+-- The newest generation of a closed day; an older one does not come back.
 insert into days (dataset, day, generation, sha256, rows, bytes, batches, closed_at)
 values (%(dataset)s, %(day)s, %(generation)s, %(sha256)s, %(rows)s, %(bytes)s, %(batches)s, %(now)s)
 on conflict (dataset, day) do update set
@@ -23,26 +28,34 @@ on conflict (dataset, day) do update set
     closed_at = case when days.sha256 = excluded.sha256 then days.closed_at else excluded.closed_at end
 where days.generation <= excluded.generation
 
--- day: a closed day
+-- name: day
+-- A closed day.
 select generation, sha256, rows, batches from days where dataset = %(dataset)s and day = %(day)s
 
--- sweepable_days: closed days whose file has held its batches for long enough
+-- name: sweepable_days
+-- Closed days whose file has held its batches for long enough.
 select dataset, day, sha256 from days where closed_at < %(before)s and sha256 <> '' order by day, dataset
 
--- forget_batches: rows of batches that a closed day holds
+-- name: forget_batches
+-- Rows of batches that a closed day holds.
 delete from batches where dataset = %(dataset)s and day = %(day)s and folded and batch_id = any(%(batch_ids)s)
 
--- all_batches: the whole manifest
+-- name: all_batches
+-- The whole manifest.
 select dataset, day, batch_id, sha256, rows from batches order by dataset, day, batch_id
 
--- all_days: every closed day that was not given up
+-- name: all_days
+-- Every closed day that was not given up.
 select dataset, day, sha256, rows from days where sha256 <> '' order by dataset, day
 
--- forget_batch: a batch that was given up
+-- name: forget_batch
+-- A batch that was given up.
 delete from batches where batch_id = %(batch_id)s
 
--- forget_day: a closed day that was given up; its row stays for the generation, so that the next file is a newer one
+-- name: forget_day
+-- A closed day that was given up; its row stays for the generation, so that the next file is a newer one.
 update days set sha256 = '', rows = 0, bytes = 0, batches = 0 where dataset = %(dataset)s and day = %(day)s
 
--- unfold_day: the file that held these batches was given up; those whose files are there are folded again
+-- name: unfold_day
+-- The file that held these batches was given up; those whose files are there are folded again.
 update batches set folded = false where dataset = %(dataset)s and day = %(day)s

@@ -1,20 +1,24 @@
--- The archeologist's campaigns: discover/campaigns.py. A row that another hunter holds is passed over, as in terms.sql.
+-- The archeologist's campaigns: discover/search_queue/campaigns.py. A row that another hunter holds is passed over, as in terms.sql.
 
--- add_campaign: a way through the past, from its newest month on
+-- name: add_campaign
+-- A way through the past, from its newest month on.
 insert into campaigns (name, first_month, last_month, categories, month, category)
 values (%(name)s, %(first)s, %(last)s, %(categories)s::smallint[], %(last)s, (%(categories)s::smallint[])[1])
 on conflict (name) do nothing
 
--- remove_campaign: what it found stays
+-- name: remove_campaign
+-- What it found stays.
 delete from campaigns where name = %(name)s
 
--- campaigns: all of them, those first that were asked least
+-- name: campaigns
+-- All of them, those first that were asked least.
 select name, first_month, last_month, categories, month, category, pages, page_token, token_at, searches, found, cut, failures,
        finished_at
 from campaigns
 order by searches, name
 
--- leave_cell: the token of its next page has died; nobody has asked for it meanwhile
+-- name: leave_cell
+-- The token of its next page has died; nobody has asked for it meanwhile.
 update campaigns c
 set month = %(month)s, category = %(category)s, pages = 0, page_token = null, token_at = %(now)s, cut = %(cut)s, failures = 0,
     finished_at = case when %(finished)s then %(now)s end
@@ -26,7 +30,8 @@ from (
 ) as present
 where c.name = present.name
 
--- ack_page: a page is durable; the cursor moves only from where the page was asked for, what was found counts in any case
+-- name: ack_page
+-- A page is durable; the cursor moves only from where the page was asked for, what was found counts in any case.
 update campaigns c
 set month = case when here then %(month)s else c.month end, category = case when here then %(category)s else c.category end,
     pages = case when here then %(pages)s else c.pages end,
@@ -43,7 +48,8 @@ from (
 ) as present
 where c.name = present.name
 
--- searches_answered: whether any search was answered within the last minutes, so that one that was not is to blame itself
+-- name: searches_answered
+-- Whether any search was answered within the last minutes, so that one that was not is to blame itself.
 select exists (
     select 1 from discovery_requests
     where requested_at > %(now)s - interval '10 minutes' and requested_at <= %(latest)s and bucket = 'search' and units > 0 and error is null

@@ -1,11 +1,13 @@
--- Which sources came upon which videos: insights/coverage.py.
+-- Which sources came upon which videos: reports/coverage.py.
 
--- masks: videos published within a while, by the set of sources that came upon them
+-- name: masks
+-- Videos published within a while, by the set of sources that came upon them.
 select sources, count(*) from videos
-where state = 1 and sources <> 0 and published_at >= %(since)s and published_at < %(until)s
+where state = 'admitted' and sources <> 0 and published_at >= %(since)s and published_at < %(until)s
 group by sources
 
--- sample: of these, so many, drawn by a hash
+-- name: sample
+-- Of these, so many, drawn by a hash.
 select vid, sources from videos
-where state = 1 and sources <> 0 and published_at >= %(since)s and published_at < %(until)s
+where state = 'admitted' and sources <> 0 and published_at >= %(since)s and published_at < %(until)s
 order by hashint8extended(id8, 7), vid limit %(limit)s

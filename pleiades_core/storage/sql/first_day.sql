@@ -1,8 +1,10 @@
 -- The day on which an installation was made: vault/first_day.py.
 
--- recorded_first_day: null until the first opening
+-- name: recorded_first_day
+-- Null until the first opening.
 select first_day from installation
 
--- record_first_day: the first opening records it; of two at once the earlier day stays. A recorded day before %(earliest)s, which
--- a wrong clock wrote, gives way
+-- name: record_first_day
+-- The first opening records it; of two at once the earlier day stays. A recorded day before %(earliest)s, which a wrong clock
+-- wrote, gives way.
 update installation set first_day = least(case when first_day >= %(earliest)s then first_day end, %(day)s) returning first_day

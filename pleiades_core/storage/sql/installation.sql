@@ -1,11 +1,13 @@
 -- Table installation: vault/owner.py.
 
--- identity: who this database is, and how far it has come
+-- name: identity
+-- Who this database is, and how far it has come.
 select installation_id as installation, vault_revision as revision, array(select epoch from epochs) as epochs,
        (select case when is_called then last_value else 0 end from vid) as vid
 from installation
 
--- raise_revision: count one mark more, and say what the mark is to say
+-- name: raise_revision
+-- Count one mark more, and say what the mark is to say.
 update installation set vault_revision = vault_revision + 1
 returning installation_id as installation, vault_revision as revision, array(select epoch from epochs) as epochs,
           (select case when is_called then last_value else 0 end from vid) as vid

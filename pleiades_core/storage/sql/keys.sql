@@ -1,13 +1,16 @@
 -- Keys that YouTube refused for good: retired_keys, by fingerprint. Keys themselves are in no table.
 
--- retired: every one of them
+-- name: retired
+-- Every one of them.
 select fingerprint, reason from retired_keys;
 
--- retire: use a key no more; a row comes back when it was in use until now
+-- name: retire
+-- Use a key no more; a row comes back when it was in use until now.
 insert into retired_keys (fingerprint, project, reason, retired_at)
 values (%(fingerprint)s, %(project)s, %(reason)s, %(now)s)
 on conflict do nothing
 returning fingerprint;
 
--- restore: a key that works again
+-- name: restore
+-- A key that works again.
 delete from retired_keys where fingerprint = %(fingerprint)s;

@@ -1,40 +1,43 @@
 -- What the planner reads: planner/survey.py. Whole tables are scanned, once a plan; a few hundred thousand rows each.
 
--- watched: what is watched, by age, tier, the hour in which its next poll is due and, of HOURLY ones, the tick of the hour in which
--- the last one was. The tiers are those of watchlist.sql
+-- name: watched
+-- What is watched, by age, tier, the hour in which its next poll is due and, of HOURLY ones, the tick of the hour in which the
+-- last one was. The tiers are those of watchlist.sql.
 with known as (
-    select published_at, misses, case when polled_at <= %(now)s + %(ahead)s then polled_at end as polled_at from watchlist
+    select published_at, misses, counted_poll(polled_at, %(now)s, %(ahead)s) as polled_at from watchlist
 ), age as (
     select published_at, polled_at, misses >= %(misses_until_weekly)s as missing,
-        case when misses >= %(misses_until_weekly)s or coalesce(polled_at, %(now)s) - published_at >= %(daily_below)s then 'WEEKLY'
-             when coalesce(polled_at, %(now)s) - published_at < %(hourly_below)s then 'HOURLY'
-             else 'DAILY' end as tier
+        tier_of(published_at, polled_at, misses, %(now)s, %(hourly_below)s, %(daily_below)s, %(misses_until_weekly)s) as tier
     from known
 )
 select least(greatest(floor(extract(epoch from %(now)s - published_at) / 3600), 0), %(oldest_h)s)::int as age_h, tier,
-    case when polled_at is null then 0 else greatest(0, floor(extract(epoch from polled_at
-        + case tier when 'HOURLY' then %(hourly)s when 'DAILY' then %(daily)s else %(weekly)s end - %(first)s) / 3600)) end::int as due_h,
+    case when polled_at is null then 0 else greatest(0, floor(extract(epoch from
+        next_poll_at(polled_at, tier, %(hourly)s, %(daily)s, %(weekly)s) - %(first)s) / 3600)) end::int as due_h,
     missing,
     case tier when 'HOURLY' then floor(extract(epoch from coalesce(polled_at, %(now)s)))::bigint %% 3600
         / extract(epoch from %(tick)s)::int else 0 end::int as tick,
     count(*)
 from age group by 1, 2, 3, 4, 5
 
--- found: what came through the door since an instant, by its age when it did: described, and of these watched. Not what a person named:
--- a back catalogue is no daily find
+-- name: found
+-- What came through the door since an instant, by its age when it did: described, and of these watched. Not what a person
+-- named: a back catalogue is no daily find.
 select least(greatest(floor(extract(epoch from v.claimed_at - v.published_at) / 3600), 0), %(oldest_h)s)::int as age_h,
     count(*), count(w.vid)
 from videos v left join watchlist w using (vid)
-where v.state = 1 and v.claimed_at > %(since)s and v.claimed_at <= %(now)s + %(ahead)s and v.sources & %(named)s = 0
+where v.state = 'admitted' and v.claimed_at > %(since)s and v.claimed_at <= %(now)s + %(ahead)s and v.sources & %(named)s = 0
 group by 1
 
--- first_found: when the first video that is still here was
+-- name: first_found
+-- When the first video that is still here was.
 select min(claimed_at) from videos
 
--- spent: general units that the uploads source took since an instant, and those of one chart
+-- name: spent
+-- General units that the source uploads took since an instant, and the mean units of one chart.
 select coalesce(sum(units) filter (where source = 'uploads'), 0)::int, (avg(units) filter (where source = 'charts' and target <> ''))::float8
 from discovery_requests where source in ('uploads', 'charts') and bucket = 'general' and requested_at > %(since)s
   and requested_at <= %(now)s + %(ahead)s
 
--- terms: how many there are to search for, with those that the next hunt puts into the queue
+-- name: terms
+-- How many there are to search for, with those that the next hunt puts into the queue.
 select count(*) from (select term from search_queue union select unnest(%(seeds)s::text[])) as known

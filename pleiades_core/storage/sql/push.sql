@@ -1,6 +1,7 @@
 -- The columns push_* of table channels: discover/push/.
 
--- due_for_push: channels without a live lease that were not asked for just now, the busiest first; what somebody else asks for is his
+-- name: due_for_push
+-- Channels without a live lease that were not asked for just now, the busiest first; what somebody else asks for is his.
 select channel, channel_id from channels
 where (push_until is null or push_until < %(renew_before)s)
   and (push_asked_at is null
@@ -9,23 +10,29 @@ order by uploads_a_day desc, channel
 limit %(limit)s
 for update skip locked
 
--- asking: noted before the hub is asked, since it may come back before it answers; a refusal until it confirms
+-- name: asking
+-- Noted before the hub is asked, since it may come back before it answers; a refusal until it confirms.
 update channels set push_asked_at = %(now)s, push_refusals = least(push_refusals + 1, 20) where channel = any(%(channels)s)
 
--- not_asked: the round ended before it was their turn
+-- name: not_asked
+-- The round ended before it was their turn.
 update channels set push_asked_at = null, push_refusals = greatest(push_refusals - 1, 0)
 where channel = any(%(channels)s) and push_asked_at = %(now)s
 
--- unanswered: the hub failed, which says nothing of the channel
+-- name: unanswered
+-- The hub failed, which says nothing of the channel.
 update channels set push_refusals = greatest(push_refusals - 1, 0)
 where channel = any(%(channels)s) and push_asked_at = %(now)s
 
--- confirm: the hub says that the subscription lives; only one that we asked for lately
+-- name: confirm
+-- The hub says that the subscription lives; only one that we asked for lately.
 update channels set push_until = %(until)s, push_refusals = 0
 where channel_id = %(channel_id)s and push_asked_at > %(asked_after)s
 
--- end_lease: the hub says that the subscription is denied
+-- name: end_lease
+-- The hub says that the subscription is denied.
 update channels set push_until = null where channel_id = %(channel_id)s and push_asked_at > %(asked_after)s
 
--- push_state: subscriptions that live, and channels that are followed
+-- name: push_state
+-- Subscriptions that live, and channels that are followed.
 select count(*) filter (where push_until > %(now)s), count(*) from channels

@@ -1,7 +1,8 @@
--- The server: its sessions (storage/lock_holders.py) and its clock (storage/checked_clock.py).
+-- The server: its sessions (storage/locks.py) and its clock (storage/checked_clock.py).
 
--- lock_holders: sessions that hold locks on tables of ours or advisory locks, the oldest transaction first. A session that only
--- reads blocks nothing but a migration, so it is named only when no other one is there
+-- name: lock_holders
+-- Sessions that hold locks on tables of ours or advisory locks, the oldest transaction first. A session that only reads blocks
+-- nothing but a migration, so it is named only when no other one is there.
 with held as (
     select l.pid, bool_or(l.mode <> 'AccessShareLock') as writes
     from pg_locks l left join pg_class c on l.locktype = 'relation' and c.oid = l.relation
@@ -16,5 +17,6 @@ where held.writes or not exists (select 1 from held where writes)
 order by since nulls first, a.pid
 limit 3
 
--- clock: the server's time, which goes on within a transaction
+-- name: clock
+-- The server's time, which goes on within a transaction.
 select clock_timestamp()

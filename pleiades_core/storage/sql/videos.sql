@@ -1,33 +1,36 @@
 -- Table videos: ids that were come upon, and what became of them.
 
--- known: which of these ids have a row, and of each whether it was given up and may be claimed again: what was
--- given up by a clock that was ahead may be at once
-select id8, state = 2 and (claimed_at > %(latest)s or coalesce(retry_at <= %(now)s, true)) from videos where id8 = any(%(id8s)s)
+-- name: known
+-- Which of these ids have a row, and of each whether it was given up and may be claimed again: what was given up by a clock
+-- that was ahead may be at once.
+select id8, state = 'gone' and (claimed_at > %(latest)s or coalesce(retry_at <= %(now)s, true)) from videos where id8 = any(%(id8s)s)
 
--- claim: new ids get their vid, once and for ever, and what was given up is claimed again under its own; ids that somebody else
--- claimed meanwhile are theirs. What failed alone goes on being asked for alone
+-- name: claim
+-- New ids get their vid, once and for ever, and what was given up is claimed again under its own; ids that somebody else
+-- claimed meanwhile are theirs. What failed alone goes on being asked for alone.
 with given as (
     select * from unnest(%(id8s)s::bigint[], %(found_by)s::text[]) as one (id8, found_by) order by id8
 ), again as (
     update videos v
-    set state = 0, claimed_at = %(now)s, lease_id = %(lease_id)s, found_by = given.found_by, absences = 0, retry_at = null
-    from given where v.id8 = given.id8 and v.state = 2
+    set state = 'claimed', claimed_at = %(now)s, lease_id = %(lease_id)s, found_by = given.found_by, absences = 0, retry_at = null
+    from given where v.id8 = given.id8 and v.state = 'gone'
       and (v.claimed_at > %(latest)s or coalesce(v.retry_at <= %(now)s, true))
     returning v.id8, v.vid, v.attempts, v.absences, v.found_by
 ), new as (
     insert into videos (id8, vid, state, claimed_at, lease_id, found_by)
-    select given.id8, nextval('vid'), 0, %(now)s, %(lease_id)s, given.found_by
+    select given.id8, nextval('vid'), 'claimed', %(now)s, %(lease_id)s, given.found_by
     from given where not exists (select 1 from videos v where v.id8 = given.id8)
     on conflict (id8) do nothing
     returning id8, vid, attempts, absences, found_by
 )
 select * from new union all select * from again
 
--- reclaim: claims whose owner is dead keep their vid and get a new owner; what a person named goes first, or alone, and of the
--- rest what failed least. No claim waits longer than `longest`: a clock that was wrong wrote that
+-- name: reclaim
+-- Claims whose owner is dead keep their vid and get a new owner; what a person named goes first, or alone, and of the rest what
+-- failed least. No claim waits longer than `longest`: a clock that was wrong wrote that.
 with dead as (
     select id8 from videos v
-    where state = 0 and (retry_at is null or retry_at <= %(now)s or retry_at > %(now)s + %(longest)s)
+    where state = 'claimed' and (retry_at is null or retry_at <= %(now)s or retry_at > %(now)s + %(longest)s)
       and not exists (select 1 from leases l where l.lease_id = v.lease_id)
       and (not %(wishes)s or found_by = 'added')
     order by found_by is distinct from 'added', attempts, id8 limit %(limit)s for update skip locked
@@ -35,61 +38,72 @@ with dead as (
 update videos v set lease_id = %(lease_id)s, claimed_at = %(now)s from dead where v.id8 = dead.id8
 returning v.id8, v.vid, v.attempts, v.absences, v.found_by
 
--- waiting: how many claims are not described yet
-select count(*) from videos where state = 0
+-- name: waiting
+-- How many claims are not described yet.
+select count(*) from videos where state = 'claimed'
 
--- admit: described videos are known from now on
+-- name: admit
+-- Described videos are known from now on.
 update videos v
-set state = 1, channel = given.channel, published_at = given.published_at, lease_id = null, found_by = null, retry_at = null
+set state = 'admitted', channel = given.channel, published_at = given.published_at, lease_id = null, found_by = null, retry_at = null
 from unnest(%(vids)s::bigint[], %(channels)s::int[], %(published)s::timestamptz[]) as given (vid, channel, published_at)
-where v.vid = given.vid and v.state <> 1
+where v.vid = given.vid and v.state <> 'admitted'
 
--- put_off: claims that were asked for in vain wait for their next turn, or are given up; what is given up is remembered, so that
--- the same search does not find it new every day; what a person named while it was asked for is left to the next hunt
+-- name: put_off
+-- Claims that were asked for in vain wait for their next turn, or are given up; what is given up is remembered, so that the
+-- same search does not find it new every day; what a person named while it was asked for is left to the next hunt.
 update videos v
 set attempts = given.attempts, absences = given.absences, retry_at = given.retry_at, lease_id = null,
-    state = case when given.given_up then 2 else 0 end, found_by = case when given.given_up then null else v.found_by end
+    state = case when given.given_up then 'gone' else 'claimed' end::video_state, found_by = case when given.given_up then null else v.found_by end
 from unnest(%(vids)s::bigint[], %(attempts)s::smallint[], %(absences)s::smallint[], %(retry_at)s::timestamptz[], %(given_up)s::bool[],
             %(found_by)s::text[])
     as given (vid, attempts, absences, retry_at, given_up, found_by)
-where v.vid = given.vid and v.state = 0 and coalesce(v.found_by, '') = given.found_by
+where v.vid = given.vid and v.state = 'claimed' and coalesce(v.found_by, '') = given.found_by
 
--- mark_sources: which sources came upon these videos, also upon those that were known
+-- name: mark_sources
+-- Which sources came upon these videos, also upon those that were known.
 update videos v set sources = v.sources | given.bits
 from (select id8, bit_or(bit) as bits from unnest(%(id8s)s::bigint[], %(bits)s::smallint[]) as one (id8, bit) group by id8) as given
 where v.id8 = given.id8 and v.sources | given.bits <> v.sources
 
--- shown: what a source shows that shows no removed videos for long is asked for again, though replies did not have it; not what
--- this hunt has just asked for
+-- name: shown
+-- What a source shows that shows no removed videos for long is asked for again, though replies did not have it; not what this
+-- hunt has just asked for.
 update videos set retry_at = null, absences = 1
-where id8 = any(%(id8s)s) and state = 0 and absences > 0 and retry_at > %(now)s
+where id8 = any(%(id8s)s) and state = 'claimed' and absences > 0 and retry_at > %(now)s
   and (claimed_at <= %(now)s - interval '30 minutes' or claimed_at > %(latest)s)
 
--- young_since: videos that were admitted since an instant and were less than a day old then, but for those that a person named: they
--- are no part of what comes in a day
+-- name: young_since
+-- Videos that were admitted since an instant and were less than a day old then, but for those that a person named: they are no
+-- part of what comes in a day.
 select count(*) from videos
-where state = 1 and claimed_at > %(since)s and claimed_at <= %(latest)s and published_at > claimed_at - interval '1 day' and sources & %(named)s = 0
+where state = 'admitted' and claimed_at > %(since)s and claimed_at <= %(latest)s and published_at > claimed_at - interval '1 day' and sources & %(named)s = 0
 
--- reopen: what a person wants watched although it waits, was given up, gone, or beyond the room that quota left, is described
--- again; a claim that lives stays its owner's
+-- name: reopen
+-- What a person wants watched although it waits, was given up, gone, or beyond the room that quota left, is described again; a
+-- claim that lives stays its owner's.
 update videos v
-set state = 0, attempts = 0, absences = 0, retry_at = null, found_by = 'added',
-    lease_id = case when state = 0 then lease_id end
+set state = 'claimed', attempts = 0, absences = 0, retry_at = null, found_by = 'added',
+    lease_id = case when state = 'claimed' then lease_id end
 where id8 = any(%(id8s)s)
-  and (state in (0, 2) or (state = 1 and not exists (select 1 from watchlist w where w.vid = v.vid)))
+  and (state in ('claimed', 'gone') or (state = 'admitted' and not exists (select 1 from watchlist w where w.vid = v.vid)))
 
--- outcome: how many of these ids are watched, how many YouTube did not show, and how many are not described yet
+-- name: outcome
+-- How many of these ids are watched, how many YouTube did not show, and how many are not described yet.
 select count(*) filter (where exists (select 1 from watchlist w where w.vid = v.vid)),
-       count(*) filter (where v.state = 2 or (v.state = 0 and v.absences > 0)),
-       count(*) filter (where coalesce(v.state = 0 and v.absences = 0, true))
+       count(*) filter (where v.state = 'gone' or (v.state = 'claimed' and v.absences > 0)),
+       count(*) filter (where coalesce(v.state = 'claimed' and v.absences = 0, true))
 from unnest(%(id8s)s::bigint[]) as given (id8) left join videos v using (id8)
 
--- described: how many videos came through the door
-select count(*) from videos where state = 1
+-- name: described
+-- How many videos came through the door.
+select count(*) from videos where state = 'admitted'
 
--- admitted_between: described videos that were claimed within these bounds
-select vid from videos where state = 1 and claimed_at >= %(first)s and claimed_at < %(until)s
+-- name: admitted_between
+-- Described videos that were claimed within these bounds.
+select vid from videos where state = 'admitted' and claimed_at >= %(first)s and claimed_at < %(until)s
 
--- describe_again: the descriptions of these videos are lost
-update videos set state = 0, attempts = 0, absences = 0, retry_at = null, lease_id = null
-where vid = any(%(vids)s::bigint[]) and state = 1
+-- name: describe_again
+-- The descriptions of these videos are lost.
+update videos set state = 'claimed', attempts = 0, absences = 0, retry_at = null, lease_id = null
+where vid = any(%(vids)s::bigint[]) and state = 'admitted'

@@ -3,7 +3,8 @@
 -- poll (watchlist.sql). Instants of videos and requests stay, since they say in which day of the vault a row lies; queries that look
 -- back from now end at `latest`.
 
--- future: how many rows of each table have such an instant
+-- name: future
+-- How many rows of each table have such an instant.
 select
     (select count(*) from channels
      where greatest(listed_at, checked_at, feed_at, feed_failed_at, list_failed_at, check_failed_at, push_asked_at) > %(latest)s
@@ -14,10 +15,12 @@ select
     (select count(*) from campaigns where greatest(token_at, finished_at) > %(latest)s) as campaigns,
     (select count(*) from back_catalogues where greatest(token_at, failed_at, added_at, finished_at) > %(latest)s) as back_catalogues
 
--- future_history: how many claims and requests were noted in the future
+-- name: future_history
+-- How many claims and requests were noted in the future.
 select (select count(*) from videos where claimed_at > %(latest)s), (select count(*) from discovery_requests where requested_at > %(latest)s)
 
--- mend_channels: what was noted in the future never was
+-- name: mend_channels
+-- What was noted in the future never was.
 update channels
 set listed_at = case when listed_at <= %(latest)s then listed_at end,
     checked_at = case when checked_at <= %(latest)s then checked_at end,
@@ -33,7 +36,8 @@ set listed_at = case when listed_at <= %(latest)s then listed_at end,
 where greatest(listed_at, checked_at, feed_at, feed_failed_at, list_failed_at, check_failed_at, push_asked_at) > %(latest)s
    or push_until > %(latest)s + %(longest_lease)s
 
--- mend_terms: a round that began in the future begins anew, over the whole window; what was mentioned or scored then fades from now on
+-- name: mend_terms
+-- A round that began in the future begins anew, over the whole window; what was mentioned or scored then fades from now on.
 update search_queue
 set added_at = least(added_at, %(now)s), mentioned_at = least(mentioned_at, %(now)s), scored_at = least(scored_at, %(now)s),
     last_searched_at = case when last_searched_at <= %(latest)s then last_searched_at end,
@@ -42,13 +46,15 @@ set added_at = least(added_at, %(now)s), mentioned_at = least(mentioned_at, %(no
     searched_until = case when searched_until <= %(latest)s then searched_until end
 where greatest(added_at, mentioned_at, scored_at, last_searched_at, token_at, round_started_at, searched_until) > %(latest)s
 
--- mend_campaigns: nobody knows how old the token is, so the cell is read anew with what is left of its calls
+-- name: mend_campaigns
+-- Nobody knows how old the token is, so the cell is read anew with what is left of its calls.
 update campaigns
 set page_token = case when token_at > %(latest)s then null else page_token end,
     token_at = case when token_at <= %(latest)s then token_at end, finished_at = least(finished_at, %(now)s)
 where greatest(token_at, finished_at) > %(latest)s
 
--- mend_back_catalogues: a list that failed in the future is due
+-- name: mend_back_catalogues
+-- A list that failed in the future is due.
 update back_catalogues
 set failures = case when failed_at > %(latest)s then 0 else failures end,
     failed_at = case when failed_at <= %(latest)s then failed_at end,

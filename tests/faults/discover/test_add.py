@@ -143,7 +143,7 @@ def test_a_channel_that_was_followed_keeps_what_its_newest_uploads_do_not_show(p
     assert (added.asked, added.channels) == (1, (wanted.channel_id,))
     # All uploads are read: what the count had announced is part of them.
     assert _rows(pleiades, "select moved, pinned from channels") == [(0, True)]
-    assert _rows(pleiades, "select source, wanted from back_catalogues") == [("added", None)]
+    assert _rows(pleiades, "select source, newest from back_catalogues") == [("added", None)]
     assert (_add(pleiades, [wanted]).channels, _units(pleiades)) == (added.channels, 1)
 
 
@@ -157,7 +157,7 @@ def test_who_adds_a_video_does_not_pay_for_what_other_sources_left(pleiades: Ins
     now = pleiades.clock.now()
     pleiades.key_ring().ledger.mark_exhausted("demo", Bucket.GENERAL, None)
     pleiades.hunter().hunt(("search",))
-    waiting = _one(pleiades, "select count(*) from videos where state = 0")
+    waiting = _one(pleiades, "select count(*) from videos where state = 'claimed'")
     assert waiting > 0
     known = {row[0] for row in _rows(pleiades, "select id8 from videos")}
     _advance(pleiades, _DAY)
@@ -170,7 +170,7 @@ def test_who_adds_a_video_does_not_pay_for_what_other_sources_left(pleiades: Ins
     report = pleiades.hunter().hunt(("added",))
     assert (report.admitted, _units(pleiades) - before) == (1, 1)
     assert outcome(pleiades.database, added).watched == 1
-    assert _one(pleiades, "select count(*) from videos where state = 0") == waiting
+    assert _one(pleiades, "select count(*) from videos where state = 'claimed'") == waiting
     assert pleiades.hunter().hunt(("push",)).admitted > 0
 
 

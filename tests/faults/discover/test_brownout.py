@@ -52,13 +52,13 @@ def test_a_brownout_of_one_hunt_gives_nothing_up(pleiades: Installation, fault: 
     report = pleiades.hunter().hunt(("push",))
     assert report.admitted < len(alive)
     assert report.gone == 0
-    assert dict(rows(pleiades, _STATES)).get(2) is None
+    assert dict(rows(pleiades, _STATES)).get("gone") is None
     assert rows(pleiades, "select max(attempts) from videos")[0][0] <= 1, "one claim was tried twice in one hunt"
     assert report.calls["general"] <= 4 * len(alive) // 50 + 12
     set_faults(pleiades)
     advance(pleiades, _HOUR)
     pleiades.hunter().hunt(("push",))
-    admitted = {encode(id8) for (id8,) in rows(pleiades, "select id8 from videos where state = 1")}
+    admitted = {encode(id8) for (id8,) in rows(pleiades, "select id8 from videos where state = 'admitted'")}
     assert set(alive) <= admitted
 
 
@@ -91,7 +91,7 @@ def test_a_long_outage_of_details_alone_gives_nothing_up(pleiades: Installation)
         assert pleiades.hunter().hunt(("search",)).gone == 0
         advance(pleiades, _HOUR)
         assert rows(pleiades, "select max(attempts) from videos") == [(attempts + 1,)]
-    assert set(dict(rows(pleiades, _STATES))) == {0}
+    assert set(dict(rows(pleiades, _STATES))) == {"claimed"}
     set_faults(pleiades)
     rows(pleiades, "update videos set retry_at = null")
     report = pleiades.hunter().hunt(("search",))
@@ -131,7 +131,7 @@ def test_what_stays_away_is_given_up_and_found_again_it_keeps_its_vid(pleiades: 
         assert report.gone == (wait == timedelta())
         advance(pleiades, wait)
     ((vid, state),) = rows(pleiades, "select vid, state from videos")
-    assert state == 2
+    assert state == "gone"
     notice()
     report = pleiades.hunter().hunt(("push",))
     assert (report.candidates, report.new, report.calls) == (1, 0, {})
@@ -140,12 +140,12 @@ def test_what_stays_away_is_given_up_and_found_again_it_keeps_its_vid(pleiades: 
     notice()
     report = pleiades.hunter().hunt(("push",))
     assert (report.candidates, report.new, report.waiting, report.calls) == (1, 0, 1, {"general": 1})
-    assert rows(pleiades, "select vid, state, absences, found_by from videos") == [(vid, 0, 1, "push")]
+    assert rows(pleiades, "select vid, state, absences, found_by from videos") == [(vid, "claimed", 1, "push")]
     # A person need not wait.
-    rows(pleiades, "update videos set state = 2, retry_at = retry_at + interval '5 days'")
+    rows(pleiades, "update videos set state = 'gone', retry_at = retry_at + interval '5 days'")
     add(pleiades.database, pleiades.youtube(), pleiades.clock, [Wanted(video_id=_DEAD)])
     assert pleiades.hunter().hunt(("added",)).calls == {"general": 1}
-    assert rows(pleiades, "select vid, state, absences, found_by from videos") == [(vid, 0, 1, "added")]
+    assert rows(pleiades, "select vid, state, absences, found_by from videos") == [(vid, "claimed", 1, "added")]
 
 
 def test_a_reply_that_has_none_of_many_is_not_believed(pleiades: Installation) -> None:
@@ -159,7 +159,7 @@ def test_a_reply_that_has_none_of_many_is_not_believed(pleiades: Installation) -
     set_faults(pleiades)
     advance(pleiades, _HOUR)
     pleiades.hunter().hunt(("push",))
-    admitted = {encode(id8) for (id8,) in rows(pleiades, "select id8 from videos where state = 1")}
+    admitted = {encode(id8) for (id8,) in rows(pleiades, "select id8 from videos where state = 'admitted'")}
     assert set(alive) <= admitted
 
 
@@ -178,7 +178,7 @@ def test_a_video_is_new_once_however_long_it_waits(pleiades: Installation) -> No
     ((found,),) = rows(pleiades, "select count(*) from videos")
     assert found - known == new > 20
     assert rows(pleiades, "select sum(new) from discovery_requests where source <> 'details'") == [(before + new,)]
-    assert report.waiting == rows(pleiades, "select count(*) from videos where state = 0")[0][0] >= new
+    assert report.waiting == rows(pleiades, "select count(*) from videos where state = 'claimed'")[0][0] >= new
 
 
 def _tiers(pleiades: Installation) -> dict[Tier, int]:
@@ -234,7 +234,7 @@ def test_a_method_does_not_confirm_itself(pleiades: Installation) -> None:
         pleiades.tracker().track(Tier.HOURLY)
     assert rows(pleiades, "select count(*) from watchlist where misses > 0") == [(0,)]
     _notices(pleiades, 600)
-    rows(pleiades, "delete from videos where state = 1")
+    rows(pleiades, "delete from videos where state = 'admitted'")
     with pytest.raises(BadReply, match="none of"):
         pleiades.hunter().hunt(("push",))
     assert rows(pleiades, "select count(*) from videos where absences > 0")[0][0] < 10
@@ -253,7 +253,7 @@ def test_what_a_feed_shows_is_asked_for_again_before_its_time(pleiades: Installa
     assert pleiades.hunter().hunt(("push",)).calls == {}
     _notices(pleiades, 30)
     pleiades.hunter().hunt(("push",))
-    assert alive <= {encode(id8) for (id8,) in rows(pleiades, "select id8 from videos where state = 1")}
+    assert alive <= {encode(id8) for (id8,) in rows(pleiades, "select id8 from videos where state = 'admitted'")}
 
 
 def test_what_a_person_names_while_a_hunt_asks_for_it_is_not_given_up(pleiades: Installation) -> None:
@@ -265,7 +265,7 @@ def test_what_a_person_names_while_a_hunt_asks_for_it_is_not_given_up(pleiades: 
     add(pleiades.database, pleiades.youtube(), pleiades.clock, [Wanted(video_id=_DEAD)])
     fates = {_DEAD: absent(Tries(absences=len(ABSENT_WAITS)), pleiades.clock.now())}
     admit(pleiades.database, claimed, [], fates=fates, acknowledge=[], now=pleiades.clock.now())
-    assert rows(pleiades, "select state, found_by, retry_at from videos") == [(0, "added", None)]
+    assert rows(pleiades, "select state, found_by, retry_at from videos") == [("claimed", "added", None)]
     assert pleiades.hunter().hunt(("added",)).calls == {"general": 1}
 
 
@@ -286,7 +286,7 @@ def test_a_list_of_dead_videos_is_absent_and_no_outage(pleiades: Installation) -
     report = pleiades.hunter().hunt(("added",))
     assert not report.failures
     assert report.calls == {"general": 1, "stats": 1}
-    assert rows(pleiades, "select distinct state, attempts, absences from videos") == [(0, 0, 1)]
+    assert rows(pleiades, "select distinct state, attempts, absences from videos") == [("claimed", 0, 1)]
     for wait in ABSENT_WAITS:
         advance(pleiades, wait)
         report = pleiades.hunter().hunt(("added",))

@@ -52,7 +52,7 @@ def test_wishes_outlive_the_quota_of_the_day(pleiades: Installation) -> None:
     advance(pleiades, timedelta(days=1))
     # By a hunt of other sources: the claims themselves must know where they come from.
     pleiades.hunter().hunt(("push",))
-    lost = [encode(id8) for (id8,) in rows(pleiades, "select id8 from videos where state <> 1")]
+    lost = [encode(id8) for (id8,) in rows(pleiades, "select id8 from videos where state <> 'admitted'")]
     assert all(control(pleiades).truth(video)["state"] != "public" for video in lost)
     sources = {row["video_id"]: row["source"] for row in read_rows(pleiades.vault, REGISTRY).to_pylist()}
     kept = [video for video in old if video not in lost]
@@ -69,7 +69,7 @@ def test_what_searches_bring_while_nothing_can_be_described_is_kept(pleiades: In
     for _ in range(4):
         new.append(pleiades.hunter().hunt(("search",)).new)
         advance(pleiades, _HOUR)
-    ((claimed,),) = rows(pleiades, "select count(*) from videos where state = 0")
+    ((claimed,),) = rows(pleiades, "select count(*) from videos where state = 'claimed'")
     assert sum(new) == claimed > 0
     assert rows(pleiades, "select sum(new) from discovery_requests where source = 'search'") == [(claimed,)]
     advance(pleiades, timedelta(days=1))
@@ -132,7 +132,7 @@ def test_hunting_without_a_network_spends_nothing(pleiades: Installation) -> Non
 
 def test_feeds_that_are_out_fail_no_hunt_in_which_the_inbox_answered(pleiades: Installation) -> None:
     pleiades.hunter().hunt(("charts",))
-    ((id8,),) = rows(pleiades, "select id8 from videos where state = 1 limit 1")
+    ((id8,),) = rows(pleiades, "select id8 from videos where state = 'admitted' limit 1")
     with pleiades.database.transaction() as connection:
         connection.execute("insert into inbox (source, id8, received_at) values ('push', %s, now())", [id8])
     set_faults(pleiades, Fault(method="feeds", status=404, body=""))

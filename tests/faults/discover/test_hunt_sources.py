@@ -181,7 +181,7 @@ def test_sources_that_meet_are_both_remembered(pleiades: Installation) -> None:
     for _ in range(4):
         pleiades.hunter().hunt()
         _advance(pleiades, _HOUR)
-    bits = Counter(_column(pleiades, "select sources from videos where state = 1"))
+    bits = Counter(_column(pleiades, "select sources from videos where state = 'admitted'"))
     assert all(isinstance(bit, int) and bit > 0 for bit in bits)
     assert any(isinstance(bit, int) and bit & SOURCES["feeds"] and bit & SOURCES["search"] for bit in bits)
 
@@ -333,8 +333,8 @@ def test_an_api_that_is_down_is_an_error_although_feeds_answer(pleiades: Install
     _control(pleiades).set_faults(FaultPlan(faults=tuple(Fault(method=method, status=503, body="{}") for method in methods)))
     with pytest.raises(ApiError):
         pleiades.hunter().hunt()
-    claimed = _column(pleiades, "select count(*) from videos where state = 0")
+    claimed = _column(pleiades, "select count(*) from videos where state = 'claimed'")
     assert claimed != [0]
     _control(pleiades).set_faults(FaultPlan(faults=()))
     assert pleiades.hunter().hunt().failures == {}
-    assert _column(pleiades, "select count(*) from videos where state = 0") == [0]
+    assert _column(pleiades, "select count(*) from videos where state = 'claimed'") == [0]

@@ -21,7 +21,7 @@ from pleiades_core.youtube.api import YouTube
 from pleiades_core.youtube.quota import Reservation
 
 
-def _videos(pleiades: Installation, state: int) -> int:
+def _videos(pleiades: Installation, state: str) -> int:
     with pleiades.database.transaction() as connection:
         return connection.execute("select 1 from videos where state = %s", [state]).rowcount
 
@@ -29,7 +29,10 @@ def _videos(pleiades: Installation, state: int) -> int:
 def _failing(pleiades: Installation) -> list[int]:
     """Claims that wait because they failed; not those that were absent."""
     with pleiades.database.transaction() as connection:
-        return [row[0] for row in connection.execute("select attempts from videos where state = 0 and attempts > 0").fetchall()]
+        return [
+            row[0]
+            for row in connection.execute("select attempts from videos where state = 'claimed' and attempts > 0").fetchall()
+        ]
 
 
 def test_hunters_at_once_never_trip_over_each_other(pleiades: Installation) -> None:
@@ -78,7 +81,7 @@ def test_one_video_that_brings_youtube_down_hides_no_other(pleiades: Installatio
         found.append(hunter.hunt())
         pleiades.clock.advance(timedelta(hours=8))  # type: ignore[attr-defined]
     assert _failing(pleiades) == []
-    assert sum(report.admitted for report in found) == _videos(pleiades, 1) > 100
+    assert sum(report.admitted for report in found) == _videos(pleiades, "admitted") > 100
     rows = read_rows(pleiades.vault, REGISTRY).to_pylist()
     assert poisoned.poison not in {row["video_id"] for row in rows}
     with pleiades.database.transaction() as connection:
@@ -106,4 +109,4 @@ def test_an_outage_costs_few_units_and_gives_nobody_up(pleiades: Installation) -
     assert spent <= 60
     control.set_faults(FaultPlan(faults=()))
     assert pleiades.hunter().hunt().failures == {}
-    assert _videos(pleiades, 0) == 0
+    assert _videos(pleiades, "claimed") == 0

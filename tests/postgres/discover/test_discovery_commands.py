@@ -49,7 +49,7 @@ def _lived_in(database: Database) -> None:
     with database.transaction() as connection:
         connection.execute(
             "insert into videos (id8, vid, state, published_at, claimed_at, sources) "
-            "select n, n, 1, %(at)s, %(at)s, (array[9, 1, 8])[1 + mod(n, 3)] from generate_series(1, 300) n",
+            "select n, n, 'admitted', %(at)s, %(at)s, (array[9, 1, 8])[1 + mod(n, 3)] from generate_series(1, 300) n",
             {"at": now - timedelta(hours=1)},
         )
         connection.execute("insert into watchlist (vid, id8, published_at) select vid, id8, published_at from videos")
@@ -138,7 +138,7 @@ def test_coverage_cuts_no_number(run: Any, database: Database, monkeypatch: pyte
     with database.transaction() as connection:
         connection.execute(
             "insert into videos (id8, vid, state, published_at, claimed_at, sources) "
-            "select n, n, 1, now() - interval '1 hour', now(), (array[9, 1, 8])[1 + mod(n, 3)] "
+            "select n, n, 'admitted', now() - interval '1 hour', now(), (array[9, 1, 8])[1 + mod(n, 3)] "
             "from generate_series(1001, 40000) n"
         )
     monkeypatch.setenv("COLUMNS", columns)

@@ -52,7 +52,7 @@ def test_what_a_person_named_is_no_part_of_what_comes_in_a_day(database: Databas
     with database.transaction() as connection:
         connection.execute(
             "insert into videos (id8, vid, state, published_at, claimed_at, sources)"
-            " select n, n, 1, %(now)s, %(now)s, case when n <= 3 then %(added)s else %(feeds)s end"
+            " select n, n, 'admitted', %(now)s, %(now)s, case when n <= 3 then %(added)s else %(feeds)s end"
             " from generate_series(1, 5) n",
             words,
         )

@@ -39,7 +39,10 @@ def test_search_and_archeology_bring_videos_and_are_billed_to_their_pools(pleiad
     assert len(dug) == 2
     assert {candidate.published_at.month for candidate in dug[0].candidates if candidate.published_at} == {last.month}
     with database.transaction() as connection:
-        spent = connection.execute("select spent, hunting, archeology from quota_ledger where bucket = 'search'").fetchone()
+        spent = connection.execute(
+            "select sum(spent), sum(spent) filter (where pool = 'hunting'), sum(spent) filter (where pool = 'archeology')"
+            " from quota_pool_usage where bucket = 'search'"
+        ).fetchone()
     assert spent == (5, 3, 2)
 
 

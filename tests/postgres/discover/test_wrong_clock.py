@@ -321,7 +321,13 @@ def test_claims_and_questions_of_the_future_are_passed_over_where_one_looks_back
     now = pleiades.clock.now()
     with pleiades.database.transaction() as connection:
         for vid, (state, absences, at) in enumerate(
-            ((1, 0, now), (1, 0, now + AHEAD), (0, 1, now), (0, 1, now + AHEAD)), start=1
+            (
+                ("admitted", 0, now),
+                ("admitted", 0, now + AHEAD),
+                ("claimed", 1, now),
+                ("claimed", 1, now + AHEAD),
+            ),
+            start=1,
         ):
             connection.execute(
                 "insert into videos (id8, vid, state, absences, claimed_at, published_at, retry_at) "
@@ -347,7 +353,7 @@ def test_what_a_clock_that_was_ahead_gave_up_or_claimed_is_claimed_when_it_is_fo
     with database.transaction() as connection:
         connection.execute(
             "insert into videos (id8, vid, state, claimed_at, retry_at) "
-            "values (1, 1, 2, %s, '9999-01-01'), (2, 2, 2, %s, '9999-01-01')",
+            "values (1, 1, 'gone', %s, '9999-01-01'), (2, 2, 'gone', %s, '9999-01-01')",
             [now + AHEAD, now],
         )
     ids = [Candidate(video_id=encode(id8), channel_id=None, published_at=None) for id8 in (1, 2)]

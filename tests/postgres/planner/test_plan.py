@@ -105,7 +105,7 @@ def test_what_was_found_lately_is_what_will_be_found(database: Database, ledger:
     with database.transaction() as connection:
         connection.execute(
             "insert into videos (id8, vid, state, published_at, claimed_at) "
-            "select n, n, 1, at - interval '90 minutes', at "
+            "select n, n, 'admitted', at - interval '90 minutes', at "
             "from generate_series(1, 840) as n, lateral (select %(now)s - n * interval '3 days' / 840 as at) as found",
             {"now": NOW},
         )

@@ -50,13 +50,14 @@ def seen(database: Database, vault: Vault) -> dict[str, int]:
         )  # fmt: skip
     with database.transaction() as connection, connection.cursor() as cursor:
         cursor.executemany(
-            "insert into videos (id8, vid, state, published_at, claimed_at, sources) values (%s, %s, 1, %s, %s, %s)", rows
+            "insert into videos (id8, vid, state, published_at, claimed_at, sources) values (%s, %s, 'admitted', %s, %s, %s)",
+            rows,
         )
         # Older than the window, and never described: neither counts.
         cursor.execute(
             "insert into videos (id8, vid, state, published_at, claimed_at, sources)"
-            " values (-1, 9001, 1, %(old)s, %(now)s, 1), (-2, 9002, 0, null, %(now)s, 1),"
-            " (-3, 9003, 1, %(now)s - interval '1 hour', %(now)s, 0)",
+            " values (-1, 9001, 'admitted', %(old)s, %(now)s, 1), (-2, 9002, 'claimed', null, %(now)s, 1),"
+            " (-3, 9003, 'admitted', %(now)s - interval '1 hour', %(now)s, 0)",
             {"old": NOW - timedelta(days=8), "now": NOW},
         )
     table = pa.Table.from_pylist(described, REGISTRY.schema)

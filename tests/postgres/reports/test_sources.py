@@ -77,7 +77,9 @@ def test_what_waits_to_be_described_is_told(requested: Database, vault: Vault) -
     """After a day with little quota it is what most of the found is; the plan wants the calls for it."""
     with requested.transaction() as connection:
         connection.execute(
-            "insert into videos (id8, vid, state, claimed_at) select n, n, mod(n, 3), %s from generate_series(1, 900) n", [NOW]
+            "insert into videos (id8, vid, state, claimed_at)"
+            " select n, n, (enum_range(null::video_state))[1 + mod(n, 3)], %s from generate_series(1, 900) n",
+            [NOW],
         )
     assert sources(requested, vault, NOW).to_describe == 300
     assert survey(requested, DemoSettings(), NOW, NOW).discovery.to_describe == 300

@@ -42,6 +42,21 @@ def test_more_than_the_limit_at_once_is_refused_whole(ledger: Ledger) -> None:
         ledger.debit("p", Bucket.SEARCH, Pool.HUNTING, -1)
 
 
+def test_a_fourth_pool_is_data(ledger: Ledger, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pool that neither schema nor SQL has heard of gets its share, keeps it, and lends it."""
+    shares = {Pool.HUNTING: 50, "enriching": 50}
+    monkeypatch.setattr(ledger, "_weights", lambda _project, _bucket: shares)
+    monkeypatch.setattr("pleiades_core.youtube.quota.Pool", str)
+    assert ledger.debit("p", Bucket.SEARCH, "enriching", 10)  # type: ignore[arg-type]
+    assert not ledger.debit("p", Bucket.SEARCH, Pool.HUNTING, 61)
+    assert ledger.debit("p", Bucket.SEARCH, Pool.HUNTING, 50)
+    with database.transaction() as connection:
+        found = connection.execute("select pool, spent from quota_pool_usage where project = 'p' order by pool").fetchall()
+    assert found == [("enriching", 10), ("hunting", 50)]
+    (row,) = ledger.rows()
+    assert (row.spent, dict(row.spent_by)) == (60, {"enriching": 10, "hunting": 50})
+
+
 def test_parallel_debits_and_reservations_never_overspend(database: Database, clock: ManualClock) -> None:
     """Twelve threads on real connections want 50 units; 50 are granted, not one more."""
     ledger = Ledger(database, clock, {"p": {Bucket.SEARCH: 50}}, {"p": frozenset({Pool.HUNTING})})
@@ -230,10 +245,10 @@ def test_pools_of_a_project_do_not_starve_one_another(database: Database, clock:
         reservation = ledger.reserve(connection, "all", Bucket.SEARCH, Pool.ARCHEOLOGY, 50)
     assert reservation.units == 17
     (row,) = ledger.rows()
-    assert (row.spent, row.hunting, row.archeology, row.tracking) == (100, 83, 17, 0)
+    assert (row.spent, row.spent_by[Pool.HUNTING], row.spent_by[Pool.ARCHEOLOGY]) == (100, 83, 17)
     with database.transaction() as connection:
         ledger.settle(connection, reservation)
-    assert (ledger.rows()[0].archeology, ledger.left("all", Bucket.SEARCH, Pool.HUNTING)) == (0, 0)
+    assert (ledger.rows()[0].spent_by[Pool.ARCHEOLOGY], ledger.left("all", Bucket.SEARCH, Pool.HUNTING)) == (0, 0)
     clock.set(datetime(2026, 3, 2, 7, 59, 59, tzinfo=UTC))
     assert ledger.left("all", Bucket.SEARCH, Pool.HUNTING) == 16, "a second before the reset all but one unit may be had"
 
@@ -275,7 +290,7 @@ def test_buckets_and_pools_are_their_words_wherever_they_go(ledger: Ledger, data
         sql = connection.execute("select %s::text, bucket from quota_ledger", [Pool.HUNTING]).fetchone()
     assert sql == ("hunting", "search")
     (row,) = (row for row in ledger.rows() if row.bucket == "search")
-    assert (row.bucket, row.hunting) == (Bucket.SEARCH, 1)
+    assert (row.bucket, row.spent_by[Pool.HUNTING]) == (Bucket.SEARCH, 1)
     assert f"{Bucket.SEARCH} {Bucket.SEARCH!r} {[Pool.HUNTING]}" == "search 'search' ['hunting']"
     assert json.dumps({Bucket.SEARCH: Pool.HUNTING}) == '{"search": "hunting"}'
     assert orjson.dumps({Bucket.SEARCH: Pool.HUNTING}, option=orjson.OPT_NON_STR_KEYS) == b'{"search":"hunting"}'

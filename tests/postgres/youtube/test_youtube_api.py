@@ -249,7 +249,7 @@ def test_a_call_that_never_left_costs_nothing(database: Database, clock: ManualC
     with pytest.raises(BackendError, match="ConnectionRefusedError"):
         rig.youtube.uploads(CHANNEL, reservation=reservation)
     assert [one.ok for one in rig.youtube.check_keys()] == [False]
-    assert [(row.spent, row.hunting) for row in rig.ledger.rows()] == [(0, 0)] * 2
+    assert [(row.spent, row.spent_by[Pool.HUNTING]) for row in rig.ledger.rows()] == [(0, 0)] * 2
     assert not rig.youtube.calls().total()
 
 
@@ -262,7 +262,7 @@ def test_a_unit_of_a_settled_reservation_goes_back_to_the_ledger(database: Datab
         ledger.settle(connection, reservation)
     assert not reservation.put_back()
     ledger.give_back("p", Bucket.SEARCH, Pool.HUNTING, now=clock.now())
-    assert [(row.spent, row.hunting) for row in ledger.rows()] == [(0, 0)]
+    assert [(row.spent, row.spent_by[Pool.HUNTING]) for row in ledger.rows()] == [(0, 0)]
 
 
 def test_the_server_may_ask_for_patience_within_reason(database: Database, clock: ManualClock) -> None:
@@ -607,7 +607,7 @@ def test_a_campaign_searches_without_a_term(database: Database, clock: ManualClo
             "publishedAfter": ["2026-02-01T00:00:00Z"], "publishedBefore": ["2026-03-01T00:00:00Z"], "alt": ["json"],
         }  # fmt: skip
         (row,) = rig.ledger.rows()
-        assert (row.hunting, row.archeology, row.spent) == (0, 1, 1)
+        assert (row.spent_by.get(Pool.HUNTING, 0), row.spent_by[Pool.ARCHEOLOGY], row.spent) == (0, 1, 1)
 
 
 def test_a_page_of_a_chart(database: Database, clock: ManualClock) -> None:

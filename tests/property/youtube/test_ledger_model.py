@@ -168,7 +168,7 @@ def test_the_ledger_follows_its_rule_and_the_simulator_never_counts_more(databas
                 if row.project in self.projects:
                     account = self.accounts[row.project, row.bucket, row.quota_day]
                     assert (row.spent, row.left, row.limit) == (account.spent, account.left, account.limit)
-                    assert row.spent == row.hunting + row.tracking + row.archeology
+                    assert row.spent == sum(row.spent_by.values())
             for key, units in self.granted.items():
                 assert units - self.given_back[key] <= self.believed(key)
                 assert self.sent[key] <= units - self.given_back[key]

@@ -49,7 +49,7 @@ def read(held: BackCatalogue, of: int, now: datetime = NOW) -> tuple[BackCatalog
 
 @given(of=st.integers(0, 400), wanted=st.none() | st.integers(1, 500))
 def test_a_list_is_read_to_its_end_or_to_what_is_wanted(of: int, wanted: int | None) -> None:
-    after, count = read(replace(NEW, wanted=wanted), of)
+    after, count = read(replace(NEW, newest=wanted), of)
     assert count == after.read == (of if wanted is None else min(of, wanted))
     assert (after.left, after.cut) == (0, False)
 
@@ -57,7 +57,7 @@ def test_a_list_is_read_to_its_end_or_to_what_is_wanted(of: int, wanted: int | N
 def test_what_is_left_is_what_is_wanted_of_what_there_is() -> None:
     first = advanced(NEW, page(0, 50, of=1_200), NOW)
     assert (first.read, first.left, first.page_token) == (50, 1_150, "page-50")
-    assert advanced(replace(NEW, wanted=120), page(0, 50, of=1_200), NOW).left == 70
+    assert advanced(replace(NEW, newest=120), page(0, 50, of=1_200), NOW).left == 70
     assert advanced(NEW, page(0, 50, of=90_000), NOW).left == MOST_LISTED - 50
 
 
@@ -109,7 +109,7 @@ def test_a_list_is_left_only_where_it_is_to_blame() -> None:
 
 
 def test_what_is_added_again_is_read_again_only_where_that_may_bring_more() -> None:
-    some = replace(NEW, wanted=120)
+    some = replace(NEW, newest=120)
     assert (some.covers(120), some.covers(121), some.covers(None)) == (True, False, False)
     assert (NEW.covers(None), NEW.covers(7)) == (True, True)
     assert not replace(NEW, cut=True).covers(None)

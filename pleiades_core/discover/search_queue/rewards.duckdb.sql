@@ -16,7 +16,7 @@ with asked as (
         select 1 from asked o where o.target = '' and o.requested_at = a.requested_at and o.error = a.error
     ))
 ), searched as (
-    select target, sum(pow($kept, ($now - epoch(requested_at)) / 86400)) as requests, min(requested_at) as first_at from requested group by target
+    select target, sum(discounted(1, epoch(requested_at), $now, $kept)) as requests, min(requested_at) as first_at from requested group by target
 ), described as (
     select vid, source, tags, published_at, discovered_at from raw_videos
     where epoch(discovered_at) between $since and $now
@@ -34,7 +34,7 @@ with asked as (
     -- No mark spans a change of what YouTube counts as a view.
     select definition, quantile_cont(views, 1 - $share) as mark from measured group by definition having count(*) >= $enough
 ), judged as (
-    select d.*, pow($kept, ($now - epoch(d.discovered_at)) / 86400) as weight, m.views > k.mark as viral
+    select d.*, discounted(1, epoch(d.discovered_at), $now, $kept) as weight, m.views > k.mark as viral
     from described d left join measured m using (vid) left join marks k using (definition)
 ), terms as (
     select s.target as term, any_value(s.requests) as requests,
@@ -48,11 +48,13 @@ with asked as (
     -- A video without an outcome is expected to be like the others of its term.
     select *, virals + pending * ($share_weight * $share + virals) / ($share_weight + judged) as reward from terms
 ), usual as (
-    select ($pool_terms * $usual + coalesce(sum(reward / ($prior_requests + requests)), 0))
-               / ($pool_terms + coalesce(sum(requests / ($prior_requests + requests)), 0)) as usual
+    select mean_reward(
+               coalesce(sum(reward / ($prior_requests + requests)), 0), coalesce(sum(requests / ($prior_requests + requests)), 0),
+               $usual, $pool_terms
+           ) as usual
     from rewarded
 ), yields as (
-    select 'search:' || term as source, ($prior_requests * usual + reward) / ($prior_requests + requests) as yield from rewarded, usual
+    select 'search:' || term as source, expected_reward(requests, reward, usual, $prior_requests) as yield from rewarded, usual
 ), tags as (
     select nfc_normalize(lower(trim(tag, '#@- '))) as tag, source, viral
     from (select source, viral, unnest(tags) as tag from judged where viral is not null)

@@ -1,0 +1,11 @@
+"""Generated pages say what the code says now."""
+
+from __future__ import annotations
+
+from docgen import schema
+from support.paths import ROOT
+
+
+def test_the_schema_page_is_the_schema(database_url: str) -> None:
+    """`python -m docgen` writes it; the fixture's database was migrated by the program."""
+    assert (ROOT / "docs" / "schema.sql").read_text() == schema.dump(database_url)
