@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from docgen import schema
 from support.paths import ROOT
+
+from docgen import schema
 
 
 def test_the_schema_page_is_the_schema(database_url: str) -> None:
