@@ -20,7 +20,7 @@ from pleiades_core.batches.commit import commit_batches
 from pleiades_core.batches.leases import Lease, end_slice, expired, lease_ids
 from pleiades_core.clock import Clock
 from pleiades_core.errors import ForeignFile, NotFound, VaultError
-from pleiades_core.storage.locks import in_turn
+from pleiades_core.storage.locks import lock_discovery
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.file_check import check_closed_day
 from pleiades_core.vault.journal import WrittenBatch, files_of_day, read_batch
@@ -117,7 +117,7 @@ def adopt_orphans(
             if batch.lease_id in alive:
                 continue
             with database.transaction() as connection:
-                in_turn(connection)
+                lock_discovery(connection)
                 fresh = commit_batches(connection, [(batch, table)], now=clock.now(), adopted=True)
             adopted += len(fresh)
             rows += sum(batch.rows for batch in fresh)

@@ -15,7 +15,7 @@ import typer
 from pleiades_core.cli.app import DASHED_IDS, app, examples, opened, settings_of
 from pleiades_core.cli.arguments import day_of
 from pleiades_core.cli.output import JsonOption, hint, plain, print_answer, print_facts, print_json, print_rows, stderr
-from pleiades_core.discover.sources.base import SOURCES
+from pleiades_core.discover.sources import SOURCES
 from pleiades_core.errors import ApiError, NotFound, PleiadesError, QuotaExhausted, StorageError, UsageError
 from pleiades_core.models import Tier
 
@@ -57,7 +57,7 @@ def hunt(
         raise UsageError(f"no such source: {', '.join(sorted(unknown))}", cure=f"choose among {', '.join(SOURCES)}")
     _require_key(context)
     with opened(context, create=True, leases=True) as pleiades:
-        report = pleiades.hunter().hunt(source or tuple(SOURCES))
+        report = pleiades.hunter().hunt(source or ())
     if as_json:
         print_json(report)
     else:
@@ -149,7 +149,7 @@ def _print_added(facts: dict[str, Any], channels: Sequence[AddedChannel], *, as_
 
 def _say_what_is_left(added: Added, channels: Sequence[AddedChannel], newest: int | None) -> None:
     """Which uploads are not taken, and what becomes of them."""
-    from pleiades_core.discover.sources.back_catalogues import MOST_LISTED
+    from pleiades_core.discover.channels.back_catalogues import MOST_LISTED
 
     if left := sum(one.left_for_later for one in channels):
         why = added.left_because or "one command reads as much as one hunt may (PLEIADES_UPLOADS_PER_HUNT)"

@@ -9,12 +9,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from pleiades_core.discover.sources import SOURCES
 from pleiades_core.discover.usage import DETAILS, DiscoveryRequest, HuntUsage
 from pleiades_core.errors import PleiadesError, QuotaExhausted
 from pleiades_core.models import Bucket, VideoId
 
-#: Sources whose answers are YouTube's API's; an outage of it is one, whatever feeds and inbox say.
-OF_THE_API = frozenset({"search", "uploads", "charts", "past_search"})
+
+def _api_sources() -> frozenset[str]:
+    """Sources that call YouTube's API: when all of them fail, the API is out, whatever feeds and inbox bring."""
+    return frozenset(name for name, source in SOURCES.items() if source.calls_api)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +73,7 @@ class HuntReport:
     @property
     def did_something(self) -> bool:
         """False when quota kept everything from happening that costs some, whatever the free sources brought meanwhile."""
-        return self.admitted > 0 or bool(set(self.answered) & OF_THE_API)
+        return self.admitted > 0 or bool(set(self.answered) & _api_sources())
 
 
 @dataclass(slots=True)
@@ -107,17 +110,23 @@ class Progress:
         return next((error for error in self.errors.values() if isinstance(error, QuotaExhausted)), None)
 
     @property
-    def failure(self) -> PleiadesError | None:
-        """The error that the whole hunt ends with: nothing was admitted, and nobody answered, or the API to nobody.
+    def api_answered(self) -> bool:
+        """Whether any source that calls the API was answered."""
+        return bool(self.answered & _api_sources())
 
-        Spent quota is no failure, and hides none: where it kept some sources from asking, the others' failures are what counts.
+    @property
+    def failure(self) -> PleiadesError | None:
+        """The error that the whole hunt ends with; None: the hunt did not fail.
+
+        The hunt failed when no video was admitted, and either every source failed or every source that calls the API failed.
+        Spent quota is no failure and hides none: where it kept some sources from asking, the failures of the rest count.
         """
         failures = {what: error for what, error in self.errors.items() if not isinstance(error, QuotaExhausted)}
         if not failures or self.admitted:
             return None
-        of_the_api = [error for what, error in failures.items() if what in {*OF_THE_API, DETAILS}]
-        if of_the_api and not self.answered & OF_THE_API:
-            return of_the_api[0]
+        api_failures = [error for what, error in failures.items() if what in {*_api_sources(), DETAILS}]
+        if api_failures and not self.api_answered:
+            return api_failures[0]
         return None if self.answered or self.exhausted else next(iter(failures.values()))
 
     def report(self, *, calls: dict[Bucket, int], units_left: dict[Bucket, int], waiting: int) -> HuntReport:

@@ -1,4 +1,4 @@
-"""What each question of each source cost and brought: the requests of one hunt.
+"""Cost and yield of one hunt, by source and target.
 
 Belongs here: counting, and the rows of table `discovery_requests`. Does not belong here: adding them up for people (insights),
 the vault's copy (vault/discovery_requests.py).
@@ -16,7 +16,8 @@ from datetime import datetime
 
 import psycopg
 
-from pleiades_core.discover.sources.base import SOURCES, Find
+from pleiades_core.discover.sources import SOURCES
+from pleiades_core.discover.sources.base import Find
 from pleiades_core.discover.wrong_clock import latest
 from pleiades_core.models import Bucket, VideoId
 from pleiades_core.storage.queries import load_queries
@@ -29,8 +30,6 @@ DETAILS = "details"
 #: So are the calls of a hunt that ended before what they brought was durable; by bucket.
 INTERRUPTED = "interrupted"
 _ERROR_CHARS = 300
-#: Sources that show a removed video for hours at most; a search shows it for weeks.
-_SHOWING = SOURCES["uploads"] | SOURCES["charts"] | SOURCES["feeds"] | SOURCES["push"]
 
 
 @dataclass(slots=True)
@@ -51,17 +50,17 @@ class HuntUsage:
         self.requests: dict[tuple[str, str], DiscoveryRequest] = {}
         self._bits: dict[VideoId, int] = {}
 
-    def asked(self, find: Find, units: Counter[Bucket]) -> None:
-        """A source yielded a find, after calls that cost so much."""
+    def add_find(self, find: Find) -> None:
+        """Count the result of one request, with its calls."""
         request = self._of(find.source, find.target)
-        request.units += units
+        request.units += Counter(find.calls)
         request.candidates += len(find.candidates)
         request.error = find.error or request.error
         for candidate in find.candidates:
-            self._bits[candidate.video_id] = self._bits.get(candidate.video_id, 0) | SOURCES[find.source]
+            self._bits[candidate.video_id] = self._bits.get(candidate.video_id, 0) | SOURCES[find.source].bit
 
-    def spent(self, source: str, units: Counter[Bucket], error: str = "", *, candidates: int = 0) -> None:
-        """Calls that brought no find, or described what others brought."""
+    def add_calls(self, source: str, units: Counter[Bucket], error: str = "", *, candidates: int = 0) -> None:
+        """Count calls without a find: of requests that failed, or for the details of videos that sources found."""
         if units or error:
             request = self._of(source, "")
             request.units += units
@@ -76,13 +75,13 @@ class HuntUsage:
             self._of(find.source, find.target).new += len(named)
             left -= named
 
-    def lost(self, units: Counter[Bucket]) -> None:
-        """Calls whose finds are not kept: they are paid for, and the questions will be asked again."""
+    def add_interrupted(self, units: Counter[Bucket]) -> None:
+        """Count calls whose finds are not kept: the units are spent, and the requests will be sent again."""
         for bucket, count in units.items():
             self._of(INTERRUPTED, bucket).units[bucket] += count
 
-    def admitted(self, count: int) -> None:
-        """Videos that were described, by calls or by what showed them, and came through the door."""
+    def add_admitted(self, count: int) -> None:
+        """Count videos that were described and admitted."""
         if count:
             self._of(DETAILS, "").new += count
 
@@ -132,7 +131,8 @@ class HuntUsage:
         )  # fmt: skip
         bits = {decode(video_id): bit for video_id, bit in self._bits.items()}
         connection.execute(_VIDEOS.mark_sources, {"id8s": list(bits), "bits": list(bits.values())})
-        shown = [id8 for id8, bit in bits.items() if bit & _SHOWING]
+        current = sum(source.bit for source in SOURCES.values() if source.forgets_removed)
+        shown = [id8 for id8, bit in bits.items() if bit & current]
         connection.execute(_VIDEOS.shown, {"id8s": shown, "now": now, "latest": latest(now)})
 
     def _of(self, source: str, target: str) -> DiscoveryRequest:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from pleiades_core.storage.locks import in_turn
+from pleiades_core.storage.locks import lock_discovery
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries, records
 from pleiades_core.watchlist.cadence import TIERS
@@ -73,7 +73,7 @@ def mend(database: Database, now: datetime) -> FutureRows:
     with database.transaction() as connection:
         found = future_rows(connection, now)
         if found:
-            in_turn(connection)
+            lock_discovery(connection)
             for query in (_SQL.mend_channels, _SQL.mend_terms, _SQL.mend_campaigns, _SQL.mend_back_catalogues):
                 connection.execute(query, _words(now))
             log.warning("a clock was wrong: %s had instants in the future, which were taken back", found)

@@ -12,7 +12,7 @@ from pleiades_core.discover.admission.claims import waiting
 from pleiades_core.discover.search_queue.campaigns import PAGES_A_CELL, open_ones
 from pleiades_core.discover.search_queue.campaigns import campaigns as known_campaigns
 from pleiades_core.discover.search_queue.terms import usable
-from pleiades_core.discover.sources.base import SOURCES
+from pleiades_core.discover.sources import SOURCES
 from pleiades_core.discover.sources.charts import A_CHART
 from pleiades_core.models import Tier
 from pleiades_core.planner.allocation import Discovery
@@ -57,7 +57,7 @@ class Survey:
 def survey(database: Database, settings: Settings, now: datetime, first: datetime) -> Survey:
     """Look at the watchlist, at what was found lately, and at what the sources have before them. `first`: the present hour."""
     words = {**TIERS.parameters(), "now": now, "first": first, "tick": TIERS.tick(Tier.HOURLY)}
-    words["named"] = SOURCES["added"]
+    words["named"] = SOURCES["added"].bit
     words["oldest_h"] = round(TIERS.daily_below / timedelta(hours=1)) + 1
     with database.transaction() as connection:
         began = connection.execute(_SQL.first_found).fetchone()

@@ -16,19 +16,13 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 
-from pleiades_core.discover.sources.base import SOURCES
+from pleiades_core.discover.sources import SOURCES, in_order_of_hunt
 from pleiades_core.reports.capture import Estimate, OddsRatio, chao, chapman, odds_ratio
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_duckdb_text, load_queries
 from pleiades_core.vault import query
 from pleiades_core.vault.vault import Vault
 
-#: Sources that follow the same channels see the same videos: one occasion. What people add by hand is no draw at all.
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "search": ("search",), "followed channels": ("uploads", "feeds", "push"), "charts": ("charts",),
-    "past_search": ("past_search",),
-}  # fmt: skip
-_GROUP_OF = {source: group for group, sources in GROUPS.items() for source in sources}
 CAVEATS = (
     "Sources are not independent: followed channels were found by searching. They overlap more than by chance: more is unseen.",
     (
@@ -110,7 +104,7 @@ class CoverageReport:
     videos: int
     sources: tuple[SourceSeen, ...]
     pairs: tuple[Pair, ...]
-    #: At least so many there are, each group of `GROUPS` an occasion.
+    #: At least so many there are; each group of sources is one occasion.
     by_group: Estimate | None
     bias: tuple[Bias, ...]
     #: Videos whose descriptions the bias was measured on.
@@ -136,24 +130,26 @@ def coverage(database: Database, vault: Vault, until: datetime, *, days: float =
 
 def report(masks: Mapping[int, int], described: Sequence[Described], *, since: datetime, until: datetime) -> CoverageReport:
     """The report for counts by set of sources, and for described videos. Pure."""
-    used = [source for source, bit in SOURCES.items() if any(mask & bit for mask in masks)]
-    seen = {source: _count(masks, SOURCES[source]) for source in used}
+    used = [name for name in in_order_of_hunt() if any(mask & SOURCES[name].bit for mask in masks)]
+    seen = {source: _count(masks, SOURCES[source].bit) for source in used}
     videos = sum(masks.values())
-    drawn = [source for source in used if source in _GROUP_OF]
+    # Sources that follow the same channels see the same videos: one occasion. What people add is no sample at all.
+    drawn = [source for source in used if SOURCES[source].group is not None]
     groups = [
-        sum(SOURCES[source] for source in sources) for sources in GROUPS.values() if any(source in used for source in sources)
+        sum(source.bit for source in SOURCES.values() if source.group == group)
+        for group in dict.fromkeys(SOURCES[source].group for source in drawn)
     ]
     return CoverageReport(
         since=since, until=until, videos=videos,
         sources=tuple(
-            SourceSeen(source=source, seen=seen[source], only=masks.get(SOURCES[source], 0), share=seen[source] / videos)
+            SourceSeen(source=source, seen=seen[source], only=masks.get(SOURCES[source].bit, 0), share=seen[source] / videos)
             for source in used
         ),
         pairs=tuple(
-            Pair(first=one, second=other, both=both, estimate=chapman(seen[one], seen[other], both))
-            for one, other in itertools.combinations(drawn, 2)
-            if _GROUP_OF[one] != _GROUP_OF[other]
-            for both in [_both(masks, SOURCES[one], SOURCES[other])]
+            Pair(first=first, second=second, both=both, estimate=chapman(seen[first], seen[second], both))
+            for first, second in itertools.combinations(drawn, 2)
+            if SOURCES[first].group != SOURCES[second].group
+            for both in [_both(masks, SOURCES[first].bit, SOURCES[second].bit)]
         ),
         by_group=chao(masks, groups),
         bias=(
@@ -182,7 +178,7 @@ def _bias(by: str, described: Sequence[tuple[str, Described]], sources: Sequence
     for source in sources:
         here = Counter[str]()
         for kind, row in described:
-            if row.sources & SOURCES[source]:
+            if row.sources & SOURCES[source].bit:
                 here[kind] += row.videos
         if here.total() < _FEWEST:
             continue

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from pleiades_core.discover.admission.claims import waiting
-from pleiades_core.discover.sources.back_catalogues import unread
-from pleiades_core.discover.sources.channels import MOST_PAGES
+from pleiades_core.discover.channels.back_catalogues import unread
+from pleiades_core.discover.channels.followed import MOST_PAGES
 from pleiades_core.discover.wrong_clock import latest
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_duckdb_text, load_queries, records

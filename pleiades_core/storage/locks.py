@@ -5,13 +5,13 @@ Belongs here: every number by which one transaction of ours waits for another. D
 queries take.
 
     MIGRATING       the schema, while it is brought up to the program; alone in its transaction
-    IN_TURN         channels, videos and search_queue, of which a transaction writes many rows, in any order: two hunters that
+    DISCOVERY         channels, videos and search_queue, of which a transaction writes many rows, in any order: two hunters that
                     noted the same channels in another order each waited for the other. Before any row of these is locked
-    ADDING_TERMS    the terms that enter the queue, after IN_TURN or alone; tried and never waited for (terms.sql)
-    ASKING          with a source's bit: the questions of one source, from its first to its last find; tried and never waited
+    ADDING_TERMS    the terms that enter the queue, after DISCOVERY or alone; tried and never waited for (terms.sql)
+    SOURCE          with a source's bit: the questions of one source, from its first to its last find; tried and never waited
     for
 
-Each is held until its transaction ends, ASKING until its block does. The numbers are part of the database: two releases that
+Each is held until its transaction ends, SOURCE until its block does. The numbers are part of the database: two releases that
 share one must agree on them.
 """
 
@@ -28,11 +28,11 @@ from pleiades_core.errors import DatabaseBusy
 from pleiades_core.storage.queries import load_queries, records
 
 MIGRATING = 7_236_021
-IN_TURN = 7_236_022
+DISCOVERY = 7_236_022
 #: The letters of "snow".
 ADDING_TERMS = 0x736E6F77
 #: A first key of two, which PostgreSQL keeps apart from those of one.
-ASKING = 7_236_023
+SOURCE = 7_236_023
 
 
 def hold(connection: psycopg.Connection, lock: int) -> None:
@@ -44,15 +44,15 @@ def hold(connection: psycopg.Connection, lock: int) -> None:
     connection.execute("select pg_advisory_xact_lock(%s)", [lock])
 
 
-def in_turn(connection: psycopg.Connection) -> None:
+def lock_discovery(connection: psycopg.Connection) -> None:
     """Write channels, videos and the search queue after all others who do, and before whoever comes later."""
-    hold(connection, IN_TURN)
+    hold(connection, DISCOVERY)
 
 
 @contextlib.contextmanager
-def asking(session: psycopg.Connection, source: int) -> Iterator[bool]:
+def source_lock(session: psycopg.Connection, source: int) -> Iterator[bool]:
     """Whether this session alone asks a source within the block. `session`: see `Database.session`."""
-    row = session.execute("select pg_try_advisory_lock(%s, %s)", [ASKING, source]).fetchone()
+    row = session.execute("select pg_try_advisory_lock(%s, %s)", [SOURCE, source]).fetchone()
     ours = row is not None and bool(row[0])
     try:
         yield ours
@@ -60,7 +60,7 @@ def asking(session: psycopg.Connection, source: int) -> Iterator[bool]:
         if ours:
             # A connection that broke has let go of it.
             with contextlib.suppress(psycopg.OperationalError):
-                session.execute("select pg_advisory_unlock(%s, %s)", [ASKING, source])
+                session.execute("select pg_advisory_unlock(%s, %s)", [SOURCE, source])
 
 
 _SQL = load_queries("sessions")

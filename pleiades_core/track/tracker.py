@@ -114,16 +114,12 @@ class Tracker:
         quota; what had been polled before is committed, and a slice that is given up is due again. Raises ConfigurationError,
         before a call is made, when the clocks of this machine and of the database are too far apart.
         """
-        with self._youtube.executor.own_calls():
-            return self._track(tier)
-
-    def _track(self, tier: Tier | None) -> TrackReport:
+        youtube = self._youtube.part()
         reap(self._database, self._vault, self._clock)
-        calls_before = self._youtube.calls()
         usage = Counter[str]()
         lateness: list[float] = []
         exhausted: QuotaExhausted | None = None
-        while exhausted is None and (polled := self._slice(tier, usage, lateness)) is not None:
+        while exhausted is None and (polled := self._slice(youtube, tier, usage, lateness)) is not None:
             exhausted = polled.exhausted
             if polled.errors and not polled.answers and exhausted is None:
                 raise polled.errors[0]
@@ -131,30 +127,30 @@ class Tracker:
                 break  # What failed is due again at once: leave it to the next tick instead of asking for ever.
         return TrackReport(
             tier=tier, slices=usage["slices"], due=usage["due"], samples=usage["samples"], misses=usage["misses"],
-            bytes=usage["bytes"], calls=dict(self._youtube.calls() - calls_before),
-            units_left={Bucket.STATS: self._youtube.units_left(Bucket.STATS)},
+            bytes=usage["bytes"], calls=dict(youtube.calls()),
+            units_left={Bucket.STATS: youtube.units_left(Bucket.STATS)},
             lateness_median_s=statistics.median(lateness) if lateness else None, lateness_max_s=max(lateness, default=None),
             failed_calls=usage["failed_calls"], resets_at=exhausted.resets_at if exhausted else None,
             quota_error=str(exhausted or ""),
         )  # fmt: skip
 
-    def _slice(self, tier: Tier | None, usage: Counter[str], lateness: list[float]) -> _Polled | None:
+    def _slice(self, youtube: YouTube, tier: Tier | None, usage: Counter[str], lateness: list[float]) -> _Polled | None:
         """One slice from T1 to T2. None when nothing is due."""
         # Each time: a clock that is set in the middle of a tick must not decide what is due.
         self._clock.check()
-        ledger = self._youtube.ledger
+        ledger = youtube.ledger
         lease_id, taken = uuid.uuid4(), None
         try:
             taken = take_slice(
                 self._database, ledger, TIERS, lease_id,
-                now=self._clock.now(), tier=tier, project=self._youtube.project_for(Bucket.STATS, Pool.TRACKING),
+                now=self._clock.now(), tier=tier, project=youtube.project_for(Bucket.STATS, Pool.TRACKING),
                 calls=self._settings.calls_per_slice, lasting=self._settings.lease,
             )  # fmt: skip
             if taken is None:
                 return None
             now = self._clock.now()
             lateness += [max((now - due.due_at).total_seconds(), 0.0) for due in taken.videos if due.due_at]
-            polled = self._poll(taken)
+            polled = self._poll(youtube, taken)
             written = self._write(taken, polled)
             self._commit(taken, written)
         except BaseException:
@@ -176,10 +172,10 @@ class Tracker:
         except LeaseLost:
             adopt_own(self._database, self._vault, self._clock, taken.lease, written)
 
-    def _poll(self, taken: Slice) -> _Polled:
+    def _poll(self, youtube: YouTube, taken: Slice) -> _Polled:
         """Ask for every video of the slice, several calls at once. Errors are collected; quota running out ends it early."""
         chunks = [taken.videos[start : start + IDS_PER_CALL] for start in range(0, len(taken.videos), IDS_PER_CALL)]
-        ask = partial(self._ask, reservation=taken.reservation)
+        ask = partial(self._ask, youtube, taken.reservation)
         answers, errors = ask_all(ask, chunks, threads=self._settings.parallel_calls, within_s=self._settings.asking_s)
         asked = sum(len(answer.asked) for answer in answers)
         if len(answers) > 1 and not any(answer.counts or answer.unreadable for answer in answers):
@@ -189,27 +185,18 @@ class Tracker:
             answers = [replace(answer, unreadable=[due.video_id for due in answer.asked]) for answer in answers]
         return _Polled(answers=answers, errors=errors)
 
-    def _ask(self, chunk: Sequence[Due], reservation: Reservation | None) -> Answer:
+    def _ask(self, youtube: YouTube, reservation: Reservation | None, chunk: Sequence[Due]) -> Answer:
         ids, doubt = [due.video_id for due in chunk], None
         try:
-            counts, unreadable = self._youtube.stats(ids, reservation)
+            counts, unreadable = youtube.stats(ids, reservation)
         except EmptyReply as error:
             # Believed, three of these would make every video of an hour weekly.
             doubt = error
-            counts, unreadable = self._asked_again(ids, doubt)
+            counts, unreadable = _asked_again(youtube, ids, doubt)
         corrected = doubt is not None and bool(counts or unreadable)
         if corrected:
             log.warning("%s; videos.list has %d of them", doubt, len(counts))
         return Answer(arrived_at=self._clock.now(), asked=chunk, counts=counts, unreadable=unreadable, corrected=corrected)
-
-    def _asked_again(self, ids: Sequence[VideoId], doubt: EmptyReply) -> _Stats:
-        """What the other method says, and what it has not is missing. Raises the doubt when there is no other, or no unit."""
-        if doubt.method == "videos.list":
-            raise doubt
-        try:
-            return self._youtube.stats(ids, again=True)
-        except QuotaExhausted:
-            raise doubt from None
 
     def _write(self, taken: Slice, polled: _Polled) -> list[tuple[WrittenBatch, pa.Table]]:
         written = []
@@ -230,3 +217,13 @@ def samples_of(answer: Answer) -> Iterator[Sample]:
     for due in answer.asked:
         nothing = SampleStatus.UNREADABLE if due.video_id in answer.unreadable else SampleStatus.MISSING
         yield Sample.of(due.vid, answer.arrived_at, found.get(due.video_id, nothing))
+
+
+def _asked_again(youtube: YouTube, ids: Sequence[VideoId], doubt: EmptyReply) -> _Stats:
+    """What the other method says, and what it has not is missing. Raises the doubt when there is no other, or no unit."""
+    if doubt.method == "videos.list":
+        raise doubt
+    try:
+        return youtube.stats(ids, again=True)
+    except QuotaExhausted:
+        raise doubt from None

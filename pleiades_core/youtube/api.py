@@ -7,11 +7,12 @@ go. Does not belong here: field names (parse.py), errors' policy (executor.py), 
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -47,6 +48,17 @@ _EVERYTHING = "snippet,contentDetails,statistics"
 log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class _Refusal:
+    """Until when videos.batchGetStats counts as refused; all parts of one YouTube share it."""
+
+    #: Aware UTC; None: it was not refused. One assignment, so that threads need no lock.
+    until: datetime | None = None
+
+    def lasts(self, now: datetime) -> bool:
+        return self.until is not None and now < self.until
+
+
 class YouTube:
     """The questions that Pleiades asks. Safe to share between threads.
 
@@ -57,8 +69,14 @@ class YouTube:
     def __init__(self, executor: HydraExecutor, quarantine: Quarantine) -> None:
         self.executor = executor
         self._quarantine = quarantine
-        self._refused_until: datetime | None = None
-        self._lock = threading.Lock()
+        self._meter = executor.meter
+        self._refusal = _Refusal()
+
+    def part(self) -> YouTube:
+        """YouTube for a part of this work: `calls` of the part are its own calls alone, and this one counts them too."""
+        part = copy.copy(self)
+        part._meter = self._meter.part()  # noqa: SLF001  a copy of this object
+        return part
 
     @property
     def ring(self) -> KeyRing:
@@ -71,33 +89,20 @@ class YouTube:
         return self.ring.ledger
 
     def search(
-        self,
-        term: str | None,
-        *,
-        published_after: datetime | None = None,
-        published_before: datetime | None = None,
-        category: int | None = None,
-        order: str = "date",
-        page_token: str | None = None,
-        pool: Pool = Pool.HUNTING,
-    ) -> Page:
+        self, term: str | None, *, published_after: datetime | None = None, published_before: datetime | None = None,
+        category: int | None = None, order: str = "date", page_token: str | None = None, pool: Pool = Pool.HUNTING,
+    ) -> Page:  # fmt: skip
         """Up to 50 videos about `term`, of any topic when it is None. One of 100 calls a day.
 
         `published_after` and `published_before` are aware instants, `category` a number of `categories`; `order` is `date`
         (newest first), `viewCount`, `relevance` or `rating`.
         """
         params = {
-            "part": "snippet",
-            "type": "video",
-            "order": order,
-            "maxResults": IDS_PER_CALL,
-            "q": term,
-            "publishedAfter": _rfc3339(published_after),
-            "publishedBefore": _rfc3339(published_before),
-            "videoCategoryId": None if category is None else str(category),
-            "pageToken": page_token,
-        }
-        page, rejected = parse.search_rows(self.executor.execute("search.list", params, pool=pool))
+            "part": "snippet", "type": "video", "order": order, "maxResults": IDS_PER_CALL, "q": term,
+            "publishedAfter": _rfc3339(published_after), "publishedBefore": _rfc3339(published_before),
+            "videoCategoryId": None if category is None else str(category), "pageToken": page_token,
+        }  # fmt: skip
+        page, rejected = parse.search_rows(self._execute("search.list", params, pool=pool))
         self._keep("search.list", rejected)
         return page
 
@@ -108,7 +113,7 @@ class YouTube:
         """Up to 50 videos of a channel, newest first, and its title if wanted. One general unit. Raises ResourceMissing."""
         part = "contentDetails,snippet" if with_title else "contentDetails"
         params = {"part": part, "playlistId": uploads_playlist(channel_id), "maxResults": IDS_PER_CALL, "pageToken": page_token}
-        reply = self.executor.execute("playlistItems.list", params, pool=Pool.HUNTING, reservation=reservation)
+        reply = self._execute("playlistItems.list", params, pool=Pool.HUNTING, reservation=reservation)
         page, rejected = parse.uploads_rows(reply, channel_id)
         self._keep("playlistItems.list", rejected)
         return page
@@ -123,7 +128,7 @@ class YouTube:
         if not ids:
             return (), frozenset()
         params = {"part": _EVERYTHING, "id": _joined(ids), "maxResults": IDS_PER_CALL}
-        reply = self.executor.execute("videos.list", params, pool=Pool.HUNTING, reservation=reservation)
+        reply = self._execute("videos.list", params, pool=Pool.HUNTING, reservation=reservation)
         details, rejected = parse.video_details(reply, ids)
         self._keep("videos.list", rejected)
         unreadable = parse.unreadable(reply, ids, details)
@@ -142,14 +147,10 @@ class YouTube:
                 reason="videoChartNotFound",
             )
         params = {
-            "part": _EVERYTHING,
-            "chart": "mostPopular",
-            "regionCode": region,
-            "videoCategoryId": str(category),
-            "maxResults": IDS_PER_CALL,
-            "pageToken": page_token,
-        }
-        page, rejected = parse.chart_rows(self.executor.execute("videos.list", params, pool=Pool.HUNTING))
+            "part": _EVERYTHING, "chart": "mostPopular", "regionCode": region, "videoCategoryId": str(category),
+            "maxResults": IDS_PER_CALL, "pageToken": page_token,
+        }  # fmt: skip
+        page, rejected = parse.chart_rows(self._execute("videos.list", params, pool=Pool.HUNTING))
         self._keep("videos.list", rejected)
         return page
 
@@ -166,9 +167,9 @@ class YouTube:
             return (), frozenset()
         params = {"part": "id,statistics", "id": _joined(ids)}
         method, reply, refused = "videos.batchGetStats", None, False
-        if not again and not self._is_refused():
+        if not again and not self._refusal.lasts(self.executor.clock.now()):
             try:
-                reply = self.executor.execute(method, params, pool=Pool.TRACKING, reservation=reservation)
+                reply = self._execute(method, params, pool=Pool.TRACKING, reservation=reservation)
             except QuotaExhausted as error:
                 log.info("%s; videos.list answers for it", error)
             except (ResourceMissing, BadRequest) as error:
@@ -176,11 +177,10 @@ class YouTube:
                 refused = True
         if reply is None:
             method = "videos.list"
-            reply = self.executor.execute(method, {**params, "maxResults": IDS_PER_CALL}, pool=Pool.TRACKING)
+            reply = self._execute(method, {**params, "maxResults": IDS_PER_CALL}, pool=Pool.TRACKING)
             if refused:
                 # Only now: when videos.list refuses too, the ids were at fault and not the method.
-                with self._lock:
-                    self._refused_until = self.executor.clock.now() + _REFUSAL_LASTS
+                self._refusal.until = self.executor.clock.now() + _REFUSAL_LASTS
         counts, rejected = parse.stats(reply, ids)
         self._keep(method, rejected)
         unreadable = parse.unreadable(reply, ids, counts)
@@ -200,8 +200,8 @@ class YouTube:
         return next(iter(self._channels({"forHandle": f"@{handle.strip().removeprefix('@')}"}, None)), None)
 
     def calls(self) -> Counter[Bucket]:
-        """Attempts sent so far, by bucket."""
-        return self.executor.calls()
+        """Attempts sent so far, by bucket, parts of this work included."""
+        return self._meter.calls()
 
     @contextlib.contextmanager
     def reserved(self, bucket: Bucket, pool: Pool, units: int) -> Iterator[Reservation | None]:
@@ -250,15 +250,16 @@ class YouTube:
         self, which: dict[str, Any], reservation: Reservation | None, asked: Sequence[ChannelId] = ()
     ) -> tuple[ChannelDetails, ...]:
         params = {"part": "statistics", **which}
-        reply = self.executor.execute("channels.list", params, pool=Pool.HUNTING, reservation=reservation)
+        reply = self._execute("channels.list", params, pool=Pool.HUNTING, reservation=reservation)
         details, rejected = parse.channels(reply)
         self._keep("channels.list", rejected)
         parse.require_some("channels.list", asked, {one.channel_id for one in details})
         return details
 
-    def _is_refused(self) -> bool:
-        with self._lock:
-            return self._refused_until is not None and self.executor.clock.now() < self._refused_until
+    def _execute(
+        self, method: str, params: dict[str, Any], *, pool: Pool, reservation: Reservation | None = None
+    ) -> dict[str, Any]:
+        return self.executor.execute(method, params, pool=pool, meter=self._meter, reservation=reservation)
 
     def _keep(self, method: str, rejected: Sequence[Rejected]) -> None:
         if rejected:

@@ -11,19 +11,17 @@ network would spend the day's searches on nothing. Who dies in between leaves th
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from pleiades_core.clock import Clock, pacific_day
 from pleiades_core.errors import ApiError, KeyRefused, QuotaExhausted
 from pleiades_core.models import Bucket, Pool
+from pleiades_core.youtube.call_meter import CallMeter
 from pleiades_core.youtube.client import Transport
 from pleiades_core.youtube.key_pool import ApiKey, in_order
 from pleiades_core.youtube.keyring import KeyRing
@@ -39,8 +37,6 @@ _BACK_OFF_CAP_S = 8.0
 _LONGEST_RETRY_AFTER_S = 30.0
 #: Just after the reset YouTube's clock may still be on the day before; believing it would close the whole new day.
 _CLOCK_SKEW = timedelta(minutes=2)
-#: The attempts that count for the block of `own_calls` that runs here.
-_own_calls: ContextVar[Counter[Bucket] | None] = ContextVar("own_calls", default=None)
 
 
 class HydraExecutor:
@@ -65,33 +61,8 @@ class HydraExecutor:
         self._attempts = attempts
         #: Project, bucket and day of every verdict "spent"; grows by a few entries a day.
         self._closed: set[tuple[str, Bucket, date]] = set()
-        self._sent: Counter[Bucket] = Counter()
-        self._counting = threading.Lock()
-
-    def calls(self) -> Counter[Bucket]:
-        """Attempts sent so far by this executor, by bucket: what YouTube has billed."""
-        with self._counting:
-            own = _own_calls.get()
-            return Counter(self._sent if own is None else own)
-
-    @contextlib.contextmanager
-    def own_calls(self) -> Iterator[None]:
-        """For the length of a block `calls` leaves out what others ask meanwhile: hunters and trackers may share an executor.
-
-        What threads of `ask_all` ask for the block is the block's.
-        """
-        token = _own_calls.set(self.calls())
-        try:
-            yield
-        finally:
-            _own_calls.reset(token)
-
-    def _count(self, bucket: Bucket, attempts: int) -> None:
-        with self._counting:
-            self._sent[bucket] += attempts
-            own = _own_calls.get()
-            if own is not None:
-                own[bucket] += attempts
+        #: Every attempt of this executor.
+        self.meter = CallMeter()
 
     def execute(
         self,
@@ -99,15 +70,30 @@ class HydraExecutor:
         params: Mapping[str, Any],
         *,
         pool: Pool,
+        meter: CallMeter | None = None,
         reservation: Reservation | None = None,
         wanted: Callable[[], bool] = lambda: True,
     ) -> dict[str, Any]:
-        """The JSON object that a method such as `videos.list` answers with.
+        """Send one call, and repeat it as far as that helps.
 
-        Units come from `reservation` while it is of the method's bucket, of the present quota day and not used up; from the
-        ledger otherwise. Raises QuotaExhausted when no project of the pool has units left, KeyInvalid when no key is left,
-        RateLimited, BackendError or BadReply after the last attempt, as soon as the answer is not `wanted` any more, or when
-        the server asks for more patience than a call has, BadRequest, ResourceMissing or ReplyTooLarge at once.
+        Args:
+            method: such as `videos.list`.
+            params: parameters of the call; those that are None are left out.
+            pool: the quota pool that pays.
+            meter: counts the attempts; None: the executor's own meter.
+            reservation: pays while it is of the method's bucket, of the present quota day and not used up; the ledger pays
+                otherwise.
+            wanted: asked before each repetition; when it says no, the last error is raised.
+
+        Returns:
+            The JSON object of the reply.
+
+        Raises:
+            QuotaExhausted: no project of the pool has units left.
+            KeyInvalid: no key is left.
+            RateLimited, BackendError, BadReply: the last attempt failed, or the server asks to wait longer than a call may.
+            BadRequest, ResourceMissing, ReplyTooLarge: at once.
+
         """
         bucket = BUCKET_OF_METHOD[method]
         spent: set[str] = set()
@@ -115,7 +101,7 @@ class HydraExecutor:
         while True:
             now = self.clock.now()
             key, paid_from = self._pay(bucket, pool, reservation, spent, now)
-            outcome = self._attempt(method, params, key, bucket, now)
+            outcome = self._attempt(method, params, key, bucket, now, meter or self.meter)
             if isinstance(outcome, dict):
                 return outcome
             if not outcome.sent and not (paid_from and paid_from.put_back()):
@@ -137,7 +123,7 @@ class HydraExecutor:
     async def execute_async(
         self, method: str, params: Mapping[str, Any], *, pool: Pool, reservation: Reservation | None = None
     ) -> dict[str, Any]:
-        """`execute` in a thread, for callers that run an event loop.
+        """Run `execute` in a thread, for callers that run an event loop.
 
         When the waiting is cancelled, the attempt in flight still ends and stays paid for; none follows it.
         """
@@ -160,7 +146,7 @@ class HydraExecutor:
         payer = next((pool for pool in in_order(key.pools) if ledger.debit(key.project, bucket, pool, now=now)), None)
         if payer is None:
             return QuotaExhausted(key.project, bucket, ledger.resets_at(), limit=ledger.limit(key.project, bucket))
-        outcome = self._attempt(method, params, key, bucket, now)
+        outcome = self._attempt(method, params, key, bucket, now, self.meter)
         if isinstance(outcome, ApiError) and not outcome.sent:
             ledger.give_back(key.project, bucket, payer, now=now)
         if isinstance(outcome, QuotaExhausted):
@@ -201,9 +187,9 @@ class HydraExecutor:
         raise self.ring.exhausted(candidates[0].project, bucket, pool)
 
     def _attempt(
-        self, method: str, params: Mapping[str, Any], key: ApiKey, bucket: Bucket, now: datetime
+        self, method: str, params: Mapping[str, Any], key: ApiKey, bucket: Bucket, now: datetime, meter: CallMeter
     ) -> dict[str, Any] | ApiError:
-        self._count(bucket, 1)
+        meter.count(bucket, 1)
         try:
             reply = self.transport.send(method, params, key.secret)
             if reply.status == 200:  # noqa: PLR2004
@@ -212,7 +198,7 @@ class HydraExecutor:
                 return answer
         except ApiError as error:
             if not error.sent:
-                self._count(bucket, -1)
+                meter.count(bucket, -1)
             return error
         return parse_error(reply.status, reply.headers, reply.body, project=key.project, bucket=bucket, now=now)
 

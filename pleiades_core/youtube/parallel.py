@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from typing import TypeVar
 
 from pleiades_core.errors import ApiError, KeyRefused, QuotaExhausted
@@ -34,7 +33,7 @@ def ask_all(
     patience = _Patience(stop)
     deadline = time.monotonic() + within_s
 
-    def one(question: Question) -> Answer | ApiError | None:
+    def ask_one(question: Question) -> Answer | ApiError | None:
         if stop.is_set() or time.monotonic() > deadline:
             return None
         try:
@@ -47,9 +46,7 @@ def ask_all(
 
     with ThreadPoolExecutor(threads, thread_name_prefix="youtube") as pool:
         try:
-            # What the caller counts is counted in its threads, too; a context is for one of them at a time.
-            contexts = [copy_context() for _ in questions]
-            outcomes = list(pool.map(lambda context, question: context.run(one, question), contexts, questions))
+            outcomes = list(pool.map(ask_one, questions))
         except BaseException:
             stop.set()
             raise

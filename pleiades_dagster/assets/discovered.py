@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pleiades_core.batches.closing import finish_day
 from pleiades_core.discover.hunt_report import HuntReport
-from pleiades_core.discover.sources.base import SOURCES
+from pleiades_core.discover.sources import SOURCES
 from pleiades_core.errors import QuotaExhausted
 from pleiades_core.vault.archive import may_close
 from pleiades_core.vault.layout import REGISTRY

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from pleiades_core.batches.reaper import reap
-from pleiades_core.discover.sources.inbox import waiting
+from pleiades_core.discover.inbox import waiting
 from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket, Pool, Tier
 from pleiades_core.vault.archive import closable

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.discover.budget import HUNT_EVERY
-from pleiades_core.discover.sources.base import SOURCES
+from pleiades_core.discover.sources import SOURCES
 from pleiades_core.errors import KeyInvalid
 from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket
@@ -170,7 +170,7 @@ def test_notices_that_wait_bring_a_hunt_of_the_inbox(ask: Any, run: Any, pleiade
         found = connection.execute("select state, sources from videos where id8 = %s", [decode(video)]).fetchone()
     # Its channel became known with it, and the feed of that was read in the same hunt.
     assert found is not None
-    assert (found[0], found[1] & SOURCES["push"]) == ("admitted", SOURCES["push"])
+    assert (found[0], found[1] & SOURCES["push"].bit) == ("admitted", SOURCES["push"].bit)
     assert ask("inbox")[0] == []
 
 

@@ -14,7 +14,7 @@ from support.simulators import ForkedSimulator
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from pleiades_core.discover.sources.base import SOURCES
+from pleiades_core.discover.sources import SOURCES
 from pleiades_core.discover.usage import DETAILS
 from pleiades_core.models import Bucket, Pool, Tier
 from pleiades_core.simulator.api.quota import DEMO_KEYS

@@ -16,8 +16,7 @@ import pytest
 from support.rows import read_rows
 
 from pleiades_core.batches.reaper import reap
-from pleiades_core.discover.hunt_report import Progress
-from pleiades_core.discover.hunter import Hunter
+from pleiades_core.discover.admission.pipeline import AdmissionPipeline
 from pleiades_core.discover.sources.base import Find
 from pleiades_core.discover.usage import HuntUsage
 from pleiades_core.installation import Installation
@@ -83,14 +82,14 @@ def test_a_kill_at_any_step_loses_and_doubles_nothing(
 
 def test_little_is_asked_before_it_is_settled(pleiades: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     """What one kill may waste: about 50 units of questions, and the description of what they brought."""
-    _settle, unsettled, last = Hunter._settle, [], [0]  # noqa: SLF001
+    settle, unsettled, last = AdmissionPipeline.settle, [], [0]
 
-    def settling(hunter: Hunter, finds: Sequence[Find], usage: HuntUsage, hunt: Progress) -> None:
+    def settling(pipeline: AdmissionPipeline, finds: Sequence[Find], usage: HuntUsage) -> None:
         unsettled.append(pleiades.youtube().calls().total() - last[0])
-        _settle(hunter, finds, usage, hunt)
+        settle(pipeline, finds, usage)
         last[0] = pleiades.youtube().calls().total()
 
-    monkeypatch.setattr(Hunter, "_settle", settling)
+    monkeypatch.setattr(AdmissionPipeline, "settle", settling)
     pleiades.settings = pleiades.settings.model_copy(update={"uploads_per_hunt": 5_000})
     for _ in range(6):
         pleiades.hunter().hunt()

@@ -1,26 +1,28 @@
 """What people add by hand: into the inbox, where the next hunt finds it, and among the followed channels.
 
 Belongs here: asking for what was named, and keeping it. Does not belong here: what a person means (parse_targets.py), how a
-list is read to its end (discover/sources/past_uploads.py), the hunt (hunter.py).
+list is read to its end (discover/channels/past_uploads.py), the hunt (hunter.py).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from pleiades_core.clock import Clock
 from pleiades_core.discover.add.parse_targets import Wanted
-from pleiades_core.discover.sources import back_catalogues
-from pleiades_core.discover.sources.back_catalogues import BackCatalogue
-from pleiades_core.discover.sources.base import SOURCES, Acknowledge, Fault, fault_of
-from pleiades_core.discover.sources.channels import uploads_a_day
-from pleiades_core.discover.sources.past_uploads import back_catalogue
+from pleiades_core.discover.channels import back_catalogues
+from pleiades_core.discover.channels.back_catalogues import BackCatalogue
+from pleiades_core.discover.channels.followed import uploads_a_day
+from pleiades_core.discover.channels.past_uploads import back_catalogue
+from pleiades_core.discover.sources import SOURCES
+from pleiades_core.discover.sources.base import Acknowledge, Fault, fault_of
 from pleiades_core.discover.usage import HuntUsage
 from pleiades_core.errors import ApiError, NotFound, ResourceMissing
 from pleiades_core.models import Bucket, ChannelId, Page, Pool, VideoId
-from pleiades_core.storage.locks import asking, in_turn
+from pleiades_core.storage.locks import lock_discovery, source_lock
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.videoid import decode
@@ -93,7 +95,7 @@ def add(
     itself is unknown. Raises NotFound when YouTube knows nothing of what was named.
     """
     distinct = list(dict.fromkeys(wanted))
-    adding = _Adding(database, youtube, clock, newest)
+    adding = _Adding(database, youtube.part(), clock, newest)
     adding.post(one.video_id for one in distinct if one.video_id)
     to_ask = [one for one in distinct if not one.video_id]
     not_asked, stopped = 0, None
@@ -102,7 +104,7 @@ def add(
             try:
                 adding.ask(one)
             except ApiError as error:
-                if fault_of(error) is Fault.QUESTION:
+                if fault_of(error) is Fault.REQUEST:
                     adding.unknown.append(f"{one.handle or one.channel_id} ({error})")
                     continue
                 not_asked, stopped = len(to_ask) - place, error
@@ -137,7 +139,7 @@ class _Adding:
         self._fresh: list[VideoId] = []
         self._first: list[tuple[BackCatalogue, Page, datetime]] = []
         self._further: list[Acknowledge] = []
-        self._calls = youtube.calls()
+        self._settled = Counter[Bucket]()
         with database.transaction() as connection:
             self._read_before = {one.channel_id for one in back_catalogues.named(connection) if one.covers(newest)}
 
@@ -154,7 +156,7 @@ class _Adding:
             channel_id = found.channel_id if found else None
         if channel_id is None or not self._follow(channel_id, known=one.handle is not None):
             self.unknown.append(one.handle or str(channel_id))
-        if (self._youtube.calls() - self._calls).total() >= _UNSETTLED_UNITS:
+        if (self._youtube.calls() - self._settled).total() >= _UNSETTLED_UNITS:
             self.settle()
 
     def _follow(self, channel_id: ChannelId, *, known: bool) -> bool:
@@ -185,8 +187,8 @@ class _Adding:
         affordable = self._youtube.units_left(Bucket.GENERAL, Pool.HUNTING) - len(self.videos) / IDS_PER_CALL
         if affordable < units:
             units, self.left_because = affordable, "the units that are left until the reset pay for no more"
-        with self._database.session() as session, asking(session, SOURCES["uploads"]) as ours:
-            if not ours:
+        with self._database.session() as session, source_lock(session, SOURCES["uploads"].bit) as is_granted:
+            if not is_granted:
                 self.left_because = "a hunt reads uploads lists at the moment"
                 return
             finds = back_catalogue(
@@ -197,7 +199,7 @@ class _Adding:
                     self.post(candidate.video_id for candidate in find.candidates)
                     self._further.append(find.acknowledge)
                     self.left_because = find.error or self.left_because
-                    if (self._youtube.calls() - self._calls).total() >= _UNSETTLED_UNITS:
+                    if (self._youtube.calls() - self._settled).total() >= _UNSETTLED_UNITS:
                         self.settle()
             except ApiError as error:
                 self.left_because = str(error)
@@ -205,9 +207,9 @@ class _Adding:
     def settle(self, stopped: ApiError | None = None) -> None:
         """Keep what was not kept yet."""
         now, calls, usage = self._clock.now(), self._youtube.calls(), HuntUsage()
-        usage.spent("added", calls - self._calls, str(stopped or ""))
+        usage.add_calls("added", calls - self._settled, str(stopped or ""))
         with self._database.transaction() as connection:
-            in_turn(connection)
+            lock_discovery(connection)
             usage.record(connection, now)
             id8s = [decode(video_id) for video_id in self._fresh]
             connection.execute(_INBOX.post, {"id8s": id8s, "now": now})
@@ -220,7 +222,7 @@ class _Adding:
                 back_catalogues.begin(connection, first, read_at)
             for acknowledge in self._further:
                 acknowledge(connection, now)
-        self._calls, self._fresh, self._first, self._further = calls, [], [], []
+        self._settled, self._fresh, self._first, self._further = calls, [], [], []
 
 
 def added_channels(database: Database, added: Added) -> list[AddedChannel]:

@@ -16,7 +16,8 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from pleiades_core.discover.admission.claims import Claim
-from pleiades_core.discover.sources.base import SOURCES, Found
+from pleiades_core.discover.sources import SOURCES
+from pleiades_core.discover.sources.base import Found
 from pleiades_core.discover.wrong_clock import latest
 from pleiades_core.models import Bucket, Pool, Tier, VideoId
 from pleiades_core.settings import Settings
@@ -129,7 +130,7 @@ def left_out(
         return frozenset(), Decision(share=1.0, reason="")
     with database.transaction() as connection:
         counts = due_counts(connection, TIERS, now)
-        words = {"since": now - timedelta(days=1), "latest": latest(now), "named": SOURCES["added"]}
+        words = {"since": now - timedelta(days=1), "latest": latest(now), "named": SOURCES["added"].bit}
         young = connection.execute(_SQL.young_since, words).fetchone()
     watched = Counter({tier: count.watched for tier, count in counts.items()})
     # Where every key for it was refused somebody will mend that, and what is left out now is left out for good.

@@ -25,7 +25,7 @@ from pleiades_core.discover.admission.retry import LONGEST_WAIT, Fate, Tries
 from pleiades_core.discover.sources.base import Acknowledge, Found
 from pleiades_core.discover.wrong_clock import latest
 from pleiades_core.models import Candidate, Sample, Vid, VideoId
-from pleiades_core.storage.locks import in_turn
+from pleiades_core.storage.locks import lock_discovery
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries, records
 from pleiades_core.vault.journal import WrittenBatch
@@ -89,14 +89,19 @@ def claim(
 
 
 def take_over(
-    database: Database, lease_id: uuid.UUID, *, limit: int, wishes: bool, now: datetime, lasting: timedelta
+    database: Database, lease_id: uuid.UUID, *, limit: int, only_added: bool, now: datetime, lasting: timedelta
 ) -> Claim | None:
     """T1 for claims whose hunter died or gave up and that are not to wait: they keep their vids. None when there are none.
 
-    What a person named goes first, and alone if `wishes`.
+    What a person named goes first; with `only_added` the rest stays as it is.
     """
     return _claim(
-        database, lease_id, _SQL.reclaim, {"limit": limit, "wishes": wishes, "longest": LONGEST_WAIT}, now=now, lasting=lasting
+        database,
+        lease_id,
+        _SQL.reclaim,
+        {"limit": limit, "only_added": only_added, "longest": LONGEST_WAIT},
+        now=now,
+        lasting=lasting,
     )
 
 
@@ -106,7 +111,7 @@ def _claim(
     with database.transaction() as connection:
         # In turn: a hunter that waits for the row of another's claim would look for that one's lease in a snapshot older than
         # it, and take the claim for a dead one's. Both then described the video.
-        in_turn(connection)
+        lock_discovery(connection)
         lease = take_lease(connection, lease_id, "hunt", now=now, lasting=lasting)
         rows = records(connection, _Row, query, {**words, "lease_id": lease.lease_id, "now": now, "latest": latest(now)})
         if not rows:
@@ -130,7 +135,7 @@ def admit(
     Raises LeaseLost when the lease is gone; the files stay and get adopted, and the sources are asked again.
     """
     with database.transaction() as connection:
-        in_turn(connection)
+        lock_discovery(connection)
         hold_lease(connection, claimed.lease)
         commit_batches(connection, written, now=now)
         connection.execute(
@@ -150,7 +155,7 @@ def admit(
 def note(database: Database, acknowledge: Iterable[Acknowledge], *, now: datetime) -> None:
     """Note where each source goes on when all it found was known already."""
     with database.transaction() as connection:
-        in_turn(connection)
+        lock_discovery(connection)
         for acknowledged in acknowledge:
             acknowledged(connection, now)
 

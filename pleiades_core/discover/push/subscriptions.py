@@ -21,7 +21,7 @@ from pleiades_core.discover.wrong_clock import mend
 from pleiades_core.errors import ApiError, BadRequest, ResourceMissing
 from pleiades_core.models import ChannelId
 from pleiades_core.settings import Settings
-from pleiades_core.storage.locks import in_turn
+from pleiades_core.storage.locks import lock_discovery
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.youtube.hub import Hub
@@ -74,7 +74,7 @@ def renew(database: Database, hub: Hub, clock: Clock, settings: Settings, *, lim
     now = clock.now()
     mend(database, now)
     with database.transaction() as connection:
-        in_turn(connection)
+        lock_discovery(connection)
         wanted = due(connection, now, limit)
         connection.execute(_SQL.asking, {"now": now, "channels": [channel for channel, _ in wanted]})
     left = dict(wanted)
@@ -96,7 +96,7 @@ def renew(database: Database, hub: Hub, clock: Clock, settings: Settings, *, lim
         _, errors = ask_all(ask, wanted, threads=settings.parallel_calls, within_s=_ROUND_S)
     finally:
         with database.transaction() as connection:
-            in_turn(connection)
+            lock_discovery(connection)
             connection.execute(_SQL.not_asked, {"now": now, "channels": list(left)})
             connection.execute(_SQL.unanswered, {"now": now, "channels": unanswered})
             state = connection.execute(_SQL.push_state, {"now": now}).fetchone()

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from pleiades_core.discover.search_queue import bandit
 from pleiades_core.discover.search_queue.terms import queue_rows
-from pleiades_core.storage.locks import in_turn
+from pleiades_core.storage.locks import lock_discovery
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_duckdb_text, load_queries
 from pleiades_core.vault import query
@@ -82,7 +82,7 @@ def rescore(database: Database, vault: Vault, now: datetime) -> Rescored:
     written = [term for term, row in queue.items() if row.requests or term in sums or term in priors]
     nothing = (0.0, 0.0)
     with database.transaction() as connection:
-        in_turn(connection)
+        lock_discovery(connection)
         changed = connection.execute(
             _SQL.rescore_terms,
             {

@@ -21,7 +21,7 @@ import psycopg
 from pleiades_core.discover.search_queue import bandit
 from pleiades_core.discover.search_queue.bandit import Target
 from pleiades_core.errors import UsageError
-from pleiades_core.storage.locks import in_turn
+from pleiades_core.storage.locks import lock_discovery
 from pleiades_core.storage.queries import load_queries, records
 
 _SQL = load_queries("terms")
@@ -160,7 +160,7 @@ def note_search(connection: psycopg.Connection, term: str, *, new: int, now: dat
 
 def seed(connection: psycopg.Connection, terms: Sequence[str], *, priority: int = 0) -> None:
     """Put terms into the queue that are not in it, before any that came later. Blank and overlong ones are passed over."""
-    in_turn(connection)
+    lock_discovery(connection)
     connection.execute(_SQL.seed_terms, {"terms": usable(terms), "priority": priority})
 
 
@@ -171,7 +171,7 @@ def add(connection: psycopg.Connection, term: str, *, priority: int, now: dateti
         raise UsageError(f"{shown} is not a term", cure=f"a term has 1 to {LONGEST} characters")
     if not 0 <= priority <= MOST_PRIORITY:
         raise UsageError(f"priority {priority} is out of range", cure=f"0 is ordinary, the largest is {MOST_PRIORITY}")
-    in_turn(connection)
+    lock_discovery(connection)
     connection.execute(_SQL.add_term, {"term": spelt(term), "priority": priority, "now": now})
     return spelt(term)
 

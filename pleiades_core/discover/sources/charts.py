@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 import psycopg
 
 from pleiades_core.clock import Clock
-from pleiades_core.discover.sources.base import Fault, Find, Found, fault_of
+from pleiades_core.discover.sources.base import Fault, Find, Found, Source, SourceContext, fault_of
 from pleiades_core.discover.wrong_clock import latest
 from pleiades_core.errors import ApiError
-from pleiades_core.models import Candidate
+from pleiades_core.models import Bucket, Candidate, Pool
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.youtube.api import CHART_CATEGORIES, YouTube
@@ -32,27 +32,49 @@ READ_AGAIN = timedelta(hours=12)
 A_CHART = 4
 
 
-def charts(database: Database, youtube: YouTube, clock: Clock, *, regions: Sequence[str], units: int) -> Iterator[Find]:
-    """The charts that were not read for a while, for at most `units` general units.
+def find(context: SourceContext) -> Iterator[Find]:
+    """The charts of the regions in the settings."""
+    if regions := context.settings.chart_regions:
+        # One chart at least: a small allowance would never reach the price of any.
+        units = max(context.require_units(Bucket.GENERAL, Pool.HUNTING), A_CHART)
+        yield from charts(context.database, context.youtube, context.clock, regions=regions, units=units)
 
-    One that does not answer may be what brings the service down, so another is asked; where that answers, the first has been
-    read, such as it is. Raises what `YouTube.chart` raises when that did not answer either, or none did.
+
+def charts(database: Database, youtube: YouTube, clock: Clock, *, regions: Sequence[str], units: int) -> Iterator[Find]:
+    """The charts that were not read for twelve hours, for at most `units` general units.
+
+    A chart without an answer may be what brings the service down, so another chart is asked. Where that answers, the first one
+    counts as read.
+
+    Args:
+        database: knows when each chart was read.
+        youtube: counts the calls.
+        clock: says when details arrived.
+        regions: ISO 3166 codes of two letters.
+        units: general units; a chart takes up to 4.
+
+    Yields:
+        The result for each chart, also when it is an error.
+
+    Raises:
+        ApiError: two charts in a row met an outage, or no chart was answered, or quota and keys allow no call.
+
     """
     now = clock.now()
     with database.transaction() as connection:
-        words = {"source": "charts", "since": now - READ_AGAIN, "latest": latest(now)}
-        requests = connection.execute(_SQL.last_requests, words).fetchall()
-    asked = {target: asked_at for target, asked_at, _ in requests}
+        parameters = {"source": "charts", "since": now - READ_AGAIN, "latest": latest(now)}
+        requests = connection.execute(_SQL.last_requests, parameters).fetchall()
+    asked_at = {target: instant for target, instant, _ in requests}
     read = {target for target, _, answered_at in requests if answered_at is not None}
     due = [(region, category) for region in regions for category in CHART_CATEGORIES if _target(region, category) not in read]
     answered, outage = False, None
-    # What an outage met is due, after all others: it may be what brings the service down.
-    for region, category in sorted(due, key=lambda one: (_target(*one) in asked, asked.get(_target(*one), now))):
+    # A chart that met an outage comes last: it may be what brings the service down.
+    for region, category in sorted(due, key=lambda chart: (_target(*chart) in asked_at, asked_at.get(_target(*chart), now))):
         if units < A_CHART:
             break
         units -= A_CHART
         failure = yield from _chart(youtube, clock, region, category)
-        if failure is None or fault_of(failure) is Fault.QUESTION:
+        if failure is None or fault_of(failure) is Fault.REQUEST:
             # Not every region has every chart.
             answered, outage = answered or failure is None, None
         elif outage is not None or fault_of(failure) is Fault.ACCESS:
@@ -68,13 +90,14 @@ def _target(region: str, category: int) -> str:
 
 
 def _chart(youtube: YouTube, clock: Clock, region: str, category: int) -> Generator[Find, None, ApiError | None]:
-    """One chart; of one that breaks off, the pages that came, and the error."""
+    """One chart. If it breaks off: the pages that arrived, and the error."""
+    asking = youtube.part()
     found: list[Found] = []
     failure: ApiError | None = None
     token = None
     try:
         for _ in range(A_CHART):
-            page = youtube.chart(region, category, token)
+            page = asking.chart(region, category, token)
             arrived_at = clock.now()
             found += [(details, arrived_at) for details in page.details]
             token = page.next_page_token
@@ -87,8 +110,10 @@ def _chart(youtube: YouTube, clock: Clock, region: str, category: int) -> Genera
         failure = error
     yield Find(
         source="charts", target=_target(region, category), error=str(failure or ""), details=tuple(found),
+        calls=asking.calls(),
         candidates=tuple(
-            Candidate(video_id=one.video_id, channel_id=one.channel_id, published_at=one.published_at) for one, _ in found
+            Candidate(video_id=video.video_id, channel_id=video.channel_id, published_at=video.published_at)
+            for video, _ in found
         ),
         acknowledge=_nothing,
     )  # fmt: skip
@@ -97,3 +122,6 @@ def _chart(youtube: YouTube, clock: Clock, region: str, category: int) -> Genera
 
 def _nothing(_connection: psycopg.Connection, _now: datetime) -> None:
     """The request itself is the note: `last_requests`."""
+
+
+SOURCE = Source(bit=4, order=40, find=find, calls_api=True, group="charts", forgets_removed=True)

@@ -16,8 +16,8 @@ from functools import partial
 
 import psycopg
 
-from pleiades_core.discover.sources.base import Fault, Find, fault_of
-from pleiades_core.discover.sources.channels import LEAST_RATE, uploads_a_day
+from pleiades_core.discover.channels.followed import LEAST_RATE, uploads_a_day
+from pleiades_core.discover.sources.base import Fault, Find, Source, SourceContext, fault_of
 from pleiades_core.errors import ApiError, BackendError, ResourceMissing
 from pleiades_core.models import Candidate, ChannelId
 from pleiades_core.storage.postgres import Database
@@ -45,6 +45,15 @@ _OUTAGE = 0.8
 
 #: Ordinal, id, and whether it is known to have uploads.
 _Row = tuple[int, ChannelId, bool]
+
+
+def find(context: SourceContext) -> Iterator[Find]:
+    """The feeds that are worth reading in this hunt."""
+    settings = context.settings
+    if settings.feeds_per_hunt:
+        yield from feeds(
+            context.database, context.feeds, now=context.now, limit=settings.feeds_per_hunt, parallel=settings.parallel_calls
+        )
 
 
 def feeds(database: Database, atom: Feeds, *, now: datetime, limit: int, parallel: int) -> Iterator[Find]:
@@ -104,3 +113,6 @@ def _note(read: Sequence[tuple[_Row, Feed]], failed: list[int], connection: psyc
         },
     )  # fmt: skip
     connection.execute(_SQL.note_feed_failures, {"channels": failed, "now": now})
+
+
+SOURCE = Source(bit=8, order=30, find=find, calls_api=False, group="followed channels", forgets_removed=True)

@@ -24,13 +24,23 @@ from pleiades_core.discover.search_queue.campaigns import (
     resume,
     searches_answered,
 )
-from pleiades_core.discover.sources.base import Acknowledge, Fault, Find, fault_of
+from pleiades_core.discover.sources.base import Acknowledge, Fault, Find, Source, SourceContext, fault_of
 from pleiades_core.errors import ApiError, QuotaExhausted
-from pleiades_core.models import Page, Pool
+from pleiades_core.models import Bucket, Page, Pool
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import YouTube
 
 log = logging.getLogger(__name__)
+
+
+def find(context: SourceContext) -> Iterator[Find]:
+    """Pages of the open campaigns, with the units of the pool archeology.
+
+    A hunt that asks several sources does not fail when this pool is spent, or no key serves it: the past can wait.
+    """
+    units = context.require_units if context.is_only_source else context.units_for_hunt
+    pages = units(Bucket.SEARCH, Pool.ARCHEOLOGY)
+    yield from past_search(context.database, context.youtube, now=context.now, pages=pages)
 
 
 def past_search(database: Database, youtube: YouTube, *, now: datetime, pages: int) -> Iterator[Find]:
@@ -59,9 +69,10 @@ def _dig(youtube: YouTube, waiting: list[Campaign], now: datetime, pages: int) -
             break
         campaign = next_turn(waiting)
         waiting.remove(campaign)
+        asking = youtube.part()
         said, anew, page = "", False, Page(candidates=(), next_page_token=None)
         try:
-            page = _page(youtube, campaign)
+            page = _page(asking, campaign)
             answered.append(campaign.cell)
         except ApiError as error:
             if fault_of(error) is Fault.ACCESS:
@@ -69,7 +80,7 @@ def _dig(youtube: YouTube, waiting: list[Campaign], now: datetime, pages: int) -
             log.warning("cell %s of campaign %s: %s", campaign.cell, campaign.name, error)
             if fault_of(error) is Fault.OUTAGE:
                 # The cursor stays. The call counts: another campaign comes first the next time, or when the token has died.
-                yield _find(campaign, page, partial(_note_failure, campaign, answered), error=str(error))
+                yield _find(campaign, page, partial(_note_failure, campaign, answered), asking, error=str(error))
                 if outage is not None:
                     raise
                 outage = error
@@ -82,7 +93,7 @@ def _dig(youtube: YouTube, waiting: list[Campaign], now: datetime, pages: int) -
             said, anew = str(error), campaign.page_token is not None
         outage = None
         after = advanced(campaign, page.next_page_token, now, anew=anew)
-        yield _find(campaign, page, partial(_note, campaign, after, len(page.candidates)), error=said)
+        yield _find(campaign, page, partial(_note, campaign, after, len(page.candidates)), asking, error=said)
         if after.finished_at is None and campaign is not witness:
             waiting.append(after)
     if outage is not None and not answered:
@@ -96,8 +107,11 @@ def _page(youtube: YouTube, campaign: Campaign) -> Page:
     )  # fmt: skip
 
 
-def _find(asked: Campaign, page: Page, noting: Acknowledge, *, error: str) -> Find:
-    return Find(source="past_search", target=asked.cell, candidates=page.candidates, error=error, acknowledge=noting)
+def _find(campaign: Campaign, page: Page, noting: Acknowledge, asking: YouTube, *, error: str) -> Find:
+    return Find(
+        source="past_search", target=campaign.cell, candidates=page.candidates, calls=asking.calls(), error=error,
+        acknowledge=noting,
+    )  # fmt: skip
 
 
 def _note(held: Campaign, after: Campaign, found: int, connection: psycopg.Connection, now: datetime) -> None:
@@ -108,3 +122,6 @@ def _note_failure(held: Campaign, answered: Sequence[str], connection: psycopg.C
     # In an outage of all searches no cell is to blame.
     alone = bool(answered) or searches_answered(connection, now)
     acknowledge(connection, held, failed(held, now) if alone else held, found=0, now=now)
+
+
+SOURCE = Source(bit=64, order=60, find=find, calls_api=True, group="past_search", admits_any_age=True, is_optional=True)

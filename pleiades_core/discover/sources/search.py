@@ -1,8 +1,8 @@
-"""Search: the only source to unknown channels, and the dearest: 100 calls a day.
+"""Search: the only source that finds unknown channels, and the most expensive one: 100 calls a day.
 
-Belongs here: one page of results for each of the drawn terms. Does not belong here: which terms are drawn (bandit.py), where
-each goes on (terms.py). Never infer from its silence: search forgets videos after 20 to 60 days and answers the same question
-differently (arXiv 2506.11727).
+Belongs here: one page of results for each of the drawn terms. Does not belong here: which terms are drawn
+(search_queue/bandit.py), where each goes on (search_queue/terms.py). A video that search does not show is not gone: search
+forgets videos after 20 to 60 days and answers the same question differently (arXiv 2506.11727).
 """
 
 from __future__ import annotations
@@ -16,36 +16,67 @@ from functools import partial
 import psycopg
 
 from pleiades_core.discover.search_queue.terms import SearchTurn, acknowledge, take_turns
-from pleiades_core.discover.sources.base import Fault, Find, fault_of
+from pleiades_core.discover.sources.base import Fault, Find, Source, SourceContext, fault_of
 from pleiades_core.errors import ApiError
-from pleiades_core.models import Page
+from pleiades_core.models import Bucket, Page, Pool
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import YouTube
 
 log = logging.getLogger(__name__)
 
 
+def find(context: SourceContext) -> Iterator[Find]:
+    """A page for each term that this hunt can afford; nothing where settings allow no search."""
+    settings, now = context.settings, context.now
+    if settings.searches_per_hunt:
+        pages = min(context.require_units(Bucket.SEARCH, Pool.HUNTING), settings.searches_per_hunt)
+        rng = random.Random(now.isoformat())  # noqa: S311  draws terms, no secrets; the same instant draws the same
+        window = timedelta(hours=settings.search_window_hours)
+        yield from search(context.database, context.youtube, now=now, pages=pages, window=window, rng=rng)
+
+
 def search(
     database: Database, youtube: YouTube, *, now: datetime, pages: int, window: timedelta, rng: random.Random
 ) -> Iterator[Find]:
-    """A page of each of `pages` terms.
+    """A page of results for each of `pages` terms.
 
-    One that does not answer may be what brings search down, so another is asked. Raises what `YouTube.search` raises when that
-    did not answer either, or none did.
+    A term without an answer may be what brings search down, so another term is asked.
+
+    Args:
+        database: holds the search queue.
+        youtube: counts the calls.
+        now: aware UTC.
+        pages: calls of the bucket search.
+        window: how far back the first search for a term looks.
+        rng: draws the terms.
+
+    Yields:
+        The result for each term, also when it is an error.
+
+    Raises:
+        ApiError: two terms in a row met an outage, or no term was answered, or quota and keys allow no call.
+
     """
     with database.transaction() as connection:
         turns = take_turns(connection, limit=pages, now=now, window=window, rng=rng)
     answered, outage = False, None
     for turn in turns:
+        asking = youtube.part()
         try:
-            page = youtube.search(turn.term, published_after=turn.published_after, page_token=turn.page_token)
+            page = asking.search(turn.term, published_after=turn.published_after, page_token=turn.page_token)
         except ApiError as error:
             if fault_of(error) is Fault.ACCESS:
                 raise
-            # A token that is no longer understood, a term that never was, a page that swells: the term rests, and waits for its
-            # next turn, from the first page. In an outage as well: next time another term is first.
+            # An old token, a refused term or a page that is too large: the term rests, and its next search begins with the
+            # first page. In an outage as well: the next hunt begins with another term.
             log.warning("search for %r: %s", turn.term, error)
-            yield Find(source="search", target=turn.term, acknowledge=partial(_note, turn, None), error=str(error))
+            yield Find(
+                source="search",
+                target=turn.term,
+                acknowledge=partial(_note, turn, None),
+                calls=asking.calls(),
+                error=str(error),
+            )
             if fault_of(error) is not Fault.OUTAGE:
                 continue
             if outage is not None:
@@ -53,7 +84,10 @@ def search(
             outage = error
         else:
             answered, outage = True, None
-            yield Find(source="search", target=turn.term, candidates=page.candidates, acknowledge=partial(_note, turn, page))
+            yield Find(
+                source="search", target=turn.term, candidates=page.candidates, acknowledge=partial(_note, turn, page),
+                calls=asking.calls(),
+            )  # fmt: skip
     if outage is not None and not answered:
         raise outage
 
@@ -62,3 +96,6 @@ def _note(turn: SearchTurn, page: Page | None, connection: psycopg.Connection, n
     token = page.next_page_token if page else None
     found = len(page.candidates) if page else 0
     acknowledge(connection, turn, next_page_token=token, finished=page is not None and token is None, found=found, now=now)
+
+
+SOURCE = Source(bit=1, order=50, find=find, calls_api=True, group="search")

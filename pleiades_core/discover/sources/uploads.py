@@ -15,18 +15,19 @@ from __future__ import annotations
 import logging
 import math
 import random
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import psycopg
 
-from pleiades_core.discover.sources.back_catalogues import BackCatalogue, begin
-from pleiades_core.discover.sources.base import Acknowledge, Fault, Find, fault_of
-from pleiades_core.discover.sources.channel_counts import (
+from pleiades_core.discover.channels.back_catalogues import BackCatalogue, begin
+from pleiades_core.discover.channels.counts import (
     FIRST_LIST,
     WITNESSES,
+    Check,
     Due,
     Row,
     check,
@@ -34,7 +35,9 @@ from pleiades_core.discover.sources.channel_counts import (
     note_unchecked,
     portions,
 )
-from pleiades_core.discover.sources.channels import ToList, affordable, uploads_a_day
+from pleiades_core.discover.channels.followed import ToList, affordable, uploads_a_day
+from pleiades_core.discover.channels.past_uploads import back_catalogue, cost
+from pleiades_core.discover.sources.base import Acknowledge, Fault, Find, Source, SourceContext, fault_of
 from pleiades_core.errors import ApiError, BadRequest, EmptyReply
 from pleiades_core.models import Bucket, Candidate, Pool, VideoId
 from pleiades_core.storage.postgres import Database
@@ -70,6 +73,18 @@ _LOT = 50
 _Asked = TypeVar("_Asked")
 
 
+def find(context: SourceContext) -> Iterator[Find]:
+    """New uploads, then past ones. Where back catalogues wait, up to half of the units are kept for them."""
+    database, youtube, settings, now = context.database, context.youtube, context.settings, context.now
+    if not settings.uploads_per_hunt:
+        return
+    units = min(context.require_units(Bucket.GENERAL, Pool.HUNTING), settings.uploads_per_hunt)
+    kept = min(units / 2, cost(database, now))
+    left = yield from uploads(database, youtube, now=now, units=units - kept, parallel=settings.parallel_calls)
+    if kept:
+        yield from back_catalogue(database, youtube, now=now, units=kept + left, parallel=settings.parallel_calls)
+
+
 def uploads(
     database: Database, youtube: YouTube, *, now: datetime, units: float, parallel: int
 ) -> Generator[Find, None, float]:
@@ -101,8 +116,16 @@ def uploads(
     return left
 
 
+class _Unlisted(NamedTuple):
+    """A list that no answer came for."""
+
+    channel: int
+    error: ApiError
+    calls: Counter[Bucket]
+
+
 class _Asking:
-    """The two questions of this source, and which channels were checked and listed in this hunt."""
+    """The two kinds of request of this source, and which channels were checked and listed in this hunt."""
 
     def __init__(self, database: Database, youtube: YouTube, now: datetime, parallel: int, there: Sequence[Row]) -> None:
         self._database = database
@@ -131,19 +154,22 @@ class _Asking:
         """Ask for the counts of channels, by `most` calls; a find without candidates for every 50. How many calls it took."""
         calls = 0
         for lot in _lots(portions(rows, self._there, most, self._rng) if self._checking else [], lambda _: 1):
-            failed: list[tuple[Sequence[Row], ApiError]] = []
+            failed: list[Check] = []
             with self._youtube.reserved(Bucket.GENERAL, Pool.HUNTING, len(lot)) as reservation:
                 checked, errors = ask_all(partial(check, self._youtube, reservation, failed), lot, threads=self._parallel)
             self.checked |= {row[0] for portion in lot for row in portion}
-            rows_of_lot = [row for portion, _ in checked for row in portion]
-            self._moved |= _moved(self._database, self._now, rows_of_lot, [one for _, details in checked for one in details])
+            rows_of_lot = [row for answer in checked for row in answer.rows]
+            fresh = [channel for answer in checked for channel in answer.details]
+            self._moved |= _moved(self._database, self._now, rows_of_lot, fresh)
             self._answered += len(checked)
-            self._unchecked += [error for _, error in failed]
-            for portion, details in checked:
-                yield Find(source="uploads", acknowledge=partial(note_checks, portion, details))
-            for portion, error in failed:
+            self._unchecked += [failure.error for failure in failed if failure.error]
+            for answer in checked:
+                noting: Acknowledge = partial(note_checks, answer.rows, answer.details)
+                yield Find(source="uploads", acknowledge=noting, calls=answer.calls)
+            for failure in failed:
                 # Neither believed nor the first thing that the next hunt asks: counts add up, so a late check misses nothing.
-                yield Find(source="uploads", acknowledge=partial(self._note_failed, portion), error=str(error))
+                noting = partial(self._note_failed, failure.rows)
+                yield Find(source="uploads", acknowledge=noting, calls=failure.calls, error=str(failure.error))
             _raise_access(errors)
             asked = len(checked) + len(failed)
             calls += asked
@@ -169,18 +195,18 @@ class _Asking:
         for lot in _lots(chosen, lambda one: one.pages):
             # In no order: a few that fail for ever would be the first of each lot, and look like an outage.
             self._rng.shuffle(lot)
-            failed: list[tuple[ToList, ApiError]] = []
+            failed: list[_Unlisted] = []
             with self._youtube.reserved(Bucket.GENERAL, Pool.HUNTING, sum(one.pages for one in lot)) as reservation:
                 ask = partial(_list, self._youtube, reservation, self._now, failed)
                 answers, errors = ask_all(ask, lot, threads=self._parallel)
             yield from (find for find, _ in answers)
             broken = [error for _, error in answers if error is not None and fault_of(error) is Fault.OUTAGE]
-            broken += [error for _, error in failed]
+            broken += [failure.error for failure in failed]
             most = len(broken) >= _OUTAGE and len(broken) > (len(answers) + len(failed)) / 2
             out = most or (bool(failed) and not answers and not self._answered)
-            for wanted, error in [] if out else failed:
-                noting = partial(_note_list_failure, wanted.channel, answered=False)
-                yield Find(source="uploads", acknowledge=noting, error=str(error))
+            for failure in [] if out else failed:
+                noting = partial(_note_list_failure, failure.channel, answered=False)
+                yield Find(source="uploads", acknowledge=noting, calls=failure.calls, error=str(failure.error))
             _raise_access(errors)
             if out:
                 self._unlisted = broken[0]
@@ -223,17 +249,18 @@ def _moved(database: Database, now: datetime, checked: Sequence[Row], fresh: Seq
 
 
 def _list(
-    youtube: YouTube, reservation: Reservation | None, now: datetime, failed: list[tuple[ToList, ApiError]], wanted: ToList
+    youtube: YouTube, reservation: Reservation | None, now: datetime, failed: list[_Unlisted], wanted: ToList
 ) -> tuple[Find, ApiError | None]:
     """What a list shows, and what kept it from showing all. Raises what came instead of it."""
+    asking = youtube.part()
     try:
-        shown, failure, token = _pages(youtube, reservation, wanted)
+        shown, failure, token = _pages(asking, reservation, wanted)
     except ApiError as error:
         if fault_of(error) is Fault.OUTAGE:
-            failed.append((wanted, error))
+            failed.append(_Unlisted(wanted.channel, error, asking.calls()))
         raise
     fault = failure and fault_of(failure)
-    if fault is None or (fault is Fault.QUESTION and not shown):
+    if fault is None or (fault is Fault.REQUEST and not shown):
         # Where it is refused altogether the channel is gone, or hides its uploads: it waits until its count moves again.
         rate = uploads_a_day((one.published_at for one in shown), IDS_PER_CALL, now)
         rest = BackCatalogue(
@@ -246,7 +273,8 @@ def _list(
         noting = _nothing
     else:
         noting = partial(_note_list_failure, wanted.channel, answered=True)
-    return Find(source="uploads", candidates=shown, error=str(failure or ""), acknowledge=noting), failure
+    found = Find(source="uploads", candidates=shown, calls=asking.calls(), error=str(failure or ""), acknowledge=noting)
+    return found, failure
 
 
 def _pages(
@@ -263,7 +291,7 @@ def _pages(
                 # The token is refused, and not the list: it is begun once again.
                 token, pages, anew = None, wanted.pages, True
                 continue
-            if not shown and fault_of(error) is not Fault.QUESTION:
+            if not shown and fault_of(error) is not Fault.REQUEST:
                 raise
             log.info("uploads of %s: %s", wanted.channel_id, error)
             return tuple(shown.values()), error, None
@@ -287,3 +315,6 @@ def _note_list_failure(channel: int, connection: psycopg.Connection, now: dateti
 
 def _nothing(_connection: psycopg.Connection, _now: datetime) -> None:
     """What is noted of the channel stays."""
+
+
+SOURCE = Source(bit=2, order=70, find=find, calls_api=True, group="followed channels", forgets_removed=True)

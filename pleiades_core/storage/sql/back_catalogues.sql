@@ -1,4 +1,4 @@
--- Table back_catalogues: discover/sources/back_catalogues.py.
+-- Table back_catalogues: discover/channels/back_catalogues.py.
 
 -- name: begin
 -- The first pages are durable; what is known of an earlier reading gives way, but what it left unread is wanted still.

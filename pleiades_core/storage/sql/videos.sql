@@ -32,7 +32,7 @@ with dead as (
     select id8 from videos v
     where state = 'claimed' and (retry_at is null or retry_at <= %(now)s or retry_at > %(now)s + %(longest)s)
       and not exists (select 1 from leases l where l.lease_id = v.lease_id)
-      and (not %(wishes)s or found_by = 'added')
+      and (not %(only_added)s or found_by = 'added')
     order by found_by is distinct from 'added', attempts, id8 limit %(limit)s for update skip locked
 )
 update videos v set lease_id = %(lease_id)s, claimed_at = %(now)s from dead where v.id8 = dead.id8

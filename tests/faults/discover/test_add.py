@@ -21,6 +21,7 @@ from pleiades_core.models import Bucket, ChannelId, VideoId
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.faults.plan import Fault, FaultPlan
 from pleiades_core.videoid import decode
+from pleiades_core.youtube.api import YouTube
 
 _DAY = timedelta(days=1)
 
@@ -108,16 +109,15 @@ def test_what_is_refused_by_itself_does_not_hold_up_what_comes_after_it(pleiades
 
 
 def test_what_was_asked_before_an_interruption_is_kept(pleiades: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted, youtube = _channels(pleiades, 30), pleiades.youtube()
-    asking = iter(range(30))
-    uploads = youtube.uploads
+    wanted, asking = _channels(pleiades, 30), iter(range(30))
+    uploads = YouTube.uploads
 
-    def interrupted(channel_id: ChannelId, **more: Any) -> Any:
+    def interrupted(youtube: YouTube, channel_id: ChannelId, **more: Any) -> Any:
         if next(asking) == 12:
             raise KeyboardInterrupt
-        return uploads(channel_id, **more)
+        return uploads(youtube, channel_id, **more)
 
-    monkeypatch.setattr(youtube, "uploads", interrupted)
+    monkeypatch.setattr(YouTube, "uploads", interrupted)
     with pytest.raises(KeyboardInterrupt):
         _add(pleiades, wanted)
     _require_kept(pleiades, 12)

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from pleiades_core.discover.sources.base import SOURCES
+from pleiades_core.discover.sources import SOURCES
 from pleiades_core.errors import ApiError
 from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket, VideoId
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.faults.plan import Fault, FaultPlan
-from pleiades_core.storage.locks import asking
+from pleiades_core.storage.locks import source_lock
 from pleiades_core.videoid import decode
 
 _HOUR = timedelta(hours=1)
@@ -119,7 +119,7 @@ def test_empty_feeds_are_an_outage_and_counts_answer_for_them(pleiades: Installa
 
 def test_a_source_that_another_hunt_is_on_is_passed_over(pleiades: Installation, caplog: pytest.LogCaptureFixture) -> None:
     """With one line and no failure; the other sources go on, and once the other hunt is done or dead so does this one."""
-    with pleiades.database.session() as session, asking(session, SOURCES["search"]) as ours:
+    with pleiades.database.session() as session, source_lock(session, SOURCES["search"].bit) as ours:
         assert ours
         report = pleiades.hunter().hunt(("search", "charts"))
         assert (set(report.sources), report.failures) == ({"charts", "details"}, {})
@@ -130,5 +130,5 @@ def test_a_source_that_another_hunt_is_on_is_passed_over(pleiades: Installation,
 
 def test_what_waits_in_the_inbox_is_anybodys(pleiades: Installation) -> None:
     """`pleiades add` counts on the hunt that it makes, whoever else is hunting."""
-    with pleiades.database.session() as session, asking(session, SOURCES["added"]):
+    with pleiades.database.session() as session, source_lock(session, SOURCES["added"].bit):
         assert _hunt(pleiades, "added") == Counter()

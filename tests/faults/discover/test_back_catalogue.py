@@ -23,7 +23,7 @@ from pleiades_core.clock import ManualClock
 from pleiades_core.discover.add.additions import Added, add, added_channels
 from pleiades_core.discover.add.parse_targets import Wanted
 from pleiades_core.discover.search_queue.terms import TOKEN_LIVES
-from pleiades_core.discover.sources.base import SOURCES
+from pleiades_core.discover.sources import SOURCES
 from pleiades_core.errors import BackendError, NotFound, QuotaExhausted
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.models import Bucket, ChannelId, VideoId
@@ -31,7 +31,7 @@ from pleiades_core.planner.survey import survey
 from pleiades_core.settings import Settings
 from pleiades_core.simulator.faults.plan import Fault
 from pleiades_core.simulator.server import SimulatorConfig, SimulatorProcess, start_subprocess
-from pleiades_core.storage.locks import asking
+from pleiades_core.storage.locks import source_lock
 from pleiades_core.videoid import encode
 from pleiades_core.youtube.client import Transport
 from pleiades_dagster.cli import app
@@ -312,7 +312,7 @@ def test_a_list_that_fails_waits_and_does_not_fail_every_hunt(pleiades: Installa
 
 
 def test_while_a_hunt_reads_lists_the_command_leaves_them_to_it(pleiades: Installation, largest: ChannelId) -> None:
-    with pleiades.database.session() as session, asking(session, SOURCES["uploads"]) as ours:
+    with pleiades.database.session() as session, source_lock(session, SOURCES["uploads"].bit) as ours:
         assert ours
         added = _add(pleiades, largest)
     (channel,) = added_channels(pleiades.database, added)

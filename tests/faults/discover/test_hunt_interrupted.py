@@ -14,13 +14,13 @@ from support.rows import read_rows
 from pleiades_core.discover import hunter
 from pleiades_core.discover.add.additions import add
 from pleiades_core.discover.add.parse_targets import Wanted
+from pleiades_core.discover.channels.followed import LEAST_RATE
 from pleiades_core.discover.search_queue import campaigns
-from pleiades_core.discover.sources.channels import LEAST_RATE
 from pleiades_core.errors import BackendError
 from pleiades_core.installation import Installation
 from pleiades_core.models import VideoId
 from pleiades_core.simulator.faults.plan import Fault
-from pleiades_core.storage.locks import in_turn
+from pleiades_core.storage.locks import lock_discovery
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.vault.layout import REGISTRY
@@ -189,7 +189,7 @@ def test_adding_waits_for_its_turn(pleiades: Installation) -> None:
 
     thread = threading.Thread(target=adding)
     with pleiades.database.transaction() as connection:
-        in_turn(connection)
+        lock_discovery(connection)
         thread.start()
         assert not done.wait(1.0)
     thread.join()

@@ -17,7 +17,7 @@ from support.rows import read_rows
 
 from pleiades_core.discover.add.additions import add
 from pleiades_core.discover.add.parse_targets import Wanted
-from pleiades_core.discover.sources.base import SOURCES
+from pleiades_core.discover.sources import SOURCES
 from pleiades_core.errors import ApiError, KeyInvalid, QuotaExhausted
 from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket, Pool, VideoId
@@ -27,6 +27,7 @@ from pleiades_core.simulator.faults.plan import Fault, FaultPlan
 from pleiades_core.vault import query
 from pleiades_core.vault.layout import REGISTRY
 from pleiades_core.videoid import decode
+from pleiades_core.youtube.api import YouTube
 
 _HOUR = timedelta(hours=1)
 
@@ -84,8 +85,7 @@ def test_an_interrupted_hunt_has_paid_too(pleiades: Installation, monkeypatch: p
     _advance(pleiades, 13 * _HOUR)
     with pleiades.database.transaction() as connection:
         connection.execute("update channels set moved = 50")
-    youtube, turns = pleiades.youtube(), itertools.count()
-    ask = getattr(youtube, method)
+    turns, ask = itertools.count(), getattr(YouTube, method)
 
     def interrupted(*arguments: Any, **words: Any) -> Any:
         answer = ask(*arguments, **words)
@@ -93,7 +93,7 @@ def test_an_interrupted_hunt_has_paid_too(pleiades: Installation, monkeypatch: p
             raise KeyboardInterrupt
         return answer
 
-    monkeypatch.setattr(youtube, method, interrupted)
+    monkeypatch.setattr(YouTube, method, interrupted)
     with pytest.raises(KeyboardInterrupt):
         pleiades.hunter().hunt()
     assert _column(pleiades, "select count(*) from discovery_requests where source = 'interrupted'") != [0]
@@ -183,7 +183,7 @@ def test_sources_that_meet_are_both_remembered(pleiades: Installation) -> None:
         _advance(pleiades, _HOUR)
     bits = Counter(_column(pleiades, "select sources from videos where state = 'admitted'"))
     assert all(isinstance(bit, int) and bit > 0 for bit in bits)
-    assert any(isinstance(bit, int) and bit & SOURCES["feeds"] and bit & SOURCES["search"] for bit in bits)
+    assert any(isinstance(bit, int) and bit & SOURCES["feeds"].bit and bit & SOURCES["search"].bit for bit in bits)
 
 
 def test_what_a_person_adds_is_watched_whatever_quota_says(pleiades: Installation) -> None:

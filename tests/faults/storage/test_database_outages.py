@@ -23,7 +23,7 @@ from pleiades_core.installation import Installation
 from pleiades_core.storage import postgres
 from pleiades_core.storage.database_errors import meaning_of
 from pleiades_core.storage.embedded import embedded, embedded_url
-from pleiades_core.storage.locks import in_turn
+from pleiades_core.storage.locks import lock_discovery
 from pleiades_core.storage.migrate import migrations
 from pleiades_core.storage.postgres import Database, ensure_database
 
@@ -228,7 +228,7 @@ def test_a_lock_that_somebody_else_holds_ends_the_wait_and_names_the_holder(data
     waits: list[tuple[str, Callable[[psycopg.Connection], object]]] = [
         ("lock table watchlist in access exclusive mode", lambda connection: connection.execute("select * from watchlist")),
         ("select * from watchlist for update", lambda connection: connection.execute(add)),
-        ("select pg_advisory_lock(7236022)", in_turn),
+        ("select pg_advisory_lock(7236022)", lock_discovery),
     ]
     try:
         for locking, waiting in waits:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from support.unmetered import Unmetered
 
 from pleiades_core.discover.search_queue import campaigns
 from pleiades_core.discover.search_queue.campaigns import Campaign, next_month
@@ -20,7 +21,7 @@ NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 JANUARY, FEBRUARY = date(2026, 1, 1), date(2026, 2, 1)
 
 
-class FakePast:
+class FakePast(Unmetered):
     """A search in which every cell has `pages` pages of two videos, unless `answer` says otherwise."""
 
     def __init__(self, pages: int = 1, answer: Callable[[str], Page | Exception | None] = lambda _cell: None) -> None:

@@ -10,11 +10,12 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from support.unmetered import Unmetered
 
 from pleiades_core.clock import ManualClock
+from pleiades_core.discover.channels.followed import LEAST_RATE
 from pleiades_core.discover.sources import channels
 from pleiades_core.discover.sources.base import Find
-from pleiades_core.discover.sources.channels import LEAST_RATE
 from pleiades_core.discover.sources.charts import charts
 from pleiades_core.discover.sources.feeds import ENTRIES, feeds
 from pleiades_core.discover.sources.uploads import uploads
@@ -42,7 +43,7 @@ def _page(*numbers: int, more: bool = False) -> Page:
     return Page(candidates=found, next_page_token="more" if more else None)
 
 
-class Lists(YouTube):
+class Lists(Unmetered, YouTube):
     """A YouTube of uploads lists alone; counts are as the test says."""
 
     def __init__(self, answer: Answer = lambda _: _page(), counts: Callable[[int], int | None] = lambda _: None) -> None:
@@ -99,10 +100,10 @@ def _follow(database: Database, source: Iterator[Find], now: datetime = NOW) -> 
     try:
         for find in source:
             finds.append(find)
-            usage.asked(find, Counter())
+            usage.add_find(find)
     except ApiError as error:
         ended = error
-        usage.spent(finds[0].source if finds else "uploads", Counter(), str(error))
+        usage.add_calls(finds[0].source if finds else "uploads", Counter(), str(error))
     with database.transaction() as connection:
         for find in finds:
             find.acknowledge(connection, now)
@@ -276,7 +277,7 @@ def test_a_failed_feed_is_asked_ever_later(database: Database) -> None:
     assert due == [0, 0, 1]
 
 
-class Charts(YouTube):
+class Charts(Unmetered, YouTube):
     """Charts of which one page is refused."""
 
     def __init__(self) -> None:

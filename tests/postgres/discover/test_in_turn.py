@@ -15,7 +15,7 @@ from pleiades_core.batches.reaper import adopt_orphans
 from pleiades_core.clock import ManualClock
 from pleiades_core.discover.admission.claims import claim, take_over
 from pleiades_core.models import Sample, SampleStatus, Vid
-from pleiades_core.storage.locks import IN_TURN, in_turn
+from pleiades_core.storage.locks import DISCOVERY, lock_discovery
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.journal import write_batch
 from pleiades_core.vault.layout import SAMPLES, samples_by_day
@@ -32,12 +32,12 @@ def _waits_for_its_turn(database: Database, act: Callable[[], object]) -> bool:
     """Whether `act` waits while somebody else has the turn; it has ended when this returns."""
     thread = threading.Thread(target=act)
     with database.transaction() as holder:
-        in_turn(holder)
+        lock_discovery(holder)
         thread.start()
         waits = False
         while thread.is_alive() and not waits:
             with database.transaction() as connection:
-                waits = bool(connection.execute(_WAITING, [IN_TURN]).fetchall())
+                waits = bool(connection.execute(_WAITING, [DISCOVERY]).fetchall())
             time.sleep(0.01)
     thread.join()
     return waits

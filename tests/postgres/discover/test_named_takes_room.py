@@ -9,7 +9,7 @@ from pleiades_core.batches.leases import Lease
 from pleiades_core.clock import ManualClock
 from pleiades_core.discover.admission.capacity import in_hourly, left_out, room
 from pleiades_core.discover.admission.claims import Claim
-from pleiades_core.discover.sources.base import SOURCES
+from pleiades_core.discover.sources import SOURCES
 from pleiades_core.models import ChannelId, Counts, Tier, VideoDetails
 from pleiades_core.settings import DemoSettings
 from pleiades_core.storage.postgres import Database
@@ -48,7 +48,7 @@ def test_a_back_catalogue_takes_its_room_first(database: Database, clock: Manual
 
 
 def test_what_a_person_named_is_no_part_of_what_comes_in_a_day(database: Database, clock: ManualClock) -> None:
-    words = {"now": clock.now(), "added": SOURCES["added"], "feeds": SOURCES["feeds"]}
+    words = {"now": clock.now(), "added": SOURCES["added"].bit, "feeds": SOURCES["feeds"].bit}
     with database.transaction() as connection:
         connection.execute(
             "insert into videos (id8, vid, state, published_at, claimed_at, sources)"
@@ -57,6 +57,6 @@ def test_what_a_person_named_is_no_part_of_what_comes_in_a_day(database: Databas
             words,
         )
         statement = load_queries("videos").young_since
-        within = {"since": clock.now() - timedelta(hours=1), "latest": clock.now(), "named": SOURCES["added"]}
+        within = {"since": clock.now() - timedelta(hours=1), "latest": clock.now(), "named": SOURCES["added"].bit}
         counted = connection.execute(statement, within)
         assert counted.fetchone() == (2,)

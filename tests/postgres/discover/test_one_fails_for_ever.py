@@ -6,14 +6,16 @@ import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from support.unmetered import Unmetered
 
 from pleiades_core.clock import ManualClock
+from pleiades_core.discover.channels.counts import WITNESSES, portions
 from pleiades_core.discover.search_queue import campaigns, terms
 from pleiades_core.discover.sources.base import Find
-from pleiades_core.discover.sources.channel_counts import WITNESSES, portions
 from pleiades_core.discover.sources.charts import charts
 from pleiades_core.discover.sources.feeds import feeds
 from pleiades_core.discover.sources.past_search import past_search
@@ -35,7 +37,7 @@ OUTAGES = [BackendError("503"), BadReply("HTML"), EmptyReply("none")]
 every_outage = pytest.mark.parametrize("error", OUTAGES, ids=lambda error: type(error).__name__)
 
 
-class Sick(YouTube):
+class Sick(Unmetered, YouTube):
     """A YouTube that answers everything but what the test calls sick."""
 
     def __init__(self, error: ApiError, sick: Callable[[object], bool]) -> None:
@@ -121,10 +123,11 @@ def _hunt(database: Database, name: str, source: Iterator[Find], now: datetime) 
     try:
         for find in source:
             finds.append(find)
-            usage.asked(find, Counter({Bucket.SEARCH if name in {"search", "past_search"} else Bucket.GENERAL: 1}))
+            bucket = Bucket.SEARCH if name in {"search", "past_search"} else Bucket.GENERAL
+            usage.add_find(replace(find, calls=Counter({bucket: 1})))
     except ApiError as error:
         ended = error
-        usage.spent(name, Counter(), str(error))
+        usage.add_calls(name, Counter(), str(error))
     with database.transaction() as connection:
         for find in finds:
             find.acknowledge(connection, now)

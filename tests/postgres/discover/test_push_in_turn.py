@@ -15,7 +15,7 @@ from support.pushing import channel, follow, settings_of
 from pleiades_core.clock import ManualClock
 from pleiades_core.discover.push.subscriptions import renew
 from pleiades_core.models import ChannelId
-from pleiades_core.storage.locks import in_turn
+from pleiades_core.storage.locks import lock_discovery
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.hub import Hub
 
@@ -50,7 +50,7 @@ def test_a_renewal_and_a_hunter_never_deadlock(tmp_path: Path, database: Databas
         assert asked.wait(20)
         try:
             with database.transaction() as transaction:
-                in_turn(transaction)
+                lock_discovery(transaction)
                 transaction.execute(_TOUCH, [first[0]])
                 held.set()
                 deadline = time.monotonic() + 20

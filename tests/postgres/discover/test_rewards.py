@@ -14,7 +14,7 @@ import pytest
 
 from pleiades_core.discover.search_queue import bandit, rewards, terms
 from pleiades_core.discover.search_queue.rewards import Rescored, rescore
-from pleiades_core.storage.locks import in_turn
+from pleiades_core.storage.locks import lock_discovery
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault import query
 from pleiades_core.vault.discovery_requests import export_day, forget_requests
@@ -232,7 +232,7 @@ def test_a_rescore_waits_for_the_hunter_whose_turn_it_is(database: Database, vau
     _request(database, "u", 50)
     with ThreadPoolExecutor(1) as pool:
         with database.transaction() as hunter:
-            in_turn(hunter)
+            lock_discovery(hunter)
             rescoring = pool.submit(rescore, database, vault, NOW)
             with pytest.raises(TimeoutError):
                 rescoring.result(timeout=1.5)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.unmetered import Unmetered
 
 from pleiades_core.batches.leases import Lease
 from pleiades_core.clock import ManualClock
@@ -48,8 +49,8 @@ ERRORS: list[ApiError] = [
     QuotaExhausted("p", "search", NOW) if issubclass(kind, QuotaExhausted) else kind("it broke") for kind in _kinds()
 ]
 FAULTS = {
-    "ApiError": Fault.QUESTION, "BadRequest": Fault.QUESTION, "ResourceMissing": Fault.QUESTION,
-    "ReplyTooLarge": Fault.QUESTION, "RateLimited": Fault.OUTAGE, "BackendError": Fault.OUTAGE, "BadReply": Fault.OUTAGE,
+    "ApiError": Fault.REQUEST, "BadRequest": Fault.REQUEST, "ResourceMissing": Fault.REQUEST,
+    "ReplyTooLarge": Fault.REQUEST, "RateLimited": Fault.OUTAGE, "BackendError": Fault.OUTAGE, "BadReply": Fault.OUTAGE,
     "EmptyReply": Fault.OUTAGE,
     "QuotaExhausted": Fault.ACCESS, "KeyRefused": Fault.ACCESS, "KeyInvalid": Fault.ACCESS, "KeyBlocked": Fault.ACCESS,
     "ApiDisabled": Fault.ACCESS,
@@ -57,7 +58,7 @@ FAULTS = {
 _PAGE = Page(candidates=(Candidate(video_id=VideoId("00000000000"), channel_id=None),), next_page_token=None)
 
 
-class Sick(YouTube):
+class Sick(Unmetered, YouTube):
     """A YouTube whose first question of a method is refused, and whose others are answered, unless all are."""
 
     def __init__(self, method: str, error: ApiError) -> None:
@@ -217,7 +218,7 @@ def test_a_question_that_fails_costs_its_source_what_it_is_guilty_of(database: D
     said = [find for find in finds if find.error]
     asked = len(set(youtube.asked))
     fault = fault_of(error)
-    if fault is Fault.QUESTION:
+    if fault is Fault.REQUEST:
         assert (ended, asked, len(said)) == (None, questions, 1), "one question stopped the others"
         assert said[0].error == str(error)
         first, youtube.asked = youtube.asked[0], [None]
@@ -284,4 +285,4 @@ def test_several_questions_stop_where_no_other_could_be_answered(error: ApiError
 
     answers, errors = ask_all(ask, range(10), threads=1)
     assert (answers, errors) == ([], [error] * len(asked))
-    assert len(asked) == {Fault.ACCESS: 1, Fault.OUTAGE: 3, Fault.QUESTION: 10}[fault_of(error)]
+    assert len(asked) == {Fault.ACCESS: 1, Fault.OUTAGE: 3, Fault.REQUEST: 10}[fault_of(error)]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from pleiades_core.clock import ManualClock
-from pleiades_core.discover.sources.channels import take_off
+from pleiades_core.discover.channels.followed import take_off
 from pleiades_core.models import ChannelId, Counts, VideoDetails, VideoId
 from pleiades_core.storage.postgres import Database
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from support.unmetered import Unmetered
 
 from pleiades_core.discover.admission.claims import note
 from pleiades_core.discover.search_queue import bandit, snowball, terms
@@ -19,7 +20,7 @@ from pleiades_core.discover.sources.base import Find
 from pleiades_core.discover.sources.search import search
 from pleiades_core.errors import BackendError, BadRequest, QuotaExhausted, UsageError
 from pleiades_core.models import Candidate, ChannelId, Counts, Page, VideoDetails, VideoId
-from pleiades_core.storage.locks import in_turn
+from pleiades_core.storage.locks import lock_discovery
 from pleiades_core.storage.postgres import Database
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -60,7 +61,7 @@ def _details(number: int, tags: Sequence[str], channel: int = 0) -> VideoDetails
     )  # fmt: skip
 
 
-class FakeSearch:
+class FakeSearch(Unmetered):
     """A search that answers from a script of pages by term, and remembers what it was asked."""
 
     def __init__(self, script: dict[str, list[Page | Exception]]) -> None:
@@ -235,7 +236,7 @@ def test_whoever_writes_the_queue_waits_for_his_turn(database: Database, what: s
 
     with ThreadPoolExecutor(1) as pool:
         with database.transaction() as hunter:
-            in_turn(hunter)
+            lock_discovery(hunter)
             writing = pool.submit(write)
             with pytest.raises(TimeoutError):
                 writing.result(timeout=0.5)
@@ -254,7 +255,7 @@ def test_many_hunters_at_once_leave_a_queue_that_adds_up(database: Database) -> 
             with database.transaction() as connection:
                 turns = take_turns(connection, limit=4, now=now, window=WINDOW, rng=rng)
             with database.transaction() as connection:
-                in_turn(connection)
+                lock_discovery(connection)
                 for one in turns:
                     terms.acknowledge(connection, one, next_page_token=str(turn), finished=False, found=1, now=now)
                     terms.note_search(connection, one.term, new=1, now=now)

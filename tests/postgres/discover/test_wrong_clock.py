@@ -20,12 +20,12 @@ from pleiades_core.cli.app import app
 from pleiades_core.cli.main import run  # noqa: F401  registers the commands
 from pleiades_core.clock import ManualClock, SystemClock
 from pleiades_core.discover.admission.claims import claim, give_up, take_over, unseen
+from pleiades_core.discover.channels.followed import LEAST_RATE
 from pleiades_core.discover.hunter import Hunter
 from pleiades_core.discover.push.subscriptions import due as due_for_push
 from pleiades_core.discover.search_queue.campaigns import searches_answered
 from pleiades_core.discover.search_queue.terms import queued
-from pleiades_core.discover.sources.base import SOURCES
-from pleiades_core.discover.sources.channels import LEAST_RATE
+from pleiades_core.discover.sources import SOURCES
 from pleiades_core.discover.wrong_clock import FutureRows, future_rows, latest, mend
 from pleiades_core.errors import ConfigurationError
 from pleiades_core.installation import Installation, open_installation
@@ -337,7 +337,7 @@ def test_claims_and_questions_of_the_future_are_passed_over_where_one_looks_back
             "insert into discovery_requests (requested_at, source, target, bucket, units, candidates, new) "
             "values (%s, 'charts', 'DE/10', 'search', 4, 0, 0)", [now + AHEAD],
         )  # fmt: skip
-        words = {"since": now - timedelta(days=1), "latest": latest(now), "named": SOURCES["added"]}
+        words = {"since": now - timedelta(days=1), "latest": latest(now), "named": SOURCES["added"].bit}
         assert connection.execute(_VIDEOS.young_since, words).fetchone() == (1,)
         connection.execute(_VIDEOS.shown, {"id8s": [3, 4], "now": now, "latest": latest(now)})
         assert connection.execute("select id8 from videos where retry_at is null").fetchall() == [(4,)]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pleiades_core.discover.sources.base import SOURCES
+from pleiades_core.discover.sources import SOURCES
 from pleiades_core.reports.coverage import coverage
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.journal import write_batch
@@ -34,11 +34,11 @@ def seen(database: Database, vault: Vault) -> dict[str, int]:
     counts = dict.fromkeys(("search", "feeds", "any"), 0)
     for vid in range(1, SIZE + 1):
         hindi = vid % 10 == 0
-        mask = SOURCES["search"] * (draw.random() < 0.25) | SOURCES["feeds"] * (hindi or draw.random() < 0.5)
+        mask = SOURCES["search"].bit * (draw.random() < 0.25) | SOURCES["feeds"].bit * (hindi or draw.random() < 0.5)
         if not mask:
             continue
-        counts["search"] += bool(mask & SOURCES["search"])
-        counts["feeds"] += bool(mask & SOURCES["feeds"])
+        counts["search"] += bool(mask & SOURCES["search"].bit)
+        counts["feeds"] += bool(mask & SOURCES["feeds"].bit)
         counts["any"] += 1
         rows.append((draw.getrandbits(63), vid, published, published, mask))
         described.append(

@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pleiades_core.discover.search_queue.terms import TOKEN_LIVES
-from pleiades_core.discover.sources.back_catalogues import (
+from pleiades_core.discover.channels.back_catalogues import (
     MOST_FAILURES,
     MOST_LISTED,
     MOST_RESTARTS,
@@ -21,6 +20,7 @@ from pleiades_core.discover.sources.back_catalogues import (
     failed,
     taken,
 )
+from pleiades_core.discover.search_queue.terms import TOKEN_LIVES
 from pleiades_core.models import Candidate, ChannelId, Page
 from pleiades_core.videoid import encode
 

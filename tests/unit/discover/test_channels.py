@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pleiades_core.discover.budget import allowance
-from pleiades_core.discover.sources.channels import LEAST_RATE, MOST_PAGES, ToList, affordable, uploads_a_day
+from pleiades_core.discover.channels.followed import LEAST_RATE, MOST_PAGES, ToList, affordable, uploads_a_day
 from pleiades_core.models import ChannelId
 
 _NOW = datetime(2026, 9, 2, tzinfo=UTC)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pleiades_core.discover.sources.base import SOURCES
+from pleiades_core.discover.sources import SOURCES
 from pleiades_core.reports.capture import chao, chapman, odds_ratio
 from pleiades_core.reports.coverage import Described, report
 
@@ -63,7 +63,7 @@ def test_with_two_occasions_chao_is_chapman() -> None:
 
 
 def test_a_group_of_sources_is_one_occasion() -> None:
-    search, uploads, feeds = SOURCES["search"], SOURCES["uploads"], SOURCES["feeds"]
+    search, uploads, feeds = SOURCES["search"].bit, SOURCES["uploads"].bit, SOURCES["feeds"].bit
     masks = {search: 50, uploads: 20, feeds: 30, uploads | feeds: 70, search | feeds: 30, search | uploads | feeds: 5}
     assert chao(masks, [search, uploads | feeds]) == chao({1: 50, 2: 120, 3: 35}, [1, 2])
 
@@ -75,7 +75,7 @@ def test_a_report_of_nothing_says_nothing() -> None:
 
 
 def test_a_report_of_three_sources() -> None:
-    search, feeds, manual = SOURCES["search"], SOURCES["feeds"], SOURCES["added"]
+    search, feeds, manual = SOURCES["search"].bit, SOURCES["feeds"].bit, SOURCES["added"].bit
     described = [
         Described(language="en", category="10", sources=search, videos=400),
         Described(language="en", category="20", sources=feeds, videos=100),
@@ -105,7 +105,7 @@ def test_a_report_of_three_sources() -> None:
 
 def test_sources_of_the_same_channels_say_nothing_of_what_is_unseen() -> None:
     """Push loses 2 % and lists are read only where it did: all is seen, and the pair would claim half as much again unseen."""
-    push, uploads, charts = SOURCES["push"], SOURCES["uploads"], SOURCES["charts"]
+    push, uploads, charts = SOURCES["push"].bit, SOURCES["uploads"].bit, SOURCES["charts"].bit
     masks = {push: 56_000, push | uploads: 2_500, uploads: 1_200, push | charts: 290, uploads | charts: 10}
     found = report(masks, [], since=SINCE, until=UNTIL)
     assert {(pair.first, pair.second) for pair in found.pairs} == {("uploads", "charts"), ("charts", "push")}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from pleiades_core.discover.sources.base import SOURCES
+from pleiades_core.discover.sources import SOURCES
 from pleiades_core.reports.coverage import CoverageReport, Described, report
 from pleiades_core.reports.coverage_text import kind_of, left_out, markdown, summary, telling
 
 SINCE, UNTIL = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 8, tzinfo=UTC)
-SEARCH, FEEDS = SOURCES["search"], SOURCES["feeds"]
+SEARCH, FEEDS = SOURCES["search"].bit, SOURCES["feeds"].bit
 
 
 def made(*, both: int = 100) -> CoverageReport:

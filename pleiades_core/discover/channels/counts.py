@@ -12,15 +12,17 @@ from __future__ import annotations
 import logging
 import math
 import random
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import psycopg
 
+from pleiades_core.discover.channels.followed import LEAST_RATE
 from pleiades_core.discover.sources.base import Fault, fault_of
-from pleiades_core.discover.sources.channels import LEAST_RATE
 from pleiades_core.errors import ApiError
-from pleiades_core.models import ChannelId
+from pleiades_core.models import Bucket, ChannelId
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.youtube.api import IDS_PER_CALL, YouTube
 from pleiades_core.youtube.parse import ChannelDetails
@@ -62,17 +64,40 @@ def portions(rows: Sequence[Due], there: Sequence[Row], most: int, rng: random.R
     return together + [[*doubtful[start::parts], *there] for start in range(min(parts, most - calls))]
 
 
-def check(
-    youtube: YouTube, reservation: Reservation | None, failed: list[tuple[Sequence[Row], ApiError]], rows: Sequence[Row]
-) -> tuple[Sequence[Row], tuple[ChannelDetails, ...]]:
-    """Ask for one portion. Raises what `YouTube.channels` raises; what quota and keys have no part in is in `failed`, too."""
+class Check(NamedTuple):
+    """One call for the counts of channels, and what came of it."""
+
+    rows: Sequence[Row]
+    details: tuple[ChannelDetails, ...]
+    calls: Counter[Bucket]
+    error: ApiError | None = None
+
+
+def check(youtube: YouTube, reservation: Reservation | None, failed: list[Check], rows: Sequence[Row]) -> Check:
+    """Ask for the counts of one portion of channels.
+
+    Args:
+        youtube: counts the calls.
+        reservation: pays for the call; None: the ledger does.
+        failed: gets the check if it fails, unless quota or keys are the reason.
+        rows: up to 50 channels.
+
+    Returns:
+        The check that was answered.
+
+    Raises:
+        ApiError: the call failed.
+
+    """
+    asking = youtube.part()
     try:
-        return rows, youtube.channels([channel_id for _, channel_id in rows], reservation=reservation)
+        details = asking.channels([channel_id for _, channel_id in rows], reservation=reservation)
     except ApiError as error:
         if fault_of(error) is not Fault.ACCESS:
             log.warning("a check of %d channels failed: %s", len(rows), error)
-            failed.append((rows, error))
+            failed.append(Check(rows, (), asking.calls(), error))
         raise
+    return Check(rows, details, asking.calls())
 
 
 def note_checks(rows: Sequence[Row], details: Sequence[ChannelDetails], connection: psycopg.Connection, now: datetime) -> None:

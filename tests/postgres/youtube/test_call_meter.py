@@ -1,4 +1,4 @@
-"""Whose calls are whose, where several share one YouTube."""
+"""A part of YouTube counts its own calls and no other ones, where several parts share one executor."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from pleiades_core.youtube.parallel import ask_all
 A = VideoId("dQw4w9WgXcQ")
 
 
-def test_a_block_counts_its_own_calls_and_those_of_its_threads(database: Database, clock: ManualClock, tmp_path: Path) -> None:
-    """What another thread asks meanwhile is that thread's, and everybody's once the block is over."""
+def test_a_part_counts_its_own_calls_and_those_of_its_threads(database: Database, clock: ManualClock, tmp_path: Path) -> None:
+    """Two parts ask at the same time, one of them in several threads: each count is exact, and the whole is their sum."""
     settings = DemoSettings(home=tmp_path, api_key_pool=SecretStr('["canary-key"]'), call_deadline_s=5)
 
     def rival(youtube: YouTube) -> None:
@@ -31,12 +31,12 @@ def test_a_block_counts_its_own_calls_and_those_of_its_threads(database: Databas
         settings = settings.model_copy(update={"youtube_url": server.base_url})
         with open_youtube(settings, database, clock) as youtube:
             youtube.videos([A])
-            with youtube.executor.own_calls():
-                before = youtube.calls()
-                for _ in range(2):
-                    thread = threading.Thread(target=rival, args=[youtube])
-                    thread.start()
-                    thread.join()
-                    ask_all(youtube.videos, [[A]] * 3, threads=2)
-                assert youtube.calls() - before == Counter({Bucket.GENERAL: 6})
-            assert youtube.calls() == Counter({Bucket.GENERAL: 1 + 2 + 6, Bucket.STATS: 2})
+            first, second = youtube.part(), youtube.part()
+            thread = threading.Thread(target=lambda: [rival(second) for _ in range(5)])
+            thread.start()
+            ask_all(first.videos, [[A]] * 6, threads=3)
+            thread.join()
+            assert first.calls() == Counter({Bucket.GENERAL: 6})
+            assert second.calls() == Counter({Bucket.GENERAL: 5, Bucket.STATS: 5})
+            assert youtube.calls() == Counter({Bucket.GENERAL: 1 + 6 + 5, Bucket.STATS: 5})
+            assert first.part().calls() == Counter()

@@ -1,7 +1,7 @@
 """Past uploads of channels that people added: 50 for one unit, page after page, until the list ends.
 
 Belongs here: asking for pages, and what a failed page means for its list. Does not belong here: the cursor and its decisions
-(../back_catalogues.py), which units there are (../sources.py).
+(back_catalogues.py), how many units there are (discover/sources/uploads.py).
 
 What a person named is taken although it was given up before, or is known and not watched.
 """
@@ -9,13 +9,13 @@ What a person named is taken although it was given up before, or is known and no
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
-from pleiades_core.discover.sources.back_catalogues import (
+from pleiades_core.discover.channels.back_catalogues import (
     BackCatalogue,
     advance,
     advanced,
@@ -29,7 +29,7 @@ from pleiades_core.discover.sources.back_catalogues import (
 from pleiades_core.discover.sources.base import Fault, Find, fault_of
 from pleiades_core.errors import ApiError, BadRequest, ResourceMissing
 from pleiades_core.models import Bucket, Candidate, ChannelId, Pool
-from pleiades_core.storage.locks import in_turn
+from pleiades_core.storage.locks import lock_discovery
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.videoid import decode
@@ -50,6 +50,8 @@ class _Answer(NamedTuple):
 
     held: BackCatalogue
     after: BackCatalogue
+    #: What the page cost.
+    calls: Counter[Bucket]
     candidates: tuple[Candidate, ...] = ()
     error: ApiError | None = None
 
@@ -73,18 +75,18 @@ def back_catalogue(
     answered = False
     while waiting and units >= A_PAGE:
         lot = [waiting.popleft() for _ in range(min(len(waiting), parallel, int(units // A_PAGE)))]
-        broken: list[tuple[BackCatalogue, ApiError]] = []
+        broken: list[tuple[BackCatalogue, ApiError, Counter[Bucket]]] = []
         with youtube.reserved(Bucket.GENERAL, Pool.HUNTING, len(lot)) as reservation:
             ask = partial(_ask, youtube, reservation, now, broken)
             answers, errors = ask_all(ask, lot, threads=len(lot))
         answered = answered or bool(answers)
         asked = len(answers) + len(broken)
-        answers += [_Answer(held, failed(held, now, to_blame=answered), error=error) for held, error in broken]
+        answers += [_Answer(held, failed(held, now, to_blame=answered), calls, error=error) for held, error, calls in broken]
         _reopen(database, answers)
         for answer in answers:
             units -= 1 + len(answer.candidates) / IDS_PER_CALL
             yield Find(
-                source=answer.held.source, candidates=answer.candidates, error=str(answer.error or ""),
+                source=answer.held.source, candidates=answer.candidates, calls=answer.calls, error=str(answer.error or ""),
                 acknowledge=partial(advance, answer.held, answer.after),
             )  # fmt: skip
         if errors and (asked < len(lot) or not answered):
@@ -95,24 +97,25 @@ def back_catalogue(
 
 
 def _ask(
-    youtube: YouTube, reservation: Reservation | None, now: datetime, broken: list[tuple[BackCatalogue, ApiError]],
-    held: BackCatalogue,
+    youtube: YouTube, reservation: Reservation | None, now: datetime,
+    broken: list[tuple[BackCatalogue, ApiError, Counter[Bucket]]], held: BackCatalogue,
 ) -> _Answer:  # fmt: skip
     """The next page of one list. Raises what quota, keys and outages say; an outage's error is in `broken`, too."""
+    asking = youtube.part()
     try:
-        page = youtube.uploads(held.channel_id, held.page_token, reservation=reservation)
+        page = asking.uploads(held.channel_id, held.page_token, reservation=reservation)
     except ApiError as error:
         if isinstance(error, BadRequest) and held.page_token is not None:
             # The token is refused, and not the list.
-            return _Answer(held, begun_anew(held, now), error=error)
+            return _Answer(held, begun_anew(held, now), asking.calls(), error=error)
         match fault_of(error):
-            case Fault.QUESTION:
+            case Fault.REQUEST:
                 gone = isinstance(error, ResourceMissing)
-                return _Answer(held, (left_early if gone else failed)(held, now), error=error)
+                return _Answer(held, (left_early if gone else failed)(held, now), asking.calls(), error=error)
             case Fault.OUTAGE:
-                broken.append((held, error))
+                broken.append((held, error, asking.calls()))
         raise
-    return _Answer(held, advanced(held, page, now), taken(held, page))
+    return _Answer(held, advanced(held, page, now), asking.calls(), taken(held, page))
 
 
 def _reopen(database: Database, answers: Sequence[_Answer]) -> None:
@@ -120,5 +123,5 @@ def _reopen(database: Database, answers: Sequence[_Answer]) -> None:
     wanted = [candidate for answer in answers if answer.held.source == "added" for candidate in answer.candidates]
     if wanted:
         with database.transaction() as connection:
-            in_turn(connection)
+            lock_discovery(connection)
             connection.execute(_VIDEOS.reopen, {"id8s": [decode(candidate.video_id) for candidate in wanted]})

@@ -1,6 +1,6 @@
-"""Push and added: what came in between two hunts, by the hub's notices or from a person. Neither asks YouTube anything.
+"""The inbox: videos that arrived between two hunts, from the hub or from people.
 
-Belongs here: taking from the inbox. Does not belong here: receiving notices (push/), what a person typed (additions.py).
+Belongs here: taking from the inbox. Does not belong here: receiving notices (push/), parsing what a person typed (add/).
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from functools import partial
 
 import psycopg
 
-from pleiades_core.discover.sources.base import Find
+from pleiades_core.discover.sources.base import Find, SourceContext
 from pleiades_core.models import Candidate
-from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.videoid import encode
 
@@ -23,9 +22,9 @@ _SQL = load_queries("inbox")
 _MOST = 20_000
 
 
-def inbox(database: Database, source: str) -> Iterator[Find]:
-    """Everything that waits on one of the sources `push` and `added`. It leaves the inbox once it is claimed."""
-    with database.transaction() as connection:
+def take(context: SourceContext, *, source: str) -> Iterator[Find]:
+    """The videos that wait in the inbox for a source, up to 20,000. They leave the inbox once they are claimed."""
+    with context.database.transaction() as connection:
         rows = connection.execute(_SQL.waiting, {"source": source, "limit": _MOST}).fetchall()
     if rows:
         yield Find(
@@ -39,7 +38,7 @@ def inbox(database: Database, source: str) -> Iterator[Find]:
 
 
 def waiting(connection: psycopg.Connection, before: datetime) -> int:
-    """How many came in before an instant, on either source, and wait."""
+    """The number of videos that arrived before an instant and still wait."""
     row = connection.execute(_SQL.waiting_since, {"before": before}).fetchone()
     return row[0] if row else 0
 

@@ -1,7 +1,7 @@
 """Back catalogues: how far the past uploads of a channel were read, and where the reading goes on.
 
 Belongs here: the cursor of one uploads list, decisions about it, and the table that keeps it. Does not belong here: asking
-YouTube (discover/sources/past_uploads.py), what a channel uploads from now on (sources/uploads.py).
+YouTube (discover/channels/past_uploads.py), what a channel uploads from now on (sources/uploads.py).
 
 A channel that a person adds is read page by page to its end, or to the newest N. The cursor moves in the transaction that makes
 a page durable, and only from where the page was asked for: after a kill the reading goes on where it was, and two readers move
