@@ -12,6 +12,7 @@
     │   └── VaultError
     │       ├── AlreadyExists                        create-only write met other content under its name
     │       ├── PublishConflict                      another generation was published meanwhile
+    │       ├── MissingFile                          a recorded file is gone
     │       ├── CorruptFile                          bytes do not match their SHA-256, or are not Parquet
     │       │   └── DamagedAnswer                    an answer that lacks the rows of damaged files
     │       ├── ForeignFile                          a whole file of another installation, or in a place that is not its own
@@ -55,6 +56,17 @@ class PleiadesError(Exception):
         super().__init__(message)
         #: One sentence for a person: what to do now.
         self.cure = cure or self.usual_cure
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set an attribute once, in the constructor: an error is complete when it is raised.
+
+        Raises:
+            AttributeError: the attribute is set already. Python's own (`__traceback__`, `__notes__`) may change.
+
+        """
+        if name in self.__dict__ and not name.startswith("__"):
+            raise AttributeError(f"{type(self).__name__}.{name} is set already: an error is complete when it is raised")
+        super().__setattr__(name, value)
 
     def retry_at(self, now: datetime) -> datetime | None:
         """When asking again may help, not before `now`, an aware instant. None: no waiting mends it."""
@@ -130,6 +142,12 @@ class PublishConflict(VaultError):
     usual_cure = "run it again: somebody else was faster"
 
 
+class MissingFile(VaultError):
+    """A file that the database or the manifest records is not in the vault: data are lost, unless a copy is left."""
+
+    usual_cure = "restore the file from a copy; `pleiades give-up` goes on without it"
+
+
 class CorruptFile(VaultError):
     """The bytes do not match their SHA-256, or are not the Parquet they should be."""
 
@@ -175,8 +193,9 @@ class ApiError(PleiadesError):
     usual_cure = "nothing is lost: ask again later"
 
     def __init__(
-        self, message: str, *, cure: str = "", status: int | None = None, reason: str = "", retry_after: float | None = None
-    ) -> None:
+        self, message: str, *, cure: str = "", status: int | None = None, reason: str = "", retry_after: float | None = None,
+        sent: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__(message, cure=cure)
         #: HTTP status, or None when no reply arrived.
         self.status = status
@@ -184,8 +203,8 @@ class ApiError(PleiadesError):
         self.reason = reason
         #: Seconds the server asked for; None when it did not say.
         self.retry_after = retry_after
-        #: False: provably not a byte of the request left this machine, so nobody has billed it.
-        self.sent = True
+        #: False: provably not a byte of the request left this machine, so it is not billed.
+        self.sent = sent
 
     def retry_at(self, now: datetime) -> datetime | None:
         """When asking again may help: at once, or once the server's wish for patience is met."""
@@ -256,8 +275,13 @@ class ReplyTooLarge(BadReply):
 class EmptyReply(BadReply):
     """Many things were asked for, and the reply, which is well-formed, has none of them: more likely a fault than true."""
 
-    #: Which method answered so: only another one may confirm it.
-    method: str = ""
+    def __init__(
+        self, message: str, *, method: str = "", cure: str = "", status: int | None = None, reason: str = "",
+        retry_after: float | None = None, sent: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__(message, cure=cure, status=status, reason=reason, retry_after=retry_after, sent=sent)
+        #: The method of the reply: only another method can confirm it.
+        self.method = method
 
 
 class KeyRefused(ApiError):

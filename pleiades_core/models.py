@@ -74,7 +74,7 @@ class Bucket(StrEnum):
     __repr__ = str.__repr__
 
 
-class Pool(StrEnum):
+class QuotaPool(StrEnum):
     """What a key may be used for, in the order of the ledger's columns; youtube/shares.py says how pools share a bucket."""
 
     HUNTING = "hunting"

@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from pleiades_core.errors import CorruptFile, DamagedAnswer, NotFound, PleiadesError, VaultError
+from pleiades_core.errors import CorruptFile, DamagedAnswer, MissingFile, NotFound, PleiadesError, VaultError
 from pleiades_core.installation import Installation
 from pleiades_core.vault.archive import closes_at, has_anything, may_close
 from pleiades_core.vault.day_facts import inspect_day, inspect_registry
@@ -155,7 +155,7 @@ def _missing(opened: Installation, dataset: Dataset, day: date) -> PleiadesError
         recorded = recorded_day(connection, dataset, day)
     if recorded is None:
         return NotFound(f"{key} is missing: {day} is not closed yet", cure=f"close the day: `pleiades close-day {day}`")
-    return CorruptFile(
+    return MissingFile(
         f"{key} is missing, although {day} was closed",
         cure="restore it from a copy; or, while journal/ still holds all its batches, close the day again:"
         f" `pleiades close-day {day}`; if neither can be done, `pleiades give-up {day}` shows what is lost",

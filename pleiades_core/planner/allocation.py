@@ -19,7 +19,7 @@ from typing import Literal
 
 from pleiades_core.discover.budget import HUNT_EVERY
 from pleiades_core.discover.sources.charts import A_CHART, READ_AGAIN
-from pleiades_core.models import Bucket, Pool
+from pleiades_core.models import Bucket, QuotaPool
 from pleiades_core.reports.sources import ChannelsState
 from pleiades_core.youtube.api import CHART_CATEGORIES, IDS_PER_CALL
 from pleiades_core.youtube.shares import weights
@@ -43,7 +43,7 @@ class Wish:
 
     consumer: str
     bucket: Bucket
-    pool: Pool
+    pool: QuotaPool
     #: What it could use.
     wants: float
     #: What keeps its promise; going without it is starving. Never more than it wants.
@@ -60,7 +60,7 @@ class Purse:
     units: int
     limit: int
     #: That the project's live keys serve.
-    pools: frozenset[Pool]
+    pools: frozenset[QuotaPool]
     #: Units counted here when YouTube said that the bucket is spent; None: it has not said so.
     refused_at: int | None = None
 
@@ -132,18 +132,18 @@ def wishes(discovery: Discovery, backlog: Backlog, polls: float, part: float) ->
     lists_now = max(lists + backlog.list_pages, discovery.uploads_a_day * part - checks)
     searches = discovery.searches_per_hunt * hunts if discovery.terms else 0.0
     return [
-        Wish(consumer=TRACK, bucket=Bucket.STATS, pool=Pool.TRACKING, wants=polls, needs=polls),
+        Wish(consumer=TRACK, bucket=Bucket.STATS, pool=QuotaPool.TRACKING, wants=polls, needs=polls),
         Wish(
-            consumer=DETAILS, bucket=Bucket.GENERAL, pool=Pool.HUNTING, wants=details + backlog.details, needs=details,
+            consumer=DETAILS, bucket=Bucket.GENERAL, pool=QuotaPool.HUNTING, wants=details + backlog.details, needs=details,
         ),
-        Wish(consumer=CHARTS, bucket=Bucket.GENERAL, pool=Pool.HUNTING, wants=charts, needs=charts),
-        Wish(consumer=CHECKS, bucket=Bucket.GENERAL, pool=Pool.HUNTING, wants=checks_now, needs=checks_now),
+        Wish(consumer=CHARTS, bucket=Bucket.GENERAL, pool=QuotaPool.HUNTING, wants=charts, needs=charts),
+        Wish(consumer=CHECKS, bucket=Bucket.GENERAL, pool=QuotaPool.HUNTING, wants=checks_now, needs=checks_now),
         Wish(
-            consumer=LISTS, bucket=Bucket.GENERAL, pool=Pool.HUNTING, wants=min(lists_now, most_lists),
+            consumer=LISTS, bucket=Bucket.GENERAL, pool=QuotaPool.HUNTING, wants=min(lists_now, most_lists),
             needs=min(lists, most_lists),
         ),
-        Wish(consumer=SEARCHES, bucket=Bucket.SEARCH, pool=Pool.HUNTING, wants=searches, needs=0.0),
-        Wish(consumer=PAST, bucket=Bucket.SEARCH, pool=Pool.ARCHEOLOGY, wants=backlog.campaign_pages, needs=0.0),
+        Wish(consumer=SEARCHES, bucket=Bucket.SEARCH, pool=QuotaPool.HUNTING, wants=searches, needs=0.0),
+        Wish(consumer=PAST, bucket=Bucket.SEARCH, pool=QuotaPool.ARCHEOLOGY, wants=backlog.campaign_pages, needs=0.0),
     ]  # fmt: skip
 
 

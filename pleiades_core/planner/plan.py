@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from types import MappingProxyType
 
 from pleiades_core.clock import pacific_day
-from pleiades_core.models import Bucket, Pool, Tier
+from pleiades_core.models import Bucket, QuotaPool, Tier
 from pleiades_core.planner import allocation, forecast
 from pleiades_core.planner.allocation import Backlog, Grant, Purse, Wish
 from pleiades_core.planner.forecast import Arrival, Horizon, Hours
@@ -37,7 +37,7 @@ Limits = Mapping[tuple[str, Bucket], tuple[int, int]]
 
 def plan(
     database: Database, ledger: Ledger, settings: Settings, now: datetime, *,
-    projects: Mapping[str, frozenset[Pool]] | None = None, days: int = 30, found_a_day: float | None = None,
+    projects: Mapping[str, frozenset[QuotaPool]] | None = None, days: int = 30, found_a_day: float | None = None,
     suppose: int | None = None,
 ) -> Plan:  # fmt: skip
     """Forecast the rest of today and `days` more. Reads, and changes nothing.
@@ -73,7 +73,7 @@ def supposing(stands: Survey, found_a_day: float) -> Survey:
 
 
 def make_plan(
-    stands: Survey, when: Horizon, projects: Mapping[str, frozenset[Pool]], limits: Limits, when_full: str, *,
+    stands: Survey, when: Horizon, projects: Mapping[str, frozenset[QuotaPool]], limits: Limits, when_full: str, *,
     refused: Mapping[tuple[str, Bucket], int] = MappingProxyType({}),
 ) -> Plan:  # fmt: skip
     """The plan for a survey. Pure. `refused`: units that were counted in buckets of which YouTube says that they are spent."""
@@ -129,7 +129,7 @@ def make_plan(
 
 
 def _purse(
-    project: str, bucket: Bucket, pools: frozenset[Pool], limits: Limits, *,
+    project: str, bucket: Bucket, pools: frozenset[QuotaPool], limits: Limits, *,
     refused: Mapping[tuple[str, Bucket], int] | None = None,
 ) -> Purse:  # fmt: skip
     """Of a whole day, or with `refused` of today."""
@@ -149,7 +149,7 @@ def _most_a_day(
     """New videos a day that tracking can take in on every whole day of the plan."""
     if not a_day:
         return None
-    units = sum(purse.units for purse in purses if Pool.TRACKING in purse.pools)
+    units = sum(purse.units for purse in purses if QuotaPool.TRACKING in purse.pools)
     asked = sum(new.values(), start=forecast.nothing(when.hours)) / IDS_PER_CALL / a_day
     return allocation.tracking_room(units - TIERS.ticks_a_day, base[1:], forecast.by_day(asked, when.spans)[1:])
 

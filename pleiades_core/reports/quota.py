@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from pleiades_core.models import Bucket, Pool
+from pleiades_core.models import Bucket, QuotaPool
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.youtube.key_pool import pools_of
@@ -34,11 +34,11 @@ class BucketState:
     exhausted: bool
     resets_at: datetime
     #: Of the day's units, what is kept for each pool that has a share; what it does not use in time is lent.
-    shares: dict[Pool, int]
+    shares: dict[QuotaPool, int]
     #: Of `spent`, by pool.
-    spent_by: dict[Pool, int]
+    spent_by: dict[QuotaPool, int]
     #: What each pool may take now; nothing where no live key of the project serves it.
-    free_for: dict[Pool, int]
+    free_for: dict[QuotaPool, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class QuotaReport:
     ledger: tuple[BucketState, ...]
     keys: tuple[KeyLine, ...]
     #: Projects whose buckets several pools share, with those pools.
-    shared: dict[str, tuple[Pool, ...]]
+    shared: dict[str, tuple[QuotaPool, ...]]
 
 
 def debited(database: Database) -> dict[str, int]:
@@ -81,7 +81,7 @@ def quota(ring: KeyRing) -> QuotaReport:
                 project=row.project, bucket=row.bucket, quota_day=row.quota_day, spent=row.spent, limit=row.limit,
                 left=row.left, exhausted=row.exhausted, resets_at=row.resets_at,
                 shares={pool: row.limit * share // whole for pool, share in shares.items()},
-                spent_by={pool: units for pool in Pool if (units := row.spent_by.get(pool, 0)) or pool in shares},
+                spent_by={pool: units for pool in QuotaPool if (units := row.spent_by.get(pool, 0)) or pool in shares},
                 free_for={
                     pool: ring.ledger.left(row.project, row.bucket, pool) if pool in living.get(row.project, ()) else 0
                     for pool in shares

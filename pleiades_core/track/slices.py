@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from pleiades_core.batches.commit import commit_batches
 from pleiades_core.batches.leases import Lease, end_slice, hold_lease, take_lease
-from pleiades_core.models import Bucket, Pool, Tier, Vid, VideoId
+from pleiades_core.models import Bucket, QuotaPool, Tier, Vid, VideoId
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.vault.journal import WrittenBatch
@@ -69,7 +69,7 @@ def take_slice(
             end_slice(connection, lease.lease_id)
             return None
         needed = -(-len(rows) // IDS_PER_CALL)
-        reservation = ledger.reserve(connection, project, Bucket.STATS, Pool.TRACKING, needed) if project else None
+        reservation = ledger.reserve(connection, project, Bucket.STATS, QuotaPool.TRACKING, needed) if project else None
     # RETURNING keeps no order; the vault's batches compress best in the order of vid, lateness is decided already.
     videos = tuple(Due(vid=Vid(vid), video_id=encode(id8), due_at=due_at) for vid, id8, due_at in sorted(rows))
     return Slice(lease=lease, videos=videos, reservation=reservation)

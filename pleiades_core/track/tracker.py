@@ -26,7 +26,7 @@ import pyarrow as pa
 from pleiades_core.batches.reaper import adopt_own, reap
 from pleiades_core.clock import Clock
 from pleiades_core.errors import ApiError, EmptyReply, LeaseLost, QuotaExhausted, StorageError
-from pleiades_core.models import Bucket, Counts, Pool, Sample, SampleStatus, Tier, VideoId
+from pleiades_core.models import Bucket, Counts, QuotaPool, Sample, SampleStatus, Tier, VideoId
 from pleiades_core.settings import Settings
 from pleiades_core.storage.checked_clock import CheckedClock
 from pleiades_core.storage.postgres import Database
@@ -143,7 +143,7 @@ class Tracker:
         try:
             taken = take_slice(
                 self._database, ledger, TIERS, lease_id,
-                now=self._clock.now(), tier=tier, project=youtube.project_for(Bucket.STATS, Pool.TRACKING),
+                now=self._clock.now(), tier=tier, project=youtube.project_for(Bucket.STATS, QuotaPool.TRACKING),
                 calls=self._settings.calls_per_slice, lasting=self._settings.lease,
             )  # fmt: skip
             if taken is None:

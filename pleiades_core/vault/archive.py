@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pleiades_core.clock import Clock, utc_midnight
-from pleiades_core.errors import CorruptFile, NotFound
+from pleiades_core.errors import CorruptFile, MissingFile, NotFound
 from pleiades_core.storage import parquet
 from pleiades_core.storage.objects import publish, sha256_of
 from pleiades_core.storage.postgres import Database
@@ -90,9 +90,13 @@ def close_day(database: Database, vault: Vault, clock: Clock, dataset: Dataset, 
     """Fold the day's recorded batches, and what the file already holds, into one file; record it.
 
     A day without any batch gets an empty file: "nothing happened" and "not closed" are different things. Orphans are adopted
-    before (batches/reaper.py). A damaged file is set aside and rebuilt, while the journal holds all of its batches. Raises
-    CorruptFile for a damaged batch, which stays where it is, PublishConflict when another
-    process closed the day meanwhile (repeat), NotFound when a recorded batch has no file.
+    before (batches/reaper.py). A damaged file is set aside and rebuilt, while the journal holds all of its batches.
+
+    Raises:
+        CorruptFile: a batch is damaged; it stays where it is.
+        MissingFile: a recorded batch has no file.
+        PublishConflict: another process closed the day meanwhile (repeat).
+
     """
     with database.transaction() as connection:
         known = known_batches(connection, dataset, day)
@@ -106,7 +110,7 @@ def close_day(database: Database, vault: Vault, clock: Clock, dataset: Dataset, 
         return _note(database, vault, dataset, _closed(dataset, present, changed=False), held=held, now=clock.now())
     keys = files_of_day(vault, dataset, day)
     if lost := [batch for batch in late if batch not in keys]:
-        raise NotFound(
+        raise MissingFile(
             f"{len(lost)} recorded batch files of {day} are gone, first {lost[0]}",
             cure=f"restore journal/ from a copy; if there is none, `pleiades give-up {day}` shows what is lost",
         )
@@ -148,7 +152,12 @@ def _present(
     """The day's file, and the SHA-256 of the file that the next one replaces; None where there is none.
 
     A missing or damaged file is none where the journal still holds all of its batches: the day is closed again from them, and
-    the damaged file is set aside. Elsewhere raises NotFound or CorruptFile: closing would make a loss look right.
+    the damaged file is set aside.
+
+    Raises:
+        MissingFile: the file is gone, and so are batches that it held: closing would hide the loss.
+        CorruptFile: the same for a damaged file.
+
     """
     key = dataset.day_key(day)
     give_up = f"restore it from a copy; if there is none, `pleiades give-up {day}` shows what is lost"
@@ -158,7 +167,7 @@ def _present(
         _require_recorded(key, present, recorded)
     except NotFound:
         if not rebuilt:
-            raise NotFound(f"{key} is gone, and so are batches that it held", cure=give_up) from None
+            raise MissingFile(f"{key} is gone, and so are batches that it held", cure=give_up) from None
         return None, None
     except CorruptFile as error:
         # What lies where no day was ever closed is somebody's, and no damage.

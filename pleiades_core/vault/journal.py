@@ -13,7 +13,7 @@ from datetime import date, datetime
 import psycopg
 import pyarrow as pa
 
-from pleiades_core.errors import CorruptFile
+from pleiades_core.errors import CorruptFile, MissingFile, NotFound
 from pleiades_core.storage import parquet
 from pleiades_core.storage.objects import sha256_of
 from pleiades_core.storage.queries import load_queries
@@ -89,13 +89,33 @@ def files_of_day(vault: Vault, dataset: Dataset, day: date) -> dict[uuid.UUID, s
 def read_batch(
     vault: Vault, dataset: Dataset, day: date, batch_id: uuid.UUID, *, sha256: str | None = None, owner: Owner | None = None
 ) -> tuple[WrittenBatch, pa.Table]:
-    """A batch file and its rows. `sha256`: what the manifest says of it. `owner` None: of any epoch.
+    """Read a batch file and its rows.
 
-    Raises CorruptFile when it is damaged or is not the file of the manifest, ForeignFile when it does not belong where it lies,
-    NotFound when there is none.
+    Args:
+        vault: where the journal is.
+        dataset: samples or registry.
+        day: UTC day of the rows.
+        batch_id: names the file.
+        sha256: checksum that the manifest in SQL records; None: the batch is not recorded.
+        owner: the installation that the file must belong to; None: any.
+
+    Returns:
+        What the file is, and its rows in the schema of the dataset.
+
+    Raises:
+        CorruptFile: the file is damaged, or is not the file of the manifest.
+        ForeignFile: the file does not belong where it lies.
+        MissingFile: the manifest records the file, and it is gone.
+        NotFound: there is no file, and none is recorded.
+
     """
     key = dataset.batch_key(day, batch_id)
-    content = vault.journal.read(key)
+    try:
+        content = vault.journal.read(key)
+    except NotFound as error:
+        if sha256 is None:
+            raise
+        raise MissingFile(str(error)) from None
     checked = parquet.check(content, origin=key)
     if sha256 is not None and checked.sha256 != sha256:
         raise CorruptFile(

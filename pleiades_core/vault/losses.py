@@ -19,7 +19,7 @@ from datetime import date, datetime, timedelta
 import pyarrow as pa
 
 from pleiades_core.clock import utc_midnight
-from pleiades_core.errors import AlreadyExists, CorruptFile, NotFound
+from pleiades_core.errors import AlreadyExists, CorruptFile, MissingFile, NotFound
 from pleiades_core.storage.objects import sha256_of
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_duckdb_text, load_queries
@@ -87,7 +87,7 @@ def _losses(database: Database, vault: Vault, dataset: Dataset, day: date) -> It
         try:
             if batch_id not in held:
                 read_batch(vault, dataset, day, batch_id, sha256=batch.sha256, owner=owner)
-        except (CorruptFile, NotFound) as error:
+        except (CorruptFile, MissingFile) as error:
             lost.append(batch_id)
             yield Loss(
                 key=dataset.batch_key(day, batch_id), dataset=dataset.name, day=day, batch_id=batch_id, rows=batch.rows,

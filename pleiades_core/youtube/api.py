@@ -18,7 +18,7 @@ from typing import Any
 
 from pleiades_core.clock import Clock
 from pleiades_core.errors import BadRequest, QuotaExhausted, ResourceMissing
-from pleiades_core.models import Bucket, ChannelId, Counts, Page, Pool, Rejected, VideoDetails, VideoId
+from pleiades_core.models import Bucket, ChannelId, Counts, Page, QuotaPool, Rejected, VideoDetails, VideoId
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
 from pleiades_core.videoid import uploads_playlist
@@ -90,7 +90,7 @@ class YouTube:
 
     def search(
         self, term: str | None, *, published_after: datetime | None = None, published_before: datetime | None = None,
-        category: int | None = None, order: str = "date", page_token: str | None = None, pool: Pool = Pool.HUNTING,
+        category: int | None = None, order: str = "date", page_token: str | None = None, pool: QuotaPool = QuotaPool.HUNTING,
     ) -> Page:  # fmt: skip
         """Up to 50 videos about `term`, of any topic when it is None. One of 100 calls a day.
 
@@ -113,7 +113,7 @@ class YouTube:
         """Up to 50 videos of a channel, newest first, and its title if wanted. One general unit. Raises ResourceMissing."""
         part = "contentDetails,snippet" if with_title else "contentDetails"
         params = {"part": part, "playlistId": uploads_playlist(channel_id), "maxResults": IDS_PER_CALL, "pageToken": page_token}
-        reply = self._execute("playlistItems.list", params, pool=Pool.HUNTING, reservation=reservation)
+        reply = self._execute("playlistItems.list", params, pool=QuotaPool.HUNTING, reservation=reservation)
         page, rejected = parse.uploads_rows(reply, channel_id)
         self._keep("playlistItems.list", rejected)
         return page
@@ -128,7 +128,7 @@ class YouTube:
         if not ids:
             return (), frozenset()
         params = {"part": _EVERYTHING, "id": _joined(ids), "maxResults": IDS_PER_CALL}
-        reply = self._execute("videos.list", params, pool=Pool.HUNTING, reservation=reservation)
+        reply = self._execute("videos.list", params, pool=QuotaPool.HUNTING, reservation=reservation)
         details, rejected = parse.video_details(reply, ids)
         self._keep("videos.list", rejected)
         unreadable = parse.unreadable(reply, ids, details)
@@ -150,7 +150,7 @@ class YouTube:
             "part": _EVERYTHING, "chart": "mostPopular", "regionCode": region, "videoCategoryId": str(category),
             "maxResults": IDS_PER_CALL, "pageToken": page_token,
         }  # fmt: skip
-        page, rejected = parse.chart_rows(self._execute("videos.list", params, pool=Pool.HUNTING))
+        page, rejected = parse.chart_rows(self._execute("videos.list", params, pool=QuotaPool.HUNTING))
         self._keep("videos.list", rejected)
         return page
 
@@ -169,7 +169,7 @@ class YouTube:
         method, reply, refused = "videos.batchGetStats", None, False
         if not again and not self._refusal.lasts(self.executor.clock.now()):
             try:
-                reply = self._execute(method, params, pool=Pool.TRACKING, reservation=reservation)
+                reply = self._execute(method, params, pool=QuotaPool.TRACKING, reservation=reservation)
             except QuotaExhausted as error:
                 log.info("%s; videos.list answers for it", error)
             except (ResourceMissing, BadRequest) as error:
@@ -177,7 +177,7 @@ class YouTube:
                 refused = True
         if reply is None:
             method = "videos.list"
-            reply = self._execute(method, {**params, "maxResults": IDS_PER_CALL}, pool=Pool.TRACKING)
+            reply = self._execute(method, {**params, "maxResults": IDS_PER_CALL}, pool=QuotaPool.TRACKING)
             if refused:
                 # Only now: when videos.list refuses too, the ids were at fault and not the method.
                 self._refusal.until = self.executor.clock.now() + _REFUSAL_LASTS
@@ -204,7 +204,7 @@ class YouTube:
         return self._meter.calls()
 
     @contextlib.contextmanager
-    def reserved(self, bucket: Bucket, pool: Pool, units: int) -> Iterator[Reservation | None]:
+    def reserved(self, bucket: Bucket, pool: QuotaPool, units: int) -> Iterator[Reservation | None]:
         """Up to `units` debited in one transaction, for the calls of a block; what they did not use is given back after it.
 
         Two transactions instead of two for every call. A process that dies within the block leaves all of them spent. None:
@@ -223,7 +223,7 @@ class YouTube:
             with ledger.transaction() as connection:
                 ledger.settle(connection, reservation)
 
-    def units_left(self, bucket: Bucket, pool: Pool | None = None) -> int:
+    def units_left(self, bucket: Bucket, pool: QuotaPool | None = None) -> int:
         """Units that all projects of the ring together have left in a bucket; those that one pool may take now.
 
         Projects none of whose live keys serve the pool do not count.
@@ -231,7 +231,7 @@ class YouTube:
         projects = self.ring.serving() if pool is None else self.ring.serving(pool)
         return sum(self.ledger.left(project, bucket, pool) for project in projects)
 
-    def require(self, bucket: Bucket, pool: Pool) -> None:
+    def require(self, bucket: Bucket, pool: QuotaPool) -> None:
         """Raise what the next call of a bucket would meet: QuotaExhausted, KeyInvalid, or ConfigurationError without a key."""
         self.ring.choose(bucket, pool)
 
@@ -239,7 +239,7 @@ class YouTube:
         """Try every key in use, one general unit each; see key_check.py."""
         return check_keys(self.executor)
 
-    def project_for(self, bucket: Bucket, pool: Pool) -> str | None:
+    def project_for(self, bucket: Bucket, pool: QuotaPool) -> str | None:
         """The project that the next call of a bucket would be billed to; None when no project has units left."""
         try:
             return self.ring.choose(bucket, pool).project
@@ -250,14 +250,14 @@ class YouTube:
         self, which: dict[str, Any], reservation: Reservation | None, asked: Sequence[ChannelId] = ()
     ) -> tuple[ChannelDetails, ...]:
         params = {"part": "statistics", **which}
-        reply = self._execute("channels.list", params, pool=Pool.HUNTING, reservation=reservation)
+        reply = self._execute("channels.list", params, pool=QuotaPool.HUNTING, reservation=reservation)
         details, rejected = parse.channels(reply)
         self._keep("channels.list", rejected)
         parse.require_some("channels.list", asked, {one.channel_id for one in details})
         return details
 
     def _execute(
-        self, method: str, params: dict[str, Any], *, pool: Pool, reservation: Reservation | None = None
+        self, method: str, params: dict[str, Any], *, pool: QuotaPool, reservation: Reservation | None = None
     ) -> dict[str, Any]:
         return self.executor.execute(method, params, pool=pool, meter=self._meter, reservation=reservation)
 

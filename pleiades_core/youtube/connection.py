@@ -165,22 +165,23 @@ class Line:
             most = self._max_body_bytes if most_bytes is None else min(most_bytes, self._max_body_bytes)
             reply = _read(self._connection.getresponse(), most)
         except TimeoutError:
-            failure = BackendError(f"no whole answer within {self._deadline_s:g} s", cure=cure)
+            failure = BackendError(f"no whole answer within {self._deadline_s:g} s", cure=cure, sent=connected)
         except ssl.SSLCertVerificationError as error:
             failure = BackendError(
-                f"the certificate is not accepted: {error.verify_message}", cure=f"check {self._origin.setting}"
+                f"the certificate is not accepted: {error.verify_message}",
+                cure=f"check {self._origin.setting}",
+                sent=connected,
             )
         except (http.client.IncompleteRead, http.client.RemoteDisconnected, OSError) as error:
             # The kind of trouble is enough; texts of others are not ours to repeat.
-            failure = BackendError(f"the connection failed: {type(error).__name__}", cure=cure)
+            failure = BackendError(f"the connection failed: {type(error).__name__}", cure=cure, sent=connected)
         except (http.client.HTTPException, ValueError) as error:
-            failure = BadReply(f"the answer is not HTTP: {type(error).__name__}")
+            failure = BadReply(f"the answer is not HTTP: {type(error).__name__}", sent=connected)
         except BadReply as error:
             failure = error.with_traceback(None)
         else:
             return reply
         self.close()
-        failure.sent = connected
         return failure
 
     def _connect(self, deadline: float) -> None:

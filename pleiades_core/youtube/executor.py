@@ -20,7 +20,7 @@ from typing import Any
 
 from pleiades_core.clock import Clock, pacific_day
 from pleiades_core.errors import ApiError, KeyRefused, QuotaExhausted
-from pleiades_core.models import Bucket, Pool
+from pleiades_core.models import Bucket, QuotaPool
 from pleiades_core.youtube.call_meter import CallMeter
 from pleiades_core.youtube.client import Transport
 from pleiades_core.youtube.key_pool import ApiKey, in_order
@@ -69,7 +69,7 @@ class HydraExecutor:
         method: str,
         params: Mapping[str, Any],
         *,
-        pool: Pool,
+        pool: QuotaPool,
         meter: CallMeter | None = None,
         reservation: Reservation | None = None,
         wanted: Callable[[], bool] = lambda: True,
@@ -121,7 +121,7 @@ class HydraExecutor:
                 raise outcome
 
     async def execute_async(
-        self, method: str, params: Mapping[str, Any], *, pool: Pool, reservation: Reservation | None = None
+        self, method: str, params: Mapping[str, Any], *, pool: QuotaPool, reservation: Reservation | None = None
     ) -> dict[str, Any]:
         """Run `execute` in a thread, for callers that run an event loop.
 
@@ -161,7 +161,7 @@ class HydraExecutor:
             self.ring.ledger.mark_exhausted(verdict.project, bucket, verdict.limit, now=sent_at)
 
     def _pay(
-        self, bucket: Bucket, pool: Pool, reservation: Reservation | None, spent: set[str], now: datetime
+        self, bucket: Bucket, pool: QuotaPool, reservation: Reservation | None, spent: set[str], now: datetime
     ) -> tuple[ApiKey, Reservation | None]:
         """A key whose project has just been charged one unit, and the reservation if that has paid.
 

@@ -16,7 +16,7 @@ import orjson
 from pydantic import SecretStr
 
 from pleiades_core.errors import ConfigurationError
-from pleiades_core.models import Pool
+from pleiades_core.models import QuotaPool
 from pleiades_core.settings import SEVERAL_PROJECTS, Settings
 from pleiades_core.youtube.shares import POOLS
 
@@ -39,7 +39,7 @@ class ApiKey:
 
     secret: SecretStr
     project: str
-    pools: frozenset[Pool]
+    pools: frozenset[QuotaPool]
     #: First 8 hexadecimal digits of the key's SHA-256.
     fingerprint: str = field(init=False)
 
@@ -94,17 +94,17 @@ def choose_keys(keys: Sequence[ApiKey], compliance_mode: str) -> tuple[tuple[Api
     return tuple(key for key in keys if key.project in own), tuple(key for key in keys if key.project not in own)
 
 
-def pools_of(keys: Iterable[ApiKey]) -> dict[str, frozenset[Pool]]:
+def pools_of(keys: Iterable[ApiKey]) -> dict[str, frozenset[QuotaPool]]:
     """The pools that the keys of each project serve together, by project in the order of the keys."""
-    pools: dict[str, frozenset[Pool]] = {}
+    pools: dict[str, frozenset[QuotaPool]] = {}
     for key in keys:
         pools[key.project] = pools.get(key.project, frozenset()) | key.pools
     return pools
 
 
-def in_order(pools: Collection[Pool]) -> tuple[Pool, ...]:
+def in_order(pools: Collection[QuotaPool]) -> tuple[QuotaPool, ...]:
     """Pools in the order that people see them in."""
-    return tuple(pool for pool in Pool if pool in pools)
+    return tuple(pool for pool in QuotaPool if pool in pools)
 
 
 def _parse_key(row: Any, place: int) -> ApiKey:
@@ -118,8 +118,8 @@ def _parse_key(row: Any, place: int) -> ApiKey:
     if not isinstance(project, str) or not _PROJECT.fullmatch(project):
         raise _malformed(f"entry {place} has no usable project name")
     if pools is not None and not (isinstance(pools, list) and pools and all(p in POOLS for p in map(str, pools))):
-        raise _malformed(f"entry {place} has pools other than {', '.join(Pool)}")
-    return ApiKey(secret=SecretStr(key), project=project, pools=frozenset(map(Pool, pools)) if pools else POOLS)
+        raise _malformed(f"entry {place} has pools other than {', '.join(QuotaPool)}")
+    return ApiKey(secret=SecretStr(key), project=project, pools=frozenset(map(QuotaPool, pools)) if pools else POOLS)
 
 
 def _malformed(cause: str) -> ConfigurationError:

@@ -14,7 +14,7 @@ from enum import Enum
 
 from pleiades_core.clock import Clock
 from pleiades_core.errors import ApiDisabled, ApiError, ConfigurationError, KeyInvalid, QuotaExhausted
-from pleiades_core.models import Bucket, Pool
+from pleiades_core.models import Bucket, QuotaPool
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api_errors import in_words
@@ -46,7 +46,7 @@ class KeyState:
     fingerprint: str
     project: str
     #: In their order.
-    pools: tuple[Pool, ...]
+    pools: tuple[QuotaPool, ...]
     state: State
     #: Why it is not used; empty for a live one.
     reason: str = ""
@@ -80,11 +80,11 @@ class KeyRing:
         """The projects of the keys in use, in their order."""
         return tuple(dict.fromkeys(key.project for key in self.keys))
 
-    def shared(self) -> dict[str, tuple[Pool, ...]]:
+    def shared(self) -> dict[str, tuple[QuotaPool, ...]]:
         """The projects whose keys serve several pools, which share their buckets (shares.py), with those pools."""
         return {project: in_order(pools) for project, pools in pools_of(self.keys).items() if len(pools) > 1}
 
-    def living(self) -> dict[str, frozenset[Pool]]:
+    def living(self) -> dict[str, frozenset[QuotaPool]]:
         """Every project of the keys in use, with the pools that its live keys serve: none where all of them were refused.
 
         Units of a project that no live key reaches are nobody's: no plan, pace or limit counts on them.
@@ -93,11 +93,11 @@ class KeyRing:
             live = pools_of(key for key in self.keys if key.fingerprint not in self._retired)
         return {project: live.get(project, frozenset()) for project in self.projects}
 
-    def serving(self, *pools: Pool) -> tuple[str, ...]:
+    def serving(self, *pools: QuotaPool) -> tuple[str, ...]:
         """The projects that have a live key for one of `pools`, of all of them where none is named."""
-        return tuple(project for project, served in self.living().items() if served & frozenset(pools or Pool))
+        return tuple(project for project, served in self.living().items() if served & frozenset(pools or QuotaPool))
 
-    def candidates(self, pool: Pool) -> list[ApiKey]:
+    def candidates(self, pool: QuotaPool) -> list[ApiKey]:
         """The first live key of each project that serves a pool.
 
         Raises KeyInvalid when every key of the pool was refused, ConfigurationError when the pool has none.
@@ -107,7 +107,7 @@ class KeyRing:
             first.setdefault(key.project, key)
         return list(first.values())
 
-    def choose(self, bucket: Bucket, pool: Pool) -> ApiKey:
+    def choose(self, bucket: Bucket, pool: QuotaPool) -> ApiKey:
         """The first live key of the pool whose project has units of the bucket left for it.
 
         Raises QuotaExhausted with the reset, and what `candidates` raises.
@@ -118,14 +118,14 @@ class KeyRing:
                 return key
         raise self.exhausted(candidates[0].project, bucket, pool)
 
-    def exhausted(self, project: str, bucket: Bucket, pool: Pool) -> QuotaExhausted:
+    def exhausted(self, project: str, bucket: Bucket, pool: QuotaPool) -> QuotaExhausted:
         """What to raise when a project has no units of a bucket for a pool."""
         # Just after a reset the API may say "spent" of a bucket that the ledger has units of for this very pool.
         kept = self.ledger.left(project, bucket) > 0 and self.ledger.left(project, bucket, pool) == 0
         limit = self.ledger.limit(project, bucket)
         return QuotaExhausted(project, bucket, self.ledger.resets_at(), limit=limit, pool=pool if kept else None)
 
-    def of_project(self, project: str, pool: Pool) -> ApiKey | None:
+    def of_project(self, project: str, pool: QuotaPool) -> ApiKey | None:
         """The first live key of one project, whose units the caller already holds. None when there is none."""
         return next((key for key in self._live(pool) if key.project == project), None)
 
@@ -182,7 +182,7 @@ class KeyRing:
         for key in self.refused():
             log.info("key %s of project %s stays retired (%s)", key.fingerprint, key.project, key.words)
 
-    def _live(self, pool: Pool) -> list[ApiKey]:
+    def _live(self, pool: QuotaPool) -> list[ApiKey]:
         members = [key for key in self.keys if pool in key.pools]
         if not members:
             raise ConfigurationError(f"no key in {VARIABLE} serves the pool {pool!r}", cure=f"add {pool!r} to a key's pools")

@@ -165,9 +165,7 @@ def require_list(reply: dict[str, Any]) -> list[Any]:
 def require_some(method: str, asked: Collection[str], there: Collection[str]) -> None:
     """Raises EmptyReply when a method was asked for many ids and has none: nobody is to conclude that all are gone."""
     if len(asked) >= _NEVER_ALL_ABSENT and not set(asked) & set(there):
-        error = EmptyReply(f"the reply has none of the {len(asked)} that were asked for", status=200)
-        error.method = method
-        raise error
+        raise EmptyReply(f"the reply has none of the {len(asked)} that were asked for", method=method, status=200)
 
 
 def _items(reply: dict[str, Any], bad: RejectedRows) -> Iterator[dict[str, Any]]:

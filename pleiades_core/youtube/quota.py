@@ -21,7 +21,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from pleiades_core.clock import Clock, pacific_day, quota_resets_at
-from pleiades_core.models import Bucket, Pool
+from pleiades_core.models import Bucket, QuotaPool
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries, records
 from pleiades_core.youtube.shares import POOLS, Account, Elapsed, free_for, weights
@@ -64,7 +64,7 @@ class LedgerRow:
     limit: int
     left: int
     #: Of `spent`, what each pool took; a pool that took nothing may be absent.
-    spent_by: Mapping[Pool, int]
+    spent_by: Mapping[QuotaPool, int]
     #: True: the API said so, whatever was counted here.
     exhausted: bool
     #: Aware UTC: when the day after `quota_day` begins in the Pacific zone.
@@ -78,8 +78,8 @@ class _BucketRow(NamedTuple):
     bucket: str
     spent: int
     exhausted: bool
-    spent_by: dict[Pool, int]
-    lapsed_by: dict[Pool, int]
+    spent_by: dict[QuotaPool, int]
+    lapsed_by: dict[QuotaPool, int]
 
 
 def _untouched(project: str, bucket: Bucket) -> _BucketRow:
@@ -89,7 +89,7 @@ def _untouched(project: str, bucket: Bucket) -> _BucketRow:
 class Reservation:
     """Units that were taken from the ledger ahead of the calls that will use them. Safe to share between threads."""
 
-    def __init__(self, project: str, bucket: Bucket, pool: Pool, quota_day: date, units: int) -> None:
+    def __init__(self, project: str, bucket: Bucket, pool: QuotaPool, quota_day: date, units: int) -> None:
         self.project = project
         self.bucket = bucket
         self.pool = pool
@@ -153,7 +153,7 @@ class Ledger:
         database: Database,
         clock: Clock,
         limits: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
-        pools_of: Mapping[str, frozenset[Pool]] = MappingProxyType({}),
+        pools_of: Mapping[str, frozenset[QuotaPool]] = MappingProxyType({}),
     ) -> None:
         self._database = database
         self._clock = clock
@@ -164,7 +164,7 @@ class Ledger:
         """A transaction of the ledger's database, for `reserve` and `settle` where nothing else belongs to it."""
         return self._database.transaction()
 
-    def debit(self, project: str, bucket: Bucket, pool: Pool, units: int = 1, *, now: datetime | None = None) -> bool:
+    def debit(self, project: str, bucket: Bucket, pool: QuotaPool, units: int = 1, *, now: datetime | None = None) -> bool:
         """Take `units` for a pool, all or none, in a transaction of its own. False when that many are not free for it.
 
         Must not be called by a thread that holds a `reserve` of the same bucket in an open transaction: it would wait for
@@ -173,14 +173,14 @@ class Ledger:
         with self._database.transaction() as connection:
             return self._take(connection, project, bucket, pool, units, least=units, now=now or self._clock.now()) is not None
 
-    def give_back(self, project: str, bucket: Bucket, pool: Pool, *, now: datetime) -> None:
+    def give_back(self, project: str, bucket: Bucket, pool: QuotaPool, *, now: datetime) -> None:
         """Undo a `debit` of one unit at `now`, in a transaction of its own: the call was never sent."""
-        parameters = {"project": project, "bucket": bucket, "pool": Pool(pool), "day": pacific_day(now), "units": 1}
+        parameters = {"project": project, "bucket": bucket, "pool": QuotaPool(pool), "day": pacific_day(now), "units": 1}
         with self._database.transaction() as connection:
             connection.execute(_SQL.give_back, parameters)
 
     def reserve(
-        self, connection: psycopg.Connection[TupleRow], project: str, bucket: Bucket, pool: Pool, units: int
+        self, connection: psycopg.Connection[TupleRow], project: str, bucket: Bucket, pool: QuotaPool, units: int
     ) -> Reservation:
         """Take up to `units` for a pool in the caller's transaction; fewer, down to 0, when fewer are free for it."""
         now = self._clock.now()
@@ -202,7 +202,7 @@ class Ledger:
         with self._database.transaction() as connection:
             connection.execute(_SQL.mark_exhausted, {**key, "told": limit})
 
-    def left(self, project: str, bucket: Bucket, pool: Pool | None = None) -> int:
+    def left(self, project: str, bucket: Bucket, pool: QuotaPool | None = None) -> int:
         """Units left on the present quota day: of the whole bucket, or those that one pool may take now."""
         now = self._clock.now()
         day = pacific_day(now)
@@ -218,7 +218,7 @@ class Ledger:
         )
         if pool is None:
             return account.left
-        return free_for(Pool(pool), account, self._weights(project, bucket), Elapsed.at(now))
+        return free_for(QuotaPool(pool), account, self._weights(project, bucket), Elapsed.at(now))
 
     def rows(self, projects: Iterable[str] = ()) -> list[LedgerRow]:
         """Every bucket of the present quota day that was touched, and all buckets of `projects`, by project and bucket."""
@@ -236,7 +236,7 @@ class Ledger:
                 LedgerRow(
                     project=project, bucket=bucket, quota_day=day, spent=row.spent, limit=limit,
                     left=0 if row.exhausted else max(0, limit - row.spent),
-                    spent_by={Pool(pool): units for pool, units in row.spent_by.items()},
+                    spent_by={QuotaPool(pool): units for pool, units in row.spent_by.items()},
                     exhausted=row.exhausted, resets_at=resets_at,
                 )
             )  # fmt: skip
@@ -256,7 +256,7 @@ class Ledger:
         with self._database.transaction() as connection:
             return connection.execute(_SQL.prune, {"before": before}).rowcount
 
-    def _weights(self, project: str, bucket: Bucket) -> dict[Pool, int]:
+    def _weights(self, project: str, bucket: Bucket) -> dict[QuotaPool, int]:
         return weights(bucket, self._pools_of.get(project, POOLS))
 
     def _granted(self, project: str, bucket: Bucket) -> int | None:
@@ -279,7 +279,7 @@ class Ledger:
         return limit_of
 
     def _take(
-        self, connection: psycopg.Connection[TupleRow], project: str, bucket: Bucket, pool: Pool, units: int, *,
+        self, connection: psycopg.Connection[TupleRow], project: str, bucket: Bucket, pool: QuotaPool, units: int, *,
         least: int, now: datetime,
     ) -> int | None:  # fmt: skip
         """Units granted; None when fewer than `least` are free."""
@@ -288,7 +288,7 @@ class Ledger:
         shares = self._weights(project, bucket)
         elapsed, day = Elapsed.at(now), pacific_day(now)
         parameters: dict[str, Any] = {
-            "project": project, "bucket": bucket, "day": day, "pool": Pool(pool), "least": least, "most": units,
+            "project": project, "bucket": bucket, "day": day, "pool": QuotaPool(pool), "least": least, "most": units,
             "granted": self._granted(project, bucket), "usual": DEFAULT_LIMITS[bucket], "since": _since(day),
             "elapsed": elapsed.seconds, "of": elapsed.of, "shares": max(1, sum(shares.values())),
             "pools": list(shares), "pool_shares": list(shares.values()),

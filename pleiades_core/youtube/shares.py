@@ -22,18 +22,18 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from pleiades_core.clock import aware_utc, pacific_day, pacific_midnight
-from pleiades_core.models import Bucket, Pool
+from pleiades_core.models import Bucket, QuotaPool
 
 #: Of a key that is given for everything.
-POOLS = frozenset(Pool)
+POOLS = frozenset(QuotaPool)
 
 #: Hundredths of each bucket. Our own choice: search serves new videos before old ones, samples have their bucket to themselves,
 #: and the general bucket leaves tracking enough for a tenth of its calls should videos.batchGetStats be refused.
-SHARES: Mapping[Bucket, Mapping[Pool, int]] = MappingProxyType(
+SHARES: Mapping[Bucket, Mapping[QuotaPool, int]] = MappingProxyType(
     {
-        Bucket.SEARCH: MappingProxyType({Pool.HUNTING: 80, Pool.ARCHEOLOGY: 20}),
-        Bucket.STATS: MappingProxyType({Pool.TRACKING: 100}),
-        Bucket.GENERAL: MappingProxyType({Pool.HUNTING: 75, Pool.TRACKING: 20, Pool.ARCHEOLOGY: 5}),
+        Bucket.SEARCH: MappingProxyType({QuotaPool.HUNTING: 80, QuotaPool.ARCHEOLOGY: 20}),
+        Bucket.STATS: MappingProxyType({QuotaPool.TRACKING: 100}),
+        Bucket.GENERAL: MappingProxyType({QuotaPool.HUNTING: 75, QuotaPool.TRACKING: 20, QuotaPool.ARCHEOLOGY: 5}),
     }
 )
 
@@ -61,9 +61,9 @@ class Account:
     #: By all pools together, and by whoever else was counted.
     spent: int
     #: By each pool; a pool that is not named has spent nothing.
-    by_pool: Mapping[Pool, int]
+    by_pool: Mapping[QuotaPool, int]
     #: Of each pool's share, what had lapsed when the account was last written.
-    lapsed: Mapping[Pool, int]
+    lapsed: Mapping[QuotaPool, int]
     #: True: the API said that nothing is left.
     exhausted: bool = False
 
@@ -73,12 +73,12 @@ class Account:
         return 0 if self.exhausted else max(0, self.limit - self.spent)
 
 
-def weights(bucket: Bucket, pools: Collection[Pool]) -> dict[Pool, int]:
+def weights(bucket: Bucket, pools: Collection[QuotaPool]) -> dict[QuotaPool, int]:
     """The shares of those of `pools` that have one in the bucket: of the sum of them all, not of 100."""
     return {pool: share for pool, share in SHARES[bucket].items() if pool in pools}
 
 
-def lapses(account: Account, shares: Mapping[Pool, int], elapsed: Elapsed) -> dict[Pool, int]:
+def lapses(account: Account, shares: Mapping[QuotaPool, int], elapsed: Elapsed) -> dict[QuotaPool, int]:
     """Of each pool's share, what has lapsed by now."""
     whole = max(1, sum(shares.values()))
     return {
@@ -90,7 +90,7 @@ def lapses(account: Account, shares: Mapping[Pool, int], elapsed: Elapsed) -> di
     }
 
 
-def set_aside(account: Account, shares: Mapping[Pool, int], elapsed: Elapsed) -> dict[Pool, int]:
+def set_aside(account: Account, shares: Mapping[QuotaPool, int], elapsed: Elapsed) -> dict[QuotaPool, int]:
     """What is still kept for each pool that has a share."""
     whole = max(1, sum(shares.values()))
     return {
@@ -99,7 +99,7 @@ def set_aside(account: Account, shares: Mapping[Pool, int], elapsed: Elapsed) ->
     }
 
 
-def free_for(pool: Pool, account: Account, shares: Mapping[Pool, int], elapsed: Elapsed) -> int:
+def free_for(pool: QuotaPool, account: Account, shares: Mapping[QuotaPool, int], elapsed: Elapsed) -> int:
     """The units that a pool may take now: what is left, less what is set aside for the others."""
     others = sum(units for other, units in set_aside(account, shares, elapsed).items() if other != pool)
     return max(0, account.left - others)

@@ -8,7 +8,7 @@ from datetime import date, time, timedelta
 import dagster as dg
 
 from pleiades_core.discover.budget import HUNT_EVERY
-from pleiades_core.models import Bucket, Pool
+from pleiades_core.models import Bucket, QuotaPool
 from pleiades_dagster.automation.sensors import spent_until
 from pleiades_dagster.day_checks import days_to_verify
 from pleiades_dagster.failures import as_failures
@@ -37,7 +37,7 @@ def schedules(first_day: date, *, automation: bool) -> list[dg.ScheduleDefinitio
         with as_failures(), installation.open() as opened:
             now = opened.clock.now()
             # The sources that cost nothing could go on, but what they find could not be described.
-            if spent := spent_until(opened, (Bucket.SEARCH, Bucket.GENERAL), Pool.HUNTING, Pool.ARCHEOLOGY):
+            if spent := spent_until(opened, (Bucket.SEARCH, Bucket.GENERAL), QuotaPool.HUNTING, QuotaPool.ARCHEOLOGY):
                 return dg.SkipReason(f"all quota for hunting is spent until {spent:%Y-%m-%d %H:%M} UTC (exit code 42)")
         # The tick and not the day is the run's key: today is hunted again and again.
         tick = context.scheduled_execution_time

@@ -12,7 +12,7 @@ import dagster as dg
 from pleiades_core.batches.reaper import reap
 from pleiades_core.discover.inbox import waiting
 from pleiades_core.installation import Installation
-from pleiades_core.models import Bucket, Pool, Tier
+from pleiades_core.models import Bucket, QuotaPool, Tier
 from pleiades_core.vault.archive import closable
 from pleiades_core.vault.layout import Dataset
 from pleiades_core.watchlist.cadence import TIERS
@@ -47,7 +47,7 @@ def tier_sensor(tier: Tier, *, automation: bool) -> dg.SensorDefinition:
                 count = due_counts(connection, TIERS, now)[tier]
             if not count.due:
                 return dg.SkipReason(f"nothing due: {count.watched:,} videos are {tier} at {now:%Y-%m-%d %H:%M} UTC")
-            if spent := spent_until(opened, (Bucket.STATS, Bucket.GENERAL), Pool.TRACKING):
+            if spent := spent_until(opened, (Bucket.STATS, Bucket.GENERAL), QuotaPool.TRACKING):
                 return dg.SkipReason(f"{count.due:,} due, all quota spent until {spent:%Y-%m-%d %H:%M} UTC (exit code 42)")
         tick = floor(now, TIERS.tick(tier))
         return dg.RunRequest(
@@ -74,7 +74,7 @@ def inbox_sensor(*, automation: bool) -> dg.SensorDefinition:
                 count = waiting(connection, now - NOTICE_WAITS)
             if not count:
                 return dg.SkipReason(f"nothing has waited in the inbox for {NOTICE_WAITS.total_seconds() / 60:.0f} minutes")
-            if spent := spent_until(opened, (Bucket.GENERAL,), Pool.HUNTING):
+            if spent := spent_until(opened, (Bucket.GENERAL,), QuotaPool.HUNTING):
                 return dg.SkipReason(f"{count:,} wait, quota is spent until {spent:%Y-%m-%d %H:%M} UTC (exit code 42)")
         return dg.RunRequest(
             run_key=f"inbox:{floor(now, NOTICE_TICK):%Y-%m-%dT%H:%M}",
@@ -140,7 +140,7 @@ def floor(instant: datetime, tick: timedelta) -> datetime:
     return instant - (instant - epoch) % tick
 
 
-def spent_until(opened: Installation, buckets: tuple[str, ...], *pools: Pool) -> datetime | None:
+def spent_until(opened: Installation, buckets: tuple[str, ...], *pools: QuotaPool) -> datetime | None:
     """When quota is new again, if none of these buckets has a unit left in any project whose live keys serve one of `pools`.
 
     None otherwise, and where no key is live: what runs then says so.

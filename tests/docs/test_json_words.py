@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from pleiades_core.discover.sources import SOURCES
 from pleiades_core.discover.usage import DETAILS
-from pleiades_core.models import Bucket, Pool, Tier
+from pleiades_core.models import Bucket, QuotaPool, Tier
 from pleiades_core.simulator.api.quota import DEMO_KEYS
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_dagster.cli import app
@@ -28,7 +28,7 @@ LIFE = (
 )  # fmt: skip
 ELSEWHERE = {"push", "demo"}
 #: Names that are data: what stands under them is by bucket, by source and so on.
-DATA = {*Bucket, *Pool, *Tier, *SOURCES, DETAILS}
+DATA = {*Bucket, *QuotaPool, *Tier, *SOURCES, DETAILS}
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from support.simulators import ForkedSimulator, Simulators
 from pleiades_core.clock import ManualClock
 from pleiades_core.discover.budget import HUNT_EVERY
 from pleiades_core.installation import Installation
-from pleiades_core.models import Bucket, Pool, Tier
+from pleiades_core.models import Bucket, QuotaPool, Tier
 from pleiades_core.planner.plan import plan
 from pleiades_core.simulator.config import SimulatorConfig
 from pleiades_core.watchlist.cadence import TIERS
@@ -89,6 +89,6 @@ def test_polls_that_stats_units_do_not_pay_for_cost_the_general_units_that_the_p
     run(pleiades, 48 - _PLAN_AFTER + 24, moving=False)
     pleiades.clock.advance(-timedelta(minutes=30))
     spent = {row.bucket: row for row in ring.ledger.rows(ring.projects)}
-    assert spent[Bucket.STATS].spent_by[Pool.TRACKING] == 20
-    assert spent[Bucket.GENERAL].spent_by[Pool.TRACKING] > 100
-    assert tomorrow.gets["tracking"] == pytest.approx(spent[Bucket.GENERAL].spent_by[Pool.TRACKING], rel=0.15)
+    assert spent[Bucket.STATS].spent_by[QuotaPool.TRACKING] == 20
+    assert spent[Bucket.GENERAL].spent_by[QuotaPool.TRACKING] > 100
+    assert tomorrow.gets["tracking"] == pytest.approx(spent[Bucket.GENERAL].spent_by[QuotaPool.TRACKING], rel=0.15)

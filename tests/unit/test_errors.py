@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -76,3 +77,15 @@ def test_a_limit_of_zero_has_no_better_day() -> None:
 def test_exit_codes_are_those_of_the_branches() -> None:
     codes = {kind.exit_code for kind in walk(KeyRefused)}, {kind.exit_code for kind in walk(StorageError)}
     assert codes == ({4}, {6})
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
+def test_an_error_is_complete_when_it_is_raised(kind: type[PleiadesError]) -> None:
+    """No attribute changes afterwards, but those of Python's own machinery."""
+    error = made(kind)
+    for name in vars(error):
+        with pytest.raises(AttributeError, match=f"{name} is set already"):
+            setattr(error, name, "changed")
+    with pytest.raises(kind), contextlib.ExitStack():
+        raise error from ValueError("the cause")
+    assert error.__cause__ is not None

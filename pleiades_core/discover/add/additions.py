@@ -21,7 +21,7 @@ from pleiades_core.discover.sources import SOURCES
 from pleiades_core.discover.sources.base import Acknowledge, Fault, fault_of
 from pleiades_core.discover.usage import HuntUsage
 from pleiades_core.errors import ApiError, NotFound, ResourceMissing
-from pleiades_core.models import Bucket, ChannelId, Page, Pool, VideoId
+from pleiades_core.models import Bucket, ChannelId, Page, QuotaPool, VideoId
 from pleiades_core.storage.locks import lock_discovery, source_lock
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
@@ -184,7 +184,7 @@ class _Adding:
 
         What is read must be described, too: pages are asked for only as far as quota pays for both.
         """
-        affordable = self._youtube.units_left(Bucket.GENERAL, Pool.HUNTING) - len(self.videos) / IDS_PER_CALL
+        affordable = self._youtube.units_left(Bucket.GENERAL, QuotaPool.HUNTING) - len(self.videos) / IDS_PER_CALL
         if affordable < units:
             units, self.left_because = affordable, "the units that are left until the reset pay for no more"
         with self._database.session() as session, source_lock(session, SOURCES["uploads"].bit) as is_granted:

@@ -19,7 +19,7 @@ from pleiades_core.discover.admission.claims import Claim
 from pleiades_core.discover.sources import SOURCES
 from pleiades_core.discover.sources.base import Found
 from pleiades_core.discover.wrong_clock import latest
-from pleiades_core.models import Bucket, Pool, Tier, VideoId
+from pleiades_core.models import Bucket, QuotaPool, Tier, VideoId
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
@@ -134,7 +134,9 @@ def left_out(
         young = connection.execute(_SQL.young_since, words).fetchone()
     watched = Counter({tier: count.watched for tier, count in counts.items()})
     # Where every key for it was refused somebody will mend that, and what is left out now is left out for good.
-    serving = ring.serving(Pool.TRACKING) or [name for name, pools in pools_of(ring.keys).items() if Pool.TRACKING in pools]
+    serving = ring.serving(QuotaPool.TRACKING) or [
+        name for name, pools in pools_of(ring.keys).items() if QuotaPool.TRACKING in pools
+    ]
     units = sum(ring.ledger.limit(project, Bucket.STATS) for project in serving)
     others = [one for one, _ in found if claimed.found_by[one.video_id] != "added"]
     # What a person added takes its room first, and is no part of what is sampled.

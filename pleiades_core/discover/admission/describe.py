@@ -20,7 +20,7 @@ from pleiades_core.discover.admission.claims import Claim
 from pleiades_core.discover.admission.retry import Fate, absent, failed
 from pleiades_core.discover.sources.base import Fault, Found, fault_of
 from pleiades_core.errors import ApiError, ConfigurationError, EmptyReply, RateLimited, ReplyTooLarge
-from pleiades_core.models import Bucket, Pool, VideoDetails, VideoId
+from pleiades_core.models import Bucket, QuotaPool, VideoDetails, VideoId
 from pleiades_core.settings import Settings
 from pleiades_core.youtube.api import IDS_PER_CALL, YouTube
 from pleiades_core.youtube.parallel import ask_all
@@ -63,7 +63,7 @@ def describe(youtube: YouTube, clock: Clock, settings: Settings, claimed: Claim,
                 blamed.extend(ids)
             raise
 
-    with youtube.reserved(Bucket.GENERAL, Pool.HUNTING, len(portions)) as reservation:
+    with youtube.reserved(Bucket.GENERAL, QuotaPool.HUNTING, len(portions)) as reservation:
         answers, errors = ask_all(ask, portions, threads=settings.parallel_calls, within_s=settings.asking_s)
     found = (
         *(given[video_id] for video_id in claimed.vids if video_id in given),

@@ -28,7 +28,7 @@ from pleiades_core.discover.channels.back_catalogues import (
 )
 from pleiades_core.discover.sources.base import Fault, Find, fault_of
 from pleiades_core.errors import ApiError, BadRequest, ResourceMissing
-from pleiades_core.models import Bucket, Candidate, ChannelId, Pool
+from pleiades_core.models import Bucket, Candidate, ChannelId, QuotaPool
 from pleiades_core.storage.locks import lock_discovery
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
@@ -76,7 +76,7 @@ def back_catalogue(
     while waiting and units >= A_PAGE:
         lot = [waiting.popleft() for _ in range(min(len(waiting), parallel, int(units // A_PAGE)))]
         broken: list[tuple[BackCatalogue, ApiError, Counter[Bucket]]] = []
-        with youtube.reserved(Bucket.GENERAL, Pool.HUNTING, len(lot)) as reservation:
+        with youtube.reserved(Bucket.GENERAL, QuotaPool.HUNTING, len(lot)) as reservation:
             ask = partial(_ask, youtube, reservation, now, broken)
             answers, errors = ask_all(ask, lot, threads=len(lot))
         answered = answered or bool(answers)

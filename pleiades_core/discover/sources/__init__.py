@@ -29,13 +29,13 @@ class _Sources(Mapping[str, "Source"]):
         return source
 
     def __contains__(self, name: object) -> bool:
-        return name in list(self)
+        return any(name == known for known in self)
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != _SHARED))
 
     def __len__(self) -> int:
-        return len(list(self))
+        return sum(1 for _ in self)
 
 
 SOURCES: Mapping[str, Source] = _Sources()

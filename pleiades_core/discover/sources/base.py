@@ -16,7 +16,7 @@ import psycopg
 from pleiades_core.clock import Clock
 from pleiades_core.discover.budget import allowance
 from pleiades_core.errors import KeyRefused, PleiadesError, QuotaExhausted
-from pleiades_core.models import Bucket, Candidate, Pool, VideoDetails
+from pleiades_core.models import Bucket, Candidate, QuotaPool, VideoDetails
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import YouTube
@@ -66,12 +66,12 @@ class SourceContext:
     #: Whether the hunt asks this source and no other one.
     is_only_source: bool
 
-    def units_for_hunt(self, bucket: Bucket, pool: Pool) -> int:
+    def units_for_hunt(self, bucket: Bucket, pool: QuotaPool) -> int:
         """Units of a bucket that this hunt may spend for a pool, when the rest must last until the reset."""
         left = self.youtube.units_left(bucket, pool)
         return allowance(left, self.youtube.ledger.resets_at() - self.clock.now())
 
-    def require_units(self, bucket: Bucket, pool: Pool) -> int:
+    def require_units(self, bucket: Bucket, pool: QuotaPool) -> int:
         """The same, for a source that cannot do without.
 
         Raises:

@@ -17,7 +17,7 @@ from pleiades_core.clock import Clock
 from pleiades_core.discover.sources.base import Fault, Find, Found, Source, SourceContext, fault_of
 from pleiades_core.discover.wrong_clock import latest
 from pleiades_core.errors import ApiError
-from pleiades_core.models import Bucket, Candidate, Pool
+from pleiades_core.models import Bucket, Candidate, QuotaPool
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.youtube.api import CHART_CATEGORIES, YouTube
@@ -36,7 +36,7 @@ def find(context: SourceContext) -> Iterator[Find]:
     """The charts of the regions in the settings."""
     if regions := context.settings.chart_regions:
         # One chart at least: a small allowance would never reach the price of any.
-        units = max(context.require_units(Bucket.GENERAL, Pool.HUNTING), A_CHART)
+        units = max(context.require_units(Bucket.GENERAL, QuotaPool.HUNTING), A_CHART)
         yield from charts(context.database, context.youtube, context.clock, regions=regions, units=units)
 
 

@@ -26,7 +26,7 @@ from pleiades_core.discover.search_queue.campaigns import (
 )
 from pleiades_core.discover.sources.base import Acknowledge, Fault, Find, Source, SourceContext, fault_of
 from pleiades_core.errors import ApiError, QuotaExhausted
-from pleiades_core.models import Bucket, Page, Pool
+from pleiades_core.models import Bucket, Page, QuotaPool
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import YouTube
 
@@ -39,7 +39,7 @@ def find(context: SourceContext) -> Iterator[Find]:
     A hunt that asks several sources does not fail when this pool is spent, or no key serves it: the past can wait.
     """
     units = context.require_units if context.is_only_source else context.units_for_hunt
-    pages = units(Bucket.SEARCH, Pool.ARCHEOLOGY)
+    pages = units(Bucket.SEARCH, QuotaPool.ARCHEOLOGY)
     yield from past_search(context.database, context.youtube, now=context.now, pages=pages)
 
 
@@ -103,7 +103,7 @@ def _dig(youtube: YouTube, waiting: list[Campaign], now: datetime, pages: int) -
 def _page(youtube: YouTube, campaign: Campaign) -> Page:
     return youtube.search(
         None, published_after=campaign.since, published_before=campaign.until, category=campaign.category,
-        order="viewCount", page_token=campaign.page_token, pool=Pool.ARCHEOLOGY,
+        order="viewCount", page_token=campaign.page_token, pool=QuotaPool.ARCHEOLOGY,
     )  # fmt: skip
 
 

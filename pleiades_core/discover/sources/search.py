@@ -18,7 +18,7 @@ import psycopg
 from pleiades_core.discover.search_queue.terms import SearchTurn, acknowledge, take_turns
 from pleiades_core.discover.sources.base import Fault, Find, Source, SourceContext, fault_of
 from pleiades_core.errors import ApiError
-from pleiades_core.models import Bucket, Page, Pool
+from pleiades_core.models import Bucket, Page, QuotaPool
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import YouTube
 
@@ -29,7 +29,7 @@ def find(context: SourceContext) -> Iterator[Find]:
     """A page for each term that this hunt can afford; nothing where settings allow no search."""
     settings, now = context.settings, context.now
     if settings.searches_per_hunt:
-        pages = min(context.require_units(Bucket.SEARCH, Pool.HUNTING), settings.searches_per_hunt)
+        pages = min(context.require_units(Bucket.SEARCH, QuotaPool.HUNTING), settings.searches_per_hunt)
         rng = random.Random(now.isoformat())  # noqa: S311  draws terms, no secrets; the same instant draws the same
         window = timedelta(hours=settings.search_window_hours)
         yield from search(context.database, context.youtube, now=now, pages=pages, window=window, rng=rng)

@@ -39,7 +39,7 @@ from pleiades_core.discover.channels.followed import ToList, affordable, uploads
 from pleiades_core.discover.channels.past_uploads import back_catalogue, cost
 from pleiades_core.discover.sources.base import Acknowledge, Fault, Find, Source, SourceContext, fault_of
 from pleiades_core.errors import ApiError, BadRequest, EmptyReply
-from pleiades_core.models import Bucket, Candidate, Pool, VideoId
+from pleiades_core.models import Bucket, Candidate, QuotaPool, VideoId
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.youtube.api import IDS_PER_CALL, YouTube
@@ -78,7 +78,7 @@ def find(context: SourceContext) -> Iterator[Find]:
     database, youtube, settings, now = context.database, context.youtube, context.settings, context.now
     if not settings.uploads_per_hunt:
         return
-    units = min(context.require_units(Bucket.GENERAL, Pool.HUNTING), settings.uploads_per_hunt)
+    units = min(context.require_units(Bucket.GENERAL, QuotaPool.HUNTING), settings.uploads_per_hunt)
     kept = min(units / 2, cost(database, now))
     left = yield from uploads(database, youtube, now=now, units=units - kept, parallel=settings.parallel_calls)
     if kept:
@@ -155,7 +155,7 @@ class _Asking:
         calls = 0
         for lot in _lots(portions(rows, self._there, most, self._rng) if self._checking else [], lambda _: 1):
             failed: list[Check] = []
-            with self._youtube.reserved(Bucket.GENERAL, Pool.HUNTING, len(lot)) as reservation:
+            with self._youtube.reserved(Bucket.GENERAL, QuotaPool.HUNTING, len(lot)) as reservation:
                 checked, errors = ask_all(partial(check, self._youtube, reservation, failed), lot, threads=self._parallel)
             self.checked |= {row[0] for portion in lot for row in portion}
             rows_of_lot = [row for answer in checked for row in answer.rows]
@@ -196,7 +196,7 @@ class _Asking:
             # In no order: a few that fail for ever would be the first of each lot, and look like an outage.
             self._rng.shuffle(lot)
             failed: list[_Unlisted] = []
-            with self._youtube.reserved(Bucket.GENERAL, Pool.HUNTING, sum(one.pages for one in lot)) as reservation:
+            with self._youtube.reserved(Bucket.GENERAL, QuotaPool.HUNTING, sum(one.pages for one in lot)) as reservation:
                 ask = partial(_list, self._youtube, reservation, self._now, failed)
                 answers, errors = ask_all(ask, lot, threads=self._parallel)
             yield from (find for find, _ in answers)

@@ -20,7 +20,7 @@ from pleiades_core.discover.add.parse_targets import Wanted
 from pleiades_core.discover.sources import SOURCES
 from pleiades_core.errors import ApiError, KeyInvalid, QuotaExhausted
 from pleiades_core.installation import Installation
-from pleiades_core.models import Bucket, Pool, VideoId
+from pleiades_core.models import Bucket, QuotaPool, VideoId
 from pleiades_core.settings import SEVERAL_PROJECTS
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.faults.plan import Fault, FaultPlan
@@ -267,7 +267,7 @@ def test_a_campaign_without_a_unit_is_told(pleiades: Installation) -> None:
     """Only the archeologist may go without: every other source needs the pool `hunting`."""
     pleiades.key_ring().ledger.mark_exhausted("demo", Bucket.SEARCH, None)
     with pytest.raises(QuotaExhausted):
-        pleiades.youtube().require(Bucket.SEARCH, Pool.ARCHEOLOGY)
+        pleiades.youtube().require(Bucket.SEARCH, QuotaPool.ARCHEOLOGY)
     assert dataclasses.is_dataclass(pleiades.hunter().hunt(("past_search",)))
 
 

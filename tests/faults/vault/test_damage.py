@@ -19,7 +19,7 @@ from pleiades_core.batches.reaper import adopt_orphans
 from pleiades_core.clock import utc_midnight
 from pleiades_core.discover.search_queue.rewards import rescore
 from pleiades_core.discover.upkeep import run_upkeep
-from pleiades_core.errors import CorruptFile, DamagedAnswer, NotFound, VaultError
+from pleiades_core.errors import CorruptFile, DamagedAnswer, MissingFile, NotFound, VaultError
 from pleiades_core.insights.ranking import rank_day
 from pleiades_core.installation import Installation
 from pleiades_core.models import Sample, SampleStatus, Vid
@@ -187,7 +187,7 @@ def test_a_late_batch_does_not_hide_that_its_day_is_lost(closed: Installation) -
     _swept(closed)
     file.unlink()
     _late_batch(closed, day)
-    with pytest.raises(NotFound, match="is gone"):
+    with pytest.raises(MissingFile, match="is gone"):
         close_day(closed.database, closed.vault, closed.clock, SAMPLES, day)
     assert [loss.batch_id for loss in find_losses(closed.database, closed.vault, day)] == [None]
 
@@ -250,7 +250,7 @@ def test_a_lost_day_is_rebuilt_from_the_journal_or_refused(closed: Installation)
     closed.clock.advance(timedelta(days=2))  # type: ignore[attr-defined]
     sweep(closed.database, closed.vault, closed.clock)
     file.unlink()
-    with pytest.raises(NotFound, match="is gone"):
+    with pytest.raises(MissingFile, match="is gone"):
         close_day(closed.database, closed.vault, closed.clock, SAMPLES, day)
 
 

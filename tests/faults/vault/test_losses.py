@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pleiades_core.batches.closing import finish_day
-from pleiades_core.errors import CorruptFile, NotFound, VaultError
+from pleiades_core.errors import CorruptFile, MissingFile, VaultError
 from pleiades_core.installation import Installation
 from pleiades_core.vault import query
 from pleiades_core.vault.archive import closable, close_day
@@ -50,7 +50,7 @@ def test_a_lost_batch_keeps_its_day_open_until_it_is_given_up(tracked: Installat
     content = batch.read_bytes()
     rows = query.query(tracked.vault, "select count(*) as n from raw_samples").to_pylist()[0]["n"]
     batch.unlink() if damage == "gone" else batch.write_bytes(content[:-20])
-    with pytest.raises((NotFound, CorruptFile)):
+    with pytest.raises((MissingFile, CorruptFile)):
         finish_day(tracked.database, tracked.vault, tracked.clock, SAMPLES, day)
     (loss,) = find_losses(tracked.database, tracked.vault, day)
     assert batch.name in loss.key
@@ -127,7 +127,7 @@ def test_a_damaged_day_is_given_up_and_closed_again_with_what_the_journal_has(tr
     gone = _first_batch(tracked, SAMPLES)
     lost_rows = query.query(tracked.vault, "select count(*) as n from raw_samples").to_pylist()[0]["n"]
     gone.unlink()
-    with pytest.raises(NotFound, match="recorded batch files"):
+    with pytest.raises(MissingFile, match="recorded batch files"):
         close_day(tracked.database, tracked.vault, tracked.clock, SAMPLES, day)
     assert {loss.batch_id is None for loss in find_losses(tracked.database, tracked.vault, day)} == {True, False}
     _give_up(tracked)

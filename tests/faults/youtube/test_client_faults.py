@@ -23,7 +23,7 @@ from support.loopback import Answer, Loopback, json_reply, reply, serve
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.errors import ApiError, BackendError, BadReply, BadRequest, ConfigurationError, ReplyTooLarge
-from pleiades_core.models import Bucket, Pool, VideoId
+from pleiades_core.models import Bucket, QuotaPool, VideoId
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import YouTube
 from pleiades_core.youtube.client import Transport
@@ -46,7 +46,7 @@ def transport_of() -> Iterator[list[Transport]]:
 
 def executor(database: Database, clock: ManualClock, transport: Transport, *, attempts: int = 2) -> HydraExecutor:
     """An executor with one key, which does not wait between attempts."""
-    key = ApiKey(secret=SecretStr(CANARY), project="p", pools=frozenset({Pool.HUNTING, Pool.TRACKING}))
+    key = ApiKey(secret=SecretStr(CANARY), project="p", pools=frozenset({QuotaPool.HUNTING, QuotaPool.TRACKING}))
     ring = KeyRing([key], Ledger(database, clock))
     return HydraExecutor(ring, transport, clock, sleep=lambda _: None, attempts=attempts)
 

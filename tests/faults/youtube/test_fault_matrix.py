@@ -26,7 +26,7 @@ from pleiades_core.errors import (
     RateLimited,
     ResourceMissing,
 )  # fmt: skip
-from pleiades_core.models import ChannelId, Pool, VideoId
+from pleiades_core.models import ChannelId, QuotaPool, VideoId
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import YouTube
 from pleiades_core.youtube.client import Transport
@@ -44,14 +44,17 @@ CHECK = "videoCategories.list"
 #: Every question that Pleiades asks, and the methods that may be called for it in turn.
 ENDPOINTS: dict[str, tuple[Callable[[YouTube], object], tuple[str, ...]]] = {
     "search": (lambda youtube: youtube.search("x", published_after=SINCE), ("search.list",)),
-    "campaign": (lambda youtube: youtube.search(None, category=10, order="viewCount", pool=Pool.ARCHEOLOGY), ("search.list",)),
+    "campaign": (
+        lambda youtube: youtube.search(None, category=10, order="viewCount", pool=QuotaPool.ARCHEOLOGY),
+        ("search.list",),
+    ),
     "stats": (lambda youtube: youtube.stats([VIDEO]), ("videos.batchGetStats", "videos.list")),
     "videos": (lambda youtube: youtube.videos([VIDEO]), ("videos.list",)),
     "chart": (lambda youtube: youtube.chart("US", 10), ("videos.list",)),
     "channels": (lambda youtube: youtube.channels([CHANNEL]), ("channels.list",)),
     "handle": (lambda youtube: youtube.channel_of_handle("@x"), ("channels.list",)),
     "uploads": (lambda youtube: youtube.uploads(CHANNEL), ("playlistItems.list",)),
-    "categories": (lambda youtube: youtube.executor.execute(CHECK, {"part": "id"}, pool=Pool.HUNTING), (CHECK,)),
+    "categories": (lambda youtube: youtube.executor.execute(CHECK, {"part": "id"}, pool=QuotaPool.HUNTING), (CHECK,)),
 }
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support.paths import ROOT
 
 from pleiades_core.discover.search_queue import bandit
-from pleiades_core.models import Bucket, Pool
+from pleiades_core.models import Bucket, QuotaPool
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_duckdb_text
 from pleiades_core.watchlist.cadence import TIERS
@@ -81,10 +81,10 @@ def test_rewards(connection: psycopg.Connection, requests: float, reward: float,
 @_CASES
 @given(
     bucket=st.sampled_from(Bucket), limit=st.integers(0, 20_000), spent=st.integers(0, 5_000), lapsed=st.integers(0, 5_000),
-    seconds=st.integers(0, 86_400), pools=st.sets(st.sampled_from(Pool), min_size=1),
+    seconds=st.integers(0, 86_400), pools=st.sets(st.sampled_from(QuotaPool), min_size=1),
 )  # fmt: skip
 def test_shares(
-    connection: psycopg.Connection, bucket: Bucket, limit: int, spent: int, lapsed: int, seconds: int, pools: set[Pool]
+    connection: psycopg.Connection, bucket: Bucket, limit: int, spent: int, lapsed: int, seconds: int, pools: set[QuotaPool]
 ) -> None:
     shares = weights(bucket, pools)
     elapsed = Elapsed(seconds=seconds, of=86_400)

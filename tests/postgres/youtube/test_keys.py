@@ -17,7 +17,7 @@ from support.loopback import Answer, json_reply, reply, serve
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.errors import ConfigurationError, KeyInvalid
-from pleiades_core.models import Bucket, Pool, VideoId
+from pleiades_core.models import Bucket, QuotaPool, VideoId
 from pleiades_core.planner.plan import plan
 from pleiades_core.reports.quota import quota
 from pleiades_core.settings import SEVERAL_PROJECTS, Settings
@@ -92,8 +92,11 @@ def test_several_projects_are_used_where_that_is_stated(database: Database, cloc
     with opened(database, clock, tmp_path, EMPTY, mode=SEVERAL_PROJECTS) as (youtube, _):
         ring = youtube.ring
         assert ring.projects == ("one", "two")
-        assert ring.shared() == {"one": tuple(Pool)}
-        assert (youtube.units_left(Bucket.SEARCH), youtube.units_left(Bucket.GENERAL, Pool.TRACKING)) == (200, 10_000 + 3_333)
+        assert ring.shared() == {"one": tuple(QuotaPool)}
+        assert (youtube.units_left(Bucket.SEARCH), youtube.units_left(Bucket.GENERAL, QuotaPool.TRACKING)) == (
+            200,
+            10_000 + 3_333,
+        )
 
 
 def test_units_of_a_pool_are_those_of_projects_whose_keys_serve_it(
@@ -102,10 +105,12 @@ def test_units_of_a_pool_are_those_of_projects_whose_keys_serve_it(
     """At noon most of a share has lapsed, and the ledger would lend it to whoever asks."""
     with opened(database, clock, tmp_path, EMPTY, mode=SEVERAL_PROJECTS) as (youtube, _):
         clock.advance(timedelta(hours=12))
-        assert youtube.ledger.left("two", Bucket.GENERAL, Pool.HUNTING) > 0
-        assert youtube.units_left(Bucket.GENERAL, Pool.HUNTING) == youtube.ledger.left("one", Bucket.GENERAL, Pool.HUNTING)
-        assert youtube.ring.serving() == youtube.ring.serving(Pool.TRACKING) == ("one", "two")
-        assert youtube.ring.serving(Pool.HUNTING, Pool.ARCHEOLOGY) == ("one",)
+        assert youtube.ledger.left("two", Bucket.GENERAL, QuotaPool.HUNTING) > 0
+        assert youtube.units_left(Bucket.GENERAL, QuotaPool.HUNTING) == youtube.ledger.left(
+            "one", Bucket.GENERAL, QuotaPool.HUNTING
+        )
+        assert youtube.ring.serving() == youtube.ring.serving(QuotaPool.TRACKING) == ("one", "two")
+        assert youtube.ring.serving(QuotaPool.HUNTING, QuotaPool.ARCHEOLOGY) == ("one",)
 
 
 def test_units_that_only_refused_keys_reach_are_nobodys(database: Database, clock: ManualClock, tmp_path: Path) -> None:
@@ -113,10 +118,10 @@ def test_units_that_only_refused_keys_reach_are_nobodys(database: Database, cloc
     pool = orjson.dumps([{"key": f"CANARY-of-{name}", "project": name} for name in ("a", "b")]).decode()
     with opened(database, clock, tmp_path, EMPTY, pool=pool, mode=SEVERAL_PROJECTS) as (youtube, _):
         ring, settings = youtube.ring, Settings(home=tmp_path)
-        assert (youtube.units_left(Bucket.GENERAL), youtube.units_left(Bucket.STATS, Pool.TRACKING)) == (20_000, 20_000)
+        assert (youtube.units_left(Bucket.GENERAL), youtube.units_left(Bucket.STATS, QuotaPool.TRACKING)) == (20_000, 20_000)
         ring.retire(ring.keys[0], KeyInvalid("no", reason="keyInvalid"))
-        assert ring.living() == {"a": frozenset(), "b": frozenset(Pool)}
-        assert (youtube.units_left(Bucket.GENERAL), youtube.units_left(Bucket.STATS, Pool.TRACKING)) == (10_000, 10_000)
+        assert ring.living() == {"a": frozenset(), "b": frozenset(QuotaPool)}
+        assert (youtube.units_left(Bucket.GENERAL), youtube.units_left(Bucket.STATS, QuotaPool.TRACKING)) == (10_000, 10_000)
         made = plan(database, ring.ledger, settings, clock.now(), projects=ring.living(), days=1)
         assert made.projects == ("b",)
         free = {(row.project, row.bucket): sum(row.free_for.values()) for row in quota(ring).ledger}

@@ -31,7 +31,7 @@ from pleiades_core.errors import (
     ReplyTooLarge,
     ResourceMissing,
 )
-from pleiades_core.models import Bucket, ChannelId, Pool, Rejected, VideoId
+from pleiades_core.models import Bucket, ChannelId, QuotaPool, Rejected, VideoId
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
 from pleiades_core.videoid import encode
@@ -148,16 +148,18 @@ def test_a_spent_bucket_is_asked_once(database: Database, clock: ManualClock) ->
 
 def test_our_own_count_stops_before_the_api_does(database: Database, clock: ManualClock) -> None:
     with rigged(database, clock, EMPTY) as rig:
-        assert rig.ledger.debit("default", Bucket.SEARCH, Pool.HUNTING, rig.ledger.left("default", Bucket.SEARCH, Pool.HUNTING))
+        assert rig.ledger.debit(
+            "default", Bucket.SEARCH, QuotaPool.HUNTING, rig.ledger.left("default", Bucket.SEARCH, QuotaPool.HUNTING)
+        )
         with pytest.raises(QuotaExhausted, match="kept for other pools than 'hunting'") as caught:
             rig.youtube.search("x", published_after=SINCE)
-        assert caught.value.pool == Pool.HUNTING
+        assert caught.value.pool == QuotaPool.HUNTING
         assert rig.server.requests == []
-        assert rig.youtube.units_left(Bucket.SEARCH) == rig.youtube.units_left(Bucket.SEARCH, Pool.ARCHEOLOGY) == 17
-        rig.youtube.search("x", pool=Pool.ARCHEOLOGY)
-        assert rig.ledger.debit("default", Bucket.SEARCH, Pool.ARCHEOLOGY, 16)
+        assert rig.youtube.units_left(Bucket.SEARCH) == rig.youtube.units_left(Bucket.SEARCH, QuotaPool.ARCHEOLOGY) == 17
+        rig.youtube.search("x", pool=QuotaPool.ARCHEOLOGY)
+        assert rig.ledger.debit("default", Bucket.SEARCH, QuotaPool.ARCHEOLOGY, 16)
         with pytest.raises(QuotaExhausted, match="is spent until") as caught:
-            rig.youtube.search("x", pool=Pool.ARCHEOLOGY)
+            rig.youtube.search("x", pool=QuotaPool.ARCHEOLOGY)
         assert caught.value.pool is None
 
 
@@ -176,7 +178,7 @@ def test_just_after_midnight_a_reservation_is_not_burnt_on_verdicts(database: Da
     clock.set(datetime(2026, 3, 1, 8, 0, 30, tzinfo=UTC))
     with rigged(database, clock, SPENT, COUNTED) as rig:
         with database.transaction() as connection:
-            reservation = rig.ledger.reserve(connection, "default", Bucket.STATS, Pool.TRACKING, 10)
+            reservation = rig.ledger.reserve(connection, "default", Bucket.STATS, QuotaPool.TRACKING, 10)
         rig.youtube.stats([A], reservation)
         assert rig.paths() == ["videos:batchGetStats", "videos"]
         assert reservation.used == 1
@@ -239,7 +241,7 @@ def test_a_call_that_never_left_costs_nothing(database: Database, clock: ManualC
         rig.youtube.search("cats")
     assert len(rig.slept) == 3, "it is tried again as after any outage"
     with (
-        rig.youtube.reserved(Bucket.GENERAL, Pool.HUNTING, 2) as reservation,
+        rig.youtube.reserved(Bucket.GENERAL, QuotaPool.HUNTING, 2) as reservation,
         pytest.raises(BackendError, match="ConnectionRefusedError"),
     ):
         rig.youtube.uploads(CHANNEL, reservation=reservation)
@@ -249,7 +251,7 @@ def test_a_call_that_never_left_costs_nothing(database: Database, clock: ManualC
     with pytest.raises(BackendError, match="ConnectionRefusedError"):
         rig.youtube.uploads(CHANNEL, reservation=reservation)
     assert [one.ok for one in rig.youtube.check_keys()] == [False]
-    assert [(row.spent, row.spent_by[Pool.HUNTING]) for row in rig.ledger.rows()] == [(0, 0)] * 2
+    assert [(row.spent, row.spent_by[QuotaPool.HUNTING]) for row in rig.ledger.rows()] == [(0, 0)] * 2
     assert not rig.youtube.calls().total()
 
 
@@ -257,12 +259,12 @@ def test_a_unit_of_a_settled_reservation_goes_back_to_the_ledger(database: Datab
     """It was settled while the call was on its way: what the call took was kept then."""
     ledger = Ledger(database, clock)
     with database.transaction() as connection:
-        reservation = ledger.reserve(connection, "p", Bucket.SEARCH, Pool.HUNTING, 3)
+        reservation = ledger.reserve(connection, "p", Bucket.SEARCH, QuotaPool.HUNTING, 3)
         assert reservation.take()
         ledger.settle(connection, reservation)
     assert not reservation.put_back()
-    ledger.give_back("p", Bucket.SEARCH, Pool.HUNTING, now=clock.now())
-    assert [(row.spent, row.spent_by[Pool.HUNTING]) for row in ledger.rows()] == [(0, 0)]
+    ledger.give_back("p", Bucket.SEARCH, QuotaPool.HUNTING, now=clock.now())
+    assert [(row.spent, row.spent_by[QuotaPool.HUNTING]) for row in ledger.rows()] == [(0, 0)]
 
 
 def test_the_server_may_ask_for_patience_within_reason(database: Database, clock: ManualClock) -> None:
@@ -324,7 +326,7 @@ def test_a_reservation_pays_for_its_calls(database: Database, clock: ManualClock
     """A retry takes a second unit of it; when it is used up the ledger pays."""
     with rigged(database, clock, reply(503), COUNTED) as rig:
         with database.transaction() as connection:
-            reservation = rig.ledger.reserve(connection, "default", Bucket.STATS, Pool.TRACKING, 3)
+            reservation = rig.ledger.reserve(connection, "default", Bucket.STATS, QuotaPool.TRACKING, 3)
         assert rig.youtube.stats([A], reservation)[0][0].views == 7
         assert reservation.used == 2
         assert rig.ledger.left("default", Bucket.STATS) == 9_997
@@ -338,7 +340,7 @@ def test_units_of_yesterday_do_not_pay_for_calls_of_today(database: Database, cl
     """The API charges the day on which the call arrives."""
     with rigged(database, clock, COUNTED) as rig:
         with database.transaction() as connection:
-            reservation = rig.ledger.reserve(connection, "default", Bucket.STATS, Pool.TRACKING, 10)
+            reservation = rig.ledger.reserve(connection, "default", Bucket.STATS, QuotaPool.TRACKING, 10)
         clock.advance(timedelta(days=1))
         rig.youtube.stats([A], reservation)
         assert reservation.used == 0
@@ -349,7 +351,7 @@ def test_four_threads_share_a_reservation(database: Database, clock: ManualClock
     """As the tracker does; every unit is used, none twice."""
     with rigged(database, clock, COUNTED) as rig:
         with database.transaction() as connection:
-            reservation = rig.ledger.reserve(connection, "default", Bucket.STATS, Pool.TRACKING, 100)
+            reservation = rig.ledger.reserve(connection, "default", Bucket.STATS, QuotaPool.TRACKING, 100)
         views: list[int | None] = []
 
         def poll() -> None:
@@ -391,7 +393,7 @@ def test_a_spent_stats_bucket_is_replaced_by_the_general_one(database: Database,
     """Its reservation is left alone and given back."""
     with rigged(database, clock, SPENT, COUNTED) as rig:
         with database.transaction() as connection:
-            reservation = rig.ledger.reserve(connection, "default", Bucket.STATS, Pool.TRACKING, 10)
+            reservation = rig.ledger.reserve(connection, "default", Bucket.STATS, QuotaPool.TRACKING, 10)
         for _ in range(3):
             assert rig.youtube.stats([A], reservation)[0][0].views == 7
         assert rig.paths() == ["videos:batchGetStats", "videos", "videos", "videos"]
@@ -435,11 +437,11 @@ def test_what_was_called_and_what_is_left(database: Database, clock: ManualClock
         rig.youtube.videos([A])
         assert rig.youtube.calls() == {Bucket.SEARCH: 3, Bucket.GENERAL: 1}
         assert rig.youtube.units_left(Bucket.SEARCH) == 99
-        assert rig.youtube.project_for(Bucket.SEARCH, Pool.HUNTING) == "two"
-        assert rig.youtube.project_for(Bucket.GENERAL, Pool.HUNTING) == "one"
+        assert rig.youtube.project_for(Bucket.SEARCH, QuotaPool.HUNTING) == "two"
+        assert rig.youtube.project_for(Bucket.GENERAL, QuotaPool.HUNTING) == "one"
         for project in ("one", "two"):
             rig.ledger.mark_exhausted(project, Bucket.STATS, None)
-        assert rig.youtube.project_for(Bucket.STATS, Pool.TRACKING) is None
+        assert rig.youtube.project_for(Bucket.STATS, QuotaPool.TRACKING) is None
 
 
 def test_the_quarantine_keeps_the_newest_rows(database: Database, clock: ManualClock) -> None:
@@ -547,7 +549,7 @@ def test_a_defect_in_the_quarantine_is_not_hidden(database: Database, clock: Man
 def test_an_event_loop_may_ask_too(database: Database, clock: ManualClock) -> None:
     with rigged(database, clock, COUNTED) as rig:
         params = {"part": "id,statistics", "id": A}
-        reply_ = asyncio.run(rig.youtube.executor.execute_async("videos.batchGetStats", params, pool=Pool.TRACKING))
+        reply_ = asyncio.run(rig.youtube.executor.execute_async("videos.batchGetStats", params, pool=QuotaPool.TRACKING))
         assert reply_["items"][0]["id"] == A
 
 
@@ -562,7 +564,7 @@ def test_nobody_waits_any_more(database: Database, clock: ManualClock) -> None:
 
     async def ask(rig: Rig) -> None:
         params = {"part": "id,statistics", "id": A}
-        asked = asyncio.create_task(rig.youtube.executor.execute_async("videos.batchGetStats", params, pool=Pool.TRACKING))
+        asked = asyncio.create_task(rig.youtube.executor.execute_async("videos.batchGetStats", params, pool=QuotaPool.TRACKING))
         await asyncio.to_thread(arrived.wait, 10)
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -583,7 +585,7 @@ def test_many_ask_at_once_from_an_event_loop(database: Database, clock: ManualCl
     async def ask(rig: Rig) -> list[dict[str, Any] | BaseException]:
         params = {"part": "id,statistics", "id": A}
         asked = [
-            asyncio.create_task(rig.youtube.executor.execute_async("videos.batchGetStats", params, pool=Pool.TRACKING))
+            asyncio.create_task(rig.youtube.executor.execute_async("videos.batchGetStats", params, pool=QuotaPool.TRACKING))
             for _ in range(12)
         ]
         asked[5].cancel()
@@ -600,14 +602,14 @@ def test_a_campaign_searches_without_a_term(database: Database, clock: ManualClo
     with rigged(database, clock, EMPTY) as rig:
         rig.youtube.search(
             None, published_after=SINCE, published_before=SINCE + timedelta(days=28, microseconds=1), category=10,
-            order="viewCount", pool=Pool.ARCHEOLOGY,
+            order="viewCount", pool=QuotaPool.ARCHEOLOGY,
         )  # fmt: skip
         assert rig.query() == {
             "part": ["snippet"], "type": ["video"], "order": ["viewCount"], "maxResults": ["50"], "videoCategoryId": ["10"],
             "publishedAfter": ["2026-02-01T00:00:00Z"], "publishedBefore": ["2026-03-01T00:00:00Z"], "alt": ["json"],
         }  # fmt: skip
         (row,) = rig.ledger.rows()
-        assert (row.spent_by.get(Pool.HUNTING, 0), row.spent_by[Pool.ARCHEOLOGY], row.spent) == (0, 1, 1)
+        assert (row.spent_by.get(QuotaPool.HUNTING, 0), row.spent_by[QuotaPool.ARCHEOLOGY], row.spent) == (0, 1, 1)
 
 
 def test_a_page_of_a_chart(database: Database, clock: ManualClock) -> None:
@@ -653,12 +655,12 @@ def test_the_channel_of_a_handle(database: Database, clock: ManualClock, handle:
 
 
 def test_a_reservation_pays_for_every_kind_of_general_call(database: Database, clock: ManualClock) -> None:
-    with rigged(database, clock, EMPTY) as rig, rig.youtube.reserved(Bucket.GENERAL, Pool.HUNTING, 5) as reservation:
+    with rigged(database, clock, EMPTY) as rig, rig.youtube.reserved(Bucket.GENERAL, QuotaPool.HUNTING, 5) as reservation:
         assert reservation is not None
         rig.youtube.channels([CHANNEL], reservation=reservation)
         rig.youtube.uploads(CHANNEL, reservation=reservation)
         rig.youtube.videos([A], reservation=reservation)
-        assert (reservation.used, reservation.pool, rig.ledger.left("default", Bucket.GENERAL)) == (3, Pool.HUNTING, 9_995)
+        assert (reservation.used, reservation.pool, rig.ledger.left("default", Bucket.GENERAL)) == (3, QuotaPool.HUNTING, 9_995)
     assert rig.ledger.left("default", Bucket.GENERAL) == 9_997
 
 

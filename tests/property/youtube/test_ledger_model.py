@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from pleiades_core.clock import ManualClock, pacific_day, quota_resets_at
 from pleiades_core.errors import QuotaExhausted
-from pleiades_core.models import Bucket, Pool
+from pleiades_core.models import Bucket, QuotaPool
 from pleiades_core.simulator.api.error_bodies import Refusal
 from pleiades_core.simulator.api.quota import ApiKey, QuotaBook
 from pleiades_core.storage.postgres import Database
@@ -49,7 +49,7 @@ def test_the_ledger_follows_its_rule_and_the_simulator_never_counts_more(databas
             runs += 1
             number = next(_machines)
             # One project for every pool, one whose keys only hunt.
-            self.pools_of = {f"all{number}": POOLS, f"hunt{number}": frozenset({Pool.HUNTING})}
+            self.pools_of = {f"all{number}": POOLS, f"hunt{number}": frozenset({QuotaPool.HUNTING})}
             self.projects = list(self.pools_of)
             self.accounts: dict[Key, Account] = {}
             self.held: list[Reservation] = []
@@ -82,7 +82,7 @@ def test_the_ledger_follows_its_rule_and_the_simulator_never_counts_more(databas
         @rule(
             place=st.integers(0, 1),
             bucket=st.sampled_from([Bucket.SEARCH, Bucket.GENERAL]),
-            pool=st.sampled_from(Pool),
+            pool=st.sampled_from(QuotaPool),
             units=st.integers(0, MOST_WANTED),
         )
         def debit(self, place: int, bucket: str, pool: str, units: int) -> None:
@@ -95,7 +95,7 @@ def test_the_ledger_follows_its_rule_and_the_simulator_never_counts_more(databas
         @rule(
             place=st.integers(0, 1),
             bucket=st.sampled_from([Bucket.SEARCH, Bucket.GENERAL]),
-            pool=st.sampled_from(Pool),
+            pool=st.sampled_from(QuotaPool),
             units=st.integers(0, MOST_WANTED),
         )
         def reserve(self, place: int, bucket: str, pool: str, units: int) -> None:
@@ -107,7 +107,7 @@ def test_the_ledger_follows_its_rule_and_the_simulator_never_counts_more(databas
             self.write(key, pool, possible)
             self.held.append(reservation)
 
-        @rule(place=st.integers(0, 1), bucket=st.sampled_from([Bucket.SEARCH, Bucket.GENERAL]), pool=st.sampled_from(Pool))
+        @rule(place=st.integers(0, 1), bucket=st.sampled_from([Bucket.SEARCH, Bucket.GENERAL]), pool=st.sampled_from(QuotaPool))
         def connection_refused(self, place: int, bucket: str, pool: str) -> None:
             """A call that was paid for never left: its unit can be had again, and nothing else can."""
             key = self.key(place, bucket)
@@ -153,7 +153,7 @@ def test_the_ledger_follows_its_rule_and_the_simulator_never_counts_more(databas
                 account, shares = self.account(key), weights(bucket, self.pools_of[project])
                 kept = set_aside(account, shares, Elapsed.at(self.clock.now()))
                 assert sum(kept.values()) <= account.left or account.exhausted
-                for pool in Pool:
+                for pool in QuotaPool:
                     free = self.ledger.left(project, bucket, pool)
                     assert free == self.free(key, pool)
                     assert free >= min(kept.get(pool, 0), account.left)

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pleiades_core.models import Pool
+from pleiades_core.models import QuotaPool
 from pleiades_core.youtube.shares import POOLS, SHARES, Account, Elapsed, free_for, lapses, set_aside, weights
 
 DAY_S = 86_400
 ORDINARY = datetime(2026, 3, 1, 8, tzinfo=UTC)
 
 #: A pool, what it wants, and how many seconds pass afterwards.
-WISHES = st.lists(st.tuples(st.sampled_from(Pool), st.integers(0, 120), st.integers(0, 20_000)), max_size=40)
+WISHES = st.lists(st.tuples(st.sampled_from(QuotaPool), st.integers(0, 120), st.integers(0, 20_000)), max_size=40)
 
 
 def fresh(limit: int) -> Account:
@@ -34,7 +34,7 @@ def take(account: Account, pool: str, units: int, shares: dict[str, int], elapse
     )
 
 
-@given(st.integers(0, 500), st.sampled_from(sorted(SHARES)), st.sets(st.sampled_from(Pool), min_size=1), WISHES)
+@given(st.integers(0, 500), st.sampled_from(sorted(SHARES)), st.sets(st.sampled_from(QuotaPool), min_size=1), WISHES)
 def test_what_is_set_aside_is_always_there(
     limit: int, bucket: str, pools: set[str], wishes: list[tuple[str, int, int]]
 ) -> None:
@@ -64,7 +64,7 @@ def test_at_the_end_of_the_day_nothing_is_kept_from_anybody(
         account = take(account, pool, min(wanted, free_for(pool, account, shares, now)), shares, now)
         seconds = min(DAY_S, seconds + wait)
     end = Elapsed(seconds=DAY_S, of=DAY_S)
-    assert [free_for(pool, account, shares, end) for pool in Pool] == [account.left] * 3
+    assert [free_for(pool, account, shares, end) for pool in QuotaPool] == [account.left] * 3
 
 
 @given(st.integers(20, 2_000), st.integers(1, 96))
@@ -74,39 +74,43 @@ def test_who_spends_evenly_gets_the_whole_share_against_the_greediest(limit: int
     account, share = fresh(limit), limit * 75 // 100
     for step in range(steps):
         now = Elapsed(seconds=DAY_S * step // steps, of=DAY_S)
-        due = share * (step + 1) // steps - account.by_pool.get(Pool.HUNTING, 0)
-        assert free_for(Pool.HUNTING, account, shares, now) >= due
-        account = take(account, Pool.HUNTING, due, shares, now)
-        for greedy in (Pool.TRACKING, Pool.ARCHEOLOGY):
+        due = share * (step + 1) // steps - account.by_pool.get(QuotaPool.HUNTING, 0)
+        assert free_for(QuotaPool.HUNTING, account, shares, now) >= due
+        account = take(account, QuotaPool.HUNTING, due, shares, now)
+        for greedy in (QuotaPool.TRACKING, QuotaPool.ARCHEOLOGY):
             account = take(account, greedy, free_for(greedy, account, shares, now), shares, now)
-    assert account.by_pool[Pool.HUNTING] == share
+    assert account.by_pool[QuotaPool.HUNTING] == share
 
 
 def test_what_was_not_used_by_noon_is_half_lent() -> None:
     """In figures: search has 100, of which 80 are hunting's."""
     shares, noon = weights("search", POOLS), Elapsed(seconds=DAY_S // 2, of=DAY_S)
-    assert free_for(Pool.ARCHEOLOGY, fresh(100), shares, Elapsed(seconds=0, of=DAY_S)) == 20
-    assert free_for(Pool.ARCHEOLOGY, fresh(100), shares, noon) == 60
-    borrowed = take(fresh(100), Pool.ARCHEOLOGY, 60, shares, noon)
-    assert free_for(Pool.HUNTING, borrowed, shares, noon) == 40
-    assert free_for(Pool.ARCHEOLOGY, borrowed, shares, noon) == 0
+    assert free_for(QuotaPool.ARCHEOLOGY, fresh(100), shares, Elapsed(seconds=0, of=DAY_S)) == 20
+    assert free_for(QuotaPool.ARCHEOLOGY, fresh(100), shares, noon) == 60
+    borrowed = take(fresh(100), QuotaPool.ARCHEOLOGY, 60, shares, noon)
+    assert free_for(QuotaPool.HUNTING, borrowed, shares, noon) == 40
+    assert free_for(QuotaPool.ARCHEOLOGY, borrowed, shares, noon) == 0
 
 
 def test_a_borrower_does_not_set_two_others_against_each_other() -> None:
     """With the promise derived from counts and time alone, hunting and tracking were both refused here with 1,000 left."""
     shares, noon = weights("general", POOLS), Elapsed(seconds=DAY_S // 2, of=DAY_S)
     account = fresh(10_000)
-    for pool, units in ((Pool.ARCHEOLOGY, 5_250), (Pool.HUNTING, 3_750)):
+    for pool, units in ((QuotaPool.ARCHEOLOGY, 5_250), (QuotaPool.HUNTING, 3_750)):
         assert free_for(pool, account, shares, noon) == units
         account = take(account, pool, units, shares, noon)
-    assert (account.left, free_for(Pool.TRACKING, account, shares, noon), free_for(Pool.HUNTING, account, shares, noon)) == (
+    assert (
+        account.left,
+        free_for(QuotaPool.TRACKING, account, shares, noon),
+        free_for(QuotaPool.HUNTING, account, shares, noon),
+    ) == (
         1_000,
         1_000,
         0,
     )
 
 
-@pytest.mark.parametrize("pool", Pool)
+@pytest.mark.parametrize("pool", QuotaPool)
 def test_a_project_of_one_pool_keeps_nothing_from_it(pool: str) -> None:
     """And nothing at all where its pool has no share, as hunting has none of the stats bucket."""
     begin = Elapsed(seconds=0, of=DAY_S)
@@ -126,4 +130,4 @@ def test_the_day_has_the_hours_that_it_has(midnight: datetime, hours: int) -> No
 
 def test_a_verdict_of_the_api_outweighs_every_share() -> None:
     spent = replace(fresh(100), exhausted=True)
-    assert [free_for(pool, spent, weights("search", POOLS), Elapsed(seconds=0, of=DAY_S)) for pool in Pool] == [0, 0, 0]
+    assert [free_for(pool, spent, weights("search", POOLS), Elapsed(seconds=0, of=DAY_S)) for pool in QuotaPool] == [0, 0, 0]

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from pleiades_core.models import Pool, Tier
+from pleiades_core.models import QuotaPool, Tier
 from pleiades_core.planner import allocation, forecast
 from pleiades_core.planner.allocation import Backlog, Discovery, Purse, Wish
 from pleiades_core.planner.forecast import Arrival, Watched, horizon
@@ -187,11 +187,13 @@ def test_a_told_limit_of_nothing_starves_and_is_named() -> None:
 
 def test_keys_that_only_track_starve_discovery_and_the_plan_says_which_pool_is_missing() -> None:
     wanting = replace(QUIET, found_a_day=1_000, chart_regions=5, terms=10, campaign_pages=50)
-    plan = make_plan(stands(fresh(10), discovery=wanting), horizon(NOW, 2), {"p": frozenset({Pool.TRACKING})}, {}, "sample")
+    plan = make_plan(
+        stands(fresh(10), discovery=wanting), horizon(NOW, 2), {"p": frozenset({QuotaPool.TRACKING})}, {}, "sample"
+    )
     starved = {one.consumer: one for one in plan.starved}
     assert set(starved) == {"details", "charts", "searches", "archeology"}
     for one in starved.values():
-        pool = Pool.ARCHEOLOGY if one.consumer == "archeology" else Pool.HUNTING
+        pool = QuotaPool.ARCHEOLOGY if one.consumer == "archeology" else QuotaPool.HUNTING
         assert one.why == f"no key in use serves the pool {pool}"
         assert one.help == f"add {pool!r} to the pools of a key in YOUTUBE_API_KEY_POOL_JSON"
         assert (one.gets, one.needs > 0) == (0, True)
@@ -312,18 +314,18 @@ def test_pools_keep_their_share_and_lend_what_they_do_not_use() -> None:
     purse = Purse(project="p", bucket="search", units=100, limit=100, pools=POOLS)
 
     def granted(purses: list[Purse]) -> dict[str, float]:
-        return allocation.grant([wish("now", Pool.HUNTING, 30), wish("past", Pool.ARCHEOLOGY, 500)], purses).gets
+        return allocation.grant([wish("now", QuotaPool.HUNTING, 30), wish("past", QuotaPool.ARCHEOLOGY, 500)], purses).gets
 
-    both = allocation.grant([wish("now", Pool.HUNTING, 500), wish("past", Pool.ARCHEOLOGY, 500)], [purse])
+    both = allocation.grant([wish("now", QuotaPool.HUNTING, 500), wish("past", QuotaPool.ARCHEOLOGY, 500)], [purse])
     assert both.gets == {"now": 80, "past": 20}
     assert granted([purse]) == {"now": 30, "past": 70}
-    alone = replace(purse, pools=frozenset({Pool.ARCHEOLOGY, Pool.TRACKING}))
+    alone = replace(purse, pools=frozenset({QuotaPool.ARCHEOLOGY, QuotaPool.TRACKING}))
     assert granted([alone]) == {"now": 0, "past": 100}
 
 
 def test_a_backlog_is_worked_off_by_what_a_day_gives_beyond_its_needs() -> None:
     backlog = Backlog(list_pages=30, campaign_pages=10)
-    lists = Wish(consumer="lists", bucket="general", pool=Pool.HUNTING, wants=40, needs=10)
+    lists = Wish(consumer="lists", bucket="general", pool=QuotaPool.HUNTING, wants=40, needs=10)
     backlog.work_off([lists], {"lists": 25})
     assert backlog.list_pages == 15
     backlog.work_off([lists], {"lists": 5})
