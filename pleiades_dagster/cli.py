@@ -35,7 +35,11 @@ if TYPE_CHECKING:
 _LAST_DAY = date(2099, 12, 31)
 
 
-@app.command(epilog=examples("pleiades demo", "pleiades demo --days 7 --home /tmp/a-week", "pleiades demo --json | jq .top"))
+@app.command(
+    panel="Start",
+    place=1,
+    epilog=examples("pleiades demo", "pleiades demo --days 7 --home /tmp/a-week", "pleiades demo --json | jq .top"),
+)
 def demo(
     context: typer.Context,
     world: Annotated[Path | None, typer.Option(help="Folder of a recorded world (videos.parquet, readings.parquet).")] = None,
@@ -64,7 +68,9 @@ def demo(
         print_summary(summary, chosen)
 
 
-@app.command(epilog=examples("pleiades ui", "pleiades ui --home .pleiades/demo --port 3001 --read-only"))
+@app.command(
+    panel="Start", place=3, epilog=examples("pleiades ui", "pleiades ui --home .pleiades/demo --port 3001 --read-only")
+)
 def ui(
     context: typer.Context,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65_535)] = 3000,

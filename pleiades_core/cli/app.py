@@ -1,9 +1,6 @@
 """The application that commands register with, and the options before the command.
 
-Belongs here: what every command shares. Does not belong here: commands (the other modules), running (main).
-
-`pleiades --help` imports every module of commands, so none of them imports at its top what takes time: settings, database,
-vault. A command imports these when it runs.
+Belongs here: what every command shares. Does not belong here: commands (commands/), running (main).
 """
 
 from __future__ import annotations
@@ -29,14 +26,10 @@ if TYPE_CHECKING:
     from pleiades_core.installation import Installation
     from pleiades_core.settings import Settings
 
-#: The panels of `pleiades --help`, each with its commands in the order of a life.
-PANELS = {
-    "Start": ("demo", "init-db", "ui"),
-    "Find and track": ("add", "hunt", "track", "terms", "campaign", "push"),
-    "Look": ("top", "show", "sql", "quota", "plan", "sources", "coverage"),
-    "Care": ("doctor", "close-day", "give-up", "upkeep"),
-    "Develop": ("simulator",),
-}
+#: The panels of `pleiades --help`, in their order. Each command says its panel, and its place there.
+PANELS = ("Start", "Find and track", "Look", "Care", "Develop")
+#: Panel and place of each command and group, as they registered.
+_PLACES: dict[str, tuple[str, int]] = {}
 #: The default of `--home`, where it is not the program's.
 _HOMES = {"demo": ".pleiades/demo"}
 #: A line break within a paragraph.
@@ -136,23 +129,43 @@ class _Program(Group):
 
     def __init__(self, **words: Any) -> None:
         super().__init__(**words)
-        known = dict(self.commands)
-        placed = {name: panel for panel, names in PANELS.items() for name in names if name in known}
-        for name, panel in placed.items():
-            known[name].rich_help_panel = panel  # type: ignore[attr-defined]
-        self.commands = {name: known[name] for name in [*placed, *(known.keys() - placed.keys())]}
+        for name, command in self.commands.items():
+            command.rich_help_panel = _PLACES[name][0]  # type: ignore[attr-defined]
+        place = {name: (PANELS.index(panel), number) for name, (panel, number) in _PLACES.items()}
+        self.commands = {name: self.commands[name] for name in sorted(self.commands, key=lambda name: place[name])}
 
 
 class App(typer.Typer):
     """Commands of this program, all with the shared options."""
 
-    def command(self, *args: Any, **kwargs: Any) -> Callable[[CommandFunctionType], CommandFunctionType]:
-        """Register a command."""
-        return super().command(*args, **{"cls": Command, **kwargs})
+    def command(
+        self, name: str | None = None, *, panel: str = "", place: int = 0, **options: Any
+    ) -> Callable[[CommandFunctionType], CommandFunctionType]:
+        """Register a command.
 
-    def add_typer(self, *args: Any, **kwargs: Any) -> None:
-        """Register a group."""
-        super().add_typer(*args, **{"cls": Group, **kwargs})
+        Args:
+            name: None: the name of the function, with hyphens.
+            panel: one of `PANELS`; left out for a command of a group.
+            place: position in the panel.
+            options: those of `typer.Typer.command`.
+
+        Returns:
+            The decorator.
+
+        """
+        register = super().command(name, **{"cls": Command, **options})
+
+        def decorate(function: CommandFunctionType) -> CommandFunctionType:
+            if panel:
+                _PLACES[name or function.__name__.replace("_", "-")] = (panel, place)
+            return register(function)
+
+        return decorate
+
+    def add_group(self, group: typer.Typer, *, name: str, panel: str, place: int) -> None:
+        """Register a group of commands; panel and place as in `command`."""
+        _PLACES[name] = (panel, place)
+        self.add_typer(group, name=name, cls=Group)
 
 
 app = App(

@@ -16,11 +16,12 @@ from typing import NoReturn
 import typer
 from rich.text import Text
 
-# The commands register themselves with `app` when they are imported.
-from pleiades_core.cli import discovery, look, operate, output, push, query, repair, signals, simulate, terms  # noqa: F401
+from pleiades_core.cli import commands, output, signals
 from pleiades_core.cli.app import app
 from pleiades_core.errors import PleiadesError
 from pleiades_core.vault.interruptible import has_hanging_thread
+
+commands.load()
 
 
 def run() -> NoReturn:

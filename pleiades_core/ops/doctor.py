@@ -1,7 +1,7 @@
 """The doctor: looks at each part and says what is wrong and what helps. It makes nothing, and mends one thing: a retired key
 that a live test finds working is used again.
 
-Belongs here: which parts there are and what healthy means. Does not belong here: how it is shown (cli/look.py).
+Belongs here: which parts there are and what healthy means. Does not belong here: how it is shown (cli/commands/doctor.py).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The plan: units per day, project and bucket, and who goes without.
 
 Belongs here: putting survey, forecast and budget together. Does not belong here: the arithmetic (forecast.py, allocation.py),
-words (report.py), how it is shown (cli/discovery.py).
+words (report.py), how it is shown (cli/commands/plan.py).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a plan says: rows, verdicts, who starves, and what would help, in words.
 
 Belongs here: the records and the sentences. Does not belong here: how the numbers come about (plan.py), tables
-(cli/discovery.py).
+(cli/commands/plan.py).
 """
 
 from __future__ import annotations

@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from pleiades_core.cli import operate
-from pleiades_core.cli.app import app
 from pleiades_core.discover.add.additions import Added, add, outcome
 from pleiades_core.discover.add.parse_targets import Wanted
 from pleiades_core.errors import ApiError, BackendError, NotFound, QuotaExhausted
@@ -22,6 +20,7 @@ from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.faults.plan import Fault, FaultPlan
 from pleiades_core.videoid import decode
 from pleiades_core.youtube.api import YouTube
+from pleiades_dagster.cli import app
 
 _DAY = timedelta(days=1)
 
@@ -186,7 +185,7 @@ def test_what_youtube_does_not_show_is_not_said_to_wait_for_quota(pleiades: Inst
 def run(pleiades: Installation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Runs `pleiades add` on the installation, with a file of these lines."""
     monkeypatch.setenv("YOUTUBE_API_KEY_POOL_JSON", '["a-key-that-nobody-tries"]')
-    monkeypatch.setattr(operate, "opened", lambda _context, **_: contextlib.nullcontext(pleiades))
+    monkeypatch.setattr("pleiades_core.cli.commands.add.opened", lambda _context, **_: contextlib.nullcontext(pleiades))
 
     def invoke(*arguments: str, lines: list[str]) -> Result:
         (tmp_path / "list.csv").write_text("\n".join(lines), encoding="utf-8")

@@ -18,7 +18,6 @@ from click.testing import Result
 from support.driving import advance, control, rows, set_faults
 from typer.testing import CliRunner
 
-from pleiades_core.cli import operate
 from pleiades_core.clock import ManualClock
 from pleiades_core.discover.add.additions import Added, add, added_channels
 from pleiades_core.discover.add.parse_targets import Wanted
@@ -65,9 +64,9 @@ def uploads(pleiades: Installation, largest: ChannelId) -> list[VideoId]:
 @pytest.fixture
 def run(pleiades: Installation, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs `pleiades add` on the installation."""
-    monkeypatch.setattr(operate, "opened", lambda _context, **_: contextlib.nullcontext(pleiades))
+    monkeypatch.setattr("pleiades_core.cli.commands.add.opened", lambda _context, **_: contextlib.nullcontext(pleiades))
     # Its keys are the installation's, not the environment's.
-    monkeypatch.setattr(operate, "_require_key", lambda _context: None)
+    monkeypatch.setattr("pleiades_core.cli.commands.add.require_key", lambda _context: None)
 
     def invoke(*arguments: str, as_json: bool = True) -> Result:
         return CliRunner().invoke(app, ["add", *arguments, *(["--json"] if as_json else [])])

@@ -11,15 +11,9 @@ import pytest
 from support.simulators import ForkedSimulator
 from typer.testing import CliRunner, Result
 
-from pleiades_core.cli import discovery, look, terms
-from pleiades_core.cli.app import app
 from pleiades_core.installation import Installation
 from pleiades_core.storage.postgres import Database
-
-#: Importing them registers their commands.
-assert discovery
-assert look
-assert terms
+from pleiades_dagster.cli import app
 
 CANARY = "canary-key-of-the-first-project"
 

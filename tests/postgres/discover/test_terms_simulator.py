@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pleiades_core.cli import terms as _commands  # noqa: F401  registers its commands
-from pleiades_core.cli.app import app
 from pleiades_core.discover.search_queue import campaigns, terms
 from pleiades_core.discover.search_queue.rewards import rescore
 from pleiades_core.discover.sources.past_search import past_search
 from pleiades_core.discover.sources.search import search
 from pleiades_core.errors import NotFound, PleiadesError, UsageError
 from pleiades_core.installation import Installation
+from pleiades_dagster.cli import app
 
 WINDOW = timedelta(days=7)
 

@@ -14,7 +14,9 @@ from pleiades_core.cli.arguments import day_of
 from pleiades_core.cli.output import JsonOption, hint, print_json, print_rows
 
 
-@app.command("give-up", epilog=examples("pleiades give-up 2026-03-01", "pleiades give-up 2026-03-01 --yes"))
+@app.command(
+    "give-up", panel="Care", place=3, epilog=examples("pleiades give-up 2026-03-01", "pleiades give-up 2026-03-01 --yes")
+)
 def give_up(
     context: typer.Context,
     day: Annotated[str, typer.Argument(help="UTC day as YYYY-MM-DD.")],

@@ -1,7 +1,4 @@
-"""`pleiades push`: listens for the hub and keeps the subscriptions alive.
-
-Does not belong here: receiver and subscriptions themselves (pleiades_core/discover/push).
-"""
+"""`pleiades push`: the receiver of the hub's notices."""
 
 from __future__ import annotations
 
@@ -20,14 +17,18 @@ if TYPE_CHECKING:
     from pleiades_core.installation import Installation
     from pleiades_core.youtube.hub import Hub
 
+
 #: Subscriptions asked for in one round: 200,000 channels in seven hours, and a lease outlives many rounds.
 _MOST_A_ROUND = 500
+
+
 _ROUND_S = 60.0
+
 
 log = logging.getLogger(__name__)
 
 
-@app.command(epilog=examples("pleiades push", "pleiades push --json"))
+@app.command(panel="Find and track", place=6, epilog=examples("pleiades push", "pleiades push --json"))
 def push(context: typer.Context, as_json: JsonOption = False) -> None:
     """Listen for YouTube's notices of new videos, and subscribe to every channel that is followed, until stopped.
 

@@ -17,7 +17,9 @@ from pleiades_core.errors import UsageError
 
 
 @app.command(
-    epilog=examples("pleiades simulator --port 8090 --rate 60", "pleiades simulator --videos 500 --start 2026-03-01 --seed 7")
+    panel="Develop",
+    place=1,
+    epilog=examples("pleiades simulator --port 8090 --rate 60", "pleiades simulator --videos 500 --start 2026-03-01 --seed 7"),
 )
 def simulator(
     world: Annotated[

@@ -27,10 +27,12 @@ _READS_ONLY = "`sql` reads views and nothing else: no file, no network, no exten
 
 
 @app.command(
+    panel="Look",
+    place=3,
     epilog=examples(
         'pleiades sql "select * from videos limit 5"',
         'pleiades sql "select day, count(*) videos from metrics group by day" --json',
-    )
+    ),
 )
 def sql(
     context: typer.Context,
