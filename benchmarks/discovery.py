@@ -120,12 +120,14 @@ def _stage(uploads: int, channels: int, seed: int, *, days: int) -> Iterator[Sta
         clock = ManualClock(DEFAULT_START)
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        settings = DemoSettings(
-            home=Path(folder) / "home", youtube_url=process.base_url,
-            api_key_pool=SecretStr(json.dumps([{"key": _KEY, "project": _PROJECT}])),
-            seed_terms=tuple(str(term) for term in control.world()["terms"]),
-            push_callback_url=f"http://127.0.0.1:{port}", push_port=port, push_secret=SecretStr("benchmark-" * 4),
-        )  # fmt: skip
+        settings = DemoSettings(home=Path(folder) / "home").changed(
+            youtube__url=process.base_url,
+            keys__pool=SecretStr(json.dumps([{"key": _KEY, "project": _PROJECT}])),
+            discovery__seed_terms=tuple(str(term) for term in control.world()["terms"]),
+            push__callback_url=f"http://127.0.0.1:{port}",
+            push__port=port,
+            push__secret=SecretStr("benchmark-" * 4),
+        )
         pleiades = stack.enter_context(open_installation(settings, create=True, clock=clock))
         with pleiades.database.transaction() as connection, connection.cursor() as cursor:
             # As weeks of running would have left them: known, listed once, and otherwise judged as average.
@@ -139,8 +141,11 @@ def _stage(uploads: int, channels: int, seed: int, *, days: int) -> Iterator[Sta
 def _push_and_feeds(stage: Stage) -> dict[str, Any]:
     """24 hours of every source, and one more for what was uploaded in the last of them."""
     pleiades, control = stage.pleiades, stage.control
-    settings = pleiades.settings.model_copy(update={"parallel_calls": 8})
-    with listening(pleiades.database, pleiades.clock, settings), contextlib.closing(Hub(settings.hub_root, 20.0)) as hub:
+    settings = pleiades.settings.changed(youtube__parallel_calls=8)
+    with (
+        listening(pleiades.database, pleiades.clock, settings),
+        contextlib.closing(Hub(settings.youtube.hub_root, 20.0)) as hub,
+    ):
         subscribed = -time.perf_counter()
         while renew(pleiades.database, hub, pleiades.clock, settings, limit=2_000).asked:
             control.deliver()

@@ -224,7 +224,8 @@ class QuotaExhausted(ApiError):
         cure = ""
         if limit == 0:
             said = f"project {project!r} has no quota in bucket {bucket!r}: its daily limit is 0, which no reset changes"
-            cure = "ask Google for quota (console.cloud.google.com, IAM & Admin, Quotas), then name it in PLEIADES_QUOTA_LIMITS"
+            cure = "ask Google for quota (console.cloud.google.com, IAM & Admin, Quotas),"
+            cure += " then name it in PLEIADES_KEYS_QUOTA_LIMITS"
         elif pool:
             said = f"what is left of bucket {bucket!r} of project {project!r} is kept for other pools than {pool!r}"
             said += f" {until} or earlier"

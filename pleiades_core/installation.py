@@ -60,7 +60,7 @@ class Installation:
     def feeds(self) -> Feeds:
         """Atom feeds, which need no key; opened at first use."""
         if self._feeds is None:
-            self._feeds = Feeds(self.settings.feeds_root, self.settings.call_deadline_s)
+            self._feeds = Feeds(self.settings.youtube.feeds_root, self.settings.youtube.call_deadline_s)
             self._exit_stack.callback(self._feeds.close)
         return self._feeds
 
@@ -84,10 +84,10 @@ class Installation:
 def _require_simulator(settings: Settings) -> None:
     """A demo's YouTube runs only while its UI is open; without this every call would be retried for a minute. One request."""
     try:
-        SimulatorClock(settings.youtube_url).now()
+        SimulatorClock(settings.youtube.url).now()
     except ConfigurationError:
         raise ConfigurationError(
-            f"the simulator of this demo does not run at {settings.youtube_url}",
+            f"the simulator of this demo does not run at {settings.youtube.url}",
             cure=f"it runs while `pleiades --home {settings.home} ui` is open; `pleiades demo` plays anew",
         ) from None
 
@@ -95,7 +95,7 @@ def _require_simulator(settings: Settings) -> None:
 def clock_of(settings: Settings) -> Clock:
     """The machine's clock, or that of the simulator at `youtube_url`."""
     if settings.clock == "simulator":
-        return SimulatorClock(settings.youtube_url, settings.simulator_stopped_at)
+        return SimulatorClock(settings.youtube.url, settings.simulator_stopped_at)
     return SystemClock()
 
 
@@ -109,7 +109,8 @@ def vault_of(settings: Settings, *, create: bool = False) -> Vault:
     if not create and not os.path.isdir(root):  # noqa: PTH112
         raise NoInstallation(
             f"no installation at {settings.home.absolute()}: there is no vault {root}",
-            cure="check --home, PLEIADES_HOME, PLEIADES_VAULT and the current folder; `pleiades init-db` makes what is missing",
+            cure="check --home, PLEIADES_HOME, PLEIADES_VAULT_URL and the current folder;"
+            " `pleiades init-db` makes what is missing",
         )
     return open_vault(settings.vault_root, create=create)
 

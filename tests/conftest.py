@@ -137,11 +137,13 @@ def pleiades(tmp_path: Path, database_url: str, simulator: ForkedSimulator, worl
     control = SimulatorControl(simulator.base_url)
     keys = json.dumps([{"key": key.key, "project": key.project} for key in DEMO_KEYS])
     # Not `Settings`: a variable in the environment of the tests must not decide where they write.
-    settings = DemoSettings(
-        home=tmp_path / "home", database_url=database_url, youtube_url=simulator.base_url,
-        api_key_pool=SecretStr(keys), seed_terms=tuple(control.world()["terms"]),
-        uploads_per_hunt=40,
-    )  # fmt: skip
+    settings = DemoSettings(home=tmp_path / "home").changed(
+        database__url=database_url,
+        youtube__url=simulator.base_url,
+        keys__pool=SecretStr(keys),
+        discovery__seed_terms=tuple(control.world()["terms"]),
+        discovery__uploads_per_hunt=40,
+    )
     # Nobody waits for the next attempt in an outage that a test makes.
     clock = DrivingClock(control, world_start)
     with open_installation(settings, create=True, clock=clock, sleep=lambda _: None) as opened:

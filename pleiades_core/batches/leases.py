@@ -51,7 +51,7 @@ def hold_lease(connection: psycopg.Connection, lease: Lease) -> None:
     if connection.execute(_LEASES.hold_lease, {"lease_id": lease.lease_id}).fetchone() is None:
         raise LeaseLost(
             f"lease {lease.lease_id} expired before its work was committed",
-            cure="nothing is lost: the file that was written is adopted; if it happens often, raise PLEIADES_LEASE_S",
+            cure="nothing is lost: the file that was written is adopted; if it happens often, raise PLEIADES_TRACKING_LEASE_S",
         )
 
 

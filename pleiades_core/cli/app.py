@@ -232,6 +232,6 @@ def opened(
     settings = settings_of(context)
     with signals.unwinding(leases=leases), open_installation(settings, create=create, upgrade=upgrade) as pleiades:
         if pleiades.is_new:
-            where = "" if settings.database_url is None else ", with its schema in the database of DATABASE_URL"
+            where = "" if settings.database.url is None else ", with its schema in the database of DATABASE_URL"
             output.hint(f"made a new installation in {settings.home}{where}")
         yield pleiades

@@ -14,7 +14,7 @@ def require_key(context: typer.Context) -> None:
     from pleiades_core.youtube.key_pool import choose_keys, keys_of
 
     settings = settings_of(context)
-    choose_keys(keys_of(settings), settings.compliance_mode)
+    choose_keys(keys_of(settings), settings.keys.compliance_mode)
 
 
 def quota_spent(said: str, *, did_something: bool) -> None:

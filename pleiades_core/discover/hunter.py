@@ -82,7 +82,7 @@ class Hunter:
     def _ask_sources(self, only: Collection[str], youtube: YouTube, hunt: Progress) -> None:
         reap(self._database, self._vault, self._clock)
         with self._database.transaction() as connection:
-            terms.seed(connection, self._settings.seed_terms)
+            terms.seed(connection, self._settings.discovery.seed_terms)
         now = self._clock.now()
         mend(self._database, now)  # before any source decides what is due
         pipeline = AdmissionPipeline(self._database, self._vault, youtube, self._clock, self._settings, hunt)
@@ -97,7 +97,7 @@ class Hunter:
                         self._follow(name, context, pipeline, hunt)
         # `pleiades add` pays for the added videos, not for the claims that other sources left behind.
         pipeline.take_over_claims(only_added=set(only) == {"added"})
-        note(self._database, [partial(forget, most=self._settings.followed_channels)], now=self._clock.now())
+        note(self._database, [partial(forget, most=self._settings.discovery.followed_channels)], now=self._clock.now())
 
     @contextlib.contextmanager
     def _locked(self, name: str, source: Source) -> Iterator[bool]:

@@ -164,7 +164,7 @@ def _database(held: Footprint, where: str) -> Finding:
 def _keys(settings: Settings) -> Iterator[Finding]:
     """What the settings say of keys: how many, which are left out, which pools share a project."""
     try:
-        used, ignored = choose_keys(keys_of(settings), settings.compliance_mode)
+        used, ignored = choose_keys(keys_of(settings), settings.keys.compliance_mode)
     except PleiadesError as error:
         yield _wrong("keys", error)
         return
@@ -187,17 +187,17 @@ def _keys(settings: Settings) -> Iterator[Finding]:
 
 
 def _limits(settings: Settings) -> Iterator[Finding]:
-    """Projects that PLEIADES_QUOTA_LIMITS names and no key has: most likely misspelt, and the limits not used."""
+    """Projects that PLEIADES_KEYS_QUOTA_LIMITS names and no key has: most likely misspelt, and the limits not used."""
     if not all(finding.ok for finding in _keys(settings)):
         return
     keys = keys_of(settings)
     known = pools_of(keys)
     secrets = {key.secret.get_secret_value() for key in keys}
-    strangers = ["a key" if name in secrets else name for name in settings.quota_limits if name not in known]
+    strangers = ["a key" if name in secrets else name for name in settings.keys.quota_limits if name not in known]
     if strangers:
         yield Finding(
             part="limits", ok=False, exit_code=10,
-            found=f"PLEIADES_QUOTA_LIMITS names {', '.join(strangers)}, of which there is no key",
+            found=f"PLEIADES_KEYS_QUOTA_LIMITS names {', '.join(strangers)}, of which there is no key",
             cure=f"name projects as YOUTUBE_API_KEY_POOL_JSON does: {', '.join(known)}",
         )  # fmt: skip
 
@@ -226,7 +226,7 @@ def _tried(pleiades: Installation) -> Iterator[Finding]:
             part=f"key {check.fingerprint}", ok=check.ok, found=f"{check.found} (project {check.project})", cure=check.cure,
             exit_code=check.exit_code,
         )  # fmt: skip
-    _, ignored = choose_keys(keys_of(pleiades.settings), pleiades.settings.compliance_mode)
+    _, ignored = choose_keys(keys_of(pleiades.settings), pleiades.settings.keys.compliance_mode)
     if ignored:
         left_out = ", ".join(f"{key.fingerprint} ({key.project})" for key in ignored)
         yield Finding(part="not tried", ok=True, found=f"{left_out}: compliance mode leaves these out")

@@ -58,7 +58,7 @@ def plan(
     if suppose is not None:
         used = dict(list(used.items())[:suppose])
         used |= {f"supposed {number}": POOLS for number in range(len(used) + 1, suppose + 1)}
-    return make_plan(stands, when, used, limits, settings.when_full, refused=refused)
+    return make_plan(stands, when, used, limits, settings.discovery.when_full, refused=refused)
 
 
 def supposing(stands: Survey, found_a_day: float) -> Survey:

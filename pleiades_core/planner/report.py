@@ -156,7 +156,7 @@ def help_for(lack: str, wish: Wish, *, most: int | None, a_day: float, when_full
     whatever_it_is = {
         "keys": f"replace the keys in {VARIABLE}, or mend them and let `pleiades doctor --call` try them again",
         "pool": f"add {wish.pool!r} to the pools of a key in {VARIABLE}",
-        "limit": f"ask Google for quota of the bucket {wish.bucket}; PLEIADES_QUOTA_LIMITS must not say 0",
+        "limit": f"ask Google for quota of the bucket {wish.bucket}; PLEIADES_KEYS_QUOTA_LIMITS must not say 0",
         "spent": "there are new ones after midnight, Pacific time",
     }
     if lack in whatever_it_is:
@@ -171,19 +171,20 @@ def help_for(lack: str, wish: Wish, *, most: int | None, a_day: float, when_full
                 else "watch fewer videos"
             )
             then = {
-                "sample": "PLEIADES_WHEN_FULL=sample, as set, watches an unbiased share",
-                "refuse": "PLEIADES_WHEN_FULL=refuse, as set, watches no batch that does not fit",
-                "admit": "PLEIADES_WHEN_FULL=admit, as set, lets polls be late; `sample` would watch an unbiased share",
+                "sample": "PLEIADES_DISCOVERY_WHEN_FULL=sample, as set, watches an unbiased share",
+                "refuse": "PLEIADES_DISCOVERY_WHEN_FULL=refuse, as set, watches no batch that does not fit",
+                "admit": "PLEIADES_DISCOVERY_WHEN_FULL=admit, as set, makes polls late; `sample` would watch an unbiased share",
             }[when_full]
             return f"{fits}: {then}; or ask Google for more quota"
         case allocation.DETAILS:
-            return "describe fewer: lower PLEIADES_FEEDS_PER_HUNT or PLEIADES_FOLLOWED_CHANNELS; or ask Google for more quota"
+            lower = "PLEIADES_DISCOVERY_FEEDS_PER_HUNT or PLEIADES_DISCOVERY_FOLLOWED_CHANNELS"
+            return f"describe fewer: lower {lower}; or ask Google for more quota"
         case allocation.CHARTS:
-            return "fewer PLEIADES_CHART_REGIONS"
+            return "fewer PLEIADES_DISCOVERY_CHART_REGIONS"
         case _:
             return (
-                "feeds and push cost no quota: raise PLEIADES_FEEDS_PER_HUNT, set up `pleiades push`; "
-                "or follow fewer channels (PLEIADES_FOLLOWED_CHANNELS)"
+                "feeds and push cost no quota: raise PLEIADES_DISCOVERY_FEEDS_PER_HUNT, set up `pleiades push`; "
+                "or follow fewer channels (PLEIADES_DISCOVERY_FOLLOWED_CHANNELS)"
             )
 
 

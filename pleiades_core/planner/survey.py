@@ -65,7 +65,7 @@ def survey(database: Database, settings: Settings, now: datetime, first: datetim
         watched = connection.execute(_SQL.watched, words).fetchall()
         found = connection.execute(_SQL.found, words).fetchall()
         spent = connection.execute(_SQL.spent, words).fetchone()
-        terms = connection.execute(_SQL.terms, {"seeds": usable(settings.seed_terms)}).fetchone()
+        terms = connection.execute(_SQL.terms, {"seeds": usable(settings.discovery.seed_terms)}).fetchone()
         campaigns = open_ones(known_campaigns(connection))
     days = seen_over / timedelta(days=1)
     return Survey(
@@ -80,9 +80,9 @@ def survey(database: Database, settings: Settings, now: datetime, first: datetim
             channels=channels_state(database, now),
             uploads_a_day=(spent[0] if spent else 0) / days,
             terms=terms[0] if terms else 0,
-            chart_regions=len(settings.chart_regions),
-            searches_per_hunt=settings.searches_per_hunt,
-            uploads_per_hunt=settings.uploads_per_hunt,
+            chart_regions=len(settings.discovery.chart_regions),
+            searches_per_hunt=settings.discovery.searches_per_hunt,
+            uploads_per_hunt=settings.discovery.uploads_per_hunt,
             campaign_pages=sum(one.cells_left * PAGES_A_CELL - one.pages for one in campaigns),
             units_a_chart=min(A_CHART, spent[1]) if spent and spent[1] else A_CHART,
             to_describe=waiting(database),

@@ -185,7 +185,7 @@ def open_database(settings: Settings, *, create: bool = False, upgrade: bool = F
     The schema of the embedded server is always brought up to date: no other program uses it.
     Raises NoInstallation, DatabaseUnreachable or SchemaMismatch.
     """
-    ours = settings.database_url is None
+    ours = settings.database.url is None
     if ours and not create and not is_initialised(settings.postgres_folder):
         raise NoInstallation(
             f"no installation at {settings.home.absolute()}: there is no database {settings.postgres_folder.absolute()}"
@@ -214,8 +214,8 @@ def is_initialised(folder: Path) -> bool:
 @contextlib.contextmanager
 def database_url(settings: Settings) -> Iterator[str]:
     """The URL of the installation's database; the embedded server, made if it is missing, runs as long as the block does."""
-    if settings.database_url:
-        yield _checked(settings.database_url)
+    if settings.database.url:
+        yield _checked(settings.database.url)
         return
     with embedded(settings.postgres_folder) as server:
         yield embedded_url(server, _EMBEDDED_NAME)
@@ -262,8 +262,8 @@ def dagster_urls(settings: Settings, url: str) -> DagsterUrls:
     The driver is named because a bare `postgresql://` means psycopg 3 since SQLAlchemy 2.1, with which dagster-postgres fails
     (`NOTIFY` with a parameter; dagster issue 33958).
     """
-    parts = urlsplit(_checked(settings.dagster_pg_url, "DAGSTER_PG_URL") if settings.dagster_pg_url else url)
-    path = parts.path if settings.dagster_pg_url else f"{parts.path or '/postgres'}_dagster"
+    parts = urlsplit(_checked(settings.database.dagster_url, "DAGSTER_PG_URL") if settings.database.dagster_url else url)
+    path = parts.path if settings.database.dagster_url else f"{parts.path or '/postgres'}_dagster"
     schemes = ("postgresql", "postgresql+psycopg2")
     return DagsterUrls(*(urlunsplit(parts._replace(scheme=scheme, path=path)) for scheme in schemes))
 

@@ -144,7 +144,7 @@ class Tracker:
             taken = take_slice(
                 self._database, ledger, TIERS, lease_id,
                 now=self._clock.now(), tier=tier, project=youtube.project_for(Bucket.STATS, QuotaPool.TRACKING),
-                calls=self._settings.calls_per_slice, lasting=self._settings.lease,
+                calls=self._settings.tracking.calls_per_slice, lasting=self._settings.tracking.lease,
             )  # fmt: skip
             if taken is None:
                 return None
@@ -176,7 +176,9 @@ class Tracker:
         """Ask for every video of the slice, several calls at once. Errors are collected; quota running out ends it early."""
         chunks = [taken.videos[start : start + IDS_PER_CALL] for start in range(0, len(taken.videos), IDS_PER_CALL)]
         ask = partial(self._ask, youtube, taken.reservation)
-        answers, errors = ask_all(ask, chunks, threads=self._settings.parallel_calls, within_s=self._settings.asking_s)
+        answers, errors = ask_all(
+            ask, chunks, threads=self._settings.youtube.parallel_calls, within_s=self._settings.tracking.asking_s
+        )
         asked = sum(len(answer.asked) for answer in answers)
         if len(answers) > 1 and not any(answer.counts or answer.unreadable for answer in answers):
             # Both methods answer, and neither has anything. Misses would make all of a small watchlist weekly within three

@@ -34,8 +34,8 @@ _WITNESSES = 20
 _NEWEST_DAYS = 10
 _ARCHIVE = REGISTRY.archive_folder
 _ELSEWHERE = (
-    "to begin anew beside it, set PLEIADES_VAULT to an empty folder; `pleiades top` and `pleiades sql` read a vault without a"
-    " database"
+    "to begin anew beside it, set PLEIADES_VAULT_URL to an empty folder; `pleiades top` and `pleiades sql` read a vault"
+    " without a database"
 )
 
 
@@ -153,8 +153,8 @@ def _require_known(database: Database, vault: Vault, ours: Owner) -> None:
     if not present:
         raise VaultError(
             "the vault is empty, and the database has been used with a vault",
-            cure="mount the disk of the vault, or set PLEIADES_VAULT to its folder; if the vault is lost, begin anew with a new"
-            " database too (--home, DATABASE_URL)",
+            cure="mount the disk of the vault, or set PLEIADES_VAULT_URL to its folder; if the vault is lost, begin anew with a"
+            " new database too (--home, DATABASE_URL)",
         )
     recorded = [file for file in recorded_files(database) if file.key in present][:_WITNESSES]
     if any(sha256_of(file.place(vault).read(file.key)) == file.sha256 for file in recorded):

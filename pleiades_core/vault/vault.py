@@ -49,7 +49,7 @@ def open_vault(root: Path, *, create: bool = True) -> Vault:
             root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise VaultError(
-            f"the vault {root} cannot be made: {error.strerror}", cure="set PLEIADES_VAULT to a folder you may write to"
+            f"the vault {root} cannot be made: {error.strerror}", cure="set PLEIADES_VAULT_URL to a folder you may write to"
         ) from None
     local = LocalObjects(root)
     return Vault(journal=local, archive=local)
@@ -66,12 +66,12 @@ def require_room(root: Path) -> None:
     except OSError as error:
         raise VaultError(
             f"the vault {root} cannot be written: {error.strerror}; YouTube was not asked, no quota is spent",
-            cure="set PLEIADES_VAULT to a folder you may write to",
+            cure="set PLEIADES_VAULT_URL to a folder you may write to",
         ) from None
     if (free := free_bytes(root)) < _ROOM_BYTES:
         raise VaultError(
             f"the vault {root} has {free / 1e6:.1f} MB left: YouTube was not asked, no quota is spent",
-            cure=f"free {_ROOM_BYTES / 1e6:.0f} MB there at least, or set PLEIADES_VAULT to a folder of another disk",
+            cure=f"free {_ROOM_BYTES / 1e6:.0f} MB there at least, or set PLEIADES_VAULT_URL to a folder of another disk",
         )
 
 

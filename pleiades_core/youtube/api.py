@@ -283,7 +283,7 @@ def _joined(ids: Sequence[str]) -> str:
 def open_youtube(
     settings: Settings, database: Database, clock: Clock, *, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[YouTube]:
-    """YouTube, or what `settings.youtube_url` says stands for it, for the length of a block. `sleep` waits between attempts.
+    """YouTube, or what `settings.youtube.url` says stands for it, for the length of a block. `sleep` waits between attempts.
 
     Raises ConfigurationError when no keys are set, they are malformed, or compliance mode is neither on nor properly off. What
     an operator may not expect of the keys is logged. Nothing is sent.
@@ -292,7 +292,7 @@ def open_youtube(
     keys_of(settings)
     ring = open_keyring(settings, database, clock)
     ring.announce()
-    transport = Transport(settings.youtube_url, settings.call_deadline_s)
+    transport = Transport(settings.youtube.url, settings.youtube.call_deadline_s)
     try:
         yield YouTube(HydraExecutor(ring, transport, clock, sleep=sleep), quarantine_table(database, clock))
     finally:

@@ -13,7 +13,7 @@ from pleiades_core.models import ChannelId
 from pleiades_core.youtube.atom import MAX_FEED_BYTES, Feed, parse_feed
 from pleiades_core.youtube.keyless_client import Lines, refusal
 
-_SETTING = "PLEIADES_FEEDS_URL"
+_SETTING = "PLEIADES_YOUTUBE_FEEDS_URL"
 _OK = 200
 
 

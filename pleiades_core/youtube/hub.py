@@ -21,7 +21,7 @@ from pleiades_core.youtube.keyless_client import Lines, refusal
 
 #: No hub is believed to know further ahead.
 LONGEST_LEASE = timedelta(days=20)
-_SETTING = "PLEIADES_HUB_URL"
+_SETTING = "PLEIADES_YOUTUBE_HUB_URL"
 #: A hub says nothing, or a sentence.
 _MAX_BODY_BYTES = 64 * 1024
 #: 202: it will verify. 204: it has verified, as hubs older than WebSub say.

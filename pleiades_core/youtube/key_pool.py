@@ -50,12 +50,12 @@ class ApiKey:
 
 def keys_of(settings: Settings) -> tuple[ApiKey, ...]:
     """The keys that the settings give. Raises ConfigurationError where there is none, and as `parse_pool` does."""
-    if settings.api_key_pool is None:
+    if settings.keys.pool is None:
         raise ConfigurationError(
             f"no API key: {VARIABLE} is not set",
             cure=f"put {VARIABLE}='[\"KEY\"]' into the environment or .env, with the single quotes; `pleiades demo` needs none",
         )
-    return parse_pool(settings.api_key_pool.get_secret_value())
+    return parse_pool(settings.keys.pool.get_secret_value())
 
 
 def parse_pool(text: str) -> tuple[ApiKey, ...]:
@@ -86,9 +86,9 @@ def choose_keys(keys: Sequence[ApiKey], compliance_mode: str) -> tuple[tuple[Api
         return tuple(keys), ()
     if compliance_mode != "on":
         raise ConfigurationError(
-            "PLEIADES_COMPLIANCE_MODE is neither `on` nor the sentence that turns it off",
+            "PLEIADES_KEYS_COMPLIANCE_MODE is neither `on` nor the sentence that turns it off",
             cure="YouTube's Developer Policies (III.D.1.c) allow an API client exactly one API project, and none to gather more"
-            f' quota; leave it at `on`, or state that it holds: PLEIADES_COMPLIANCE_MODE="{SEVERAL_PROJECTS}"',
+            f' quota; leave it at `on`, or state that it holds: PLEIADES_KEYS_COMPLIANCE_MODE="{SEVERAL_PROJECTS}"',
         )
     own = {key.project for key in keys[:1]}
     return tuple(key for key in keys if key.project in own), tuple(key for key in keys if key.project not in own)

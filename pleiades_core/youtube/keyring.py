@@ -204,9 +204,9 @@ def open_keyring(settings: Settings, database: Database, clock: Clock) -> KeyRin
 
     Raises ConfigurationError for a malformed pool or compliance mode.
     """
-    keys = keys_of(settings) if settings.api_key_pool else ()
-    used, ignored = choose_keys(keys, settings.compliance_mode)
-    ledger = Ledger(database, clock, settings.quota_limits, pools_of(used))
+    keys = keys_of(settings) if settings.keys.pool else ()
+    used, ignored = choose_keys(keys, settings.keys.compliance_mode)
+    ledger = Ledger(database, clock, settings.keys.quota_limits, pools_of(used))
     return KeyRing(used, ledger, ignored=ignored, retired=RetiredKeys(database, clock))
 
 

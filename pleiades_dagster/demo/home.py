@@ -125,14 +125,14 @@ def write_settings(home: Path, *, youtube_url: str, first_day: date, terms: tupl
     lines = [
         "# Written by `pleiades demo`. These data are a simulator's; `pleiades demo` may remove this folder.",
         "demo = true",
-        f"youtube_url = {toml_string(youtube_url)}",
+        f"youtube.url = {toml_string(youtube_url)}",
         'clock = "simulator"',
         f"first_day = {first_day.isoformat()}",
-        f"api_key_pool = {toml_string(pool)}",
-        f"seed_terms = [{', '.join(map(toml_string, terms))}]",
+        f"keys.pool = {toml_string(pool)}",
+        f"discovery.seed_terms = [{', '.join(map(toml_string, terms))}]",
         # A day of the demo is ten seconds: what costs no quota costs time all the same.
-        "feeds_per_hunt = 50",
-        "uploads_per_hunt = 60",
+        "discovery.feeds_per_hunt = 50",
+        "discovery.uploads_per_hunt = 60",
         f"simulator_stopped_at = {utc_midnight(first_day).isoformat()}",
     ]
     replace_file(home / SETTINGS_FILE, ("\n".join(lines) + "\n").encode())
@@ -206,7 +206,7 @@ def running_simulator(settings: Settings) -> Iterator[None]:
         control = SimulatorControl(simulator.base_url)
         # Before anybody is told the address.
         control.set(settings.simulator_stopped_at or start)
-        _change_setting(settings.home, "youtube_url", toml_string(simulator.base_url))
+        _change_setting(settings.home, "youtube.url", toml_string(simulator.base_url))
         with _clock_noted(settings.home, control):
             yield
 

@@ -232,9 +232,9 @@ def test_an_unknown_source_is_refused(run: Any, clock: ManualClock) -> None:
 
 def test_a_failing_source_and_a_full_quota_are_warnings(run: Any, pleiades: Installation, clock: ManualClock) -> None:
     """The hunt is good and says what people should look at."""
-    pleiades.settings = pleiades.settings.model_copy(update={"when_full": "refuse", "quota_limits": {"demo": {"stats": 1}}})
+    pleiades.settings = pleiades.settings.changed(discovery__when_full="refuse", keys__quota_limits={"demo": {"stats": 1}})
     fault = Fault(method="search.list", status=503, body="{}")
-    SimulatorControl(pleiades.settings.youtube_url).set_faults(FaultPlan(faults=(fault,)))
+    SimulatorControl(pleiades.settings.youtube.url).set_faults(FaultPlan(faults=(fault,)))
     result = run("hunt", clock.now().date())
     assert result.success
     checks = _checks(result)

@@ -140,8 +140,8 @@ def test_units_that_only_refused_keys_reach_start_no_hunt(
         {"key": "demo-key-1", "project": "demo"}, {"key": "a-key-of-the-dead", "project": "dead"},
         {"key": "a-key-for-polls", "project": "polls", "pools": ["tracking"]},
     ]  # fmt: skip
-    changed = {"compliance_mode": SEVERAL_PROJECTS, "api_key_pool": SecretStr(json.dumps(keys))}
-    pleiades.settings = pleiades.settings.model_copy(update=changed)
+    changed = {"keys__compliance_mode": SEVERAL_PROJECTS, "keys__pool": SecretStr(json.dumps(keys))}
+    pleiades.settings = pleiades.settings.changed(**changed)
     tick = datetime(2026, 11, 22, 10, 7, tzinfo=UTC)
     ring = pleiades.key_ring()
     for bucket in Bucket:
@@ -156,7 +156,7 @@ def test_units_that_only_refused_keys_reach_start_no_hunt(
 def test_notices_that_wait_bring_a_hunt_of_the_inbox(ask: Any, run: Any, pleiades: Installation, clock: ManualClock) -> None:
     """After ten minutes, once in twenty, and only the sources that cost nothing to ask."""
     assert ask("inbox")[0] == []
-    video = SimulatorControl(pleiades.settings.youtube_url).uploads(clock.now() - timedelta(days=2), clock.now())[0][0]
+    video = SimulatorControl(pleiades.settings.youtube.url).uploads(clock.now() - timedelta(days=2), clock.now())[0][0]
     with pleiades.database.transaction() as connection:
         connection.execute("insert into inbox (source, id8, received_at) values ('push', %s, %s)", [decode(video), clock.now()])
     assert ask("inbox")[0] == []

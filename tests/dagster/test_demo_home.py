@@ -50,7 +50,7 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     assert settings.demo
     assert settings.clock == "simulator"
     assert settings.first_day == date(2026, 3, 1)
-    assert settings.seed_terms == ('a "b"\\', "日本 🎉", "news")
+    assert settings.discovery.seed_terms == ('a "b"\\', "日本 🎉", "news")
 
 
 def test_writers_of_the_settings_do_not_disturb_each_other(tmp_path: Path) -> None:
@@ -124,16 +124,16 @@ def test_a_demo_ignores_real_keys_and_databases(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("YOUTUBE_API_KEY_POOL_JSON", '["A-REAL-KEY-OF-SOMEBODY"]')
     monkeypatch.setenv("DATABASE_URL", "postgresql://prod.example/real")
     monkeypatch.setenv("PLEIADES_YOUTUBE_URL", "https://youtube.googleapis.com")
-    monkeypatch.setenv("PLEIADES_VAULT", "/srv/real")
+    monkeypatch.setenv("PLEIADES_VAULT_URL", "/srv/real")
     monkeypatch.setenv("PLEIADES_CLOCK", "system")
     _write(tmp_path)
     settings = load_settings(tmp_path)
-    assert settings.youtube_url == "http://127.0.0.1:9"
+    assert settings.youtube.url == "http://127.0.0.1:9"
     assert settings.clock == "simulator"
-    assert settings.database_url is None
+    assert settings.database.url is None
     assert settings.vault_root == tmp_path / "vault"
-    assert settings.api_key_pool is not None
-    assert "REAL" not in settings.api_key_pool.get_secret_value()
+    assert settings.keys.pool is not None
+    assert "REAL" not in settings.keys.pool.get_secret_value()
 
 
 def test_a_real_home_is_left_to_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +165,7 @@ def test_a_note_of_the_clock_leaves_what_a_person_wrote(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("feeds_per_hunt = 50", "feeds_per_hunt = 7  # mine"))
     note_clock(tmp_path, datetime(2026, 3, 2, 1, tzinfo=UTC))
     settings = load_settings(tmp_path)
-    assert (settings.feeds_per_hunt, settings.simulator_stopped_at) == (7, datetime(2026, 3, 2, 1, tzinfo=UTC))
+    assert (settings.discovery.feeds_per_hunt, settings.simulator_stopped_at) == (7, datetime(2026, 3, 2, 1, tzinfo=UTC))
     assert "# mine" in path.read_text()
     assert list(tmp_path.iterdir()) == [path]
 
@@ -191,7 +191,7 @@ def test_the_clock_goes_on_from_session_to_session(played: Path) -> None:
     assert driven <= between
     with running_simulator(load_settings(played)):
         settings = load_settings(played)
-        assert SimulatorControl(settings.youtube_url).now() >= between
+        assert SimulatorControl(settings.youtube.url).now() >= between
         assert clock_of(settings).now() >= between
 
 

@@ -14,7 +14,7 @@ from pleiades_dagster.resources import InstallationResource, KeyRingResource, Va
 
 @pytest.fixture(autouse=True)
 def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("DATABASE_URL", "PLEIADES_HOME", "PLEIADES_VAULT"):
+    for name in ("DATABASE_URL", "PLEIADES_HOME", "PLEIADES_VAULT_URL"):
         monkeypatch.delenv(name, raising=False)
 
 

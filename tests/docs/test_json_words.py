@@ -39,7 +39,7 @@ def said(simulator: ForkedSimulator, database_url: str, tmp_path: Path, monkeypa
     for name, value in {
         "DATABASE_URL": database_url, "PLEIADES_YOUTUBE_URL": simulator.base_url, "PLEIADES_CLOCK": "simulator",
         "YOUTUBE_API_KEY_POOL_JSON": json.dumps([key.key for key in DEMO_KEYS]),
-        "PLEIADES_SEED_TERMS": json.dumps(control.world()["terms"]), "PLEIADES_UPLOADS_PER_HUNT": "40",
+        "PLEIADES_DISCOVERY_SEED_TERMS": json.dumps(control.world()["terms"]), "PLEIADES_DISCOVERY_UPLOADS_PER_HUNT": "40",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
 

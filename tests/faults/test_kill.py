@@ -50,8 +50,14 @@ def test_a_kill_at_any_step_loses_and_doubles_nothing(
     for _ in range(3):
         pleiades.hunter().hunt()
     # Every source, and few effects of each.
-    few = {"uploads_per_hunt": 3, "searches_per_hunt": 1, "feeds_per_hunt": 2, "chart_regions": (), "parallel_calls": 2}
-    settings = pleiades.settings = pleiades.settings.model_copy(update=few)
+    few = {
+        "discovery__uploads_per_hunt": 3,
+        "discovery__searches_per_hunt": 1,
+        "discovery__feeds_per_hunt": 2,
+        "discovery__chart_regions": (),
+        "youtube__parallel_calls": 2,
+    }
+    settings = pleiades.settings = pleiades.settings.changed(**few)
     wasted = []
     for effect in range(1, _MOST_EFFECTS, stride):
         # Two hours: 60 searches a day, within the quota of 100.
@@ -90,7 +96,7 @@ def test_little_is_asked_before_it_is_settled(pleiades: Installation, monkeypatc
         last[0] = pleiades.youtube().calls().total()
 
     monkeypatch.setattr(AdmissionPipeline, "settle", settling)
-    pleiades.settings = pleiades.settings.model_copy(update={"uploads_per_hunt": 5_000})
+    pleiades.settings = pleiades.settings.changed(discovery__uploads_per_hunt=5_000)
     for _ in range(6):
         pleiades.hunter().hunt()
         pleiades.clock.advance(timedelta(hours=3))  # type: ignore[attr-defined]

@@ -36,7 +36,7 @@ def test_a_day_from_search_to_ranking(pleiades: Installation) -> None:
     rows = read_rows(pleiades.vault, SAMPLES)
     counted = query.query(pleiades.vault, "select count(*) as n from samples where video_id is not null").to_pylist()
     assert counted == [{"n": len(rows)}]
-    simulated = SimulatorControl(pleiades.settings.youtube_url).ledger()
+    simulated = SimulatorControl(pleiades.settings.youtube.url).ledger()
     ours = {(row.project, row.bucket): row.spent for row in pleiades.key_ring().ledger.rows()}
     for call in simulated["calls"]:
         if call["pacific_day"] == "2026-09-02":

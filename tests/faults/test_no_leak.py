@@ -87,11 +87,11 @@ class Scene:
             "YOUTUBE_API_KEY_POOL_JSON": json.dumps(_POOL),
             "DATABASE_URL": self.url,
             "PLEIADES_HOME": str(self.folder / "home"),
-            "PLEIADES_COMPLIANCE_MODE": SEVERAL_PROJECTS,
+            "PLEIADES_KEYS_COMPLIANCE_MODE": SEVERAL_PROJECTS,
             "PLEIADES_YOUTUBE_URL": self.control.base_url,
             "PLEIADES_CLOCK": "simulator",
-            "PLEIADES_CALL_DEADLINE_S": "2",
-            "PLEIADES_SEED_TERMS": json.dumps(self.control.world()["terms"]),
+            "PLEIADES_YOUTUBE_CALL_DEADLINE_S": "2",
+            "PLEIADES_DISCOVERY_SEED_TERMS": json.dumps(self.control.world()["terms"]),
             "PLEIADES_PUSH_SECRET": _PUSH_SECRET,
             "PLEIADES_PUSH_CALLBACK_URL": "http://127.0.0.1:9/push",
             "PLEIADES_PUSH_PORT": "0",
@@ -100,7 +100,7 @@ class Scene:
     @contextlib.contextmanager
     def opened(self, **changes: Any) -> Iterator[Installation]:
         """The installation, with settings changed, which does not wait between attempts."""
-        settings = self.settings.model_copy(update=changes)
+        settings = self.settings.changed(**changes)
         with open_installation(settings, clock=self.clock, sleep=lambda _: None) as pleiades:
             yield pleiades
 
@@ -186,7 +186,7 @@ def _endpoints(youtube: YouTube, pleiades: Installation) -> dict[str, Callable[[
 
 def _subscribe(pleiades: Installation, channel_id: ChannelId) -> None:
     callbacks = callbacks_of(pleiades.settings)
-    with contextlib.closing(Hub(pleiades.settings.hub_root, 2.0)) as hub:
+    with contextlib.closing(Hub(pleiades.settings.youtube.hub_root, 2.0)) as hub:
         hub.subscribe(channel_id, callbacks.address(channel_id), callbacks.secret(channel_id), 3_600)
 
 
@@ -225,7 +225,9 @@ def _hunts_and_ticks_that_fail(scene: Scene) -> None:
         scene.clock.advance(timedelta(hours=1))
         scene.control.set(scene.clock.now())
         scene.control.set_faults(FaultPlan(faults=faults))
-        with scene.opened(searches_per_hunt=2, uploads_per_hunt=10, feeds_per_hunt=20) as pleiades:
+        with scene.opened(
+            discovery__searches_per_hunt=2, discovery__uploads_per_hunt=10, discovery__feeds_per_hunt=20
+        ) as pleiades:
             scene.attempt(f"hunt under {faults}", pleiades.hunter().hunt)
             scene.attempt(f"tick under {faults}", pleiades.tracker().track)
     scene.control.set_faults(FaultPlan())
@@ -262,7 +264,7 @@ def _echoing() -> Iterator[str]:
 
 
 def _a_server_that_echoes(scene: Scene) -> None:
-    with _echoing() as base_url, scene.opened(youtube_url=base_url) as pleiades:
+    with _echoing() as base_url, scene.opened(youtube__url=base_url) as pleiades:
         for turn in range(8):
             _forget_quota(scene)
             for endpoint, ask in _endpoints(pleiades.youtube(), pleiades).items():
@@ -281,7 +283,7 @@ def _databases_that_cannot_be_reached(scene: Scene) -> None:
             f"postgresql://{host}?password={password}",
             f"postgresql:/u:{password}@{host}",
         ):
-            settings = scene.settings.model_copy(update={"database_url": url})
+            settings = scene.settings.changed(database__url=url)
             for create in (True, False):
                 scene.attempt(f"database {url.count('@')}", lambda: _open(settings, create=create), variables=False)  # noqa: B023
 
@@ -293,7 +295,7 @@ def _open(settings: Settings, *, create: bool) -> None:
 
 def _push(scene: Scene) -> None:
     """Subscriptions and notices, true and forged; every byte of the receiver's replies."""
-    with scene.opened(push_port=0) as pleiades, running(pleiades.database, pleiades.clock, pleiades.settings) as base_url:
+    with scene.opened(push__port=0) as pleiades, running(pleiades.database, pleiades.clock, pleiades.settings) as base_url:
         for hub_root in (scene.control.base_url, "http://127.0.0.1:9"):
             with contextlib.closing(Hub(hub_root, 2.0)) as hub:
                 report = renew(pleiades.database, hub, pleiades.clock, pleiades.settings, limit=20)
@@ -329,7 +331,7 @@ def _commands(scene: Scene) -> None:
             _run(scene, words, PLEIADES_YOUTUBE_URL=base_url, PLEIADES_CLOCK="system")
     _run(scene, "quota", DATABASE_URL=f"postgresql://u:{quote(_PASSWORD, safe='')}@127.0.0.1:9/x")
     _run(scene, "hunt", YOUTUBE_API_KEY_POOL_JSON=f'["{canary("x")}", {canary("y")}]')
-    _run(scene, "hunt", PLEIADES_COMPLIANCE_MODE=canary("mistaken"))
+    _run(scene, "hunt", PLEIADES_KEYS_COMPLIANCE_MODE=canary("mistaken"))
     _run_push(scene)
 
 

@@ -38,7 +38,7 @@ def youtube(simulators: Simulators, tmp_path: Path) -> Iterator[ForkedSimulator]
 def deployment(tmp_path: Path, database_url: str, youtube: ForkedSimulator) -> dict[str, str]:
     """The environment of a healthy deployment as `pleiades hunt` makes it: the database and a vault, nothing of Dagster's."""
     home = tmp_path / "home"
-    with open_installation(DemoSettings(home=home, database_url=database_url), create=True):
+    with open_installation(DemoSettings(home=home).changed(database__url=database_url), create=True):
         pass
     return {
         "PLEIADES_HOME": str(home), "DATABASE_URL": database_url, "PLEIADES_YOUTUBE_URL": youtube.base_url,
@@ -108,7 +108,7 @@ def _refused_key(deployment: dict[str, str]) -> None:
 
 def _read_only_vault_and_no_dagster(deployment: dict[str, str]) -> None:
     # Root cannot write there either.
-    deployment["PLEIADES_VAULT"] = "/sys/kernel"
+    deployment["PLEIADES_VAULT_URL"] = "/sys/kernel"
     deployment["DAGSTER_PG_URL"] = "postgresql://somebody:hidden@127.0.0.1:1/elsewhere"
 
 

@@ -78,8 +78,8 @@ def test_tomorrow_costs_what_the_plan_said(pleiades: Installation, *, moving: bo
 def test_polls_that_stats_units_do_not_pay_for_cost_the_general_units_that_the_plan_said(pleiades: Installation) -> None:
     """20 stats units a day, and everything that is found is watched all the same."""
     assert isinstance(pleiades.clock, ManualClock)
-    few = {"when_full": "admit", "quota_limits": {"demo": {"stats": 20}}}
-    pleiades.settings = pleiades.settings.model_copy(update=few)
+    few = {"discovery__when_full": "admit", "keys__quota_limits": {"demo": {"stats": 20}}}
+    pleiades.settings = pleiades.settings.changed(**few)
     ring = pleiades.key_ring()
     pleiades.clock.advance(timedelta(minutes=7))
     run(pleiades, _PLAN_AFTER, moving=False)

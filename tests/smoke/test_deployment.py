@@ -37,7 +37,7 @@ def settings() -> Settings:
     """The settings of the deployment. A missing deployment is a failure: a smoke test that tests nothing must not pass."""
     with _plain_failure():
         settings = load_settings()
-    if settings.database_url is None and not settings.postgres_folder.is_dir():
+    if settings.database.url is None and not settings.postgres_folder.is_dir():
         pytest.fail(
             f"no deployment: DATABASE_URL is not set, and there is no installation at {settings.home}\n"
             "-> set PLEIADES_HOME to the home of one, or run `pleiades init-db`",

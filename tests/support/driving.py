@@ -12,7 +12,7 @@ from pleiades_core.simulator.faults.plan import Fault, FaultPlan
 
 def control(pleiades: Installation) -> SimulatorControl:
     """Of its simulator."""
-    return SimulatorControl(pleiades.settings.youtube_url)
+    return SimulatorControl(pleiades.settings.youtube.url)
 
 
 def set_faults(pleiades: Installation, *faults: Fault) -> None:

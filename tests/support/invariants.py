@@ -63,7 +63,7 @@ def _ledger_covers_every_call(pleiades: Installation) -> None:
     with pleiades.database.transaction() as connection:
         rows = connection.execute("select project, bucket, quota_day, spent from quota_ledger").fetchall()
     ours = {(project, bucket, day.isoformat()): spent for project, bucket, day, spent in rows}
-    counted = SimulatorControl(pleiades.settings.youtube_url).ledger()["calls"]
+    counted = SimulatorControl(pleiades.settings.youtube.url).ledger()["calls"]
     assert counted
     for call in counted:
         assert ours[call["project"], call["bucket"], call["pacific_day"]] >= call["calls"]

@@ -30,9 +30,9 @@ PUBLISHED = "2026-03-01T11:58:00+00:00"
 def settings_of(home: Path, **more: object) -> DemoSettings:
     """Settings with push, on any free port."""
     given = {
-        "push_callback_url": "https://pleiades.test/hub",
-        "push_secret": SecretStr(SECRET),
-        "push_port": 0,
+        "push__callback_url": "https://pleiades.test/hub",
+        "push__secret": SecretStr(SECRET),
+        "push__port": 0,
     }
     return DemoSettings(**{"home": home, **given, **more})  # type: ignore[arg-type]
 

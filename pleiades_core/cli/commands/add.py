@@ -51,7 +51,7 @@ def add(
     with opened(context, create=True, leases=True) as pleiades:
         # First of all: it says whether there is room, and @handles cost a unit each.
         hunter = pleiades.hunter()
-        units = pleiades.settings.uploads_per_hunt
+        units = pleiades.settings.discovery.uploads_per_hunt
         added = add_wanted(pleiades.database, pleiades.youtube(), pleiades.clock, wanted, newest=newest, units=units)
         # Where YouTube failed, what was added waits in the inbox for the next hunt.
         failed = added.stopped if not isinstance(added.stopped, QuotaExhausted) else None
@@ -98,7 +98,7 @@ def _say_what_is_left(added: Added, channels: Sequence[AddedChannel], newest: in
     from pleiades_core.discover.channels.back_catalogues import MOST_LISTED
 
     if left := sum(one.left_for_later for one in channels):
-        why = added.left_because or "one command reads as much as one hunt may (PLEIADES_UPLOADS_PER_HUNT)"
+        why = added.left_because or "one command reads as much as one hunt may (PLEIADES_DISCOVERY_UPLOADS_PER_HUNT)"
         stderr.print(f"{left:,} uploads are left for later hunts, which read on by themselves: {why}", soft_wrap=True)
     for one in channels:
         if one.cut:

@@ -47,9 +47,9 @@ def push(context: typer.Context, as_json: JsonOption = False) -> None:
         pleiades = stack.enter_context(opened(context))
         clock = CheckedClock(pleiades.clock, pleiades.database)
         listener = stack.enter_context(listening(pleiades.database, clock, settings))
-        hub = stack.enter_context(contextlib.closing(Hub(settings.hub_root, settings.call_deadline_s)))
+        hub = stack.enter_context(contextlib.closing(Hub(settings.youtube.hub_root, settings.youtube.call_deadline_s)))
         if as_json:
-            print_json({"base_url": listener.base_url, "callback_url": callbacks.base_url, "hub": settings.hub_root})
+            print_json({"base_url": listener.base_url, "callback_url": callbacks.base_url, "hub": settings.youtube.hub_root})
         hint(f"listening at {listener.base_url}; the hub calls {callbacks.base_url}")
         while True:
             _renew(pleiades, hub, clock)

@@ -55,7 +55,7 @@ def sql(
     vault = vault_of(settings)
     if output:
         export.check_target(output, settings.vault_root)
-    limits = Limits(memory_mb=settings.sql_memory_mb, threads=settings.sql_threads)
+    limits = Limits(memory_mb=settings.sql.memory_mb, threads=settings.sql.threads)
     try:
         # The file is written whole or not at all.
         with signals.unwinding():
@@ -64,7 +64,7 @@ def sql(
             size = export.write(table, output) if output else 0
     except duckdb.OutOfMemoryException as error:
         raise UsageError(
-            f"DuckDB: {error}", cure=f"ask for less, or raise PLEIADES_SQL_MEMORY_MB above {settings.sql_memory_mb}"
+            f"DuckDB: {error}", cure=f"ask for less, or raise PLEIADES_SQL_MEMORY_MB above {settings.sql.memory_mb}"
         ) from None
     except duckdb.Error as error:
         raise UsageError(f"DuckDB: {error}", cure=f"{_READS_ONLY}; {_EXAMPLE}") from None

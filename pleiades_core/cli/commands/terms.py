@@ -64,8 +64,8 @@ def list_terms(
         _print_terms(listed, limit)
     if not listed:
         hint(
-            f"no term yet in {home}: `pleiades hunt` adds the terms of PLEIADES_SEED_TERMS, `pleiades terms add TERM` one"
-            " of yours"
+            f"no term yet in {home}: `pleiades hunt` adds the terms of PLEIADES_DISCOVERY_SEED_TERMS,"
+            " `pleiades terms add TERM` adds one of yours"
         )
 
 

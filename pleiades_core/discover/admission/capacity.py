@@ -142,7 +142,8 @@ def left_out(
     # What a person added takes its room first, and is no part of what is sampled.
     watched.update(TIERS.tier(now - one.published_at, 0) for one, _ in found if claimed.found_by[one.video_id] == "added")
     decision = decide(
-        in_hourly(Counter(TIERS.tier(now - one.published_at, 0) for one in others)), room(watched, units), settings.when_full,
+        in_hourly(Counter(TIERS.tier(now - one.published_at, 0) for one in others)), room(watched, units),
+        settings.discovery.when_full,
         hourly=watched[TIERS.tier(timedelta(), 0)], a_day=float(young[0]) if young else None,
     )  # fmt: skip
     return frozenset(one.video_id for one in others if not is_chosen(decode(one.video_id), decision.share)), decision

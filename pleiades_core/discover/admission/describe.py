@@ -64,7 +64,7 @@ def describe(youtube: YouTube, clock: Clock, settings: Settings, claimed: Claim,
             raise
 
     with youtube.reserved(Bucket.GENERAL, QuotaPool.HUNTING, len(portions)) as reservation:
-        answers, errors = ask_all(ask, portions, threads=settings.parallel_calls, within_s=settings.asking_s)
+        answers, errors = ask_all(ask, portions, threads=settings.youtube.parallel_calls, within_s=settings.tracking.asking_s)
     found = (
         *(given[video_id] for video_id in claimed.vids if video_id in given),
         *(found for answer in answers for found in answer.found),

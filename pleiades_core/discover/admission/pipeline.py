@@ -138,7 +138,7 @@ class AdmissionPipeline:
         """From T1 to T2. False: there was nothing to claim, or the lease was lost."""
         lease_id = uuid.uuid4()
         try:
-            claimed = claiming(lease_id, now=self._clock.now(), lasting=self._settings.lease)
+            claimed = claiming(lease_id, now=self._clock.now(), lasting=self._settings.tracking.lease)
             if claimed is None:
                 return False
             described = self._describe(claimed, given, usage) if describing else NOTHING
@@ -173,7 +173,7 @@ class AdmissionPipeline:
         def grow_queue(connection: psycopg.Connection, now: datetime) -> None:
             videos = [details for details, _ in admissible]
             take_off(connection, videos)
-            snowball.feed(connection, videos, now, cap=self._settings.queue_terms, sources=claimed.found_by)
+            snowball.feed(connection, videos, now, cap=self._settings.discovery.queue_terms, sources=claimed.found_by)
 
         notes = [*acknowledge, grow_queue]
         try:
@@ -192,7 +192,7 @@ class AdmissionPipeline:
         return True
 
     def _is_admissible(self, details: VideoDetails, now: datetime, claimed: Claim) -> bool:
-        young = now - details.published_at <= timedelta(days=self._settings.admission_max_age_days)
+        young = now - details.published_at <= timedelta(days=self._settings.discovery.admission_max_age_days)
         return young or SOURCES[claimed.found_by[details.video_id].split(":")[0]].admits_any_age
 
     def _write(

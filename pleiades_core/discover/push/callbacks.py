@@ -61,25 +61,25 @@ class Callbacks:
 
 def callbacks_of(settings: Settings) -> Callbacks:
     """The callbacks of an installation. Raises ConfigurationError when push is not set up."""
-    if settings.push_callback_url is None:
+    if settings.push.callback_url is None:
         raise ConfigurationError(
             "PLEIADES_PUSH_CALLBACK_URL is not set",
             cure=_cure(
                 settings, "push_callback_url", "the public https address of the proxy before `pleiades push`; docs/push.md"
             ),
         )
-    if settings.push_secret is None:
+    if settings.push.secret is None:
         raise ConfigurationError(
             "PLEIADES_PUSH_SECRET is not set",
             cure=_cure(settings, "push_secret", 'what `python -c "import secrets; print(secrets.token_urlsafe(32))"` prints'),
         )
-    parts = urlsplit(settings.push_callback_url)
+    parts = urlsplit(settings.push.callback_url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise ConfigurationError(
             "PLEIADES_PUSH_CALLBACK_URL is not an address that a hub can call",
             cure="write it as https://host/path, without ? and #",
         )
-    return Callbacks(settings.push_callback_url.rstrip("/"), settings.push_secret.get_secret_value().encode())
+    return Callbacks(settings.push.callback_url.rstrip("/"), settings.push.secret.get_secret_value().encode())
 
 
 def _cure(settings: Settings, name: str, value: str) -> str:

@@ -50,7 +50,7 @@ def listening(
     """
     receiver = Receiver(database, clock, callbacks_of(settings), inbox or NoticeWriter(database, clock))
     ended = threading.Event()
-    with contextlib.closing(receiver), _bound(settings.push_host, settings.push_port) as bound:
+    with contextlib.closing(receiver), _bound(settings.push.host, settings.push.port) as bound:
         server = uvicorn.Server(
             uvicorn.Config(
                 receiver,

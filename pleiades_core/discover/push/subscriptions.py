@@ -93,7 +93,7 @@ def renew(database: Database, hub: Hub, clock: Clock, settings: Settings, *, lim
             raise
 
     try:
-        _, errors = ask_all(ask, wanted, threads=settings.parallel_calls, within_s=_ROUND_S)
+        _, errors = ask_all(ask, wanted, threads=settings.youtube.parallel_calls, within_s=_ROUND_S)
     finally:
         with database.transaction() as connection:
             lock_discovery(connection)

@@ -34,7 +34,7 @@ A_CHART = 4
 
 def find(context: SourceContext) -> Iterator[Find]:
     """The charts of the regions in the settings."""
-    if regions := context.settings.chart_regions:
+    if regions := context.settings.discovery.chart_regions:
         # One chart at least: a small allowance would never reach the price of any.
         units = max(context.require_units(Bucket.GENERAL, QuotaPool.HUNTING), A_CHART)
         yield from charts(context.database, context.youtube, context.clock, regions=regions, units=units)

@@ -50,9 +50,13 @@ _Row = tuple[int, ChannelId, bool]
 def find(context: SourceContext) -> Iterator[Find]:
     """The feeds that are worth reading in this hunt."""
     settings = context.settings
-    if settings.feeds_per_hunt:
+    if settings.discovery.feeds_per_hunt:
         yield from feeds(
-            context.database, context.feeds, now=context.now, limit=settings.feeds_per_hunt, parallel=settings.parallel_calls
+            context.database,
+            context.feeds,
+            now=context.now,
+            limit=settings.discovery.feeds_per_hunt,
+            parallel=settings.youtube.parallel_calls,
         )
 
 

@@ -28,10 +28,10 @@ log = logging.getLogger(__name__)
 def find(context: SourceContext) -> Iterator[Find]:
     """A page for each term that this hunt can afford; nothing where settings allow no search."""
     settings, now = context.settings, context.now
-    if settings.searches_per_hunt:
-        pages = min(context.require_units(Bucket.SEARCH, QuotaPool.HUNTING), settings.searches_per_hunt)
+    if settings.discovery.searches_per_hunt:
+        pages = min(context.require_units(Bucket.SEARCH, QuotaPool.HUNTING), settings.discovery.searches_per_hunt)
         rng = random.Random(now.isoformat())  # noqa: S311  draws terms, no secrets; the same instant draws the same
-        window = timedelta(hours=settings.search_window_hours)
+        window = timedelta(hours=settings.discovery.search_window_hours)
         yield from search(context.database, context.youtube, now=now, pages=pages, window=window, rng=rng)
 
 

@@ -76,13 +76,13 @@ _Asked = TypeVar("_Asked")
 def find(context: SourceContext) -> Iterator[Find]:
     """New uploads, then past ones. Where back catalogues wait, up to half of the units are kept for them."""
     database, youtube, settings, now = context.database, context.youtube, context.settings, context.now
-    if not settings.uploads_per_hunt:
+    if not settings.discovery.uploads_per_hunt:
         return
-    units = min(context.require_units(Bucket.GENERAL, QuotaPool.HUNTING), settings.uploads_per_hunt)
+    units = min(context.require_units(Bucket.GENERAL, QuotaPool.HUNTING), settings.discovery.uploads_per_hunt)
     kept = min(units / 2, cost(database, now))
-    left = yield from uploads(database, youtube, now=now, units=units - kept, parallel=settings.parallel_calls)
+    left = yield from uploads(database, youtube, now=now, units=units - kept, parallel=settings.youtube.parallel_calls)
     if kept:
-        yield from back_catalogue(database, youtube, now=now, units=kept + left, parallel=settings.parallel_calls)
+        yield from back_catalogue(database, youtube, now=now, units=kept + left, parallel=settings.youtube.parallel_calls)
 
 
 def uploads(

@@ -26,7 +26,7 @@ _DAY = timedelta(days=1)
 
 
 def _control(pleiades: Installation) -> SimulatorControl:
-    return SimulatorControl(pleiades.settings.youtube_url)
+    return SimulatorControl(pleiades.settings.youtube.url)
 
 
 def _rows(pleiades: Installation, sql: str) -> list[tuple[Any, ...]]:
@@ -72,7 +72,7 @@ def _require_kept(pleiades: Installation, channels: int) -> None:
 
 def test_what_was_asked_before_quota_ended_is_kept_and_not_asked_again(pleiades: Installation) -> None:
     wanted = _channels(pleiades, 80)
-    pleiades.settings = pleiades.settings.model_copy(update={"quota_limits": {"demo": {"general": 80}}})
+    pleiades.settings = pleiades.settings.changed(keys__quota_limits={"demo": {"general": 80}})
     first = _add(pleiades, wanted)
     assert isinstance(first.stopped, QuotaExhausted)
     asked = len(first.channels)
@@ -196,7 +196,7 @@ def run(pleiades: Installation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 def test_a_list_that_quota_cuts_short_says_how_far_it_came(pleiades: Installation, run: Any) -> None:
     wanted = _channels(pleiades, 60)
-    pleiades.settings = pleiades.settings.model_copy(update={"quota_limits": {"demo": {"general": 40}}})
+    pleiades.settings = pleiades.settings.changed(keys__quota_limits={"demo": {"general": 40}})
     done = run(lines=["channel_id", *(str(one.channel_id) for one in wanted)])
     assert isinstance(done.exception, QuotaExhausted)
     answer = json.loads(done.stdout)

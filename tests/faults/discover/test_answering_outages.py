@@ -25,7 +25,7 @@ _BODIES: dict[str, dict[str, Any]] = {
 
 
 def _control(pleiades: Installation) -> SimulatorControl:
-    return SimulatorControl(pleiades.settings.youtube_url)
+    return SimulatorControl(pleiades.settings.youtube.url)
 
 
 def _fault(pleiades: Installation, method: str = "", kind: str = "") -> None:
@@ -61,12 +61,12 @@ def _unknown(pleiades: Installation, channels: set[str], hours: float) -> int:
 
 
 def _with(pleiades: Installation, **changed: object) -> None:
-    pleiades.settings = pleiades.settings.model_copy(update=changed)
+    pleiades.settings = pleiades.settings.changed(**changed)
 
 
 @pytest.mark.parametrize("kind", _BODIES)
 def test_lists_that_are_out_for_one_hunt_lose_nothing(pleiades: Installation, kind: str) -> None:
-    _with(pleiades, feeds_per_hunt=0, uploads_per_hunt=300, chart_regions=("US",))
+    _with(pleiades, discovery__feeds_per_hunt=0, discovery__uploads_per_hunt=300, discovery__chart_regions=("US",))
     for _ in range(3):
         _hunt(pleiades, "search", "charts", "uploads")
     pleiades.clock.advance(12 * _HOUR)  # type: ignore[attr-defined]
@@ -97,15 +97,15 @@ def test_charts_that_were_out_are_read_by_the_next_hunt(pleiades: Installation, 
     assert _hunt(pleiades, "charts")[Bucket.GENERAL] == 8
     _fault(pleiades)
     report = pleiades.hunter().hunt(("charts",))
-    assert report.sources["charts"].targets == 3 * len(pleiades.settings.chart_regions)
+    assert report.sources["charts"].targets == 3 * len(pleiades.settings.discovery.chart_regions)
 
 
 def test_empty_feeds_are_an_outage_and_counts_answer_for_them(pleiades: Installation) -> None:
     """Eight hours of feeds without entries: rates stay, and what is uploaded meanwhile is found by counts and lists."""
-    _with(pleiades, uploads_per_hunt=300)
+    _with(pleiades, discovery__uploads_per_hunt=300)
     for _ in range(4):
         _hunt(pleiades)
-    _with(pleiades, uploads_per_hunt=300, searches_per_hunt=0, chart_regions=())
+    _with(pleiades, discovery__uploads_per_hunt=300, discovery__searches_per_hunt=0, discovery__chart_regions=())
     channels = {channel for (channel,) in _rows(pleiades, "select channel_id from channels")}
     _fault(pleiades, "feeds", "empty")
     before = _rows(pleiades, "select sum(uploads_a_day) from channels")[0][0]

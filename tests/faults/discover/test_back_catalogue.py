@@ -86,7 +86,7 @@ def _list(pleiades: Installation, channel: ChannelId) -> list[VideoId]:
 
 
 def _bound(pleiades: Installation, **settings: Any) -> None:
-    pleiades.settings = pleiades.settings.model_copy(update=settings)
+    pleiades.settings = pleiades.settings.changed(**settings)
 
 
 def _known(pleiades: Installation) -> set[VideoId]:
@@ -115,7 +115,7 @@ def test_one_command_takes_all_uploads_of_a_channel(
     pleiades: Installation, largest: ChannelId, uploads: list[VideoId], run: Any
 ) -> None:
     """It took the newest 50, and said nothing of the rest."""
-    _bound(pleiades, uploads_per_hunt=1_000, when_full="refuse", admission_max_age_days=1)
+    _bound(pleiades, discovery__uploads_per_hunt=1_000, discovery__when_full="refuse", discovery__admission_max_age_days=1)
     done = run(largest)
     assert done.exit_code == 0, done.output
     answer = json.loads(done.stdout)
@@ -139,7 +139,7 @@ def test_one_command_takes_all_uploads_of_a_channel(
 
 
 def test_the_answer_as_a_table_names_the_channel(pleiades: Installation, largest: ChannelId, run: Any) -> None:
-    _bound(pleiades, uploads_per_hunt=20)
+    _bound(pleiades, discovery__uploads_per_hunt=20)
     done = run(largest, as_json=False)
     assert done.exit_code == 0, done.output
     ((title, taken),) = rows(pleiades, "select title, read from back_catalogues")
@@ -149,13 +149,13 @@ def test_the_answer_as_a_table_names_the_channel(pleiades: Installation, largest
     # What did not happen has no row.
     assert "not understood" not in done.stdout
     assert "are left for later hunts" in done.stderr
-    assert "PLEIADES_UPLOADS_PER_HUNT" in done.stderr
+    assert "PLEIADES_DISCOVERY_UPLOADS_PER_HUNT" in done.stderr
 
 
 def test_a_person_may_want_the_newest_only_and_more_later(
     pleiades: Installation, largest: ChannelId, uploads: list[VideoId], run: Any
 ) -> None:
-    _bound(pleiades, uploads_per_hunt=1_000)
+    _bound(pleiades, discovery__uploads_per_hunt=1_000)
     (channel,) = json.loads(run(largest, "--newest", "120").stdout)["channels"]
     assert (channel["uploads"], channel["taken"], channel["left_for_later"]) == (len(uploads), 120, 0)
     assert _known(pleiades) == set(uploads[:120])
@@ -167,7 +167,7 @@ def test_a_person_may_want_the_newest_only_and_more_later(
 def test_later_hunts_read_on_where_the_bound_of_a_command_ended(
     pleiades: Installation, largest: ChannelId, uploads: list[VideoId], run: Any
 ) -> None:
-    _bound(pleiades, uploads_per_hunt=20, when_full="refuse")
+    _bound(pleiades, discovery__uploads_per_hunt=20, discovery__when_full="refuse")
     answer = json.loads(run(largest).stdout)
     (channel,) = answer["channels"]
     assert 50 < channel["taken"] < len(uploads)
@@ -187,7 +187,7 @@ def test_later_hunts_read_on_where_the_bound_of_a_command_ended(
 
 
 def test_short_quota_ends_a_command_and_later_hunts_read_on(pleiades: Installation, largest: ChannelId) -> None:
-    _bound(pleiades, uploads_per_hunt=1_000, quota_limits={"demo": {"general": 40}})
+    _bound(pleiades, discovery__uploads_per_hunt=1_000, keys__quota_limits={"demo": {"general": 40}})
     added = _add(pleiades, largest)
     # What was read can be described today.
     assert added.stopped is None
@@ -246,7 +246,7 @@ def test_a_kill_in_the_middle_loses_nothing(
 def test_a_page_token_that_is_refused_begins_the_list_anew(
     pleiades: Installation, largest: ChannelId, uploads: list[VideoId]
 ) -> None:
-    _bound(pleiades, uploads_per_hunt=1_000)
+    _bound(pleiades, discovery__uploads_per_hunt=1_000)
     added = _add(pleiades, largest, units=40)
     (before,) = added_channels(pleiades.database, added)
     assert before.left_for_later
@@ -265,7 +265,7 @@ def test_a_page_token_that_is_refused_begins_the_list_anew(
 def test_an_old_page_token_that_still_leads_on_is_used(
     pleiades: Installation, largest: ChannelId, uploads: list[VideoId]
 ) -> None:
-    _bound(pleiades, uploads_per_hunt=1_000)
+    _bound(pleiades, discovery__uploads_per_hunt=1_000)
     _add(pleiades, largest, units=40)
     advance(pleiades, 2 * TOKEN_LIVES)
     pleiades.hunter().hunt(("added",))
@@ -278,7 +278,7 @@ def test_an_old_page_token_that_still_leads_on_is_used(
 def test_a_list_that_breaks_off_is_read_on_later_and_keeps_no_other_waiting(
     pleiades: Installation, largest: ChannelId, uploads: list[VideoId]
 ) -> None:
-    _bound(pleiades, uploads_per_hunt=1_000)
+    _bound(pleiades, discovery__uploads_per_hunt=1_000)
     # An honest first page, then nothing, as in a brownout.
     set_faults(pleiades, Fault(method="playlistItems.list", first=2, last=2, empty=True))
     added = _add(pleiades, largest)
@@ -294,7 +294,7 @@ def test_a_list_that_breaks_off_is_read_on_later_and_keeps_no_other_waiting(
 
 
 def test_a_list_that_fails_waits_and_does_not_fail_every_hunt(pleiades: Installation, largest: ChannelId) -> None:
-    _bound(pleiades, uploads_per_hunt=1_000)
+    _bound(pleiades, discovery__uploads_per_hunt=1_000)
     added = _add(pleiades, largest, units=0)
     set_faults(pleiades, Fault(method="playlistItems.list", status=503, body="{}"))
     with pytest.raises(BackendError):
@@ -323,7 +323,7 @@ def test_more_new_uploads_than_one_question_shows_are_all_listed(
     pleiades: Installation, largest: ChannelId, uploads: list[VideoId]
 ) -> None:
     """Of a bulk of 800, 500 were listed, and the channel was taken for read."""
-    _bound(pleiades, uploads_per_hunt=1_000)
+    _bound(pleiades, discovery__uploads_per_hunt=1_000)
     with pleiades.database.transaction() as connection:
         connection.execute(
             "insert into channels (channel_id, videos, moved, listed_at, checked_at) values (%s, %s, 800, %s, %s)",
@@ -346,7 +346,7 @@ def test_channels_that_nobody_added_have_no_back_catalogue(pleiades: Installatio
 
 def test_a_back_catalogue_is_no_daily_find(pleiades: Installation, largest: ChannelId) -> None:
     """`plan` reckoned with 656 finds a day, where 22 came in a day and the others had been added."""
-    _bound(pleiades, uploads_per_hunt=1_000)
+    _bound(pleiades, discovery__uploads_per_hunt=1_000)
     _add(pleiades, largest)
     assert pleiades.hunter().hunt(("added",)).admitted > 1_000
     stands = survey(pleiades.database, pleiades.settings, pleiades.clock.now(), pleiades.clock.now())

@@ -65,7 +65,7 @@ def test_a_brownout_of_one_hunt_gives_nothing_up(pleiades: Installation, fault: 
 def test_nobody_is_blamed_for_calls_that_came_too_fast(pleiades: Installation) -> None:
     _notices(pleiades, 300)
     set_faults(pleiades, Fault(method="videos.list", error="user_rate_limit", first=3))
-    pleiades.settings = pleiades.settings.model_copy(update={"parallel_calls": 1})
+    pleiades.settings = pleiades.settings.changed(youtube__parallel_calls=1)
     assert pleiades.hunter().hunt(("push",)).admitted > 0
     assert rows(pleiades, "select max(attempts) from videos") == [(0,)]
 
@@ -74,7 +74,7 @@ def test_what_was_never_asked_for_is_not_blamed(pleiades: Installation) -> None:
     """After three failures in a row no more is asked: of 12 calls' worth of claims, three calls' worth failed."""
     _notices(pleiades, 600)
     set_faults(pleiades, Fault(method="videos.list", status=503, body="{}", first=2))
-    pleiades.settings = pleiades.settings.model_copy(update={"parallel_calls": 1})
+    pleiades.settings = pleiades.settings.changed(youtube__parallel_calls=1)
     report = pleiades.hunter().hunt(("push",))
     assert report.admitted > 40
     # In the settling of the source, and then three more in the taking over, which got nowhere.
@@ -83,7 +83,7 @@ def test_what_was_never_asked_for_is_not_blamed(pleiades: Installation) -> None:
 
 def test_a_long_outage_of_details_alone_gives_nothing_up(pleiades: Installation) -> None:
     """Searches go on for days while nothing can be described: the oldest claims fail once more than would be their end."""
-    pleiades.settings = pleiades.settings.model_copy(update={"chart_regions": ()})
+    pleiades.settings = pleiades.settings.changed(discovery__chart_regions=())
     set_faults(pleiades, Fault(method="videos.list", status=503, body="{}"))
     for attempts in (0, MOST_ATTEMPTS - 1, MOST_ATTEMPTS):
         # Days in which it went on like that.

@@ -38,7 +38,7 @@ def _spend(pleiades: Installation, *buckets: str) -> None:
 
 def test_wishes_outlive_the_quota_of_the_day(pleiades: Installation) -> None:
     """Claimed one day and described the next, they are still a person's wish: neither age nor the sample keeps them out."""
-    pleiades.settings = pleiades.settings.model_copy(update={"admission_max_age_days": 1, "when_full": "refuse"})
+    pleiades.settings = pleiades.settings.changed(discovery__admission_max_age_days=1, discovery__when_full="refuse")
     now = pleiades.clock.now()
     old = [VideoId(video) for video, _, _ in control(pleiades).uploads(now - timedelta(days=20), now - timedelta(days=5))[:5]]
     with pleiades.database.transaction() as connection:
@@ -121,7 +121,7 @@ def test_hunting_without_a_network_spends_nothing(pleiades: Installation) -> Non
     """Nothing was sent, so nothing was billed; the searches of the day are there when the network is."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         nobody = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    pleiades.settings = pleiades.settings.model_copy(update={"youtube_url": nobody})
+    pleiades.settings = pleiades.settings.changed(youtube__url=nobody)
     for _ in range(3):
         with pytest.raises(BackendError, match="ConnectionRefusedError"):
             pleiades.hunter().hunt(("search", "charts"))
@@ -144,7 +144,7 @@ def test_feeds_that_are_out_fail_no_hunt_in_which_the_inbox_answered(pleiades: I
 
 
 def test_a_feed_host_that_hangs_costs_a_few_deadlines_and_not_one_a_channel(pleiades: Installation) -> None:
-    pleiades.settings = pleiades.settings.model_copy(update={"call_deadline_s": 0.3, "parallel_calls": 2})
+    pleiades.settings = pleiades.settings.changed(youtube__call_deadline_s=0.3, youtube__parallel_calls=2)
     pleiades.hunter().hunt(("charts",))
     ((channels,),) = rows(pleiades, "select count(*) from channels")
     set_faults(pleiades, Fault(method="feeds", delay_s=5.0))
@@ -158,7 +158,7 @@ def test_a_feed_host_that_hangs_costs_a_few_deadlines_and_not_one_a_channel(plei
 
 def test_pages_that_came_before_an_error_are_kept(pleiades: Installation) -> None:
     """They are paid for. A chart's second page fails: the 50 videos of the first are watched."""
-    pleiades.settings = pleiades.settings.model_copy(update={"chart_regions": ("US",)})
+    pleiades.settings = pleiades.settings.changed(discovery__chart_regions=("US",))
     whole = pleiades.youtube().chart("US", 10)
     set_faults(pleiades, Fault(method="videos.list", first=2, status=503, body="{}"))
     report = pleiades.hunter().hunt(("charts",))

@@ -33,7 +33,7 @@ _HOUR = timedelta(hours=1)
 
 
 def _control(pleiades: Installation) -> SimulatorControl:
-    return SimulatorControl(pleiades.settings.youtube_url)
+    return SimulatorControl(pleiades.settings.youtube.url)
 
 
 def _calls(pleiades: Installation) -> Counter[str]:
@@ -59,7 +59,7 @@ def _advance(pleiades: Installation, by: timedelta) -> None:
 
 
 def _with(pleiades: Installation, **changed: object) -> Installation:
-    pleiades.settings = pleiades.settings.model_copy(update=changed)
+    pleiades.settings = pleiades.settings.changed(**changed)
     return pleiades
 
 
@@ -80,7 +80,7 @@ def test_every_request_is_billed_as_youtube_billed_it(pleiades: Installation) ->
 @pytest.mark.parametrize("method", ["search", "chart", "uploads", "videos"])
 def test_an_interrupted_hunt_has_paid_too(pleiades: Installation, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
     """Ctrl-C in the middle of a source, or of describing: `discovery_requests` has what YouTube billed, each unit once."""
-    _with(pleiades, parallel_calls=1)
+    _with(pleiades, youtube__parallel_calls=1)
     pleiades.hunter().hunt()
     _advance(pleiades, 13 * _HOUR)
     with pleiades.database.transaction() as connection:
@@ -129,7 +129,7 @@ def test_hunters_and_a_tracker_in_one_program_count_their_own_calls(pleiades: In
 
 def test_no_list_is_read_whose_count_stands_still(pleiades: Installation) -> None:
     """Once everything was listed, an hour without uploads costs checks alone: one unit for 50 channels."""
-    _with(pleiades, uploads_per_hunt=5_000, feeds_per_hunt=0)
+    _with(pleiades, discovery__uploads_per_hunt=5_000, discovery__feeds_per_hunt=0)
     pleiades.hunter().hunt(("search", "charts"))
     for _ in range(3):
         pleiades.hunter().hunt(("uploads",))
@@ -166,7 +166,7 @@ def test_an_outage_of_the_feeds_is_told_and_costs_no_channel(pleiades: Installat
 
 def test_charts_are_read_twice_a_day_and_described_once(pleiades: Installation) -> None:
     """Their replies hold the details: nothing of what they brought is asked for again."""
-    _with(pleiades, chart_regions=("US", "DE"))
+    _with(pleiades, discovery__chart_regions=("US", "DE"))
     first = pleiades.hunter().hunt(("charts",))
     assert first.admitted > 20
     assert set(first.sources) == {"charts", "details"}
@@ -188,7 +188,7 @@ def test_sources_that_meet_are_both_remembered(pleiades: Installation) -> None:
 
 def test_what_a_person_adds_is_watched_whatever_quota_says(pleiades: Installation) -> None:
     """Found when there was no room, it is in the registry and not watched; added by hand it is."""
-    _with(pleiades, when_full="refuse", quota_limits={"demo": {"stats": 1}})
+    _with(pleiades, discovery__when_full="refuse", keys__quota_limits={"demo": {"stats": 1}})
     report = pleiades.hunter().hunt(("charts",))
     assert report.admitted == report.unwatched > 0
     assert report.full
@@ -222,7 +222,7 @@ def test_a_handle_brings_its_channel_and_its_newest_uploads(pleiades: Installati
 
 def test_a_sample_is_watched_when_quota_is_short(pleiades: Installation) -> None:
     """What is watched asks for no more than the limit pays for."""
-    _with(pleiades, when_full="sample", quota_limits={"demo": {"stats": 8}})
+    _with(pleiades, discovery__when_full="sample", keys__quota_limits={"demo": {"stats": 8}})
     reports = [pleiades.hunter().hunt()]
     for _ in range(5):
         _advance(pleiades, _HOUR)
@@ -288,8 +288,8 @@ def test_no_more_is_watched_than_live_keys_can_poll(pleiades: Installation, pool
     """Of two projects one lost its key: its limit polls nothing. Where none can poll any more, somebody will mend that."""
     keys = [{"key": "demo-key-1", "project": "demo", "pools": pools}, {"key": "a-key-of-the-dead", "project": "dead"}]
     _with(
-        pleiades, when_full="refuse", compliance_mode=SEVERAL_PROJECTS, api_key_pool=SecretStr(json.dumps(keys)),
-        quota_limits={"demo": {"stats": 1}},
+        pleiades, discovery__when_full="refuse", keys__compliance_mode=SEVERAL_PROJECTS, keys__pool=SecretStr(json.dumps(keys)),
+        keys__quota_limits={"demo": {"stats": 1}},
     )  # fmt: skip
     ring = pleiades.youtube().ring
     ring.retire(ring.keys[1], KeyInvalid("no", reason="keyInvalid"))
@@ -301,7 +301,7 @@ def test_no_more_is_watched_than_live_keys_can_poll(pleiades: Installation, pool
 
 def test_what_feeds_show_is_not_listed_again(pleiades: Installation) -> None:
     """A count that moved by videos which are known already is no reason for a list."""
-    _with(pleiades, uploads_per_hunt=5_000)
+    _with(pleiades, discovery__uploads_per_hunt=5_000)
     for _ in range(4):
         pleiades.hunter().hunt()
         _advance(pleiades, timedelta(hours=2))

@@ -97,7 +97,7 @@ def test_one_video_that_brings_youtube_down_hides_no_other(pleiades: Installatio
 
 def test_an_outage_costs_few_units_and_gives_nobody_up(pleiades: Installation) -> None:
     pleiades.hunter().hunt()
-    control = SimulatorControl(pleiades.settings.youtube_url)
+    control = SimulatorControl(pleiades.settings.youtube.url)
     control.set_faults(FaultPlan(faults=(Fault(status=503, body="{}"),)))
     before = sum(call["calls"] for call in control.ledger()["calls"])
     with pytest.raises(ApiError):

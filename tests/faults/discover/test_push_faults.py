@@ -201,8 +201,8 @@ def test_the_command_subscribes_takes_notices_and_stops_cleanly(
     follow(database, ONE)
     with serve(reply(202)) as hub:
         process = start(
-            "-v", PLEIADES_HUB_URL=hub.base_url, PLEIADES_PUSH_SECRET=SECRET,
-            PLEIADES_PUSH_CALLBACK_URL=str(settings.push_callback_url),
+            "-v", PLEIADES_YOUTUBE_HUB_URL=hub.base_url, PLEIADES_PUSH_SECRET=SECRET,
+            PLEIADES_PUSH_CALLBACK_URL=str(settings.push.callback_url),
         )  # fmt: skip
         assert process.stdout is not None
         assert select.select([process.stdout], [], [], 60)[0], "it did not start"
@@ -227,8 +227,8 @@ def test_the_command_goes_on_while_the_hub_is_down(
     settings = settings_of(tmp_path)
     follow(database, ONE)
     process = start(
-        PLEIADES_HUB_URL="http://127.0.0.1:1", PLEIADES_PUSH_SECRET=SECRET,
-        PLEIADES_PUSH_CALLBACK_URL=str(settings.push_callback_url),
+        PLEIADES_YOUTUBE_HUB_URL="http://127.0.0.1:1", PLEIADES_PUSH_SECRET=SECRET,
+        PLEIADES_PUSH_CALLBACK_URL=str(settings.push.callback_url),
     )  # fmt: skip
     assert process.stdout is not None
     assert select.select([process.stdout], [], [], 60)[0], "it did not start"

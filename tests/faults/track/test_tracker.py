@@ -105,9 +105,9 @@ def test_a_call_that_fails_for_good_leaves_its_videos_due_and_keeps_the_others(p
     pleiades.clock.advance(timedelta(days=1))  # type: ignore[attr-defined]
     due = _due(pleiades)
     assert due > 50
-    control = SimulatorControl(pleiades.settings.youtube_url)
+    control = SimulatorControl(pleiades.settings.youtube.url)
     control.set_faults(FaultPlan(faults=(Fault(method="videos.batchGetStats", last=4, status=503, body="{}"),)))
-    pleiades.settings = pleiades.settings.model_copy(update={"parallel_calls": 1})
+    pleiades.settings = pleiades.settings.changed(youtube__parallel_calls=1)
     report = pleiades.tracker().track()
     assert (report.failed_calls, report.samples) == (1, due - 50)
     assert _due(pleiades) == 50

@@ -334,4 +334,4 @@ def test_a_full_vault_costs_no_quota(pleiades: Installation, monkeypatch: pytest
         with pytest.raises(VaultError, match=r"0\.0 MB left") as raised:
             asked()
         assert raised.value.exit_code == 6
-        assert "PLEIADES_VAULT" in raised.value.cure
+        assert "PLEIADES_VAULT_URL" in raised.value.cure

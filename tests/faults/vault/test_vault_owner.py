@@ -41,7 +41,7 @@ def new_database(database_url: str, cluster: str) -> str:
 
 
 def _opened_with(pleiades: Installation, url: str) -> None:
-    settings = pleiades.settings.model_copy(update={"database_url": url})
+    settings = pleiades.settings.changed(database__url=url)
     with open_installation(settings, clock=pleiades.clock):
         pytest.fail("it was opened")
 
@@ -56,7 +56,7 @@ def test_a_new_database_on_an_old_vault_is_refused_before_anything_is_claimed(
         _opened_with(pleiades, new_database)
     assert raised.value.exit_code == 10
     assert "restore" in raised.value.cure
-    assert "PLEIADES_VAULT" in raised.value.cure
+    assert "PLEIADES_VAULT_URL" in raised.value.cure
     assert read_rows(pleiades.vault, REGISTRY).equals(before)
 
 

@@ -152,7 +152,7 @@ def test_the_form_that_a_hub_takes() -> None:
         }  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "setting"), [(Feeds, "PLEIADES_FEEDS_URL"), (Hub, "PLEIADES_HUB_URL")])
+@pytest.mark.parametrize(("kind", "setting"), [(Feeds, "PLEIADES_YOUTUBE_FEEDS_URL"), (Hub, "PLEIADES_YOUTUBE_HUB_URL")])
 def test_an_address_that_is_none_names_its_own_setting(kind: type[Feeds | Hub], setting: str) -> None:
     with pytest.raises(ConfigurationError, match=setting):
         kind("ftp://x", 1)

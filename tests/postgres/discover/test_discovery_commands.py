@@ -84,7 +84,7 @@ def test_what_starves_is_said_and_the_command_still_ends_well(run: Any) -> None:
     assert done.exit_code == 0
     flat = " ".join(done.output.split())
     assert "tracking goes without from 20" in flat
-    assert "PLEIADES_WHEN_FULL=sample" in flat
+    assert "PLEIADES_DISCOVERY_WHEN_FULL=sample" in flat
 
 
 @pytest.mark.usefixtures("_lived_in")

@@ -338,7 +338,7 @@ def test_a_proxy_may_take_the_prefix_away(hub_calls: Caller, database: Database)
 def asked(settings: DemoSettings) -> Iterator[tuple[DemoSettings, Loopback]]:
     """Settings with a hub that takes every question, and what it was asked."""
     with serve(reply(202)) as loopback:
-        yield settings.model_copy(update={"hub_url": loopback.base_url}), loopback
+        yield settings.changed(youtube__hub_url=loopback.base_url), loopback
 
 
 def form(request: bytes) -> dict[str, str]:
@@ -348,7 +348,7 @@ def form(request: bytes) -> dict[str, str]:
 
 def round_of(database: Database, clock: ManualClock, settings: DemoSettings, limit: int = 500):  # noqa: ANN201
     """One round of asking, with a fresh connection to the hub."""
-    hub = Hub(settings.hub_root, 5.0)
+    hub = Hub(settings.youtube.hub_root, 5.0)
     try:
         return renew(database, hub, clock, settings, limit=limit)
     finally:
@@ -423,7 +423,7 @@ def test_a_verification_that_is_faster_than_the_answer_is_confirmed(
             return reply(202)(connection)
 
         with serve(verify_first) as loopback:
-            report = round_of(database, clock, settings.model_copy(update={"hub_url": loopback.base_url}))
+            report = round_of(database, clock, settings.changed(youtube__hub_url=loopback.base_url))
     assert seen == [200]
     assert (report.asked, report.live) == (1, 1)
 
@@ -433,7 +433,7 @@ def test_leases_are_renewed_over_weeks_before_they_end(database: Database, clock
     follow(database, ONE)
     with running(database, clock, settings) as base_url, serve(reply(202)) as loopback:
         caller = caller_of(base_url, settings)
-        chosen = settings.model_copy(update={"hub_url": loopback.base_url})
+        chosen = settings.changed(youtube__hub_url=loopback.base_url)
         for turn in range(21 * 4):
             before = len(loopback.requests)
             round_of(database, clock, chosen)
@@ -475,7 +475,7 @@ def test_what_the_hub_never_confirms_is_asked_for_less_and_less(
 def test_a_refusal_is_reported_and_holds_nobody_else_up(database: Database, clock: ManualClock, settings: DemoSettings) -> None:
     follow(database, *map(channel, range(5)))
     with serve(reply(202), reply(400, b"bad topic"), reply(202)) as loopback:
-        report = round_of(database, clock, settings.model_copy(update={"hub_url": loopback.base_url, "parallel_calls": 1}))
+        report = round_of(database, clock, settings.changed(youtube__hub_url=loopback.base_url, youtube__parallel_calls=1))
     assert (report.asked, report.refused) == (5, 1)
     assert report.error
     assert callbacks_of(settings).secret(channel(1)) not in report.error
@@ -486,7 +486,7 @@ def test_an_outage_of_the_hub_ends_the_round_and_is_held_against_nobody(
 ) -> None:
     follow(database, *map(channel, range(50)))
     with serve(reply(503)) as loopback:
-        chosen = settings.model_copy(update={"hub_url": loopback.base_url, "parallel_calls": 2})
+        chosen = settings.changed(youtube__hub_url=loopback.base_url, youtube__parallel_calls=2)
         report = round_of(database, clock, chosen)
         assert 3 <= report.asked == report.refused <= 6
         assert len(loopback.requests) == report.asked
@@ -500,23 +500,23 @@ def test_an_outage_of_the_hub_ends_the_round_and_is_held_against_nobody(
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"push_callback_url": None}, "PLEIADES_PUSH_CALLBACK_URL"),
-        ({"push_secret": None}, "PLEIADES_PUSH_SECRET"),
-        ({"push_callback_url": "pleiades.test/hub"}, "PLEIADES_PUSH_CALLBACK_URL"),
-        ({"push_callback_url": "ftp://pleiades.test/hub"}, "PLEIADES_PUSH_CALLBACK_URL"),
-        ({"push_callback_url": "https://pleiades.test/hub?x=1"}, "PLEIADES_PUSH_CALLBACK_URL"),
+        ({"push__callback_url": None}, "PLEIADES_PUSH_CALLBACK_URL"),
+        ({"push__secret": None}, "PLEIADES_PUSH_SECRET"),
+        ({"push__callback_url": "pleiades.test/hub"}, "PLEIADES_PUSH_CALLBACK_URL"),
+        ({"push__callback_url": "ftp://pleiades.test/hub"}, "PLEIADES_PUSH_CALLBACK_URL"),
+        ({"push__callback_url": "https://pleiades.test/hub?x=1"}, "PLEIADES_PUSH_CALLBACK_URL"),
     ],
 )
 def test_what_is_missing_is_named(settings: DemoSettings, change: dict[str, object], named: str) -> None:
     with pytest.raises(ConfigurationError, match=named) as raised:
-        callbacks_of(settings.model_copy(update=change))
+        callbacks_of(settings.changed(**change))
     assert raised.value.cure
 
 
 @pytest.mark.parametrize("missing", ["push_callback_url", "push_secret"])
 def test_what_cures_works_in_a_demo_s_home_and_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     """A demo does not read the environment, so the cure there is the home's file: written as told, it cures."""
-    given = {"push_callback_url": "https://pleiades.test/hub", "push_secret": SECRET}
+    given = {"push__callback_url": "https://pleiades.test/hub", "push__secret": SECRET}
     for demo in (True, False):
         home = tmp_path / f"{demo}"
         home.mkdir()
@@ -535,14 +535,14 @@ def test_what_cures_works_in_a_demo_s_home_and_elsewhere(tmp_path: Path, monkeyp
 
 def test_a_port_that_is_taken_is_named(database: Database, clock: ManualClock, settings: DemoSettings) -> None:
     with running(database, clock, settings) as base_url:
-        taken = settings.model_copy(update={"push_port": int(base_url.rpartition(":")[2])})
+        taken = settings.changed(push__port=int(base_url.rpartition(":")[2]))
         with pytest.raises(ConfigurationError, match="cannot listen"), running(database, clock, taken):
             pass
 
 
 def test_secrets_show_nowhere(settings: DemoSettings) -> None:
     secret = SecretStr("canary-of-the-push-secret")
-    callbacks = callbacks_of(settings.model_copy(update={"push_secret": secret}))
+    callbacks = callbacks_of(settings.changed(push__secret=secret))
     assert "canary" not in repr(callbacks) + str(callbacks) + callbacks.address(ONE) + callbacks.secret(ONE)
     assert callbacks.secret(ONE) != callbacks.secret(OTHER)
     assert callbacks.token(ONE) not in callbacks.secret(ONE)

@@ -39,11 +39,14 @@ def following(
         control = SimulatorControl(simulator.base_url)
         port = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
         stack.pop_all().close()
-        settings = DemoSettings(
-            home=tmp_path / "home", database_url=database_url, youtube_url=simulator.base_url,
-            api_key_pool=SecretStr(f'["{DEMO_KEYS[0].key}"]'), push_secret=SecretStr(SECRET), push_port=port,
-            push_callback_url=f"http://127.0.0.1:{port}/push",
-        )  # fmt: skip
+        settings = DemoSettings(home=tmp_path / "home").changed(
+            database__url=database_url,
+            youtube__url=simulator.base_url,
+            keys__pool=SecretStr(f'["{DEMO_KEYS[0].key}"]'),
+            push__secret=SecretStr(SECRET),
+            push__port=port,
+            push__callback_url=f"http://127.0.0.1:{port}/push",
+        )
         with open_installation(settings, create=True, clock=ManualClock(world_start)) as pleiades:
             with pleiades.database.transaction() as connection, connection.cursor() as cursor:
                 cursor.executemany("insert into channels (channel_id) values (%s)", [(one,) for one in control.channels()])
@@ -63,7 +66,7 @@ def _pass(following: tuple[Installation, SimulatorControl], by: timedelta) -> No
 def _renewed(following: tuple[Installation, SimulatorControl]) -> int:
     """Ask for what is due, and let the hub verify; how many were asked for."""
     pleiades, control = following
-    with contextlib.closing(Hub(pleiades.settings.hub_root, 10.0)) as hub:
+    with contextlib.closing(Hub(pleiades.settings.youtube.hub_root, 10.0)) as hub:
         report = renew(pleiades.database, hub, pleiades.clock, pleiades.settings, limit=5_000)
     assert report.error is None
     control.deliver()

@@ -265,7 +265,7 @@ def test_a_video_is_not_blamed_for_quota_and_keys(tmp_path: Path, error: ApiErro
         lease=Lease(lease_id=uuid.uuid4(), epoch=uuid.uuid4()), vids={video_id: Vid(n) for n, video_id in enumerate(ids)},
         tries=dict.fromkeys(ids, Tries()), found_by=dict.fromkeys(ids, "search"),
     )  # fmt: skip
-    settings = DemoSettings(home=tmp_path, youtube_url="http://127.0.0.1:9", parallel_calls=1)
+    settings = DemoSettings(home=tmp_path).changed(youtube__url="http://127.0.0.1:9", youtube__parallel_calls=1)
     described = describe(Sick("videos", error), ManualClock(NOW), settings, claimed, {})
     swells = isinstance(error, ReplyTooLarge)
     assert described.errors == (() if swells else (error,))

@@ -29,7 +29,7 @@ def test_search_and_archeology_bring_videos_and_are_billed_to_their_pools(pleiad
     database, youtube, now = pleiades.database, pleiades.youtube(), pleiades.clock.now()
     last = now.date().replace(day=1) - timedelta(days=1)
     with database.transaction() as connection:
-        terms.seed(connection, pleiades.settings.seed_terms)
+        terms.seed(connection, pleiades.settings.discovery.seed_terms)
         campaigns.add(connection, "past", last - timedelta(days=31), last, [20], now=now)
     found = list(search(database, youtube, now=now, pages=3, window=WINDOW, rng=_rng()))
     assert len(found) == 3
@@ -47,7 +47,7 @@ def test_search_and_archeology_bring_videos_and_are_billed_to_their_pools(pleiad
 
 def test_a_hunt_feeds_the_queue_and_notes_its_requests(pleiades: Installation) -> None:
     with pleiades.database.transaction() as connection:
-        terms.seed(connection, pleiades.settings.seed_terms)
+        terms.seed(connection, pleiades.settings.discovery.seed_terms)
     report = pleiades.hunter().hunt()
     now = pleiades.clock.now()
     assert report.admitted > 0
@@ -55,7 +55,7 @@ def test_a_hunt_feeds_the_queue_and_notes_its_requests(pleiades: Installation) -
         queue = terms.queued(connection, now)
     assert sum(one.requests for one in queue) == pytest.approx(report.sources["search"].targets)
     assert sum(one.reward for one in queue) > 0
-    assert len(queue) > len(pleiades.settings.seed_terms)
+    assert len(queue) > len(pleiades.settings.discovery.seed_terms)
     assert max(one.mentions for one in queue) >= 1
     said = rescore(pleiades.database, pleiades.vault, now)
     assert said.terms == report.sources["search"].targets

@@ -461,7 +461,7 @@ def test_a_claim_that_waits_for_a_wrong_year_is_taken_over_now(database: Databas
 def test_the_doctor_sees_polls_in_the_future_and_a_wrong_clock(
     tmp_path: Path, database_url: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = DemoSettings(home=tmp_path, database_url=database_url)
+    settings = DemoSettings(home=tmp_path).changed(database__url=database_url)
     settings.vault_root.mkdir()
 
     def clock_of() -> tuple[str, str, int]:

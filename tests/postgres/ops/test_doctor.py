@@ -40,10 +40,14 @@ def findings(
     """Everything that the doctor says of an installation."""
     (tmp_path / "vault").mkdir(exist_ok=True)
     with serve(*answers or (WORKS,)) as server:
-        settings = DemoSettings(
-            home=tmp_path, database_url=database_url, youtube_url=server.base_url, compliance_mode=mode, call_deadline_s=5,
-            api_key_pool=SecretStr(pool) if pool else None, quota_limits=limits or {},
-        )  # fmt: skip
+        settings = DemoSettings(home=tmp_path).changed(
+            database__url=database_url,
+            youtube__url=server.base_url,
+            keys__compliance_mode=mode,
+            youtube__call_deadline_s=5,
+            keys__pool=SecretStr(pool) if pool else None,
+            keys__quota_limits=limits or {},
+        )
         said = examine(settings, call=call)
         assert bool(server.requests) == call
     assert "CANARY" not in repr(said)
@@ -134,7 +138,7 @@ def test_limits_of_a_project_without_a_key_are_named(tmp_path: Path, database_ur
     said = findings(tmp_path, database_url, mode=mode, limits=limits)
     (wrong,) = (finding for finding in said if not finding.ok)
     assert (wrong.part, wrong.exit_code) == ("limits", 10)
-    assert wrong.found == "PLEIADES_QUOTA_LIMITS names oen, a key, of which there is no key"
+    assert wrong.found == "PLEIADES_KEYS_QUOTA_LIMITS names oen, a key, of which there is no key"
     assert wrong.cure.endswith(": one, two")
     assert all(finding.ok for finding in findings(tmp_path, database_url, mode=mode, limits={"one": {"general": 5}}))
 

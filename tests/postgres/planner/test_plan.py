@@ -143,9 +143,9 @@ def test_terms_that_the_first_hunt_will_seed_are_counted_on(database: Database, 
     assert [row.gets["searches"] for row in made.rows if row.bucket == "search"][1] == 100
     with database.transaction() as connection:
         connection.execute("insert into search_queue (term) values ('news'), ('lofi')")
-    seeds = SETTINGS.model_copy(update={"seed_terms": ("News", "  news ", "jazz", "")})
+    seeds = SETTINGS.changed(discovery__seed_terms=("News", "  news ", "jazz", ""))
     assert survey(database, seeds, NOW, NOW.replace(minute=0)).discovery.terms == 3
-    nothing = SETTINGS.model_copy(update={"seed_terms": ()})
+    nothing = SETTINGS.changed(discovery__seed_terms=())
     assert survey(database, nothing, NOW, NOW.replace(minute=0)).discovery.terms == 2
 
 

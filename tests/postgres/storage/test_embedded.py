@@ -83,7 +83,9 @@ def test_any_path_will_do(data_folder: Path, short_tmp: Path, name: str) -> None
         url = embedded_url(server, "postgres")
         with psycopg.connect(url) as connection:
             assert connection.execute("select 1").fetchone() == (1,)
-        engine = sqlalchemy.create_engine(dagster_urls(DemoSettings(home=short_tmp, dagster_pg_url=url), url).sqlalchemy)
+        engine = sqlalchemy.create_engine(
+            dagster_urls(DemoSettings(home=short_tmp).changed(database__dagster_url=url), url).sqlalchemy
+        )
         with engine.connect() as connected:
             assert connected.execute(sqlalchemy.text("select 1")).scalar() == 1
         engine.dispose()

@@ -24,7 +24,7 @@ CLOCK = ManualClock(datetime(2026, 3, 1, 23, 59, tzinfo=UTC))
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str) -> DemoSettings:
     """Not `Settings`: a variable in the environment of the tests must not decide anything."""
-    return DemoSettings(home=tmp_path / "home", database_url=database_url)
+    return DemoSettings(home=tmp_path / "home").changed(database__url=database_url)
 
 
 def _recorded(database: Database) -> object:
@@ -142,7 +142,7 @@ def test_the_setting_wins(settings: DemoSettings) -> None:
     with open_installation(settings, create=True, clock=CLOCK):
         pass
     _touch(settings.vault_root, "metrics/date=2024-02-29/day.parquet")
-    chosen = settings.model_copy(update={"first_day": date(2026, 2, 1)})
+    chosen = settings.changed(first_day=date(2026, 2, 1))
     assert first_day_of(chosen, today=TODAY) == date(2026, 2, 1)
 
 

@@ -21,14 +21,14 @@ A = VideoId("dQw4w9WgXcQ")
 
 def test_a_part_counts_its_own_calls_and_those_of_its_threads(database: Database, clock: ManualClock, tmp_path: Path) -> None:
     """Two parts ask at the same time, one of them in several threads: each count is exact, and the whole is their sum."""
-    settings = DemoSettings(home=tmp_path, api_key_pool=SecretStr('["canary-key"]'), call_deadline_s=5)
+    settings = DemoSettings(home=tmp_path).changed(keys__pool=SecretStr('["canary-key"]'), youtube__call_deadline_s=5)
 
     def rival(youtube: YouTube) -> None:
         youtube.stats([A])
         youtube.videos([A])
 
     with serve(json_reply({"kind": "k", "items": []})) as server:
-        settings = settings.model_copy(update={"youtube_url": server.base_url})
+        settings = settings.changed(youtube__url=server.base_url)
         with open_youtube(settings, database, clock) as youtube:
             youtube.videos([A])
             first, second = youtube.part(), youtube.part()

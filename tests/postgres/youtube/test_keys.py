@@ -55,8 +55,8 @@ def opened(
 ) -> Iterator[tuple[YouTube, list[bytes]]]:
     """YouTube as an installation opens it, and the requests that arrive at the server in its place."""
     with serve(*answers) as server:
-        settings = Settings(
-            home=tmp_path, api_key_pool=SecretStr(pool), youtube_url=server.base_url, compliance_mode=mode, call_deadline_s=5
+        settings = Settings(home=tmp_path).changed(
+            keys__pool=SecretStr(pool), youtube__url=server.base_url, keys__compliance_mode=mode, youtube__call_deadline_s=5
         )
         with open_youtube(settings, database, clock) as youtube:
             yield youtube, server.requests
@@ -221,13 +221,13 @@ def test_a_gateway_that_wants_a_password_retires_no_key(database: Database, cloc
 
 def test_an_empty_ring_shows_what_a_quota_command_needs(database: Database, clock: ManualClock, tmp_path: Path) -> None:
     """Without any key: no project, no row, no error."""
-    ring = open_keyring(Settings(home=tmp_path, api_key_pool=None), database, clock)
+    ring = open_keyring(Settings(home=tmp_path).changed(keys__pool=None), database, clock)
     assert (ring.projects, ring.shared(), ring.states(), ring.ledger.rows()) == ((), {}, (), [])
 
 
 def test_granted_limits_are_those_of_the_settings(database: Database, clock: ManualClock, tmp_path: Path) -> None:
     granted = {"one": {"general": 50_000, "search": 0}}
-    settings = Settings(home=tmp_path, api_key_pool=SecretStr(TWO_PROJECTS), quota_limits=granted)
+    settings = Settings(home=tmp_path).changed(keys__pool=SecretStr(TWO_PROJECTS), keys__quota_limits=granted)
     ledger = open_keyring(settings, database, clock).ledger
     assert [ledger.left("one", bucket) for bucket in Bucket] == [0, 10_000, 50_000]
 

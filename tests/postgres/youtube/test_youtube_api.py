@@ -666,7 +666,7 @@ def test_a_reservation_pays_for_every_kind_of_general_call(database: Database, c
 
 def test_opening_and_closing(database: Database, clock: ManualClock, tmp_path: Path) -> None:
     with serve(COUNTED) as server:
-        settings = Settings(home=tmp_path, api_key_pool=SecretStr('["the-only-key"]'), youtube_url=server.base_url)
+        settings = Settings(home=tmp_path).changed(keys__pool=SecretStr('["the-only-key"]'), youtube__url=server.base_url)
         with open_youtube(settings, database, clock) as youtube:
             assert youtube.stats([A])[0][0].views == 7
 
@@ -675,7 +675,7 @@ def test_no_keys_at_all(database: Database, clock: ManualClock, tmp_path: Path) 
     """The message says which variable, and what to write into it."""
     with (
         pytest.raises(ConfigurationError, match="YOUTUBE_API_KEY_POOL_JSON") as caught,
-        open_youtube(Settings(home=tmp_path, api_key_pool=None), database, clock),
+        open_youtube(Settings(home=tmp_path).changed(keys__pool=None), database, clock),
     ):
         pass
     assert "YOUTUBE_API_KEY_POOL_JSON=" in caught.value.cure

@@ -43,7 +43,9 @@ def youtube(
     world: SimulatorControl, database: Database, tmp_path: Path, world_start: datetime
 ) -> Iterator[tuple[YouTube, ManualClock]]:
     """YouTube with a wrong key before the right one, and its clock."""
-    settings = Settings(home=tmp_path, api_key_pool=SecretStr(POOL), youtube_url=world.base_url, call_deadline_s=1.0)
+    settings = Settings(home=tmp_path).changed(
+        keys__pool=SecretStr(POOL), youtube__url=world.base_url, youtube__call_deadline_s=1.0
+    )
     clock = ManualClock(world_start)
     # Back-off is tested elsewhere.
     with open_youtube(settings, database, clock, sleep=lambda _: None) as opened:

@@ -133,7 +133,7 @@ def test_a_second_project_doubles_what_fits() -> None:
 @pytest.mark.parametrize("when_full", ["sample", "refuse", "admit"])
 def test_help_names_the_setting(when_full: str) -> None:
     plan = planned(supposing(stands(), 100_000), when_full=when_full)
-    assert f"PLEIADES_WHEN_FULL={when_full}" in plan.starved[0].help
+    assert f"PLEIADES_DISCOVERY_WHEN_FULL={when_full}" in plan.starved[0].help
 
 
 def test_what_is_overdue_on_the_first_day_alone_asks_for_no_setting() -> None:
@@ -142,7 +142,7 @@ def test_what_is_overdue_on_the_first_day_alone_asks_for_no_setting() -> None:
     plan = planned(supposing(stands(overdue), 1_000), days=3, when_full="refuse")
     assert [one.consumer for one in plan.starved] == ["tracking"]
     assert "polled late" in plan.starved[0].help
-    assert "PLEIADES_WHEN_FULL" not in plan.starved[0].help
+    assert "PLEIADES_DISCOVERY_WHEN_FULL" not in plan.starved[0].help
 
 
 def test_lists_starve_where_no_feed_answers() -> None:
@@ -225,7 +225,7 @@ def test_todays_spent_units_are_one_reason_and_a_crowd_another() -> None:
         (1, "9,900 of today's 10,000 units are spent"),
         (4, "there are 10,000 units in all"),
     ]
-    assert "PLEIADES_WHEN_FULL" in crowded.starved[1].help
+    assert "PLEIADES_DISCOVERY_WHEN_FULL" in crowded.starved[1].help
 
 
 def test_what_is_watched_is_polled_with_general_units_where_stats_units_run_out() -> None:
@@ -296,7 +296,7 @@ def test_the_reason_of_a_shortfall_follows_from_the_numbers() -> None:
     charts = next(one for one in starved if one.consumer == "charts")
     assert (charts.gets, charts.needs) == (76, 115)
     assert charts.why == "there are 99 units, of which details takes 23"
-    assert charts.help == "fewer PLEIADES_CHART_REGIONS"
+    assert charts.help == "fewer PLEIADES_DISCOVERY_CHART_REGIONS"
 
 
 def test_what_is_spent_today_is_there_again_tomorrow() -> None:

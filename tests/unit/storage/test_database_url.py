@@ -20,7 +20,7 @@ def _refused(url: str) -> str:
     """What is said of a database that cannot be used."""
     with (
         pytest.raises((ConfigurationError, DatabaseUnreachable)) as raised,
-        open_database(DemoSettings(home=Path("unused"), database_url=url)),
+        open_database(DemoSettings(home=Path("unused")).changed(database__url=url)),
     ):
         pass
     return f"{raised.value} {raised.value.cure}"
@@ -60,13 +60,13 @@ def test_urls_are_shown_without_their_password(url: str, shown: str) -> None:
 
 
 def test_settings_show_no_password() -> None:
-    urls = {"database_url": f"postgresql://u:{_SECRET}@h/x", "dagster_pg_url": f"postgresql://u:{_SECRET}@h/y"}
+    urls = {"database__url": f"postgresql://u:{_SECRET}@h/x", "database__dagster_url": f"postgresql://u:{_SECRET}@h/y"}
     settings = DemoSettings(home=Path("unused"), **urls)  # type: ignore[arg-type]
     assert _SECRET not in repr(settings) + str(settings)
 
 
 def test_the_url_of_dagster_is_held_to_the_same() -> None:
-    settings = DemoSettings(home=Path("unused"), dagster_pg_url=f"postgresql://u:{_SECRET}@{_SECRET}@h/x")
+    settings = DemoSettings(home=Path("unused")).changed(database__dagster_url=f"postgresql://u:{_SECRET}@{_SECRET}@h/x")
     with pytest.raises(ConfigurationError, match="DAGSTER_PG_URL") as raised:
         dagster_urls(settings, "postgresql://h/x")
     assert _SECRET not in str(raised.value)
@@ -80,6 +80,6 @@ def test_the_url_of_dagster_is_held_to_the_same() -> None:
     ],
 )
 def test_dagster_gets_its_own_database_and_a_named_driver(named: str | None, plain: str) -> None:
-    settings = DemoSettings(home=Path("unused"), dagster_pg_url=named)
+    settings = DemoSettings(home=Path("unused")).changed(database__dagster_url=named)
     urls = dagster_urls(settings, "postgresql://u:p@h:5433/x?sslmode=require")
     assert urls == (plain, plain.replace("postgresql://", "postgresql+psycopg2://"))

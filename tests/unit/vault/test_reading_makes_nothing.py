@@ -48,7 +48,7 @@ def commands() -> Iterator[Commands]:
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is set but the place."""
-    for name in ("DATABASE_URL", "PLEIADES_HOME", "PLEIADES_VAULT"):
+    for name in ("DATABASE_URL", "PLEIADES_HOME", "PLEIADES_VAULT_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("YOUTUBE_API_KEY_POOL_JSON", '["a-key-that-nobody-tries"]')
     monkeypatch.setenv("PLEIADES_YOUTUBE_URL", "http://127.0.0.1:9")
@@ -92,7 +92,7 @@ def test_what_reads_the_vault_alone_says_which_vault(
     done = commands.run(*READING[name], cwd=tmp_path)
     assert (done.returncode, f"there is no vault {tmp_path}/.pleiades/vault" in done.stderr) == (3, True), done.stderr
     (tmp_path / "elsewhere").mkdir()
-    monkeypatch.setenv("PLEIADES_VAULT", "elsewhere")
+    monkeypatch.setenv("PLEIADES_VAULT_URL", "elsewhere")
     done = commands.run(*READING[name], cwd=tmp_path)
     assert (done.returncode, f"read from the vault {tmp_path}/elsewhere\n" in done.stderr) == (0, True), done.stderr
     assert left(tmp_path) == ["elsewhere"]
@@ -132,7 +132,7 @@ def test_a_schema_without_its_vault_is_not_given_an_empty_one(
     monkeypatch.setenv("DATABASE_URL", database_url)
     done = commands.run("quota", cwd=tmp_path)
     assert (done.returncode, f"there is no vault {tmp_path}/.pleiades/vault" in done.stderr) == (3, True), done.stderr
-    assert "PLEIADES_VAULT" in done.stderr
+    assert "PLEIADES_VAULT_URL" in done.stderr
     assert left(tmp_path) == []
 
 

@@ -148,7 +148,7 @@ def test_retry_after(value: str, seconds: float | None) -> None:
     failed = refused(503, b"{}", {"retry-after": value})
     assert isinstance(failed, BackendError)
     assert failed.retry_after == seconds
-    feeds = refusal("the host", "PLEIADES_FEEDS_URL", Reply(status=503, headers={"retry-after": value}, body=b""), NOW)
+    feeds = refusal("the host", "PLEIADES_YOUTUBE_FEEDS_URL", Reply(status=503, headers={"retry-after": value}, body=b""), NOW)
     assert isinstance(feeds, BackendError)
     assert feeds.retry_after == seconds
 

@@ -107,7 +107,7 @@ def test_only_the_sentence_that_states_the_rule_turns_it_off() -> None:
 
 @pytest.mark.parametrize("mode", ["off", "", "On", "true", SEVERAL_PROJECTS.upper(), SEVERAL_PROJECTS + " "])
 def test_any_other_value_states_googles_rule_and_what_to_write(mode: str) -> None:
-    with pytest.raises(ConfigurationError, match="PLEIADES_COMPLIANCE_MODE") as caught:
+    with pytest.raises(ConfigurationError, match="PLEIADES_KEYS_COMPLIANCE_MODE") as caught:
         choose_keys(parse_pool(THREE), mode)
     assert "exactly one API project" in caught.value.cure
     assert SEVERAL_PROJECTS in caught.value.cure
