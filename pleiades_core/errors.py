@@ -218,8 +218,9 @@ class QuotaExhausted(ApiError):
     usual_cure = "wait for the reset; `pleiades quota` shows what is left in which bucket"
 
     def __init__(
-        self, project: str, bucket: str, resets_at: datetime, *, limit: int | None = None, pool: str | None = None
-    ) -> None:
+        self, project: str, bucket: str, resets_at: datetime, *, limit: int | None = None, pool: str | None = None,
+        status: int | None = None, reason: str = "",
+    ) -> None:  # fmt: skip
         until = f"until {resets_at:%Y-%m-%d %H:%M} UTC"
         cure = ""
         if limit == 0:
@@ -231,14 +232,15 @@ class QuotaExhausted(ApiError):
             said += f" {until} or earlier"
         else:
             said = f"quota of bucket {bucket!r} of project {project!r} is spent {until}"
-        super().__init__(said, cure=cure)
+        super().__init__(said, cure=cure, status=status, reason=reason)
         self.project = project
         self.bucket = bucket
         #: Aware UTC: the next midnight in the Pacific zone.
         self.resets_at = resets_at
         #: The daily limit that the error body names, or that the ledger counts on; None when unknown. May be 0.
         self.limit = limit
-        #: The pool that may take no more while others may; None when nobody may. Its share grows as theirs lapse.
+        #: The pool that is exhausted while other pools still have units; None if the whole bucket is exhausted. Its share grows
+        #: as those of the other pools lapse.
         self.pool = pool
 
     def retry_at(self, now: datetime) -> datetime | None:

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 
-from pleiades_core.discover.sources import SOURCES, in_order_of_hunt
+from pleiades_core.discover.sources import SOURCES
 from pleiades_core.reports.capture import Estimate, OddsRatio, chao, chapman, odds_ratio
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_duckdb_text, load_queries
@@ -130,7 +130,8 @@ def coverage(database: Database, vault: Vault, until: datetime, *, days: float =
 
 def report(masks: Mapping[int, int], described: Sequence[Described], *, since: datetime, until: datetime) -> CoverageReport:
     """The report for counts by set of sources, and for described videos. Pure."""
-    used = [name for name in in_order_of_hunt() if any(mask & SOURCES[name].bit for mask in masks)]
+    by_bit = sorted(SOURCES, key=lambda name: SOURCES[name].bit)
+    used = [name for name in by_bit if any(mask & SOURCES[name].bit for mask in masks)]
     seen = {source: _count(masks, SOURCES[source].bit) for source in used}
     videos = sum(masks.values())
     # Sources that follow the same channels see the same videos: one occasion. What people add is no sample at all.

@@ -138,9 +138,8 @@ def parse_error(  # noqa: PLR0911  one return for each meaning
             return about.error(f"{about.words}: {text}", cure=about.cure, status=status, reason=word)
     if status == _TOO_MANY or (status == _FORBIDDEN and set(reasons) & (_SPENT | _TOO_FAST)):
         if _is_daily(metadata, said, set(reasons)):
-            spent = QuotaExhausted(project, bucket, quota_resets_at(now), limit=_limit(metadata))
-            spent.status, spent.reason = status, reason
-            return spent
+            resets_at, limit = quota_resets_at(now), _limit(metadata)
+            return QuotaExhausted(project, bucket, resets_at, limit=limit, status=status, reason=reason)
         return RateLimited(text, retry_after=patience, status=status, reason=reason)
     if status == _MISSING or any(word.endswith("NotFound") or word == "notFound" for word in reasons):
         return ResourceMissing(text, status=status, reason=reason)

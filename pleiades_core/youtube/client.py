@@ -105,7 +105,6 @@ class Transport:
     def _attempt(self, caller: _Caller, method_name: str, params: Mapping[str, Any], key: SecretStr) -> Reply | ApiError:
         request = _prepare(caller, method_name, params)
         if isinstance(request, ApiError):
-            request.sent = False
             return request
         secret = key.get_secret_value()
         headers = {
@@ -141,7 +140,8 @@ def _prepare(caller: _Caller, method_name: str, params: Mapping[str, Any]) -> _R
     try:
         return caller.methods[method_name](**params)
     except KeyError:
-        return BadRequest(f"Pleiades does not call {method_name}")
+        return BadRequest(f"Pleiades does not call {method_name}", sent=False)
     except (TypeError, ValueError) as error:
         # TypeError: no such parameter. ValueError: a lone surrogate in a search term, which has no UTF-8.
-        return BadRequest(f"{method_name} cannot be called like this: {type(error).__name__}", cure="check the search terms")
+        reason = f"{method_name} cannot be called like this: {type(error).__name__}"
+        return BadRequest(reason, cure="check the search terms", sent=False)

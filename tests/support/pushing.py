@@ -27,14 +27,14 @@ SECRET = "a secret of the tests"  # noqa: S105  nobody else's
 PUBLISHED = "2026-03-01T11:58:00+00:00"
 
 
-def settings_of(home: Path, **more: object) -> DemoSettings:
+def settings_of(home: Path, **more: object) -> Settings:
     """Settings with push, on any free port."""
     given = {
         "push__callback_url": "https://pleiades.test/hub",
         "push__secret": SecretStr(SECRET),
         "push__port": 0,
     }
-    return DemoSettings(**{"home": home, **given, **more})  # type: ignore[arg-type]
+    return DemoSettings(home=home).changed(**{**given, **more})
 
 
 @contextlib.contextmanager

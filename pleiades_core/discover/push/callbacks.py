@@ -65,13 +65,13 @@ def callbacks_of(settings: Settings) -> Callbacks:
         raise ConfigurationError(
             "PLEIADES_PUSH_CALLBACK_URL is not set",
             cure=_cure(
-                settings, "push_callback_url", "the public https address of the proxy before `pleiades push`; docs/push.md"
+                settings, "push.callback_url", "the public https address of the proxy before `pleiades push`; docs/push.md"
             ),
         )
     if settings.push.secret is None:
         raise ConfigurationError(
             "PLEIADES_PUSH_SECRET is not set",
-            cure=_cure(settings, "push_secret", 'what `python -c "import secrets; print(secrets.token_urlsafe(32))"` prints'),
+            cure=_cure(settings, "push.secret", 'what `python -c "import secrets; print(secrets.token_urlsafe(32))"` prints'),
         )
     parts = urlsplit(settings.push.callback_url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:

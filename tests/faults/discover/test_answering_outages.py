@@ -123,7 +123,7 @@ def test_a_source_that_another_hunt_is_on_is_passed_over(pleiades: Installation,
         assert ours
         report = pleiades.hunter().hunt(("search", "charts"))
         assert (set(report.sources), report.failures) == ({"charts", "details"}, {})
-        assert "source search: another hunt is on it" in caplog.text
+        assert "source search: another hunt is asking it" in caplog.text
         session.close()
     assert pleiades.hunter().hunt(("search",)).sources["search"].candidates > 0
 

@@ -11,9 +11,9 @@ import pytest
 from support.driving import advance, control, rows, set_faults
 from support.rows import read_rows
 
-from pleiades_core.discover import hunter
 from pleiades_core.discover.add.additions import add
 from pleiades_core.discover.add.parse_targets import Wanted
+from pleiades_core.discover.admission import pipeline
 from pleiades_core.discover.channels.followed import LEAST_RATE
 from pleiades_core.discover.search_queue import campaigns
 from pleiades_core.errors import BackendError
@@ -83,9 +83,9 @@ def test_a_source_is_noted_only_when_all_that_it_found_is_durable(
     pleiades: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Dying between two portions leaves the place where the source was asked; what was not claimed is found again."""
-    monkeypatch.setattr(hunter, "_PORTION", 10)
-    monkeypatch.setattr(hunter, "IDS_PER_CALL", 10)
-    claim, claims = hunter.claim, []
+    monkeypatch.setattr(pipeline, "PORTION", 10)
+    monkeypatch.setattr(pipeline, "IDS_PER_CALL", 10)
+    claim, claims = pipeline.claim, []
 
     def dying(*args: Any, **words: Any) -> Any:
         claims.append(words)
@@ -93,7 +93,7 @@ def test_a_source_is_noted_only_when_all_that_it_found_is_durable(
             raise RuntimeError("the end")
         return claim(*args, **words)
 
-    monkeypatch.setattr(hunter, "claim", dying)
+    monkeypatch.setattr(pipeline, "claim", dying)
     uploaded = control(pleiades).uploads(pleiades.clock.now() - timedelta(days=3), pleiades.clock.now())[:45]
     wanted = [Wanted(video_id=VideoId(video)) for video, _, _ in uploaded]
     add(pleiades.database, pleiades.youtube(), pleiades.clock, wanted)
@@ -109,9 +109,9 @@ def test_a_source_is_noted_only_when_all_that_it_found_is_durable(
         if source == "added":
             assert after[1] == before[1] != []
         assert set(before[0]) <= set(after[0]), "a token moved past what nobody claimed"
-        monkeypatch.setattr(hunter, "claim", claim)
+        monkeypatch.setattr(pipeline, "claim", claim)
         pleiades.hunter().hunt((source,))
-        monkeypatch.setattr(hunter, "claim", dying)
+        monkeypatch.setattr(pipeline, "claim", dying)
     assert rows(pleiades, "select 1 from inbox") == []
     known = {row[0] for row in rows(pleiades, "select id8 from videos")}
     assert {decode(one.video_id) for one in wanted if one.video_id} <= known

@@ -66,8 +66,8 @@ class _Poisoned(YouTube):
     def videos(
         self, ids: Sequence[VideoId], *, reservation: Reservation | None = None
     ) -> tuple[tuple[VideoDetails, ...], frozenset[VideoId]]:
-        self.poison = self.poison or ids[0]
-        if self.poison in ids:
+        _Poisoned.poison = _Poisoned.poison or ids[0]  # of all parts
+        if _Poisoned.poison in ids:
             raise BackendError("503", status=503)
         return super().videos(ids, reservation=reservation)
 

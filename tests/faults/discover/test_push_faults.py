@@ -242,7 +242,7 @@ def test_the_command_goes_on_while_the_hub_is_down(
     [
         ({}, "PLEIADES_PUSH_CALLBACK_URL"),
         ({"PLEIADES_PUSH_CALLBACK_URL": "https://pleiades.test/hub"}, "token_urlsafe"),
-        ({"PLEIADES_PUSH_CALLBACK_URL": "https://pleiades.test/hub", "PLEIADES_PUSH_SECRET": "short"}, "push_secret"),
+        ({"PLEIADES_PUSH_CALLBACK_URL": "https://pleiades.test/hub", "PLEIADES_PUSH_SECRET": "short"}, "push.secret"),
         ({"PLEIADES_PUSH_CALLBACK_URL": "nonsense", "PLEIADES_PUSH_SECRET": "x" * 16}, "PLEIADES_PUSH_CALLBACK_URL"),
     ],
 )

@@ -321,7 +321,7 @@ def test_a_call_succeeds_after_faults_and_each_attempt_is_paid(
         transport_of.append(Transport(server.base_url, 30))
         tried = executor(database, clock, transport_of[-1], attempts=4)
         youtube = YouTube(tried, lambda _source, _rows: None)
-        youtube._refused_until = clock.now().replace(year=2027)  # noqa: SLF001  videos.list at once
+        youtube._refusal.until = clock.now().replace(year=2027)  # noqa: SLF001  videos.list at once
         (counts,), _ = youtube.stats([VideoId("dQw4w9WgXcQ")])
         assert counts.views == 7
         assert youtube.ledger.left("p", Bucket.GENERAL) == 10_000 - 3 == 10_000 - len(server.requests)

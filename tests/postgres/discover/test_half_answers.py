@@ -13,8 +13,8 @@ import pytest
 from support.unmetered import Unmetered
 
 from pleiades_core.clock import ManualClock
+from pleiades_core.discover.channels import followed
 from pleiades_core.discover.channels.followed import LEAST_RATE
-from pleiades_core.discover.sources import channels
 from pleiades_core.discover.sources.base import Find
 from pleiades_core.discover.sources.charts import charts
 from pleiades_core.discover.sources.feeds import ENTRIES, feeds
@@ -346,7 +346,7 @@ def test_what_a_person_follows_is_not_forgotten(database: Database) -> None:
         for name in ("a", "b"):
             words = {"channel_id": name, "total": 7, "shown": 7, "rate": LEAST_RATE, "now": NOW}
             connection.execute(_SQL.follow, words)
-        channels.forget(connection, NOW, most=5)
+        followed.forget(connection, NOW, most=5)
         assert _kept(connection) == [
             "UC0000000000000000000000",
             "UC0000000000000000000001",
@@ -354,7 +354,7 @@ def test_what_a_person_follows_is_not_forgotten(database: Database) -> None:
             "a",
             "b",
         ]
-        channels.forget(connection, NOW, most=1)
+        followed.forget(connection, NOW, most=1)
         assert _kept(connection) == ["a", "b"]
 
 

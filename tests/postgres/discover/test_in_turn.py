@@ -48,7 +48,7 @@ def test_whoever_claims_waits_for_its_turn(database: Database, clock: ManualCloc
     lasting, now = timedelta(minutes=10), clock.now()
     claiming = [
         lambda: claim(database, uuid.uuid4(), {1: "push"}, now=now, lasting=lasting),
-        lambda: take_over(database, uuid.uuid4(), limit=10, wishes=False, now=now, lasting=lasting),
+        lambda: take_over(database, uuid.uuid4(), limit=10, only_added=False, now=now, lasting=lasting),
     ]
     assert [_waits_for_its_turn(database, act) for act in claiming] == [True, True]
 

@@ -513,10 +513,10 @@ def test_what_is_missing_is_named(settings: DemoSettings, change: dict[str, obje
     assert raised.value.cure
 
 
-@pytest.mark.parametrize("missing", ["push_callback_url", "push_secret"])
+@pytest.mark.parametrize("missing", ["push.callback_url", "push.secret"])
 def test_what_cures_works_in_a_demo_s_home_and_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     """A demo does not read the environment, so the cure there is the home's file: written as told, it cures."""
-    given = {"push__callback_url": "https://pleiades.test/hub", "push__secret": SECRET}
+    given = {"push.callback_url": "https://pleiades.test/hub", "push.secret": SECRET}
     for demo in (True, False):
         home = tmp_path / f"{demo}"
         home.mkdir()
@@ -529,8 +529,8 @@ def test_what_cures_works_in_a_demo_s_home_and_elsewhere(tmp_path: Path, monkeyp
             with (home / "pleiades.toml").open("a") as file:
                 file.write(f'{missing} = "{given[missing]}"\n')
         else:
-            monkeypatch.setenv(f"PLEIADES_{missing.upper()}", given[missing])
-        assert callbacks_of(load_settings(home)).base_url == given["push_callback_url"]
+            monkeypatch.setenv(f"PLEIADES_{missing.upper().replace('.', '_')}", given[missing])
+        assert callbacks_of(load_settings(home)).base_url == given["push.callback_url"]
 
 
 def test_a_port_that_is_taken_is_named(database: Database, clock: ManualClock, settings: DemoSettings) -> None:

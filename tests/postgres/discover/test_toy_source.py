@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.rows import rows
+from support.driving import rows
 
 from pleiades_core.discover import sources
 from pleiades_core.discover.sources import SOURCES, in_order_of_hunt

@@ -46,6 +46,7 @@ from pleiades_core.vault.vault import open_vault
 from pleiades_core.videoid import encode
 from pleiades_core.watchlist.cadence import TIERS
 from pleiades_core.watchlist.schedule import due_counts, polled_in_future
+from pleiades_core.youtube.api import YouTube
 from pleiades_core.youtube.hub import LONGEST_LEASE
 
 WRONG = [timedelta(days=1), timedelta(days=365), timedelta(days=-1), MOST_APART + timedelta(minutes=1)]
@@ -104,13 +105,13 @@ def test_a_clock_that_is_set_in_the_middle_of_a_slice_writes_no_false_time(
     youtube = pleiades.youtube()
     known = len(read_rows(pleiades.vault, SAMPLES))
     wrong = WrongClock(timedelta())
-    asking = youtube.stats
+    stats = YouTube.stats
 
     def set_wrong(*args: object, **options: object) -> object:
         wrong.ahead = timedelta(days=365)
-        return asking(*args, **options)  # type: ignore[arg-type]
+        return stats(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(youtube, "stats", set_wrong)
+    monkeypatch.setattr(YouTube, "stats", set_wrong)
     tracker = Tracker(pleiades.database, pleiades.vault, youtube, wrong, pleiades.settings)
     with pytest.raises(ConfigurationError):
         # The slice is committed; the next one is refused.
@@ -453,7 +454,7 @@ def test_a_claim_that_waits_for_a_wrong_year_is_taken_over_now(database: Databas
         connection.execute("update videos set retry_at = case id8 when 1 then %s else %s end", [
             now + timedelta(days=365), now + timedelta(days=1),
         ])  # fmt: skip
-    taken = take_over(database, uuid.uuid4(), limit=10, wishes=False, now=now, lasting=lasting)
+    taken = take_over(database, uuid.uuid4(), limit=10, only_added=False, now=now, lasting=lasting)
     assert taken is not None
     assert list(taken.vids.values()) == [Vid(1)]
 

@@ -46,7 +46,7 @@ def test_a_fourth_pool_is_data(ledger: Ledger, database: Database, monkeypatch: 
     """A pool that neither schema nor SQL has heard of gets its share, keeps it, and lends it."""
     shares = {QuotaPool.HUNTING: 50, "enriching": 50}
     monkeypatch.setattr(ledger, "_weights", lambda _project, _bucket: shares)
-    monkeypatch.setattr("pleiades_core.youtube.quota.Pool", str)
+    monkeypatch.setattr("pleiades_core.youtube.quota.QuotaPool", str)
     assert ledger.debit("p", Bucket.SEARCH, "enriching", 10)  # type: ignore[arg-type]
     assert not ledger.debit("p", Bucket.SEARCH, QuotaPool.HUNTING, 61)
     assert ledger.debit("p", Bucket.SEARCH, QuotaPool.HUNTING, 50)
