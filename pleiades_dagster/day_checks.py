@@ -37,25 +37,27 @@ _NEWEST = 2
 _ERROR = dg.AssetCheckSeverity.ERROR
 
 
-def day_checks(
-    metrics: dg.AssetKey, videos: dg.AssetKey, watchlist: dg.AssetKey, *, begun: dg.DailyPartitionsDefinition,
-    over: dg.DailyPartitionsDefinition,
-) -> list[dg.AssetChecksDefinition]:  # fmt: skip
-    """The tests of the three assets that are cut by day; each asset's tests are one step, which reads the files once."""
-    return [
-        _checks(metrics, over, SAMPLES, OF_METRICS, results_of_metrics),
-        _checks(videos, begun, REGISTRY, OF_VIDEOS, results_of_videos),
-        _checks(watchlist, over, SAMPLES, OF_COHORT, results_of_cohort),
-    ]
-
-
-def _checks(
+def checks_of_files(
     asset: dg.AssetKey,
     days: dg.DailyPartitionsDefinition,
     dataset: Dataset,
     about: Mapping[str, tuple[str, dg.AssetCheckSeverity]],
     judge: Callable[[Installation, date], list[Verdict]],
 ) -> dg.AssetChecksDefinition:
+    """The tests of the files of one asset that is cut by day. They are one step, which reads the files once.
+
+    Args:
+        asset: the asset whose files are tested.
+        days: its partitions.
+        dataset: the dataset of the files.
+        about: name, meaning and severity of each test.
+        judge: reads the files of a day and gives the verdicts.
+
+    Returns:
+        The checks, each partitioned like the asset.
+
+    """
+
     @dg.multi_asset_check(
         name=f"{asset.to_python_identifier()}_checks",
         # Dagster lets a test run without its asset only where each test of the step can be left out.

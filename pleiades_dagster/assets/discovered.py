@@ -4,6 +4,7 @@ Does not belong here: how candidates are found and admitted (pleiades_core/disco
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,20 @@ import dagster as dg
 from pydantic import Field
 
 from pleiades_core.batches.closing import finish_day
+from pleiades_core.discover.budget import HUNT_EVERY
 from pleiades_core.discover.hunt_report import HuntReport
+from pleiades_core.discover.inbox import waiting
 from pleiades_core.discover.sources import SOURCES
 from pleiades_core.errors import QuotaExhausted
+from pleiades_core.models import Bucket, QuotaPool
 from pleiades_core.vault.archive import may_close
 from pleiades_core.vault.layout import REGISTRY
+from pleiades_dagster.automation.closing import day_closer
+from pleiades_dagster.automation.conditions import floor, spent_until
+from pleiades_dagster.building import Building
 from pleiades_dagster.checks import hunt_results, hunt_specs
+from pleiades_dagster.day_checks import checks_of_files, results_of_videos
+from pleiades_dagster.day_verdicts import OF_VIDEOS
 from pleiades_dagster.failures import RETRY, as_failures, refusal
 from pleiades_dagster.metadata import Materialized, metadata_of
 from pleiades_dagster.partitions import day_of, note_skipped
@@ -25,6 +34,10 @@ from pleiades_dagster.tables import FRESH_HOURLY, VIDEOS
 
 KEY = dg.AssetKey("discovered_videos")
 
+#: Between two hunts for notices. With notices that wait ten minutes at least, an upload is watched within half an hour.
+NOTICE_TICK = timedelta(minutes=20)
+NOTICE_WAITS = timedelta(minutes=10)
+
 
 class HuntConfig(dg.Config):
     """Which sources to take today; all of them unless some are named."""
@@ -32,7 +45,7 @@ class HuntConfig(dg.Config):
     sources: list[str] = Field(default_factory=lambda: list(SOURCES))
 
 
-def discovered_videos(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
+def _discovered_videos(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
     """The asset, cut by `days`, of which the last is today."""
 
     @dg.asset(
@@ -86,3 +99,85 @@ def discovered_videos(days: dg.DailyPartitionsDefinition, vault_root: Path) -> d
         yield from results
 
     return discovered
+
+
+def definitions(building: Building) -> dg.Definitions:
+    """The asset, the jobs that hunt and that fold the registry of a past day, and what starts them."""
+    checks = checks_of_files(KEY, building.days.begun, REGISTRY, OF_VIDEOS, results_of_videos)
+    videos = dg.AssetSelection.assets(KEY)
+    return dg.Definitions(
+        assets=[_discovered_videos(building.days.begun, building.vault_root)],
+        asset_checks=[checks],
+        jobs=[
+            dg.define_asset_job(
+                "hunt",
+                # Today's file is written tomorrow, so there is nothing to check after a hunt.
+                selection=videos - dg.AssetSelection.checks(checks),
+                description="Ask every source of discovery for videos, describe what is new, and watch it: today's key.",
+            ),
+            dg.define_asset_job(
+                "fold_registry",
+                selection=videos,
+                description="Fold the videos found on a day that is over into one file, and check it.",
+            ),
+        ],
+        schedules=[_hunt_hourly(building)],
+        sensors=[
+            _inbox_sensor(building.sensor_status),
+            # A sensor and a job for each dataset: a damaged file of one must not keep the days of the other open.
+            day_closer("registry_closer", "fold_registry", REGISTRY, building.sensor_status),
+        ],
+    )
+
+
+def _hunt_hourly(building: Building) -> dg.ScheduleDefinition:
+    # Minutes after the hour, so that the hunts of many installations do not start in the same second.
+    @dg.schedule(
+        name="hunt_hourly",
+        job_name="hunt",
+        cron_schedule=f"7 */{HUNT_EVERY // timedelta(hours=1)} * * *",
+        execution_timezone="UTC",
+        default_status=building.schedule_status,
+        description="Hunt for videos of today, whatever day that is for the installation's clock.",
+    )
+    def hunt_hourly(
+        context: dg.ScheduleEvaluationContext, installation: dg.ResourceParam[Opener]
+    ) -> dg.RunRequest | dg.SkipReason:
+        with as_failures(), installation.open() as opened:
+            now = opened.clock.now()
+            # The sources that cost nothing could go on, but what they find could not be described.
+            if spent := spent_until(opened, (Bucket.SEARCH, Bucket.GENERAL), QuotaPool.HUNTING, QuotaPool.ARCHEOLOGY):
+                return dg.SkipReason(f"all quota for hunting is spent until {spent:%Y-%m-%d %H:%M} UTC (exit code 42)")
+        # The tick and not the day is the run's key: today is hunted again and again.
+        tick = context.scheduled_execution_time
+        return dg.RunRequest(run_key=f"hunt:{tick:%Y-%m-%dT%H:%M}", partition_key=now.date().isoformat())
+
+    return hunt_hourly
+
+
+def _inbox_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """Asks for a hunt when notices wait: what push brings must not wait for the hour to be over."""
+
+    @dg.sensor(
+        name="inbox",
+        job_name="hunt",
+        minimum_interval_seconds=120,
+        default_status=status,
+        description="Describes and watches what the hub announced, and reads feeds, between two hunts.",
+    )
+    def evaluate(installation: dg.ResourceParam[Opener]) -> dg.RunRequest | dg.SkipReason:
+        with as_failures(), installation.open() as opened:
+            now = opened.clock.now()
+            with opened.database.transaction() as connection:
+                count = waiting(connection, now - NOTICE_WAITS)
+            if not count:
+                return dg.SkipReason(f"nothing has waited in the inbox for {NOTICE_WAITS.total_seconds() / 60:.0f} minutes")
+            if spent := spent_until(opened, (Bucket.GENERAL,), QuotaPool.HUNTING):
+                return dg.SkipReason(f"{count:,} wait, quota is spent until {spent:%Y-%m-%d %H:%M} UTC (exit code 42)")
+        return dg.RunRequest(
+            run_key=f"inbox:{floor(now, NOTICE_TICK):%Y-%m-%dT%H:%M}",
+            partition_key=now.date().isoformat(),
+            run_config=dg.RunConfig({"discovered_videos": HuntConfig(sources=["added", "push", "feeds"])}),
+        )
+
+    return evaluate

@@ -19,6 +19,8 @@ from pleiades_dagster import tables
 from pleiades_dagster.assets.discovered import KEY as DISCOVERED
 from pleiades_dagster.assets.metrics import KEY as METRICS
 from pleiades_dagster.assets.tracking import KEY as TRACKING
+from pleiades_dagster.automation.closing import DAYS_PER_RUN, WHEN_CLOSED
+from pleiades_dagster.building import Building
 from pleiades_dagster.failures import as_failures
 from pleiades_dagster.metadata import Materialized, metadata_of, table_of
 from pleiades_dagster.partitions import day_of, materialised, split_by_end
@@ -30,25 +32,15 @@ LIVE = dg.AssetKey("live_ranking")
 
 #: Videos in the live ranking.
 _LIVE_ROWS = 10
-#: Whenever the day was closed, or closed again for late batches. Plain `eager` looks at the newest partition only, and a late
-#: batch reaches older days.
-#: A day whose own file or whose eve's is missing waits; only the first partition has no eve.
-#: A day whose blocking check is red waits until it is green.
-_RED = dg.AutomationCondition.any_checks_match(dg.AutomationCondition.check_failed(), blocking_only=True)
-WHEN_CLOSED = dg.AutomationCondition.eager().without(
-    dg.AutomationCondition.in_latest_time_window()
-) & ~dg.AutomationCondition.any_deps_match(_RED)
-#: Days of one run of a backfill: they cost a second each, a run five before its first.
-DAYS_PER_RUN = 31
 
 
-def daily_velocity(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
+def _daily_velocity(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
     """The asset, cut by `days`, which are over."""
     words = "Views an hour of every video on one day, from its samples."
     return _derived(VELOCITY, days, [], velocity_day, words, tables.VELOCITY.metadata(vault_root))
 
 
-def rankings(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
+def _rankings(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
     """The asset, cut by `days`, which are over."""
     words = "The fastest videos of one day, with their titles."
     return _derived(RANKINGS, days, [DISCOVERED], rank_day, words, tables.RANKINGS.metadata(vault_root))
@@ -109,7 +101,7 @@ def _made(
     return made, damaged
 
 
-def live_ranking() -> dg.AssetsDefinition:
+def _live_ranking() -> dg.AssetsDefinition:
     """The asset, without partitions: there is one present."""
 
     @dg.asset(
@@ -142,3 +134,41 @@ def live_ranking() -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata=words)
 
     return present
+
+
+def definitions(building: Building) -> dg.Definitions:
+    """The assets, the jobs that derive a day and that rank the present, and what starts them."""
+    days, vault_root = building.days.over, building.vault_root
+    after_close = ("watchlist", VELOCITY.to_user_string(), RANKINGS.to_user_string())
+    return dg.Definitions(
+        assets=[_daily_velocity(days, vault_root), _rankings(days, vault_root), _live_ranking()],
+        jobs=[
+            # The assets follow by their automation condition; this job is for people and for the demo.
+            dg.define_asset_job(
+                "derive_day", selection=list(after_close), description="Compute all that follows from a closed day."
+            ),
+            dg.define_asset_job(
+                "rank_now", selection=[LIVE.to_user_string()], description="Rank the videos of the last 24 hours."
+            ),
+        ],
+        schedules=[
+            dg.ScheduleDefinition(
+                name="rank_live",
+                job_name="rank_now",
+                cron_schedule="22 * * * *",
+                execution_timezone="UTC",
+                default_status=building.schedule_status,
+                description="Look once an hour which videos are fastest.",
+            )
+        ],
+        sensors=[
+            # Dagster's own sensor for automation conditions is off.
+            dg.AutomationConditionSensorDefinition(
+                name="deriver",
+                target=dg.AssetSelection.assets(*after_close),
+                default_status=building.sensor_status,
+                minimum_interval_seconds=120,
+                description="Derives watchlist, velocity and ranking of a day whenever it was closed, or closed again.",
+            )
+        ],
+    )

@@ -7,6 +7,7 @@ import dagster as dg
 
 from pleiades_core.batches.reaper import reap
 from pleiades_core.vault.janitor import sweep
+from pleiades_dagster.building import Building
 from pleiades_dagster.checks import (
     dead_share_result,
     dead_share_spec,
@@ -66,3 +67,27 @@ def janitor() -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata=metadata_of(report))
 
     return swept
+
+
+def definitions(building: Building) -> dg.Definitions:
+    """The two assets, their job, and its schedule."""
+    return dg.Definitions(
+        assets=[reaper(), janitor()],
+        jobs=[
+            dg.define_asset_job(
+                "maintain",
+                selection=["reaper", "janitor"],
+                description="Adopt what dead workers left, remove what closed days hold, measure SQL.",
+            )
+        ],
+        schedules=[
+            dg.ScheduleDefinition(
+                name="maintain_daily",
+                job_name="maintain",
+                cron_schedule="40 3 * * *",
+                execution_timezone="UTC",
+                default_status=building.schedule_status,
+                description="Measure SQL and the share of missing videos, adopt orphans, sweep what closed days hold.",
+            )
+        ],
+    )

@@ -13,6 +13,10 @@ from pleiades_core.vault.archive import may_close
 from pleiades_core.vault.layout import SAMPLES
 from pleiades_dagster.assets.discovered import KEY as DISCOVERED
 from pleiades_dagster.assets.tracking import KEY as TRACKING
+from pleiades_dagster.automation.closing import day_closer
+from pleiades_dagster.building import Building
+from pleiades_dagster.day_checks import checks_of_files, results_of_metrics
+from pleiades_dagster.day_verdicts import OF_METRICS
 from pleiades_dagster.failures import RETRY, as_failures
 from pleiades_dagster.metadata import Materialized, metadata_of
 from pleiades_dagster.partitions import day_of, note_skipped
@@ -22,7 +26,7 @@ from pleiades_dagster.tables import FRESH_DAILY, METRICS
 KEY = dg.AssetKey("daily_metrics")
 
 
-def daily_metrics(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
+def _daily_metrics(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
     """The asset, cut by `days`, which are over."""
 
     @dg.asset(
@@ -66,3 +70,19 @@ def daily_metrics(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.As
         )
 
     return close
+
+
+def definitions(building: Building) -> dg.Definitions:
+    """The asset with the checks of its files, the job that closes a day, and the sensor that asks for it."""
+    return dg.Definitions(
+        assets=[_daily_metrics(building.days.over, building.vault_root)],
+        asset_checks=[checks_of_files(KEY, building.days.over, SAMPLES, OF_METRICS, results_of_metrics)],
+        jobs=[
+            dg.define_asset_job(
+                "close_day",
+                selection=[KEY.to_user_string()],
+                description="Fold the samples of a day that is over into one file, and check it.",
+            )
+        ],
+        sensors=[day_closer("day_closer", "close_day", SAMPLES, building.sensor_status)],
+    )

@@ -5,9 +5,14 @@ Does not belong here: what is due (pleiades_core/watchlist), polling (pleiades_c
 
 import dagster as dg
 
+from pleiades_core.batches.reaper import reap
 from pleiades_core.errors import QuotaExhausted
-from pleiades_core.models import Tier
+from pleiades_core.models import Bucket, QuotaPool, Tier
+from pleiades_core.watchlist.cadence import TIERS as CADENCE
+from pleiades_core.watchlist.schedule import due_counts
 from pleiades_dagster.assets.discovered import KEY as DISCOVERED
+from pleiades_dagster.automation.conditions import floor, spent_until
+from pleiades_dagster.building import Building
 from pleiades_dagster.checks import lateness_result, lateness_spec, units_left_result, units_left_spec
 from pleiades_dagster.failures import RETRY, as_failures, refusal
 from pleiades_dagster.metadata import Materialized, metadata_of
@@ -17,11 +22,13 @@ from pleiades_dagster.tables import FRESH_HOURLY
 
 KEY = dg.AssetKey("tracking")
 
+#: Seconds between two looks.
+_LOOK_S = {Tier.HOURLY: 120, Tier.DAILY: 600, Tier.WEEKLY: 1800}
 #: Set by Dagster on every run of a backfill.
 _BACKFILL_TAG = "dagster/backfill"
 
 
-def tracking() -> dg.AssetsDefinition:
+def _tracking() -> dg.AssetsDefinition:
     """The asset, cut by tier."""
 
     @dg.asset(
@@ -64,3 +71,41 @@ def tracking() -> dg.AssetsDefinition:
         )
 
     return poll
+
+
+def definitions(building: Building) -> dg.Definitions:
+    """The asset, its job, and a sensor for each tier."""
+    return dg.Definitions(
+        assets=[_tracking()],
+        jobs=[dg.define_asset_job("track", selection=[KEY.to_user_string()], description="Poll what one tier owes now.")],
+        sensors=[_tier_sensor(tier, building.sensor_status) for tier in Tier],
+    )
+
+
+def _tier_sensor(tier: Tier, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """Asks for a run of the tier when videos of it are due."""
+
+    @dg.sensor(
+        name=f"{tier.lower()}_tier",
+        job_name="track",
+        minimum_interval_seconds=_LOOK_S[tier],
+        default_status=status,
+        description=f"Polls the {tier} tier when it owes polls and quota is left.",
+    )
+    def evaluate(installation: dg.ResourceParam[Opener]) -> dg.RunRequest | dg.SkipReason:
+        with as_failures(), installation.open() as opened:
+            # A dead worker's videos are due again once its lease is gone, so look after that.
+            reap(opened.database, opened.vault, opened.clock)
+            now = opened.clock.now()
+            with opened.database.transaction() as connection:
+                count = due_counts(connection, CADENCE, now)[tier]
+            if not count.due:
+                return dg.SkipReason(f"nothing due: {count.watched:,} videos are {tier} at {now:%Y-%m-%d %H:%M} UTC")
+            if spent := spent_until(opened, (Bucket.STATS, Bucket.GENERAL), QuotaPool.TRACKING):
+                return dg.SkipReason(f"{count.due:,} due, all quota spent until {spent:%Y-%m-%d %H:%M} UTC (exit code 42)")
+        tick = floor(now, CADENCE.tick(tier))
+        return dg.RunRequest(
+            run_key=f"{tier}:{tick:%Y-%m-%dT%H:%M}", partition_key=tier.value, tags={"pleiades/due": str(count.due)}
+        )
+
+    return evaluate

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import dagster as dg
 
+from pleiades_core.vault.layout import SAMPLES
 from pleiades_core.watchlist.cohorts import rebuild_cohort
 from pleiades_dagster.assets.discovered import KEY as DISCOVERED
-from pleiades_dagster.assets.insights import DAYS_PER_RUN, WHEN_CLOSED
 from pleiades_dagster.assets.metrics import KEY as METRICS
+from pleiades_dagster.automation.closing import DAYS_PER_RUN, WHEN_CLOSED
+from pleiades_dagster.building import Building
+from pleiades_dagster.day_checks import checks_of_files, results_of_cohort
+from pleiades_dagster.day_verdicts import OF_COHORT
 from pleiades_dagster.failures import as_failures
 from pleiades_dagster.metadata import Materialized, metadata_of
 from pleiades_dagster.partitions import day_of, materialised, split_by_end
@@ -21,7 +25,7 @@ from pleiades_dagster.tables import COHORTS, FRESH_DAILY
 KEY = dg.AssetKey("watchlist")
 
 
-def watchlist(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
+def _watchlist(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
     """The asset, cut by `days` of discovery, which are over."""
 
     @dg.asset(
@@ -52,3 +56,11 @@ def watchlist(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.Assets
         yield from materialised(context, made, skipped=not_over, now=now)
 
     return cohort
+
+
+def definitions(building: Building) -> dg.Definitions:
+    """The asset with the checks of its files; its automation condition starts it (insights.py has the sensor)."""
+    return dg.Definitions(
+        assets=[_watchlist(building.days.over, building.vault_root)],
+        asset_checks=[checks_of_files(KEY, building.days.over, SAMPLES, OF_COHORT, results_of_cohort)],
+    )

@@ -1,0 +1,1 @@
+"""What schedules, sensors and automation conditions of several assets share; those of one asset stand with it."""

@@ -20,7 +20,7 @@ from pleiades_core.errors import PleiadesError
 from pleiades_core.installation import Installation
 from pleiades_core.models import Tier
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_dagster.automation.schedules import LEARN_AT
+from pleiades_dagster.assets.upkeep import UPKEEP_AT
 from pleiades_dagster.definitions import build_defs
 from pleiades_dagster.demo.home import note_clock
 from pleiades_dagster.instance import open_instance
@@ -65,7 +65,7 @@ class Stage:
         self._run_schedule("hunt_hourly", at)
         breathe()
         self._close_days()
-        if at.hour == LEARN_AT.hour and at.date() > self._first_day:
+        if at.hour == UPKEEP_AT.hour and at.date() > self._first_day:
             breathe()
             self._run_schedule("upkeep_daily", at)
         for name in ("hourly_tier", "daily_tier", "weekly_tier"):

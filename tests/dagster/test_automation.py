@@ -22,7 +22,7 @@ from pleiades_core.settings import SEVERAL_PROJECTS
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.vault.layout import SAMPLES
 from pleiades_core.videoid import decode
-from pleiades_dagster.automation.sensors import floor
+from pleiades_dagster.automation.conditions import floor
 
 
 @pytest.fixture

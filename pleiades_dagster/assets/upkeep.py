@@ -4,6 +4,7 @@ Does not belong here: hunting (discovered.py), and any of the arithmetic (pleiad
 """
 
 from collections.abc import Iterator
+from datetime import time, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -16,17 +17,20 @@ from pleiades_core.vault.discovery_requests import export_day
 from pleiades_dagster.assets.discovered import KEY as DISCOVERED
 from pleiades_dagster.assets.metrics import KEY as METRICS
 from pleiades_dagster.assets.tracking import KEY as TRACKING
+from pleiades_dagster.building import Building
 from pleiades_dagster.checks import plan_fits_result, plan_fits_spec
 from pleiades_dagster.failures import RETRY, as_failures
 from pleiades_dagster.metadata import Materialized, metadata_of
 from pleiades_dagster.partitions import day_of, note_skipped
-from pleiades_dagster.resources import Opener
+from pleiades_dagster.resources import ClockResource, Opener
 from pleiades_dagster.tables import DISCOVERY_REQUESTS, FRESH_DAILY
 
 PLAN = dg.AssetKey("quota_plan")
+#: After the registry of the day before is closed, and before people look. UTC.
+UPKEEP_AT = time(1, 20)
 
 
-def discovery_requests(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
+def _discovery_requests(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
     """The asset, cut by `days`, which are over."""
 
     @dg.asset(
@@ -57,7 +61,7 @@ def discovery_requests(days: dg.DailyPartitionsDefinition, vault_root: Path) -> 
     return exported
 
 
-def search_terms() -> dg.AssetsDefinition:
+def _search_terms() -> dg.AssetsDefinition:
     """The asset, without partitions."""
 
     @dg.asset(
@@ -85,7 +89,7 @@ def search_terms() -> dg.AssetsDefinition:
     return scored
 
 
-def coverage() -> dg.AssetsDefinition:
+def _coverage() -> dg.AssetsDefinition:
     """The asset, without partitions."""
 
     @dg.asset(
@@ -106,7 +110,7 @@ def coverage() -> dg.AssetsDefinition:
     return estimated
 
 
-def quota_plan() -> dg.AssetsDefinition:
+def _quota_plan() -> dg.AssetsDefinition:
     """The asset, without partitions."""
 
     @dg.asset(
@@ -127,3 +131,34 @@ def quota_plan() -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata=metadata_of(report), check_results=[plan_fits_result(report)])
 
     return planned
+
+
+def definitions(building: Building) -> dg.Definitions:
+    """The four assets, their job, and its schedule."""
+    return dg.Definitions(
+        assets=[_discovery_requests(building.days.over, building.vault_root), _search_terms(), _coverage(), _quota_plan()],
+        jobs=[
+            dg.define_asset_job(
+                "upkeep",
+                selection=["discovery_requests", "search_terms", "coverage", "quota_plan"],
+                description="Export, score, estimate and plan, once a day.",
+            )
+        ],
+        schedules=[_upkeep_daily(building)],
+    )
+
+
+def _upkeep_daily(building: Building) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name="upkeep_daily",
+        job_name="upkeep",
+        cron_schedule=f"{UPKEEP_AT.minute} {UPKEEP_AT.hour} * * *",
+        execution_timezone="UTC",
+        default_status=building.schedule_status,
+        description="Export yesterday's requests, score the search terms, estimate the coverage, and plan the quota.",
+    )
+    def upkeep_daily(clock: ClockResource) -> dg.RunRequest:
+        yesterday = clock.clock().now().date() - timedelta(days=1)
+        return dg.RunRequest(run_key=f"upkeep:{yesterday}", partition_key=yesterday.isoformat())
+
+    return upkeep_daily
