@@ -1,6 +1,6 @@
 """The simulator as a process: serving in the foreground, and starting it as a child.
 
-Belongs here: sockets, signals, processes. Does not belong here: HTTP (app.py), what is simulated (config.py).
+Belongs here: processes. Does not belong here: sockets and signals (web/serve.py), HTTP (app.py), what is simulated (config.py).
 """
 
 from __future__ import annotations
@@ -9,17 +9,15 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any, Self, cast
 
 import orjson
-import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pleiades_core.errors import ConfigurationError
@@ -27,6 +25,7 @@ from pleiades_core.simulator.api.quota import DEMO_KEYS
 from pleiades_core.simulator.app import build_app
 from pleiades_core.simulator.config import DEFAULT_START, SimulatorConfig
 from pleiades_core.simulator.faults.spoiling import TRANSPORT
+from pleiades_core.web.serve import base_url_of, bind, serve_until_signal, server_of
 
 __all__ = ["DEFAULT_START", "SimulatorConfig", "SimulatorProcess", "serve", "start_subprocess"]
 
@@ -42,25 +41,6 @@ class _Protocol(HttpToolsProtocol):
         cast("dict[str, Any]", self.scope)[TRANSPORT] = self.transport
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server, which says what signal ended it instead of raising the signal again."""
-
-    ended_by: int | None = None
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self.ended_by = sig
-        super().handle_exit(sig, frame)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
 def serve(config: SimulatorConfig, *, until_stdin_closes: bool = False) -> int | None:
     """Serve in the foreground until SIGTERM or SIGINT; the number of the signal that it was.
 
@@ -68,48 +48,21 @@ def serve(config: SimulatorConfig, *, until_stdin_closes: bool = False) -> int |
     ConfigurationError, before anything listens, when the world cannot be read or the port is taken.
     """
     app = build_app(config)
-    listener = _listener(config.host, config.port)
-    server = _Server(
-        uvicorn.Config(
-            app,
-            http=_Protocol,
-            ws="none",
-            lifespan="off",
-            loop="uvloop",
-            access_log=False,
-            log_level="warning",
-            timeout_graceful_shutdown=1,
-            server_header=False,
-            date_header=False,
-        ),
-    )
+    cure = "choose another port, or 0 for any free one; `ss -ltnp` shows who holds it"
+    listener = bind(config.host, config.port, program="the simulator", cure=cure)
+    # On another address than loopback its operator wants it to be reached by other names.
+    names = () if config.host in {"127.0.0.1", "::1", "localhost"} else None
+    server = server_of(app, names=names, grace_s=1, http=_Protocol, date_header=False)
     if until_stdin_closes:
         threading.Thread(target=_stop_at_eof, daemon=True).start()
-    host, port = listener.getsockname()[:2]
-    said = {"base_url": f"http://{host}:{port}", "pid": os.getpid(), **_demo_keys(config)}
-    print(json.dumps(said), flush=True)  # noqa: T201  the promised line
-    server.run(sockets=[listener])
-    return server.ended_by
+    ready = {"base_url": base_url_of(listener), "pid": os.getpid(), **_demo_keys(config)}
+    print(json.dumps(ready), flush=True)  # noqa: T201  the promised line
+    return serve_until_signal(server, listener)
 
 
 def _demo_keys(config: SimulatorConfig) -> dict[str, list[str]]:
     """The keys that are accepted, when they are the well-known ones: whoever starts a simulator by hand needs one."""
     return {"keys": [key.key for key in DEMO_KEYS]} if config.keys == DEMO_KEYS else {}
-
-
-def _listener(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(1_024)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        raise ConfigurationError(
-            f"the simulator cannot listen on {host}:{port}: {error}",
-            cure="choose another port, or 0 for any free one; `ss -ltnp` shows who holds it",
-        ) from None
-    return listener
 
 
 def _stop_at_eof() -> None:

@@ -1,13 +1,14 @@
-"""Who may talk to the Dagster UI: pages that it served itself, to a name that means this machine, and nobody else.
+"""Requests that a server refuses before its application sees them: a wrong host name, another site's page.
 
 Dagster's webserver answers any Host and runs a mutation that arrives by plain GET (measured with 1.13.27), so any page open in
-the same browser could launch runs on 127.0.0.1. Starting runs in the UI is what the UI is for, so read-only is no answer; this
-middleware is. Belongs here: that decision. Does not belong here: serving (processes.py), logins (put a proxy before it).
+the same browser could launch runs on 127.0.0.1. Starting runs is the purpose of the UI, so read-only mode is no answer; this
+middleware is. Belongs here: that decision. Does not belong here: serving (serve.py), logins (put a proxy before it).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
@@ -27,13 +28,37 @@ class Refusal:
     reason: str
 
 
+def is_allowed_host(headers: Headers, names: Collection[str] = ()) -> bool:
+    """Whether a request has exactly one Host header, which names this machine by loopback or by one of `names`."""
+    hosts = headers.getlist("host")
+    if len(hosts) != 1:
+        return False
+    name = re.sub(r":\d{1,5}\Z", "", hosts[0]).lower()
+    return bool(_LOOPBACK.match(hosts[0])) or name in {allowed.lower() for allowed in names}
+
+
+class HostGuard:
+    """ASGI middleware that refuses requests for other host names: a page whose name was moved to this machine by DNS."""
+
+    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
+        self._app = app
+        self._names = frozenset(names)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 421 to a request for another name, and hand on every other request."""
+        if scope["type"] != "http" or is_allowed_host(Headers(scope=scope), self._names):
+            await self._app(scope, receive, send)
+        else:
+            answer = PlainTextResponse("this server does not answer to this host name\n", status_code=421)
+            await answer(scope, receive, send)
+
+
 def judge(scope: Scope) -> Refusal | None:
     """The refusal that a request (or the opening of a websocket) deserves, or None for one that may pass."""
     headers = Headers(scope=scope)
-    hosts = headers.getlist("host")
-    if len(hosts) != 1 or not _LOOPBACK.match(hosts[0]):
+    if not is_allowed_host(headers):
         return Refusal(421, "this server answers to localhost only")
-    if _is_foreign(headers, hosts[0].lower(), reading=scope.get("method", "GET") in {"GET", "HEAD"}):
+    if _is_foreign(headers, headers["host"].lower(), reading=scope.get("method", "GET") in {"GET", "HEAD"}):
         return Refusal(403, "requests from other sites are refused")
     if scope["type"] == "http" and scope["path"].rstrip("/") == _GRAPHQL:
         if scope["method"] != "POST":

@@ -1,7 +1,7 @@
 """`pleiades ui`: the Dagster UI on 127.0.0.1, with the daemon, one code server and the database it needs.
 
-Belongs here: starting them in order and stopping them in the opposite one. Does not belong here: who may talk to the UI
-(guard.py), child processes (child_processes.py).
+Belongs here: starting them in order and stopping them in the opposite one. Does not belong here: which requests the UI refuses
+(pleiades_core/web/guard.py), child processes (child_processes.py).
 
 The code server is started here and shared. Left to themselves, webserver and daemon each start one of their own, and those shut
 down when the machine is too busy to send them a heartbeat within 20 seconds (dagster 1.13.27, three times in five minutes).
@@ -12,17 +12,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pleiades_core.errors import ConfigurationError
 from pleiades_core.installation import open_installation
 from pleiades_core.settings import Settings, load_settings
 from pleiades_core.storage.postgres import database_url
+from pleiades_core.web.serve import bind, serve_until_signal, server_of
 from pleiades_dagster.child_processes import child, signals_wait, stopped_once, wait_until
 from pleiades_dagster.demo.home import running_simulator
 from pleiades_dagster.instance import prepare
@@ -55,18 +55,31 @@ class UiOptions:
 def serve(options: UiOptions, *, say: Callable[[str], None]) -> None:
     """Serve the UI until a signal's handler raises; nothing that was started here is left behind.
 
-    The handlers are the program's (cli/main.py): uvicorn raises again what it was stopped by, once it has stopped.
-    Raises ConfigurationError when another `ui` or `demo` has the home open, the port is taken or a part does not come up;
-    DatabaseUnreachable, SchemaMismatch.
+    The handlers are the program's (cli/main.py): the signal that stopped the server is raised again once it has stopped.
+
+    Args:
+        options: what the command line says.
+        say: prints one line for the person at the terminal.
+
+    Raises:
+        ConfigurationError: another `ui` or `demo` has the home open, the port is taken, or a part does not come up.
+        DatabaseUnreachable: PostgreSQL does not answer.
+        SchemaMismatch: the schema does not fit.
+
     """
     address = f"http://{HOST}:{options.port}"
-    with stopped_once(), _open_alone(load_settings(options.home), options, address):
-        _refuse_taken(options.port)
+    with (
+        stopped_once(),
+        _open_alone(load_settings(options.home), options, address),
+        bind(HOST, options.port, program="the UI", cure="choose another port with --port") as bound,
+    ):
         # Read again: the session before this one noted its clock there until it let go of the home.
         settings = load_settings(options.home)
         with parts(settings, options, say=say) as app:
             say(f"Dagster UI of {settings.home}: {address}  (Ctrl-C stops it)")
-            _serve(app, options.port)
+            # The guard of the UI checks the host name too, and websockets.
+            if number := serve_until_signal(server_of(app, names=None, grace_s=_GRACE_S, ws="auto"), bound):
+                signal.raise_signal(number)
 
 
 @contextlib.contextmanager
@@ -157,22 +170,6 @@ def _application(code: Path, environment: dict[str, str], *, read_only: bool) ->
             yield LoopbackOnly(create_app_from_workspace_process_context(context))
 
 
-def _serve(app: ASGIApp, port: int) -> None:
-    import uvicorn
-
-    uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host=HOST,
-            port=port,
-            log_level="warning",
-            timeout_graceful_shutdown=_GRACE_S,
-            server_header=False,
-            lifespan="off",
-        )
-    ).run()
-
-
 def _answers(code: Path) -> bool:
     if not code.exists():
         return False
@@ -181,14 +178,3 @@ def _answers(code: Path) -> bool:
     with contextlib.suppress(Exception):
         return bool(DagsterGrpcClient(socket=str(code)).ping("there?"))
     return False
-
-
-def _refuse_taken(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except (OSError, OverflowError) as error:
-            raise ConfigurationError(
-                f"port {port} of {HOST} cannot be used: {error}", cure="choose another one with --port"
-            ) from None

@@ -63,7 +63,7 @@ def test_in_the_foreground_it_says_where_it_is_and_stops_at_once(number: signal.
         # An open keep-alive connection must not hold it back.
         host, port = ready["base_url"].removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=5) as idle:
-            idle.sendall(b"GET /simulator/clock HTTP/1.1\r\nHost: x\r\n\r\n")
+            idle.sendall(b"GET /simulator/clock HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert idle.recv(1_000).startswith(b"HTTP/1.1 200")
             os.kill(process.pid, number)
             assert process.wait(60) == 0

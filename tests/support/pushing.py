@@ -15,12 +15,12 @@ from pydantic import SecretStr
 
 from pleiades_core.clock import Clock
 from pleiades_core.discover.push.callbacks import Callbacks, callbacks_of
-from pleiades_core.discover.push.connections import Limits
 from pleiades_core.discover.push.server import listening
 from pleiades_core.models import ChannelId
 from pleiades_core.settings import DemoSettings, Settings
 from pleiades_core.storage.postgres import Database
 from pleiades_core.videoid import encode
+from pleiades_core.web.connections import Limits
 
 #: The installation's.
 SECRET = "a secret of the tests"  # noqa: S105  nobody else's

@@ -12,8 +12,8 @@ import pytest
 from support.pushing import Caller, atom, caller_of, channel, follow, inbox, running, settings_of, video
 
 from pleiades_core.clock import ManualClock
-from pleiades_core.discover.push.connections import Limits
 from pleiades_core.storage.postgres import Database
+from pleiades_core.web.connections import Limits
 
 ONE = channel(1)
 #: For what must not happen within a test.
@@ -23,11 +23,11 @@ PATIENCE_S = 50
 #: Beginnings of a request that are never finished.
 BEGINNINGS = {
     "silence": b"",
-    "no end of the headers": b"POST /x HTTP/1.1\r\nHost: x\r\n",
+    "no end of the headers": b"POST /x HTTP/1.1\r\nHost: localhost\r\n",
     "half a line": b"GET /hea",
     "blank lines": b"\r\n\r\n",
 }
-HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def connection_to(base_url: str) -> socket.socket:
@@ -58,7 +58,7 @@ def half_sent(base_url: str, number: int) -> Iterator[list[socket.socket]]:
     with contextlib.ExitStack() as stack:
         opened = [stack.enter_context(connection_to(base_url)) for _ in range(number)]
         for each in opened:
-            each.sendall(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Type: te")
+            each.sendall(b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Type: te")
         yield opened
 
 
@@ -130,7 +130,7 @@ def test_idle_connections_and_slow_bodies_make_room_too(database: Database, cloc
             assert b"200" in answer(each)
         slow = [stack.enter_context(connection_to(base_url)) for _ in range(10)]
         for each in slow:
-            each.sendall(f"POST {caller.path(ONE)} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n<".encode())
+            each.sendall(f"POST {caller.path(ONE)} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n<".encode())
         assert all(is_closed(each) for each in idle)
         assert caller.notify(ONE, atom((video(1), ONE))) == 204
         assert is_closed(slow[0])

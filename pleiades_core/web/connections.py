@@ -1,7 +1,7 @@
 """How long a connection may take to say what it wants, and which one is dropped when there are too many.
 
-Belongs here: time-outs and bounds of connections. Does not belong here: the socket (server.py), what a request means
-(receiver.py, which also bounds the time and the bytes of a body).
+Belongs here: time-outs and bounds of connections. Does not belong here: the socket (serve.py), what a request means
+(discover/push/receiver.py, which also bounds the time and the bytes of a body).
 
 uvicorn waits for ever for the headers of a request, and answers 503 to every new request while too many connections are open:
 1,000 half-sent requests kept out every notice for as long as their sender liked. Here a request whose headers do not come in
