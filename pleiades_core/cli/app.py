@@ -129,10 +129,11 @@ class _Program(Group):
 
     def __init__(self, **words: Any) -> None:
         super().__init__(**words)
-        for name, command in self.commands.items():
-            command.rich_help_panel = _PLACES[name][0]  # type: ignore[attr-defined]
-        place = {name: (PANELS.index(panel), number) for name, (panel, number) in _PLACES.items()}
-        self.commands = {name: self.commands[name] for name in sorted(self.commands, key=lambda name: place[name])}
+        places = {name: _PLACES.get(name, (PANELS[-1], len(self.commands))) for name in self.commands}
+        for name, (panel, _) in places.items():
+            self.commands[name].rich_help_panel = panel  # type: ignore[attr-defined]
+        in_order = sorted(places, key=lambda name: (PANELS.index(places[name][0]), places[name][1]))
+        self.commands = {name: self.commands[name] for name in in_order}
 
 
 class App(typer.Typer):

@@ -72,7 +72,7 @@ def test_a_demos_days_end_where_its_clock_stands(tmp_path: Path) -> None:
     """Its simulator does not run here, so the clock is where the play left it; not so of another simulator's."""
     today = datetime.now(UTC).date()
     stood = datetime.combine(today - 10 * DAY, dt.time(1), UTC)
-    write_settings(tmp_path, youtube__url="http://127.0.0.1:9", first_day=today - 13 * DAY, terms=("news",))
+    write_settings(tmp_path, youtube_url="http://127.0.0.1:9", first_day=today - 13 * DAY, terms=("news",))
     note_clock(tmp_path, stood)
     defs = build_defs(home=str(tmp_path))
     last = max(map(date.fromisoformat, _keys(defs, "daily_metrics")))

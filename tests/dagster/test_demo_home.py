@@ -138,7 +138,7 @@ def test_a_demo_ignores_real_keys_and_databases(tmp_path: Path, monkeypatch: pyt
 
 def test_a_real_home_is_left_to_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://prod.example/real")
-    assert load_settings(tmp_path).database_url == "postgresql://prod.example/real"
+    assert load_settings(tmp_path).database.url == "postgresql://prod.example/real"
 
 
 def test_what_to_type_to_look_at_a_demo_leads_to_that_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +183,7 @@ def test_the_clock_goes_on_from_session_to_session(played: Path) -> None:
     """Between them "now" is where the last one stopped: what it measured is not of the future."""
     with running_simulator(load_settings(played)):
         # By its address in the settings: that of the play may be another program's by now.
-        control = SimulatorControl(load_settings(played).youtube_url)
+        control = SimulatorControl(load_settings(played).youtube.url)
         first = control.now()
         assert first >= datetime(2026, 3, 2, 1, tzinfo=UTC)
         driven = control.advance(timedelta(hours=3))
@@ -205,7 +205,7 @@ def test_the_clock_of_a_killed_session_is_not_behind_what_it_measured(played: Pa
     assert process.stdout is not None
     with process.stdout:
         assert process.stdout.readline() == "runs\n"
-        control = SimulatorControl(load_settings(played).youtube_url)
+        control = SimulatorControl(load_settings(played).youtube.url)
         measured_at = control.advance(timedelta(hours=3))
         # The note is renewed now and then; that it is, and not when, is what matters here.
         while not _noted(played) >= measured_at:

@@ -482,7 +482,10 @@ def test_the_search_finds_what_is_planted(tmp_path: Path) -> None:
 def test_the_search_finds_what_is_planted_in_tables_and_arguments(database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         assert leaks_in_postgres(database_url) == []
-        connection.execute("insert into quarantine values (now(), 'test', 'planted', %s)", [canary("planted")])
+        connection.execute(
+            "insert into quarantine (noticed_at, method, reason, content) values (now(), 'test', 'planted', %s)",
+            [canary("planted")],
+        )
         assert any("quarantine" in found for found in leaks_in_postgres(database_url))
         connection.execute("delete from quarantine")
     with Watcher() as watcher, subprocess.Popen(["sleep", "5"], executable="/bin/sleep") as harmless:

@@ -138,7 +138,9 @@ def test_a_reset_is_a_reset(base_url: str, control: SimulatorControl, fault: Fau
     control.set_faults(FaultPlan((fault,)))
     address = urlsplit(base_url)
     with socket.create_connection((address.hostname or "", address.port or 80), timeout=5) as raw:
-        raw.sendall(f"GET /youtube/v3/{METHODS['videoCategories.list']}&key=key-one HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        raw.sendall(
+            f"GET /youtube/v3/{METHODS['videoCategories.list']}&key=key-one HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        )
         with raw.makefile("rb") as reading, pytest.raises(ConnectionResetError):
             reading.read()
 

@@ -18,14 +18,16 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from pleiades_core.discover.admission.pipeline import AdmissionPipeline
 from pleiades_core.errors import DatabaseBusy, DatabaseUnreachable, PleiadesError, SchemaMismatch, StorageError
 from pleiades_core.installation import Installation
 from pleiades_core.storage import postgres
 from pleiades_core.storage.database_errors import meaning_of
 from pleiades_core.storage.embedded import embedded, embedded_url
 from pleiades_core.storage.locks import lock_discovery
-from pleiades_core.storage.migrate import migrations
+from pleiades_core.storage.migrate import Migration, migrate, migrations
 from pleiades_core.storage.postgres import Database, ensure_database
+from pleiades_core.track.tracker import Tracker
 
 _BACKEND = "select pg_terminate_backend(%s)"
 
@@ -276,12 +278,16 @@ def test_an_older_schema_that_was_changed_by_hand_is_refused_with_the_cure(datab
             " applied_at timestamptz default now())"
         )
         connection.execute("insert into schema_migrations values (%s, %s, %s)", [first.version, first.title, first.sha256])
-        connection.execute("alter table installation add column installation_id uuid")
+        connection.execute("alter table installation add column later uuid")
     database = Database(older)
     database.open()
     try:
-        with pytest.raises(SchemaMismatch, match=r"does not fit the database: .*already exists") as caught:
-            database.migrate()
+        steps = (first, Migration(2, "later", "alter table installation add column later uuid"))
+        with (
+            pytest.raises(SchemaMismatch, match=r"does not fit the database: .*already exists") as caught,
+            database.transaction() as connection,
+        ):
+            migrate(connection, steps)
         assert "by hand" in caught.value.cure
         with database.transaction() as connection:
             assert connection.execute("select max(version) from schema_migrations").fetchone() == (1,)
@@ -330,7 +336,8 @@ def test_ctrl_c_while_the_database_is_away_stays_ctrl_c(
 
     pleiades.hunter().hunt()
     pleiades.clock.advance(timedelta(hours=1))  # type: ignore[attr-defined]
-    worker, step = (pleiades.tracker(), "_poll") if work == "track" else (pleiades.hunter(), "_describe")
+    worker = pleiades.tracker() if work == "track" else pleiades.hunter()
+    patched: tuple[type, str] = (Tracker, "_poll") if work == "track" else (AdmissionPipeline, "_describe")
 
     def interrupted(*_: object) -> None:
         with _psql(pleiades.database.url.replace(f"/{name.as_string().strip(chr(34))}?", "/postgres?")) as admin:
@@ -338,7 +345,7 @@ def test_ctrl_c_while_the_database_is_away_stays_ctrl_c(
             admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname like 'test_%'")
         raise Interrupted
 
-    monkeypatch.setattr(worker, step, interrupted)
+    monkeypatch.setattr(*patched, interrupted)
     with pytest.raises(Interrupted):
         getattr(worker, work)()
 
