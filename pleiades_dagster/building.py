@@ -1,7 +1,8 @@
 """What the modules of assets are given when definitions are built, and the form of what they return.
 
 An asset module has one function, `definitions(building)`, which returns its assets with their jobs, schedules, sensors and
-checks. `definitions.py` finds the modules of `assets/`: a new asset is a new file (CONTRIBUTING.md).
+checks. `definitions.py` finds the modules of `assets/`: a new asset is a new file (CONTRIBUTING.md). Does not belong
+here: any asset.
 """
 
 from __future__ import annotations

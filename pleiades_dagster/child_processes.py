@@ -1,7 +1,7 @@
 """Other programs of ours, started and surely stopped: they end with this process, however it ends.
 
 Belongs here: process lifetimes, and the signals that must not cut a start or a stop short.
-Does not belong here: which programs there are (processes.py).
+Does not belong here: which programs there are (ui/processes.py).
 """
 
 from __future__ import annotations

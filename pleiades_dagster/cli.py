@@ -1,7 +1,7 @@
 """The console script `pleiades`: the core's commands, and the two that need Dagster.
 
-Belongs here: `demo` and `ui` as commands, their signals and what they print. Does not belong here: what they do (play.py,
-processes.py), the demo's progress (progress.py).
+Belongs here: `demo` and `ui` as commands, their signals and what they print. Does not belong here: what they do (demo/play.py,
+ui/processes.py), the demo's progress (demo/progress.py).
 Dagster is imported inside the commands: it costs two seconds, and `pleiades --help` needs none of it.
 """
 

@@ -1,7 +1,7 @@
 """Dagster's own instance: its folder under HOME, its settings, its database beside ours.
 
 Belongs here: writing HOME/dagster/dagster.yaml and naming the database in the environment, where that file looks for it: a
-password does not belong into a file. Does not belong here: what runs (definitions.py), serving the UI (processes.py).
+password does not belong into a file. Does not belong here: what runs (definitions.py), serving the UI (ui/processes.py).
 """
 
 from __future__ import annotations

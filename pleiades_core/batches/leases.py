@@ -1,6 +1,6 @@
 """Leases: the time-bounded right to write one batch a day and to commit it.
 
-Belongs here: taking, holding and ending a lease. Does not belong here: what is claimed under it (slices.py for polls,
+Belongs here: taking, holding and ending a lease. Does not belong here: what is claimed under it (track/slices.py for polls,
 discover/admission/claims.py for new videos). Expiry goes by the database's clock alone: two machines may disagree about theirs.
 """
 

@@ -1,6 +1,6 @@
 """An answer as a file for R, pandas or a spreadsheet: CSV or Parquet, as the file's name says.
 
-Does not belong here: what is asked (look.py), how answers look on the terminal (output.py).
+Does not belong here: what is asked (cli/commands/top.py), how answers look on the terminal (output.py).
 """
 
 from __future__ import annotations

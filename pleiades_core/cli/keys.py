@@ -1,4 +1,7 @@
-"""What commands that call YouTube share: they need a key, and quota may be spent."""
+"""What commands that call YouTube share: they need a key, and quota may be spent.
+
+Does not belong here: reading the key pool (youtube/key_pool.py).
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The daily lesson: what was asked goes to the vault, terms are rewarded for what became of their finds, old rows leave SQL.
 
 Belongs here: what has to happen once a day for discovery to keep learning and SQL to stay small, in its order. Does not belong
-here: how each of it is done (vault/discovery_requests.py, rewards.py, youtube/quota.py), or when (`pleiades upkeep`, Dagster).
+here: how each of it is done (vault/discovery_requests.py, search_queue/rewards.py, youtube/quota.py), or when (`pleiades
+upkeep`, Dagster).
 """
 
 from __future__ import annotations

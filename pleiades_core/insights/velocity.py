@@ -1,6 +1,6 @@
 """Views per hour and acceleration of every video, day by day.
 
-Does not belong here: the formulas (views.sql), ranking by them (ranking.py).
+Does not belong here: the formulas (views.duckdb.sql), ranking by them (ranking.py).
 """
 
 from __future__ import annotations

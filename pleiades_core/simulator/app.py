@@ -1,6 +1,7 @@
 """The simulator as an ASGI application: HTTP in, the API's answers, feeds, the hub and the control endpoints out.
 
-Belongs here: paths, headers, forms, ETags. Does not belong here: what the API answers (methods.py), sockets (server.py).
+Belongs here: paths, headers, forms, ETags. Does not belong here: what the API answers (simulator/api/methods.py), sockets
+(server.py).
 """
 
 from __future__ import annotations

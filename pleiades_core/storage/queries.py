@@ -7,7 +7,7 @@ A file holds queries. A line `-- name: x` opens each; comment lines after it say
 
 Values are bound by the driver, never formatted into the text. An answer of more than three columns is read by column name
 (`records`), so that a new column cannot shift the others. PostgreSQL's queries stand in sql/, a file for each table or reader;
-DuckDB's stand beside the module that runs them and end in `.duckdb.sql`.
+DuckDB's stand beside the module that runs them, with `.duckdb` before the ending. Does not belong here: the queries.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When is a video due again, and how often is it asked? Pure arithmetic. Does not belong here: leasing (slices.py).
+"""When is a video due again, and how often is it asked? Pure arithmetic. Does not belong here: leasing (track/slices.py).
 
 This is the cadence `tiers`: hourly in the first day, daily in the first week, then weekly. The age that counts is the age at
 the last poll, so the interval of a video is fixed until it is polled again.

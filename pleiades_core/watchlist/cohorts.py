@@ -1,7 +1,7 @@
 """Cohorts: the videos discovered on one UTC day, and their state as a checkpoint that can always be folded again.
 
 Belongs here: folding registry and samples into a checkpoint, and comparing it with the schedule in SQL. Does not belong here:
-the schedule itself (slices.py). A checkpoint is a cache: losing it costs a rebuild, never data.
+the schedule itself (track/slices.py). A checkpoint is a cache: losing it costs a rebuild, never data.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """What YouTube's replies mean: bytes to frozen records, in pure functions.
 
-Belongs here: the API's field names and what a good row is. Does not belong here: JSON, text and durations as such (plain.py),
-what a refusal means (api_errors.py), sending, quota, what to do about a rejected row. Callers need this module alone: what they
-use of those two is re-exported.
+Belongs here: the API's field names and what a good row is. Does not belong here: JSON, text and durations as such
+(sanitize.py), what a refusal means (api_errors.py), sending, quota, what to do about a rejected row. Callers need this module
+alone: what they use of those two is re-exported.
 
 A reply of 50 rows with one bad one yields 49 records and one `Rejected`. Nothing behind this door has to think of
-hostile text, or of a reply with more rows than any method sends: what is looked at and kept of a reply is bounded (fields.py).
+hostile text, or of a reply with more rows than any method sends: what is looked at and kept of a reply is bounded
+(sanitize.py).
 """
 
 from __future__ import annotations

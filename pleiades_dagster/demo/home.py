@@ -2,7 +2,7 @@
 
 Belongs here: what distinguishes a demo's home from a real one, above all that it can neither be mistaken for one nor reach the
 real YouTube; and its clock, which goes on from one session to the next. Does not belong here: playing (play.py), having a home
-open (home_lock.py).
+open (ui/home_lock.py).
 """
 
 from __future__ import annotations

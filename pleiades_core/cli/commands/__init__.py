@@ -1,5 +1,8 @@
 """The commands of `pleiades`: one module each, which registers its command with `app` when it is imported.
 
+Belongs here: arguments, options and how an answer is printed. Does not belong here: what a command does (the packages beside
+cli/), what commands share (app.py, output.py, keys.py).
+
 `load` finds the modules: a new command is a new file (CONTRIBUTING.md). None imports at its top what takes time: settings,
 database, vault. A command imports these when it runs.
 """

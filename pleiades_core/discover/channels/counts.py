@@ -1,7 +1,7 @@
 """Counts of channels: 50 for one unit, and what it means when a channel has none.
 
 Belongs here: which channels are asked for together, the question, what is noted of its answer. Does not belong here: how many
-questions there are, and what is listed after them (uploads.py).
+questions there are, and what is listed after them (sources/uploads.py).
 
 A channel that brings its question down, and channels that are gone, are told from an outage by others that are answered for:
 what failed is asked again in smaller company, together with channels that are there.

@@ -2,5 +2,5 @@
 
 The way a notice takes: subscriptions (whom the hub is asked for) → callbacks (the address and secret of each) → listening (the
 server) and connections (their time-outs) → receiver (what a call means) → notices (durable in table `inbox`). The hunt takes it
-from there (sources/inbox.py).
+from there (discover/inbox.py).
 """

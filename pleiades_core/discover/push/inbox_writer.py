@@ -1,7 +1,7 @@
 """The inbox of notices: many that come at once are made durable in one transaction, and each learns whether it was.
 
 Belongs here: collecting, writing, refusing when there is no room or no database. Does not belong here: HTTP and signatures
-(receiver.py), what becomes of the rows (sources/inbox.py).
+(receiver.py), what becomes of the rows (discover/inbox.py).
 
 A commit costs a flush to the disk, 1 to 2 ms, whatever it holds. While one is being written the next notices gather, so under
 load a commit holds dozens and alone nobody waits for company.

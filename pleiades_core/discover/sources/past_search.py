@@ -1,7 +1,7 @@
 """Archeology: the most viewed videos of months long past, by category, with what search quota the present can spare.
 
-Belongs here: asking for the pages of campaigns. Does not belong here: where a campaign goes on (campaigns.py). What search does
-not show is not gone: it forgets most videos after 20 to 60 days (arXiv 2506.11727).
+Belongs here: asking for the pages of campaigns. Does not belong here: where a campaign goes on (search_queue/campaigns.py).
+What search does not show is not gone: it forgets most videos after 20 to 60 days (arXiv 2506.11727).
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Uploads lists: what the channels we follow have published, 50 videos for one unit.
 
 Belongs here: `channels.list` as the detector of change, 50 channels for one unit, and then `playlistItems.list` where the count
-moved. Does not belong here: what a count says (channel_counts.py), which lists are worth it (channels.py), how many units there
-are (budget.py).
+moved. Does not belong here: what a count says (channels/counts.py), which lists are worth it (channels/followed.py), how many
+units there are (budget.py).
 
 A list costs as much as checking 50 channels, so no channel is listed whose count stands still. Where units are short the
 richest lists come first; what is not listed adds up, until it is worth a unit. A reply that is less than the count promised is
 no reading: what moved stays, and is asked for again, a few times and ever later. More new uploads than one question shows are
-read on like a back catalogue (past_uploads.py).
+read on like a back catalogue (channels/past_uploads.py).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Refusals that only a fault plan gives: what the API says of keys, projects and itself when something is wrong with them.
 
 Belongs here: bodies as captured or quoted by others (public issues and sources, read 2026-11-22; consumers are masked), and the
-names under which a plan asks for them. Does not belong here: what the API says by itself (error_bodies.py).
+names under which a plan asks for them. Does not belong here: what the API says by itself (simulator/api/error_bodies.py).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What a simulated world is: the records that every world speaks in, and the protocol between worlds and the API.
 
 Belongs here: frozen records, the protocol, YouTube's table of categories. Does not belong here: where a world comes from
-(synthetic.py, recorded.py), how it is searched (searching.py, finding.py), how its records become JSON (replies.py).
+(synthetic.py, recorded.py), how it is searched (searching.py, finding.py), how its records become JSON
+(simulator/api/replies.py).
 """
 
 from __future__ import annotations

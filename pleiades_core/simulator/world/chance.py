@@ -1,6 +1,7 @@
 """Chance that is the same every time: numbers decided by a seed and the names of what they are about.
 
-Belongs here: drawing. Does not belong here: what is drawn for (hub.py, feeds.py). Worlds over arrays draw arrays (finding.py).
+Belongs here: drawing. Does not belong here: what is drawn for (simulator/feeds/hub.py, simulator/feeds/feeds.py). Worlds over
+arrays draw arrays (finding.py).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The playlists of a channel's uploads: all of them, and the undocumented ones that hold a part.
 
-Belongs here: which videos such a playlist has. Does not belong here: pages and items (methods.py), feeds (feeds.py).
+Belongs here: which videos such a playlist has. Does not belong here: pages and items (simulator/api/methods.py), feeds
+(simulator/feeds/feeds.py).
 """
 
 from __future__ import annotations

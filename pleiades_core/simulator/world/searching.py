@@ -1,7 +1,7 @@
 """search.list over a catalogue: filters, the lottery of each call, and orders.
 
 Belongs here: what one call finds, in which order. Does not belong here: which words match and how the lottery is weighed
-(finding.py), pages and bodies (methods.py).
+(finding.py), pages and bodies (simulator/api/methods.py).
 """
 
 from __future__ import annotations
