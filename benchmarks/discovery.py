@@ -237,7 +237,7 @@ def _in_turn(stage: Stage) -> float:
         while budget > undescribed / _IDS_PER_CALL:
             page = youtube.uploads(channels[turn % len(channels)])
             turn, budget = turn + 1, budget - 1
-            fresh = {one.video_id for one in page.candidates} - seen
+            fresh = {candidate.video_id for candidate in page.candidates} - seen
             seen |= fresh
             undescribed += len(fresh)
         undescribed = 0

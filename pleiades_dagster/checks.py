@@ -90,7 +90,7 @@ def plan_fits_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:
 
 def plan_fits_result(report: Plan) -> _Check:
     """The verdict, and who goes without first."""
-    said = "; ".join(f"{one.consumer} from {one.day}: {one.why}" for one in report.starved)
+    said = "; ".join(f"{shortfall.consumer} from {shortfall.day}: {shortfall.why}" for shortfall in report.starved)
     return _Check(
         check_name="plan_fits", passed=report.fits, severity=_WARN, description=said or None,
         metadata={"starved": len(report.starved), "watched": report.watched, "found_a_day": report.found_a_day},

@@ -42,8 +42,8 @@ def metadata_of(report: DataclassInstance) -> dict[str, Any]:
         name, value = field.name, getattr(report, field.name)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             found |= {f"{name}_{inner}": words for inner, words in metadata_of(value).items()}
-        elif isinstance(value, Mapping) and any(dataclasses.is_dataclass(one) for one in value.values()):
-            found[name] = _table([{"name": key, **_cells(one)} for key, one in value.items()])
+        elif isinstance(value, Mapping) and any(dataclasses.is_dataclass(item) for item in value.values()):
+            found[name] = _table([{"name": key, **_cells(item)} for key, item in value.items()])
         elif isinstance(value, Mapping):
             found |= {f"{name}_{key}": _plain(number) for key, number in value.items()}
             if value and all(isinstance(number, int) for number in value.values()):

@@ -35,7 +35,9 @@ class Table:
 
     def columns(self) -> list[dg.TableColumn]:
         """The columns, in the order of the file."""
-        return [dg.TableColumn(one.name, str(one.type), description=_meaning(self.dataset, one.name)) for one in self.schema]
+        return [
+            dg.TableColumn(field.name, str(field.type), description=_meaning(self.dataset, field.name)) for field in self.schema
+        ]
 
     def metadata(self, vault_root: Path) -> dict[str, Any]:
         """Column schema and address, as metadata of an asset's definition."""

@@ -102,7 +102,7 @@ def print_facts(title: str, facts: Mapping[str, Any]) -> None:
     columns = [tables.column("", names), tables.column("", values, prose=True)]
     limit = room()
     # Neither is left out, however narrow the terminal is.
-    shown = tables.widths(columns, limit and max(limit, tables.needed(one.narrowest for one in columns)))
+    shown = tables.widths(columns, limit and max(limit, tables.needed(column.narrowest for column in columns)))
     table = Table(title=Text(text(title)) if title else None, show_header=False, title_justify="left")
     for place, width in shown.items():
         table.add_column(style="bold" if place == 0 else "", width=width)

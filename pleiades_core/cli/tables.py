@@ -79,8 +79,11 @@ def widths(columns: Sequence[Column], room: int | None, expendable: Sequence[str
 
     """
     if room is None:
-        return {place: one.widest if one.kind is Kind.EXACT else min(one.widest, PROSE) for place, one in enumerate(columns)}
-    order = [place for name in expendable for place, one in enumerate(columns) if one.name == name]
+        return {
+            place: column.widest if column.kind is Kind.EXACT else min(column.widest, PROSE)
+            for place, column in enumerate(columns)
+        }
+    order = [place for name in expendable for place, column in enumerate(columns) if column.name == name]
     order += [place for place in reversed(range(len(columns))) if place not in order]
     shown = list(range(len(columns)))
     while len(shown) > 1 and needed(columns[place].narrowest for place in shown) > room:

@@ -48,6 +48,6 @@ def run_upkeep(database: Database, vault: Vault, ledger: Ledger, now: datetime) 
     exported = [export_day(database, vault, day) for day in unexported(database, vault, now)]
     forgotten = forget_requests(database, vault, utc_midnight(now.date()) - REQUESTS_KEPT)
     return UpkeepReport(
-        exported_days=tuple(one.day for one in exported), exported_requests=sum(one.added for one in exported),
+        exported_days=tuple(day.day for day in exported), exported_requests=sum(day.added for day in exported),
         forgotten=forgotten, rescored=rescore(database, vault, now), ledger_pruned=pruned,
     )  # fmt: skip

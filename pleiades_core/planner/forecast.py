@@ -87,18 +87,18 @@ def horizon(now: datetime, days: int) -> Horizon:
 def of_watched(watched: Iterable[Watched], hours: int) -> dict[Tier, Hours]:
     """Polls of what is watched now."""
     asked = {tier: np.zeros(hours) for tier in Tier}
-    for one in watched:
-        _follow(asked, one.tier, one.age_h, one.due_h, one.videos, missing=one.missing)
+    for group in watched:
+        _follow(asked, group.tier, group.age_h, group.due_h, group.videos, missing=group.missing)
     return asked
 
 
 def of_arrivals(arrivals: Iterable[Arrival], hours: int) -> dict[Tier, Hours]:
     """Polls of what arrives, the same number in each hour. Describing a video is its first poll and costs no unit here."""
     kernel = {tier: np.zeros(hours) for tier in Tier}
-    for one in arrivals:
-        tier = TIERS.tier(timedelta(hours=one.age_h + 0.5))
+    for arrival in arrivals:
+        tier = TIERS.tier(timedelta(hours=arrival.age_h + 0.5))
         first = round(TIERS.interval(tier) / _HOUR)
-        _follow(kernel, tier, one.age_h, first, one.a_day / 24, missing=False)
+        _follow(kernel, tier, arrival.age_h, first, arrival.a_day / 24, missing=False)
     return {tier: np.cumsum(each) for tier, each in kernel.items()}
 
 
@@ -109,9 +109,9 @@ def spread(watched: Iterable[Watched]) -> list[float]:
     is, one hunt an hour brings it.
     """
     by_tick = Counter[int]()
-    for one in watched:
-        if one.tier is Tier.HOURLY:
-            by_tick[one.tick] += one.videos
+    for group in watched:
+        if group.tier is Tier.HOURLY:
+            by_tick[group.tick] += group.videos
     return [videos / by_tick.total() for videos in by_tick.values()] or [1.0]
 
 

@@ -63,9 +63,9 @@ def plan(
 
 def supposing(stands: Survey, found_a_day: float) -> Survey:
     """The same with another number of new videos a day, all to be watched: as old as they were, or fresh where none came."""
-    before = sum(one.a_day for one in stands.arrivals)
+    before = sum(arrival.a_day for arrival in stands.arrivals)
     arrivals = (
-        tuple(Arrival(age_h=one.age_h, a_day=one.a_day * found_a_day / before) for one in stands.arrivals)
+        tuple(Arrival(age_h=arrival.age_h, a_day=arrival.a_day * found_a_day / before) for arrival in stands.arrivals)
         if before
         else (Arrival(age_h=0, a_day=found_a_day),)
     )
@@ -80,7 +80,7 @@ def make_plan(
     parts = forecast.spread(stands.watched)
     old, new = forecast.of_watched(stands.watched, when.hours), forecast.of_arrivals(stands.arrivals, when.hours)
     tracking = forecast.by_day(forecast.units({tier: old[tier] + new[tier] for tier in old}, parts), when.spans)
-    a_day = sum(one.a_day for one in stands.arrivals)
+    a_day = sum(arrival.a_day for arrival in stands.arrivals)
     base = forecast.by_day(forecast.units(old, parts), when.spans)
     # What is watched is polled with general units where stats units run out; what is new is not watched then, but for `admit`.
     falls_back = tracking if when_full == "admit" else base
@@ -124,7 +124,7 @@ def make_plan(
         seen_days=stands.seen_over / timedelta(days=1),
         found_a_day=stands.discovery.found_a_day, watched_a_day=a_day, most_watched_a_day=most, rows=tuple(rows),
         verdicts=tuple(judge(bucket, [row for row in rows if row.bucket == bucket]) for bucket in Bucket),
-        starved=tuple(sorted(starved.values(), key=lambda one: one.day)),
+        starved=tuple(sorted(starved.values(), key=lambda row: row.day)),
     )  # fmt: skip
 
 

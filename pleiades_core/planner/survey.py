@@ -46,25 +46,25 @@ class Survey:
     @property
     def videos(self) -> int:
         """Watched now."""
-        return sum(one.videos for one in self.watched)
+        return sum(group.videos for group in self.watched)
 
     @property
     def by_tier(self) -> dict[Tier, int]:
         """Watched now, by tier."""
-        return {tier: sum(one.videos for one in self.watched if one.tier is tier) for tier in Tier}
+        return {tier: sum(group.videos for group in self.watched if group.tier is tier) for tier in Tier}
 
 
 def survey(database: Database, settings: Settings, now: datetime, first: datetime) -> Survey:
     """Look at the watchlist, at what was found lately, and at what the sources have before them. `first`: the present hour."""
-    words = {**TIERS.parameters(), "now": now, "first": first, "tick": TIERS.tick(Tier.HOURLY)}
-    words["named"] = SOURCES["added"].bit
-    words["oldest_h"] = round(TIERS.daily_below / timedelta(hours=1)) + 1
+    parameters = {**TIERS.parameters(), "now": now, "first": first, "tick": TIERS.tick(Tier.HOURLY)}
+    parameters["named"] = SOURCES["added"].bit
+    parameters["oldest_h"] = round(TIERS.daily_below / timedelta(hours=1)) + 1
     with database.transaction() as connection:
         began = connection.execute(_SQL.first_found).fetchone()
-        words["since"], seen_over = looking_back(now, began[0] if began else None)
-        watched = connection.execute(_SQL.watched, words).fetchall()
-        found = connection.execute(_SQL.found, words).fetchall()
-        spent = connection.execute(_SQL.spent, words).fetchone()
+        parameters["since"], seen_over = looking_back(now, began[0] if began else None)
+        watched = connection.execute(_SQL.watched, parameters).fetchall()
+        found = connection.execute(_SQL.found, parameters).fetchall()
+        spent = connection.execute(_SQL.spent, parameters).fetchone()
         terms = connection.execute(_SQL.terms, {"seeds": usable(settings.discovery.seed_terms)}).fetchone()
         campaigns = open_ones(known_campaigns(connection))
     days = seen_over / timedelta(days=1)
@@ -83,7 +83,7 @@ def survey(database: Database, settings: Settings, now: datetime, first: datetim
             chart_regions=len(settings.discovery.chart_regions),
             searches_per_hunt=settings.discovery.searches_per_hunt,
             uploads_per_hunt=settings.discovery.uploads_per_hunt,
-            campaign_pages=sum(one.cells_left * PAGES_A_CELL - one.pages for one in campaigns),
+            campaign_pages=sum(campaign.cells_left * PAGES_A_CELL - campaign.pages for campaign in campaigns),
             units_a_chart=min(A_CHART, spent[1]) if spent and spent[1] else A_CHART,
             to_describe=waiting(database),
         ),

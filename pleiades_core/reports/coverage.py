@@ -115,10 +115,10 @@ class CoverageReport:
 def coverage(database: Database, vault: Vault, until: datetime, *, days: float = 7) -> CoverageReport:
     """Compare the sources on the videos published in the `days` before `until`."""
     since = until - timedelta(days=days)
-    words = {"since": since, "until": until, "limit": _SAMPLE}
+    parameters = {"since": since, "until": until, "limit": _SAMPLE}
     with database.transaction() as connection:
-        masks = {int(mask): int(count) for mask, count in connection.execute(_SQL.masks, words).fetchall()}
-        drawn = connection.execute(_SQL.sample, words).fetchall()
+        masks = {int(mask): int(count) for mask, count in connection.execute(_SQL.masks, parameters).fetchall()}
+        drawn = connection.execute(_SQL.sample, parameters).fetchall()
     sampled = pa.table(
         {"vid": pa.array([vid for vid, _ in drawn], pa.int64()), "sources": pa.array([mask for _, mask in drawn], pa.int16())}
     )

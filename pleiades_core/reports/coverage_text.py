@@ -38,7 +38,7 @@ def window(report: CoverageReport) -> str:
 
 def summary(report: CoverageReport) -> str:
     """One sentence that can be cited: the videos, the sources, the number seen, the estimate, its interval, its method."""
-    sources = ", ".join(one.source for one in report.sources) or "none"
+    sources = ", ".join(source.source for source in report.sources) or "none"
     seen = f"Of the YouTube videos {window(report)}, {report.videos:,} were seen (sources: {sources})"
     found = report.by_group
     if found is None:
@@ -67,7 +67,7 @@ def kind_of(one: Bias) -> str:
 
 def telling(report: CoverageReport) -> list[Bias]:
     """The comparisons whose interval excludes 1: the source finds more, or fewer, of that kind than the other sources."""
-    return [one for one in report.bias if one.odds and not one.odds.low <= 1 <= one.odds.high]
+    return [bias for bias in report.bias if bias.odds and not bias.odds.low <= 1 <= bias.odds.high]
 
 
 def left_out(report: CoverageReport) -> str:
@@ -89,7 +89,7 @@ def markdown(report: CoverageReport) -> str:
         _table(
             "Videos seen by each source",
             ("source", "seen", "only by it", "share of all seen"),
-            [(one.source, f"{one.seen:,}", f"{one.only:,}", f"{one.share:.1%}") for one in report.sources],
+            [(source.source, f"{source.seen:,}", f"{source.only:,}", f"{source.share:.1%}") for source in report.sources],
         ),
         _table(
             "Pairs of sources (Chapman 1951)",
@@ -101,10 +101,11 @@ def markdown(report: CoverageReport) -> str:
             ("by", "kind", "source", "odds ratio", "95 % interval", "share", "share of all"),
             [
                 (
-                    one.by, kind_of(one), one.source, f"{one.odds.ratio:.2f}" if one.odds else "-", odds_interval(one) or "-",
-                    f"{one.share:.1%}", f"{one.share_of_all:.1%}",
+                    bias.by, kind_of(bias), bias.source, f"{bias.odds.ratio:.2f}" if bias.odds else "-",
+                    odds_interval(bias) or "-",
+                    f"{bias.share:.1%}", f"{bias.share_of_all:.1%}",
                 )
-                for one in telling(report)
+                for bias in telling(report)
             ],
         ),
         left_out(report),

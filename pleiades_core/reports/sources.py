@@ -121,7 +121,7 @@ def sources(database: Database, vault: Vault, now: datetime, *, days: float = 7,
     for row in rows:
         groups.setdefault((row.source, row.target if targets else ""), []).append(row)
     found = [_yield(source, target, parts) for (source, target), parts in groups.items()]
-    found.sort(key=lambda one: (-one.new, one.source, one.target))
+    found.sort(key=lambda row: (-row.new, row.source, row.target))
     return SourcesReport(
         since=since, until=now, sources=tuple(found), to_describe=waiting(database), channels=channels_state(database, now)
     )
@@ -130,10 +130,10 @@ def sources(database: Database, vault: Vault, now: datetime, *, days: float = 7,
 def channels_state(database: Database, now: datetime) -> ChannelsState:
     """How the followed channels stand."""
     with database.transaction() as connection:
-        words = {"now": now, "most_pages": MOST_PAGES, "page": IDS_PER_CALL}
-        (state,) = records(connection, ChannelsState, _SQL.channels, words)
+        parameters = {"now": now, "most_pages": MOST_PAGES, "page": IDS_PER_CALL}
+        (state,) = records(connection, ChannelsState, _SQL.channels, parameters)
         lists = unread(connection)
-    return replace(state, back_catalogues=len(lists), back_catalogue_uploads=sum(one.left for one in lists))
+    return replace(state, back_catalogues=len(lists), back_catalogue_uploads=sum(list_.left for list_ in lists))
 
 
 def _yield(source: str, target: str, parts: Sequence[_Row]) -> SourceYield:

@@ -116,7 +116,7 @@ class Endpoints:
         if since is None or until is None:
             raise ValueError("give from=iso and until=iso")
         found = (happening for happening in self.world.happenings(since, until) if happening.kind == "published")
-        return _reply({"uploads": [[one.video_id, one.channel_id, one.at.isoformat()] for one in found]})
+        return _reply({"uploads": [[video.video_id, video.channel_id, video.at.isoformat()] for video in found]})
 
     async def read_hub(self, _request: Request) -> Response:
         """Subscriptions and notices in numbers."""

@@ -148,11 +148,11 @@ class LocalObjects:
 
     def keys(self, prefix: str) -> list[str]:
         """Every key below the folder `prefix`, sorted. Only files are keys; temporary and lock files are not."""
-        return sorted(one.key for one in self._below(prefix) if one.is_file and not one.path.name.startswith("."))
+        return sorted(entry.key for entry in self._below(prefix) if entry.is_file and not entry.path.name.startswith("."))
 
     def irregular(self, prefix: str) -> list[str]:
         """What lies below the folder `prefix` and is neither file nor folder: links, pipes, sockets. No reader looks at it."""
-        return sorted(one.key for one in self._below(prefix) if not one.is_file)
+        return sorted(entry.key for entry in self._below(prefix) if not entry.is_file)
 
     def delete(self, key: str) -> None:
         """Remove `key` if it is there."""
@@ -171,7 +171,7 @@ class LocalObjects:
         """Remove temporary files that nobody has touched for so long, by the machine's clock."""
         before = time.time() - older_than_s
         removed = 0
-        for path in [one.path for one in self._below("") if one.is_file and one.path.name.startswith(".tmp-")]:
+        for path in [entry.path for entry in self._below("") if entry.is_file and entry.path.name.startswith(".tmp-")]:
             # Its writer may end it, or another janitor remove it, at this moment.
             with explained("remove", path), contextlib.suppress(FileNotFoundError):
                 if path.stat().st_mtime < before:
@@ -203,8 +203,10 @@ class LocalObjects:
             return []
         with explained("list", folder):
             return [
-                _Entry(Path(one.path).relative_to(self.root).as_posix(), Path(one.path), one.is_file(follow_symlinks=False))
-                for one in walk(folder)
+                _Entry(
+                    Path(entry.path).relative_to(self.root).as_posix(), Path(entry.path), entry.is_file(follow_symlinks=False)
+                )
+                for entry in walk(folder)
             ]
 
 

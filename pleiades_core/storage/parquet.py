@@ -106,7 +106,7 @@ def highest(location: str, column: str) -> int | None:
         metadata = pq.read_metadata(location)
         place = metadata.schema.to_arrow_schema().get_field_index(column)
         groups = [metadata.row_group(number).column(place).statistics for number in range(metadata.num_row_groups)]
-        return max((int(one.max) for one in groups if one is not None and one.has_min_max), default=None)
+        return max((int(group.max) for group in groups if group is not None and group.has_min_max), default=None)
     except (pa.ArrowException, OSError, ValueError, TypeError, IndexError):
         return None
 

@@ -219,11 +219,11 @@ def _note(
     database: Database, vault: Vault, dataset: Dataset, closed: ClosedDay, *, held: frozenset[uuid.UUID], now: datetime
 ) -> ClosedDay:
     """Note the checksum in the vault and in SQL. After a crash between the two, closing again notes the same."""
-    words = {
+    parameters = {
         "file": dataset.day_key(closed.day), "sha256": closed.sha256, "rows": closed.rows, "bytes": closed.bytes,
         "generation": closed.generation, "batches": closed.batches,
     }  # fmt: skip
-    publish(vault.archive, dataset.manifest_key(closed.day), json.dumps(words, indent=1).encode())
+    publish(vault.archive, dataset.manifest_key(closed.day), json.dumps(parameters, indent=1).encode())
     with database.transaction() as connection:
         connection.execute(
             _SQL.record_day,

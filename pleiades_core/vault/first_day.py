@@ -113,7 +113,7 @@ def _days_with_files(store: LocalObjects, folder: str) -> Iterator[date]:
     for name in names:
         with contextlib.suppress(VaultError):
             parsed = [parse_key(key) for key in store.keys(f"{folder}/{name}")]
-            yield from (day for one in parsed if one is not None and (day := _plausible(one.day)) is not None)
+            yield from (day for place in parsed if place is not None and (day := _plausible(place.day)) is not None)
 
 
 def _plausible(day: date | None) -> date | None:

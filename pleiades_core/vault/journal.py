@@ -77,13 +77,13 @@ def record_batch(connection: psycopg.Connection, batch: WrittenBatch, *, now: da
 def days_with_files(vault: Vault, dataset: Dataset) -> list[date]:
     """Every day that has a batch file in the journal, in order."""
     parsed = [parse_key(key) for key in vault.journal.keys(f"journal/{dataset.name}")]
-    return sorted({one.day for one in parsed if one is not None and one.day is not None})
+    return sorted({name.day for name in parsed if name is not None and name.day is not None})
 
 
 def files_of_day(vault: Vault, dataset: Dataset, day: date) -> dict[uuid.UUID, str]:
     """Every batch file of a day and its key, recorded or not. Strays are passed over."""
     parsed = {key: parse_key(key) for key in vault.journal.keys(dataset.journal_folder(day))}
-    return {one.batch: key for key, one in parsed.items() if one is not None and one.batch is not None}
+    return {name.batch: key for key, name in parsed.items() if name is not None and name.batch is not None}
 
 
 def read_batch(

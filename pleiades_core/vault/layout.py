@@ -239,4 +239,6 @@ def parse_key(key: str) -> ParsedKey | None:
 def days_by_key(keys: Iterable[str], folder: str) -> dict[str, date]:
     """The keys of `folder`, a day's file each, and their days; strays are left out. Pure."""
     parsed = {key: parse_key(key) for key in keys}
-    return {key: one.day for key, one in parsed.items() if one is not None and one.folder == folder and one.day is not None}
+    return {
+        key: name.day for key, name in parsed.items() if name is not None and name.folder == folder and name.day is not None
+    }

@@ -116,13 +116,13 @@ def give_up(database: Database, vault: Vault, day: date, now: datetime) -> Given
         _set_aside(vault, loss)
         record = {**asdict(loss), "given_up_at": now.isoformat(), "installation": str(owner.installation)}
         _record(vault, owner, loss, json.dumps(record, default=str, indent=1).encode())
-        words = {"dataset": loss.dataset, "day": loss.day, "batch_id": loss.batch_id}
+        parameters = {"dataset": loss.dataset, "day": loss.day, "batch_id": loss.batch_id}
         with database.transaction() as connection:
             if loss.batch_id is None:
-                connection.execute(_BATCHES.forget_day, words)
-                connection.execute(_BATCHES.unfold_day, words)
+                connection.execute(_BATCHES.forget_day, parameters)
+                connection.execute(_BATCHES.unfold_day, parameters)
             else:
-                connection.execute(_BATCHES.forget_batch, words)
+                connection.execute(_BATCHES.forget_batch, parameters)
     return GivenUp(losses=losses, described_again=_describe_again(database, vault, day))
 
 

@@ -72,7 +72,7 @@ def verify(database: Database, vault: Vault) -> Verification:
             problems[file.key] = f"{file.key} is not the recorded file: its SHA-256 is another one"
     return Verification(
         files=len(checked),
-        bytes=sum(one.size for one in checked.values()),
+        bytes=sum(file.size for file in checked.values()),
         problems=tuple(problems.values()),
         foreign=tuple(foreign.values()),
         strays=(*(key for key, words in parsed.items() if words is None), *vault.archive.irregular("")),

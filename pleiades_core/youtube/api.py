@@ -132,7 +132,7 @@ class YouTube:
         details, rejected = parse.video_details(reply, ids)
         self._keep("videos.list", rejected)
         unreadable = parse.unreadable(reply, ids, details)
-        parse.require_some("videos.list", ids, {one.video_id for one in details} | unreadable)
+        parse.require_some("videos.list", ids, {video.video_id for video in details} | unreadable)
         return details, unreadable
 
     def chart(self, region: str, category: int, page_token: str | None = None) -> ChartPage:
@@ -185,7 +185,7 @@ class YouTube:
         self._keep(method, rejected)
         unreadable = parse.unreadable(reply, ids, counts)
         if not again:
-            parse.require_some(method, ids, {one.video_id for one in counts} | unreadable)
+            parse.require_some(method, ids, {count.video_id for count in counts} | unreadable)
         return counts, unreadable
 
     def channels(self, ids: Sequence[ChannelId], *, reservation: Reservation | None = None) -> tuple[ChannelDetails, ...]:
@@ -253,7 +253,7 @@ class YouTube:
         reply = self._execute("channels.list", params, pool=QuotaPool.HUNTING, reservation=reservation)
         details, rejected = parse.channels(reply)
         self._keep("channels.list", rejected)
-        parse.require_some("channels.list", asked, {one.channel_id for one in details})
+        parse.require_some("channels.list", asked, {video.channel_id for video in details})
         return details
 
     def _execute(
@@ -263,7 +263,7 @@ class YouTube:
 
     def _keep(self, method: str, rejected: Sequence[Rejected]) -> None:
         if rejected:
-            what = sum(one.rows for one in rejected), method, rejected[0].reason
+            what = sum(row.rows for row in rejected), method, rejected[0].reason
             log.warning("%d rows of %s were rejected, the first because: %s", *what)
             self._quarantine(method, rejected)
 

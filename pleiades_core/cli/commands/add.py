@@ -90,22 +90,24 @@ def _print_added(facts: dict[str, Any], channels: Sequence[AddedChannel], *, as_
     print_facts("added", {name: value for name, value in facts.items() if name in {"videos", "new", "watched"} or value})
     if channels:
         names = ("title", "channel_id", "uploads", "taken", "left_for_later")
-        print_rows("channels", names, [[getattr(one, name) for name in names] for one in channels])
+        print_rows("channels", names, [[getattr(channel, name) for name in names] for channel in channels])
 
 
 def _say_what_is_left(added: Added, channels: Sequence[AddedChannel], newest: int | None) -> None:
     """Which uploads are not taken, and what becomes of them."""
     from pleiades_core.discover.channels.back_catalogues import MOST_LISTED
 
-    if left := sum(one.left_for_later for one in channels):
+    if left := sum(channel.left_for_later for channel in channels):
         why = added.left_because or "one command reads as much as one hunt may (PLEIADES_DISCOVERY_UPLOADS_PER_HUNT)"
         stderr.print(f"{left:,} uploads are left for later hunts, which read on by themselves: {why}", soft_wrap=True)
-    for one in channels:
-        if one.cut:
-            stderr.print(f"{one.channel_id}: Pleiades gave up the list of its uploads before its end; add the channel again")
-        if newest is None and (one.uploads or 0) >= MOST_LISTED:
+    for channel in channels:
+        if channel.cut:
             stderr.print(
-                f"{one.channel_id}: YouTube lists the newest {MOST_LISTED:,} uploads of a channel; search alone finds more",
+                f"{channel.channel_id}: Pleiades gave up the list of its uploads before its end; add the channel again"
+            )
+        if newest is None and (channel.uploads or 0) >= MOST_LISTED:
+            stderr.print(
+                f"{channel.channel_id}: YouTube lists the newest {MOST_LISTED:,} uploads of a channel; search alone finds more",
                 soft_wrap=True,
             )  # fmt: skip
 

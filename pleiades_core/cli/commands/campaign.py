@@ -48,27 +48,27 @@ def list_campaigns(context: typer.Context, as_json: JsonOption = False) -> None:
 
     with opened(context) as pleiades, pleiades.database.transaction() as connection:
         home = pleiades.settings.home
-        known = sorted(campaigns.campaigns(connection), key=lambda one: one.name)
+        known = sorted(campaigns.campaigns(connection), key=lambda row: row.name)
     if as_json:
         listed = [
             {
-                "name": one.name, "first_month": f"{one.first_month:%Y-%m}", "last_month": f"{one.last_month:%Y-%m}",
-                "categories": one.categories, "cell": None if one.finished_at else one.cell, "cells": one.cells,
-                "cells_left": one.cells_left, "cells_cut": one.cut, "searches": one.searches, "found": one.found,
-                "finished_at": one.finished_at,
+                "name": row.name, "first_month": f"{row.first_month:%Y-%m}", "last_month": f"{row.last_month:%Y-%m}",
+                "categories": row.categories, "cell": None if row.finished_at else row.cell, "cells": row.cells,
+                "cells_left": row.cells_left, "cells_cut": row.cut, "searches": row.searches, "found": row.found,
+                "finished_at": row.finished_at,
             }
-            for one in known
+            for row in known
         ]  # fmt: skip
         print_json({"campaigns": listed})
         return
     names = ("name", "months", "categories", "at", "cells left", "cut short", "searches", "found", "finished at")
     rows = [
         [
-            one.name, f"{one.first_month:%Y-%m} to {one.last_month:%Y-%m}", " ".join(map(str, one.categories)),
-            None if one.finished_at else one.cell, f"{one.cells_left} of {one.cells}", one.cut, one.searches, one.found,
-            one.finished_at,
+            row.name, f"{row.first_month:%Y-%m} to {row.last_month:%Y-%m}", " ".join(map(str, row.categories)),
+            None if row.finished_at else row.cell, f"{row.cells_left} of {row.cells}", row.cut, row.searches, row.found,
+            row.finished_at,
         ]
-        for one in known
+        for row in known
     ]  # fmt: skip
     print_rows("campaigns", names, rows, expendable=("cut short", "categories", "finished at", "at", "searches"))
     if not rows:

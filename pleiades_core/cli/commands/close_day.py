@@ -57,7 +57,7 @@ def close_day(
         print_json({"closed": closed, "swept": swept})
     else:
         names = ("dataset", "day", "generation", "rows", "bytes", "batches", "duplicates", "changed")
-        rows = [[getattr(one, name) for name in names] for one in closed]
+        rows = [[getattr(day, name) for name in names] for day in closed]
         print_rows("closed days", names, rows, expendable=("changed", "duplicates", "batches", "bytes"))
     if failed:
         raise failed[0]

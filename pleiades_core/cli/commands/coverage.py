@@ -56,7 +56,7 @@ def _print_coverage(report: CoverageReport) -> None:
     print_rows(
         f"{report.videos:,} videos {words.window(report)}",
         ("source", "seen", "only by it", "share of all seen"),
-        [[one.source, one.seen, one.only, _percent(one.share)] for one in report.sources],
+        [[source.source, source.seen, source.only, _percent(source.share)] for source in report.sources],
     )
     print_rows(
         "pairs of sources (Chapman)",
@@ -77,10 +77,10 @@ def _print_coverage(report: CoverageReport) -> None:
         ("by", "kind", "source", "odds ratio", "95 % interval", "share", "of all"),
         [
             [
-                one.by, words.kind_of(one), one.source, f"{one.odds.ratio:.2f}" if one.odds else None,
-                words.odds_interval(one), _percent(one.share), _percent(one.share_of_all),
+                bias.by, words.kind_of(bias), bias.source, f"{bias.odds.ratio:.2f}" if bias.odds else None,
+                words.odds_interval(bias), _percent(bias.share), _percent(bias.share_of_all),
             ]
-            for one in words.telling(report)
+            for bias in words.telling(report)
         ],
         expendable=("of all", "share", "by", "95 % interval"),
     )  # fmt: skip

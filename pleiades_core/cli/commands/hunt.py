@@ -37,7 +37,7 @@ def hunt(
         facts = {name: value for name, value in plain(report).items() if name not in {"sources", "failures"}}
         print_facts("hunt", facts)
         names = ("source", "targets", "units", "candidates", "new", "error")
-        rows = [[one, *row.values()] for one, row in plain(report)["sources"].items()]
+        rows = [[name, *row.values()] for name, row in plain(report)["sources"].items()]
         print_rows("sources", names, rows, expendable=("targets", "candidates"), prose=("error",))
     for name, failure in report.failures.items():
         stderr.print(f"source {name} failed: {failure}")

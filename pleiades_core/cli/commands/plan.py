@@ -78,9 +78,10 @@ def _print_plan(made: Plan) -> None:
     )
     for verdict in made.verdicts:
         say(verdict.text)
-    for one in made.starved:
+    for shortfall in made.starved:
         say(
-            f"{one.consumer} goes without from {one.day}: gets {one.gets:,} of {one.needs:,} units; {one.why}. Help: {one.help}"
+            f"{shortfall.consumer} goes without from {shortfall.day}:"
+            f" gets {shortfall.gets:,} of {shortfall.needs:,} units; {shortfall.why}. Help: {shortfall.help}"
         )
     if made.most_watched_a_day is not None:
         say(f"tracking could take in {made.most_watched_a_day:,} new videos on every day of the plan")

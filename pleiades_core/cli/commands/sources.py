@@ -36,10 +36,10 @@ def sources(
     names = ("source", "requests", "units", "candidates", "new", "new per unit", "last requested at", "last error", "failed at")
     rows = [
         [
-            f"{one.source} {one.target}".strip(), one.requests, one.units, one.candidates, one.new, one.new_per_unit,
-            one.last_requested_at, one.last_error, one.failed_at,
+            f"{source.source} {source.target}".strip(), source.requests, source.units, source.candidates, source.new,
+            source.new_per_unit, source.last_requested_at, source.last_error, source.failed_at,
         ]
-        for one in report.sources
+        for source in report.sources
     ]  # fmt: skip
     print_rows(
         f"sources from {report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC", names, rows,

@@ -37,7 +37,7 @@ def add_term(
     with opened(context, create=True) as pleiades, pleiades.database.transaction() as connection:
         now = pleiades.clock.now()
         added = add(connection, term, priority=priority, now=now)
-        (known,) = (one for one in queued(connection, now) if one.term == added)
+        (known,) = (row for row in queued(connection, now) if row.term == added)
     if as_json:
         print_json(known)
         return
@@ -59,7 +59,7 @@ def list_terms(
         home = pleiades.settings.home
         listed = queued(connection, pleiades.clock.now())
     if as_json:
-        print_json({"total": len(listed), "terms": [asdict(one) for one in listed[:limit]]})
+        print_json({"total": len(listed), "terms": [asdict(row) for row in listed[:limit]]})
     else:
         _print_terms(listed, limit)
     if not listed:
@@ -73,10 +73,10 @@ def _print_terms(listed: Sequence[QueuedTerm], limit: int) -> None:
     names = ("term", "priority", "mentions", "requests", "reward", "expected", "readiness", "last_searched_at", "found")
     rows = [
         [
-            one.term, one.priority, f"{one.mentions:.1f}", f"{one.requests:.2f}", f"{one.reward:.3f}", f"{one.expected:.3f}",
-            f"{one.readiness:.2f}", one.last_searched_at, one.found,
+            row.term, row.priority, f"{row.mentions:.1f}", f"{row.requests:.2f}", f"{row.reward:.3f}", f"{row.expected:.3f}",
+            f"{row.readiness:.2f}", row.last_searched_at, row.found,
         ]
-        for one in listed[:limit]
+        for row in listed[:limit]
     ]  # fmt: skip
     print_rows(
         f"{len(rows)} of {len(listed)} terms", names, rows,

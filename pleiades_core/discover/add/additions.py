@@ -96,16 +96,16 @@ def add(
     """
     distinct = list(dict.fromkeys(wanted))
     adding = _Adding(database, youtube.part(), clock, newest)
-    adding.post(one.video_id for one in distinct if one.video_id)
-    to_ask = [one for one in distinct if not one.video_id]
+    adding.post(target.video_id for target in distinct if target.video_id)
+    to_ask = [target for target in distinct if not target.video_id]
     not_asked, stopped = 0, None
     try:
-        for place, one in enumerate(to_ask):
+        for place, target in enumerate(to_ask):
             try:
-                adding.ask(one)
+                adding.ask(target)
             except ApiError as error:
                 if fault_of(error) is Fault.REQUEST:
-                    adding.unknown.append(f"{one.handle or one.channel_id} ({error})")
+                    adding.unknown.append(f"{target.handle or target.channel_id} ({error})")
                     continue
                 not_asked, stopped = len(to_ask) - place, error
                 break
@@ -141,7 +141,7 @@ class _Adding:
         self._further: list[Acknowledge] = []
         self._settled = Counter[Bucket]()
         with database.transaction() as connection:
-            self._read_before = {one.channel_id for one in back_catalogues.named(connection) if one.covers(newest)}
+            self._read_before = {held.channel_id for held in back_catalogues.named(connection) if held.covers(newest)}
 
     def post(self, videos: Iterable[VideoId]) -> None:
         """Videos for the inbox."""
@@ -215,10 +215,10 @@ class _Adding:
             connection.execute(_INBOX.post, {"id8s": id8s, "now": now})
             connection.execute(_VIDEOS.reopen, {"id8s": id8s})
             for first, page, read_at in self._first:
-                rate = uploads_a_day((one.published_at for one in page.candidates), IDS_PER_CALL, read_at)
+                rate = uploads_a_day((candidate.published_at for candidate in page.candidates), IDS_PER_CALL, read_at)
                 shown = _ALL if first.newest is None else first.read
-                words = {"channel_id": first.channel_id, "total": page.total, "shown": shown, "rate": rate, "now": read_at}
-                connection.execute(_CHANNELS.follow, words)
+                parameters = {"channel_id": first.channel_id, "total": page.total, "shown": shown, "rate": rate, "now": read_at}
+                connection.execute(_CHANNELS.follow, parameters)
                 back_catalogues.begin(connection, first, read_at)
             for acknowledge in self._further:
                 acknowledge(connection, now)
@@ -228,7 +228,7 @@ class _Adding:
 def added_channels(database: Database, added: Added) -> list[AddedChannel]:
     """How far the uploads of the channels were taken, in the order in which they were added."""
     with database.transaction() as connection:
-        lists = {one.channel_id: one for one in back_catalogues.named(connection)}
+        lists = {held.channel_id: held for held in back_catalogues.named(connection)}
     return [
         AddedChannel(
             channel_id=channel_id, title=one.title, uploads=one.total, taken=one.read, left_for_later=one.left, cut=one.cut

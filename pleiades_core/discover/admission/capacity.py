@@ -130,20 +130,20 @@ def left_out(
         return frozenset(), Decision(share=1.0, reason="")
     with database.transaction() as connection:
         counts = due_counts(connection, TIERS, now)
-        words = {"since": now - timedelta(days=1), "latest": latest(now), "named": SOURCES["added"].bit}
-        young = connection.execute(_SQL.young_since, words).fetchone()
+        parameters = {"since": now - timedelta(days=1), "latest": latest(now), "named": SOURCES["added"].bit}
+        young = connection.execute(_SQL.young_since, parameters).fetchone()
     watched = Counter({tier: count.watched for tier, count in counts.items()})
     # Where every key for it was refused somebody will mend that, and what is left out now is left out for good.
     serving = ring.serving(QuotaPool.TRACKING) or [
         name for name, pools in pools_of(ring.keys).items() if QuotaPool.TRACKING in pools
     ]
     units = sum(ring.ledger.limit(project, Bucket.STATS) for project in serving)
-    others = [one for one, _ in found if claimed.found_by[one.video_id] != "added"]
+    others = [video for video, _ in found if claimed.found_by[video.video_id] != "added"]
     # What a person added takes its room first, and is no part of what is sampled.
-    watched.update(TIERS.tier(now - one.published_at, 0) for one, _ in found if claimed.found_by[one.video_id] == "added")
+    watched.update(TIERS.tier(now - video.published_at, 0) for video, _ in found if claimed.found_by[video.video_id] == "added")
     decision = decide(
-        in_hourly(Counter(TIERS.tier(now - one.published_at, 0) for one in others)), room(watched, units),
+        in_hourly(Counter(TIERS.tier(now - other.published_at, 0) for other in others)), room(watched, units),
         settings.discovery.when_full,
         hourly=watched[TIERS.tier(timedelta(), 0)], a_day=float(young[0]) if young else None,
     )  # fmt: skip
-    return frozenset(one.video_id for one in others if not is_chosen(decode(one.video_id), decision.share)), decision
+    return frozenset(other.video_id for other in others if not is_chosen(decode(other.video_id), decision.share)), decision

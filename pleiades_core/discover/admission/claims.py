@@ -84,8 +84,8 @@ def claim(
     database: Database, lease_id: uuid.UUID, found_by: Mapping[int, str], *, now: datetime, lasting: timedelta
 ) -> Claim | None:
     """T1: claim new ids, and keep where each was found. None when others have claimed them all; those are theirs to admit."""
-    words = {"id8s": list(found_by), "found_by": list(found_by.values())}
-    return _claim(database, lease_id, _SQL.claim, words, now=now, lasting=lasting)
+    parameters = {"id8s": list(found_by), "found_by": list(found_by.values())}
+    return _claim(database, lease_id, _SQL.claim, parameters, now=now, lasting=lasting)
 
 
 def take_over(
@@ -106,14 +106,14 @@ def take_over(
 
 
 def _claim(
-    database: Database, lease_id: uuid.UUID, query: str, words: Mapping[str, object], *, now: datetime, lasting: timedelta
+    database: Database, lease_id: uuid.UUID, query: str, parameters: Mapping[str, object], *, now: datetime, lasting: timedelta
 ) -> Claim | None:
     with database.transaction() as connection:
         # In turn: a hunter that waits for the row of another's claim would look for that one's lease in a snapshot older than
         # it, and take the claim for a dead one's. Both then described the video.
         lock_discovery(connection)
         lease = take_lease(connection, lease_id, "hunt", now=now, lasting=lasting)
-        rows = records(connection, _Row, query, {**words, "lease_id": lease.lease_id, "now": now, "latest": latest(now)})
+        rows = records(connection, _Row, query, {**parameters, "lease_id": lease.lease_id, "now": now, "latest": latest(now)})
         if not rows:
             end_lease(connection, lease.lease_id)
             return None

@@ -101,9 +101,9 @@ def portions_of(claimed: Claim, given: Mapping[VideoId, Found]) -> list[list[Vid
 def _ask(youtube: YouTube, clock: Clock, reservation: Reservation | None, ids: Sequence[VideoId]) -> Described:
     details, unreadable = _details(youtube, ids, reservation)
     arrived_at = clock.now()
-    there = {one.video_id for one in details} | unreadable
+    there = {video.video_id for video in details} | unreadable
     return Described(
-        found=tuple((one, arrived_at) for one in details),
+        found=tuple((video, arrived_at) for video in details),
         absent=tuple(video_id for video_id in ids if video_id not in there),
         failed=tuple(unreadable),
         errors=(),

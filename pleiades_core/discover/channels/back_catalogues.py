@@ -134,8 +134,12 @@ def due(unread: Iterable[BackCatalogue], now: datetime) -> list[BackCatalogue]:
 
     Those that were begun come first, since page tokens die. Then the shortest, so that most are soon done.
     """
-    there = [one for one in unread if one.failed_at is None or now - one.failed_at >= READ_AGAIN * 2 ** (one.failures - 1)]
-    return sorted(there, key=lambda one: (one.page_token is None, one.left, one.channel))
+    there = [
+        catalogue
+        for catalogue in unread
+        if catalogue.failed_at is None or now - catalogue.failed_at >= READ_AGAIN * 2 ** (catalogue.failures - 1)
+    ]
+    return sorted(there, key=lambda row: (row.page_token is None, row.left, row.channel))
 
 
 def named(connection: psycopg.Connection) -> list[BackCatalogue]:
@@ -153,8 +157,8 @@ def begin(connection: psycopg.Connection, first: BackCatalogue, now: datetime) -
 
     `uploads` lists add up: what an earlier one left unread lies behind the new one.
     """
-    words = {**_words(first), "title": first.title, "newest": first.newest, "channel_id": first.channel_id, "now": now}
-    connection.execute(_SQL.begin, {**words, "and_before": first.source == "uploads"})
+    parameters = {**_words(first), "title": first.title, "newest": first.newest, "channel_id": first.channel_id, "now": now}
+    connection.execute(_SQL.begin, {**parameters, "and_before": first.source == "uploads"})
 
 
 def advance(held: BackCatalogue, after: BackCatalogue, connection: psycopg.Connection, _now: datetime) -> None:

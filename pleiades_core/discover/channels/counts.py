@@ -103,9 +103,9 @@ def check(youtube: YouTube, reservation: Reservation | None, failed: list[Check]
 def note_checks(rows: Sequence[Row], details: Sequence[ChannelDetails], connection: psycopg.Connection, now: datetime) -> None:
     """Note a reply, and who was absent from it."""
     channels = {channel_id: channel for channel, channel_id in rows}
-    counted = {channels[one.channel_id]: one.videos for one in details if one.videos is not None}
-    words = {"channels": list(counted), "videos": [min(videos, 2**31 - 1) for videos in counted.values()]}
-    connection.execute(_SQL.note_checks, {**words, "first": FIRST_LIST, "least": LEAST_RATE, "now": now})
+    counted = {channels[video.channel_id]: video.videos for video in details if video.videos is not None}
+    parameters = {"channels": list(counted), "videos": [min(videos, 2**31 - 1) for videos in counted.values()]}
+    connection.execute(_SQL.note_checks, {**parameters, "first": FIRST_LIST, "least": LEAST_RATE, "now": now})
     absent = [channel for channel in channels.values() if channel not in counted]
     # A reply without any of them says nothing of each: a gateway's looks the same.
     note_unchecked(absent, connection, now, others=bool(counted), absent=True)
@@ -115,5 +115,5 @@ def note_unchecked(
     channels: Sequence[int], connection: psycopg.Connection, now: datetime, *, others: bool, absent: bool
 ) -> None:
     """Note that a check said nothing of these channels. `others`: it did of others. `absent`: there was a reply."""
-    words = {"channels": list(channels), "others": others, "absent": absent, "least": LEAST_RATE, "now": now}
-    connection.execute(_SQL.note_unchecked, words)
+    parameters = {"channels": list(channels), "others": others, "absent": absent, "least": LEAST_RATE, "now": now}
+    connection.execute(_SQL.note_unchecked, parameters)

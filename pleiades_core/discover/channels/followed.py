@@ -56,8 +56,8 @@ def forget(connection: psycopg.Connection, _now: datetime, *, most: int) -> None
 def take_off(connection: psycopg.Connection, admitted: Iterable[VideoDetails]) -> None:
     """Take what other sources brought off what the uploads lists would be asked for, in the transaction that admits it."""
     pairs = [(details.channel_id, details.published_at) for details in admitted]
-    words = {"channel_ids": [channel_id for channel_id, _ in pairs], "published": [published for _, published in pairs]}
-    connection.execute(_SQL.take_off, words)
+    parameters = {"channel_ids": [channel_id for channel_id, _ in pairs], "published": [published for _, published in pairs]}
+    connection.execute(_SQL.take_off, parameters)
 
 
 def uploads_a_day(published: Iterable[datetime | None], page: int, now: datetime) -> float | None:
@@ -78,8 +78,8 @@ def uploads_a_day(published: Iterable[datetime | None], page: int, now: datetime
 def affordable(waiting: Sequence[ToList], units: float) -> list[ToList]:
     """Of channels with unseen uploads the richest, as many as `units` pay for: their pages, and describing what they show."""
     chosen: list[ToList] = []
-    for one in sorted(waiting, key=lambda one: (-one.moved, one.channel)):
-        if one.cost <= units:
-            units -= one.cost
-            chosen.append(one)
+    for listed in sorted(waiting, key=lambda row: (-row.moved, row.channel)):
+        if listed.cost <= units:
+            units -= listed.cost
+            chosen.append(listed)
     return chosen

@@ -59,7 +59,7 @@ class _Answer(NamedTuple):
 def cost(database: Database, now: datetime) -> float:
     """Units that reading on now would take, descriptions included; 0 where every list is read to its end, or waits."""
     with database.transaction() as connection:
-        return sum(A_PAGE + one.cost for one in due(unread(connection), now))
+        return sum(A_PAGE + catalogue.cost for catalogue in due(unread(connection), now))
 
 
 def back_catalogue(
@@ -71,7 +71,7 @@ def back_catalogue(
     The units include those of describing what is found. Raises at once what quota and keys say, and in an outage its error.
     """
     with database.transaction() as connection:
-        waiting = deque(one for one in due(unread(connection), now) if only is None or one.channel_id in only)
+        waiting = deque(catalogue for catalogue in due(unread(connection), now) if only is None or catalogue.channel_id in only)
     answered = False
     while waiting and units >= A_PAGE:
         lot = [waiting.popleft() for _ in range(min(len(waiting), parallel, int(units // A_PAGE)))]
@@ -92,7 +92,7 @@ def back_catalogue(
         if errors and (asked < len(lot) or not answered):
             raise errors[0]
         # The lists of this lot come first: their tokens live.
-        going_on = [one.after for one in answers if one.after.finished_at is None and one.after.failed_at is None]
+        going_on = [answer.after for answer in answers if answer.after.finished_at is None and answer.after.failed_at is None]
         waiting.extendleft(reversed(going_on))
 
 

@@ -178,7 +178,7 @@ class Receiver:
             return _DONE
         own = [entry for entry in feed.entries if entry.channel_id == channel_id]
         self.counts.foreign += len(feed.entries) - len(own)
-        self.counts.unreadable += sum(one.rows for one in feed.rejected)
+        self.counts.unreadable += sum(row.rows for row in feed.rejected)
         if own:
             try:
                 await self._inbox.keep([Notice(decode(entry.video_id), channel_id, entry.published_at) for entry in own])

@@ -179,7 +179,7 @@ def _best(targets: Sequence[Target], usual: float, now: datetime, rng: random.Ra
         else:
             # The second number: equals compete in no order.
             fresh.append((prior_reward(target, usual, now) * readiness(target, now), rng.random(), target))
-    promising = heapq.nlargest(FRESH_PER_PAGE * limit, fresh, key=lambda one: one[:2])
+    promising = heapq.nlargest(FRESH_PER_PAGE * limit, fresh, key=lambda row: row[:2])
     competing = known + [target for *_, target in promising]
     drawn = [(_theta(target, usual, now, rng) * readiness(target, now), place) for place, target in enumerate(competing)]
     return [competing[place] for _, place in heapq.nlargest(limit, drawn)]

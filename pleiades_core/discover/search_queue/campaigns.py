@@ -116,7 +116,7 @@ def next_turn(waiting: Iterable[Campaign]) -> Campaign:
 
     A token whose page failed gives no precedence: it would come first until it dies.
     """
-    return min(waiting, key=lambda one: (one.page_token is None or one.failures > 0, one.searches, one.name))
+    return min(waiting, key=lambda row: (row.page_token is None or row.failures > 0, row.searches, row.name))
 
 
 def advanced(campaign: Campaign, next_page_token: str | None, now: datetime, *, anew: bool = False) -> Campaign:
@@ -169,8 +169,8 @@ def add(
         raise UsageError(f"{last:%Y-%m} is not over yet", cure="a campaign searches the past; the present is for search terms")
     if any(not 0 < category < 1_000 for category in chosen):  # noqa: PLR2004  YouTube's have two digits
         raise UsageError("a category is a number such as 10, music", cure="leave --category out for the usual ones")
-    words = {"name": name, "first": first, "last": last, "categories": list(chosen)}
-    if connection.execute(_SQL.add_campaign, words).rowcount == 0:
+    parameters = {"name": name, "first": first, "last": last, "categories": list(chosen)}
+    if connection.execute(_SQL.add_campaign, parameters).rowcount == 0:
         raise UsageError(f"there is a campaign {name!r} already", cure="choose another name, or remove that one first")
     return Campaign(name=name, first_month=first, last_month=last, categories=chosen, month=last, category=chosen[0])
 
@@ -183,7 +183,7 @@ def remove(connection: psycopg.Connection, name: str) -> None:
 
 def campaigns(connection: psycopg.Connection) -> list[Campaign]:
     """All campaigns, finished ones too, those first that were asked least."""
-    return [replace(one, categories=tuple(one.categories)) for one in records(connection, Campaign, _SQL.campaigns)]
+    return [replace(record, categories=tuple(record.categories)) for record in records(connection, Campaign, _SQL.campaigns)]
 
 
 def resume(connection: psycopg.Connection, now: datetime) -> list[Campaign]:

@@ -154,8 +154,8 @@ def note_search(connection: psycopg.Connection, term: str, *, new: int, now: dat
     The reward is the number of virals to be expected of them, until `rewards.rescore` knows better. A term that has left the
     queue meanwhile stays away. In turn, like `acknowledge`.
     """
-    words = {"term": term, "reward": new * bandit.VIRAL_SHARE, "kept_a_day": bandit.KEPT_A_DAY, "now": now}
-    connection.execute(_SQL.requested, words)
+    parameters = {"term": term, "reward": new * bandit.VIRAL_SHARE, "kept_a_day": bandit.KEPT_A_DAY, "now": now}
+    connection.execute(_SQL.requested, parameters)
 
 
 def seed(connection: psycopg.Connection, terms: Sequence[str], *, priority: int = 0) -> None:
@@ -207,7 +207,7 @@ def queued(connection: psycopg.Connection, now: datetime) -> list[QueuedTerm]:
         )
         for target, found in rows
     ]  # fmt: skip
-    return sorted(listed, key=lambda one: (-one.priority, -one.expected, one.term))
+    return sorted(listed, key=lambda row: (-row.priority, -row.expected, row.term))
 
 
 def queue_rows(connection: psycopg.Connection) -> list[QueueRow]:

@@ -62,9 +62,9 @@ def find(context: SourceContext) -> Iterator[Find]:
 
 def feeds(database: Database, atom: Feeds, *, now: datetime, limit: int, parallel: int) -> Iterator[Find]:
     """The feeds of up to `limit` channels, those that promise most unseen uploads. Raises BackendError in an outage."""
-    words = {"now": now, "again": READ_AGAIN, "lost": LOST_BY_PUSH, "least": LEAST_RATE, "limit": limit}
+    parameters = {"now": now, "again": READ_AGAIN, "lost": LOST_BY_PUSH, "least": LEAST_RATE, "limit": limit}
     with database.transaction() as connection:
-        rows = connection.execute(_SQL.feeds_due, words).fetchall()
+        rows = connection.execute(_SQL.feeds_due, parameters).fetchall()
     until = time.monotonic() + _SOURCE_S
     for start in range(0, len(rows), _PORTION):
         portion = rows[start : start + _PORTION]

@@ -98,8 +98,8 @@ def uploads(
     error if most checks failed, or most of a lot of lists.
     """
     with database.transaction() as connection:
-        words = {"now": now, "again": CHECK_AGAIN, "limit": max(0, units) * IDS_PER_CALL}
-        due = connection.execute(_SQL.checks_due, words).fetchall()
+        parameters = {"now": now, "again": CHECK_AGAIN, "limit": max(0, units) * IDS_PER_CALL}
+        due = connection.execute(_SQL.checks_due, parameters).fetchall()
         followed = connection.execute(_SQL.followed).fetchone()
         there = connection.execute(_SQL.witnesses, {"limit": WITNESSES}).fetchall()
     sweep = math.ceil((followed[0] if followed else 0) / IDS_PER_CALL / SWEEP_HUNTS)
@@ -187,16 +187,21 @@ class _Asking:
         if self._unlisted is not None:
             return 0
         with self._database.transaction() as connection:
-            words = {"now": self._now, "again": LIST_AGAIN, "limit": _MOST_LISTS}
-            known = connection.execute(_SQL.lists_due, words).fetchall()
+            parameters = {"now": self._now, "again": LIST_AGAIN, "limit": _MOST_LISTS}
+            known = connection.execute(_SQL.lists_due, parameters).fetchall()
         waiting = {row[0]: ToList(channel=row[0], channel_id=row[1], moved=row[2]) for row in known} | self._moved
-        chosen = affordable([one for one in waiting.values() if one.moved and one.channel not in self._listed], units)
-        self._listed |= {one.channel for one in chosen}
-        for lot in _lots(chosen, lambda one: one.pages):
+        chosen = affordable(
+            [channel for channel in waiting.values() if channel.moved and channel.channel not in self._listed],
+            units,
+        )
+        self._listed |= {listing.channel for listing in chosen}
+        for lot in _lots(chosen, lambda row: row.pages):
             # In no order: a few that fail for ever would be the first of each lot, and look like an outage.
             self._rng.shuffle(lot)
             failed: list[_Unlisted] = []
-            with self._youtube.reserved(Bucket.GENERAL, QuotaPool.HUNTING, sum(one.pages for one in lot)) as reservation:
+            with self._youtube.reserved(
+                Bucket.GENERAL, QuotaPool.HUNTING, sum(listing.pages for listing in lot)
+            ) as reservation:
                 ask = partial(_list, self._youtube, reservation, self._now, failed)
                 answers, errors = ask_all(ask, lot, threads=self._parallel)
             yield from (find for find, _ in answers)
@@ -211,7 +216,7 @@ class _Asking:
             if out:
                 self._unlisted = broken[0]
                 break
-        return sum(one.cost for one in chosen)
+        return sum(listing.cost for listing in chosen)
 
 
 def _raise_access(errors: Sequence[ApiError]) -> None:
@@ -223,22 +228,22 @@ def _raise_access(errors: Sequence[ApiError]) -> None:
 def _lots(wanted: Sequence[_Asked], cost: Callable[[_Asked], int]) -> Iterator[list[_Asked]]:
     """Lots of questions that cost 50 units, or one dearer question."""
     lot: list[_Asked] = []
-    for one in wanted:
-        if lot and sum(map(cost, lot)) + cost(one) > _LOT:
+    for request in wanted:
+        if lot and sum(map(cost, lot)) + cost(request) > _LOT:
             yield lot
             lot = []
-        lot.append(one)
+        lot.append(request)
     if lot:
         yield lot
 
 
 def _moved(database: Database, now: datetime, checked: Sequence[Row], fresh: Sequence[ChannelDetails]) -> dict[int, ToList]:
     """What the counts of these channels say together with what was known: unseen uploads by channel, 0 included."""
-    counts = {one.channel_id: one.videos for one in fresh if one.videos is not None}
+    counts = {channel.channel_id: channel.videos for channel in fresh if channel.videos is not None}
     ids = dict(checked)
     with database.transaction() as connection:
-        words = {"channels": list(ids), "now": now, "again": LIST_AGAIN}
-        before = connection.execute(_SQL.counts_moved, words).fetchall()
+        parameters = {"channels": list(ids), "now": now, "again": LIST_AGAIN}
+        before = connection.execute(_SQL.counts_moved, parameters).fetchall()
     moved: dict[int, ToList] = {}
     for channel, videos, known, was_listed in before:
         count = counts.get(ids[channel])
@@ -262,7 +267,7 @@ def _list(
     fault = failure and fault_of(failure)
     if fault is None or (fault is Fault.REQUEST and not shown):
         # Where it is refused altogether the channel is gone, or hides its uploads: it waits until its count moves again.
-        rate = uploads_a_day((one.published_at for one in shown), IDS_PER_CALL, now)
+        rate = uploads_a_day((candidate.published_at for candidate in shown), IDS_PER_CALL, now)
         rest = BackCatalogue(
             channel_id=wanted.channel_id, source="uploads", newest=wanted.moved, read=len(shown), passed=len(shown),
             page_token=token, token_at=now,
@@ -295,22 +300,24 @@ def _pages(
                 raise
             log.info("uploads of %s: %s", wanted.channel_id, error)
             return tuple(shown.values()), error, None
-        shown |= {one.video_id: one for one in page.candidates}
+        shown |= {candidate.video_id: candidate for candidate in page.candidates}
         token = page.next_page_token
         pages = pages - 1 if token else 0
     empty = None if shown else EmptyReply(f"the uploads list is empty, and {wanted.moved} were expected")
     return tuple(shown.values()), empty, token if shown and len(shown) < wanted.moved else None
 
 
-def _note_list(words: dict[str, object], rest: BackCatalogue | None, connection: psycopg.Connection, now: datetime) -> None:
-    connection.execute(_SQL.note_list, {**words, "now": now})
+def _note_list(
+    parameters: dict[str, object], rest: BackCatalogue | None, connection: psycopg.Connection, now: datetime
+) -> None:
+    connection.execute(_SQL.note_list, {**parameters, "now": now})
     if rest is not None:
         begin(connection, rest, now)
 
 
 def _note_list_failure(channel: int, connection: psycopg.Connection, now: datetime, *, answered: bool) -> None:
-    words = {"channel": channel, "answered": answered, "most": MOST_LIST_FAILURES, "now": now}
-    connection.execute(_SQL.note_list_failure, words)
+    parameters = {"channel": channel, "answered": answered, "most": MOST_LIST_FAILURES, "now": now}
+    connection.execute(_SQL.note_list_failure, parameters)
 
 
 def _nothing(_connection: psycopg.Connection, _now: datetime) -> None:
