@@ -68,7 +68,7 @@ def measure(runs: int) -> dict[str, Any]:
         "rivals": {**rivals, "ratio_to_everything": round(medians["help_cpu_s"] / medians["import_of_everything_cpu_s"], 3)},
         "workload": {
             "runs": runs,
-            "commands": {name: " ".join(words) for name, words in commands.items() if words[1] != _EVERYTHING},
+            "commands": {name: " ".join(arguments) for name, arguments in commands.items() if arguments[1] != _EVERYTHING},
         },
         "machine": machine.describe(),
     }

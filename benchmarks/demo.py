@@ -50,17 +50,17 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         summary = json.loads(done.stdout)
-        rows, ours, naive = _sizes(home / "vault")
+        rows, bytes_of_vault, naive = _sizes(home / "vault")
     workload = {name: summary[name] for name in ("discovered", "watched", "samples", "misses", "calls", "days_closed")}
     return {
         "figures": {
             "seconds": round(seconds, 1),
             "cpu_s": round(cpu_s, 1),
             "samples_per_cpu_s": round(summary["samples"] / cpu_s, 1),
-            "bytes_per_sample": round(ours / rows, 2),
+            "bytes_per_sample": round(bytes_of_vault / rows, 2),
             "sql_mb": round(summary["sql_bytes"] / 1e6, 1),
         },
-        "rivals": {"pandas_to_parquet_bytes_per_sample": round(naive / rows, 2), "ratio": round(ours / naive, 3)},
+        "rivals": {"pandas_to_parquet_bytes_per_sample": round(naive / rows, 2), "ratio": round(bytes_of_vault / naive, 3)},
         "workload": {**workload, "days": options.days, "world": "recorded" if options.world else "synthetic"},
         "machine": machine.describe(),
     }

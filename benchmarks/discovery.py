@@ -147,7 +147,7 @@ def _push_and_feeds(stage: Stage) -> dict[str, Any]:
         contextlib.closing(Hub(settings.youtube.hub_root, 20.0)) as hub,
     ):
         subscribed = -time.perf_counter()
-        while renew(pleiades.database, hub, pleiades.clock, settings, limit=2_000).asked:
+        while renew(pleiades.database, hub, pleiades.clock, settings, limit=2_000).requested:
             control.deliver()
         subscribed += time.perf_counter()
         before = time.process_time()
@@ -259,10 +259,10 @@ def _bound(control: SimulatorControl, day: datetime) -> float:
 
 def _units(control: SimulatorControl, *, first: datetime, days: int) -> Counter[str]:
     """Units by bucket that the simulator counted on the Pacific days from `first`."""
-    wanted = {(first + number * _DAY - timedelta(hours=7)).date().isoformat() for number in range(days)}
+    expected = {(first + number * _DAY - timedelta(hours=7)).date().isoformat() for number in range(days)}
     spent: Counter[str] = Counter()
     for row in control.ledger()["calls"]:
-        if row["pacific_day"] in wanted:
+        if row["pacific_day"] in expected:
             spent[row["bucket"]] += row["units"]
     return spent
 
@@ -271,9 +271,10 @@ def _overspent(stage: Stage) -> int:
     """Units beyond a limit, and calls that our ledger does not know of: of every bucket and day."""
     with stage.pleiades.database.transaction() as connection:
         rows = connection.execute("select bucket, quota_day, spent from quota_ledger").fetchall()
-    ours = {(bucket, day.isoformat()): spent for bucket, day, spent in rows}
+    ledger_units = {(bucket, day.isoformat()): spent for bucket, day, spent in rows}
     return sum(
-        max(0, row["units"] - _LIMITS[row["bucket"]]) + max(0, row["calls"] - ours.get((row["bucket"], row["pacific_day"]), 0))
+        max(0, row["units"] - _LIMITS[row["bucket"]])
+        + max(0, row["calls"] - ledger_units.get((row["bucket"], row["pacific_day"]), 0))
         for row in stage.control.ledger()["calls"]
     )
 

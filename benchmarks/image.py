@@ -74,7 +74,7 @@ def measure(cache: Path) -> dict[str, Any]:
     with builder.container("localhost/pleiades") as (container, files):
         # First, because the commands write.
         parts = weigh(files)
-        commands = {" ".join(words): builder.runs(container, words, expected) for words, expected in _COMMANDS}
+        commands = {" ".join(arguments): builder.runs(container, arguments, expected) for arguments, expected in _COMMANDS}
     return {
         "figures": {
             "image_bytes": sum(parts.values()),
@@ -119,10 +119,10 @@ class _Builder:
         # A short path: buildah puts sockets there, and a socket's name is limited to 107 bytes.
         self._run = Path(tempfile.gettempdir()) / "pleiades-buildah"
 
-    def buildah(self, *words: str | Path) -> str:
+    def buildah(self, *arguments: str | Path) -> str:
         """Run one subcommand and return its output, which also goes to stderr. Raises CalledProcessError."""
         where = ("--root", self._cache / "storage", "--runroot", self._run)
-        done = subprocess.run(["buildah", *where, *words], stdout=subprocess.PIPE, text=True, check=True)
+        done = subprocess.run(["buildah", *where, *arguments], stdout=subprocess.PIPE, text=True, check=True)
         sys.stderr.write(done.stdout)
         return done.stdout.strip()
 
@@ -154,14 +154,16 @@ class _Builder:
         finally:
             self.buildah("rm", name)
 
-    def runs(self, container: str, words: Sequence[str], expected: str) -> bool:
+    def runs(self, container: str, arguments: Sequence[str], expected: str) -> bool:
         """Run a command through the entrypoint; True if its exit code is 0 and its output has the expected words."""
         try:
-            said = self.buildah("run", "--isolation", "chroot", "--env", _KEY, container, "--", "pleiades-entrypoint", *words)
+            output = self.buildah(
+                "run", "--isolation", "chroot", "--env", _KEY, container, "--", "pleiades-entrypoint", *arguments
+            )
         except subprocess.CalledProcessError as error:
             sys.stderr.write(f"{error.stdout}\n{error}\n")
             return False
-        return expected in said
+        return expected in output
 
 
 if __name__ == "__main__":

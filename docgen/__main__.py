@@ -16,14 +16,14 @@ def main() -> int:
     """Returns the exit code: 1 when `--check` found a page that is not up to date."""
     stale = 0
     for name, text in PAGES.items():
-        page, said = DOCS / name, text()
-        if page.exists() and page.read_text(encoding="utf-8") == said:
+        page, expected = DOCS / name, text()
+        if page.exists() and page.read_text(encoding="utf-8") == expected:
             continue
         print(f"docs/{name} {'is not up to date' if '--check' in sys.argv else 'written'}")
         if "--check" in sys.argv:
             stale = 1
         else:
-            page.write_text(said, encoding="utf-8")
+            page.write_text(expected, encoding="utf-8")
     return stale
 
 

@@ -67,5 +67,5 @@ def _row(param: Any, context: Any) -> str:
     return f"| `{_cell(word)}` | {_cell(param.help or '')} | {_cell(str(default))} |"
 
 
-def _cell(words: str) -> str:
-    return " ".join(words.replace("|", "\\|").split())
+def _cell(cell: str) -> str:
+    return " ".join(cell.replace("|", "\\|").split())

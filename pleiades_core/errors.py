@@ -224,15 +224,15 @@ class QuotaExhausted(ApiError):
         until = f"until {resets_at:%Y-%m-%d %H:%M} UTC"
         cure = ""
         if limit == 0:
-            said = f"project {project!r} has no quota in bucket {bucket!r}: its daily limit is 0, which no reset changes"
+            message = f"project {project!r} has no quota in bucket {bucket!r}: its daily limit is 0, which no reset changes"
             cure = "ask Google for quota (console.cloud.google.com, IAM & Admin, Quotas),"
             cure += " then name it in PLEIADES_KEYS_QUOTA_LIMITS"
         elif pool:
-            said = f"what is left of bucket {bucket!r} of project {project!r} is kept for other pools than {pool!r}"
-            said += f" {until} or earlier"
+            message = f"what is left of bucket {bucket!r} of project {project!r} is kept for other pools than {pool!r}"
+            message += f" {until} or earlier"
         else:
-            said = f"quota of bucket {bucket!r} of project {project!r} is spent {until}"
-        super().__init__(said, cure=cure, status=status, reason=reason)
+            message = f"quota of bucket {bucket!r} of project {project!r} is spent {until}"
+        super().__init__(message, cure=cure, status=status, reason=reason)
         self.project = project
         self.bucket = bucket
         #: Aware UTC: the next midnight in the Pacific zone.

@@ -40,26 +40,26 @@ def units_left_spec(asset: dg.AssetKey, partitions: dg.PartitionsDefinition[str]
 
 def units_left_result(left: dict[Bucket, int], resets_at: datetime | None) -> _Check:
     """The verdict: passed unless a reset has to be waited for."""
-    words: dict[str, Any] = {f"left_{bucket}": units for bucket, units in left.items()}
+    metadata: dict[str, Any] = {f"left_{bucket}": units for bucket, units in left.items()}
     if resets_at is not None:
-        words["resets_at"] = dg.MetadataValue.timestamp(resets_at)
+        metadata["resets_at"] = dg.MetadataValue.timestamp(resets_at)
     return _Check(
         check_name="units_left",
         passed=resets_at is None,
         severity=_WARN,
-        metadata=words,
+        metadata=metadata,
         description=None if resets_at is None else f"spent until {resets_at:%Y-%m-%d %H:%M} UTC; what came back is kept",
     )
 
 
 def hunt_specs(asset: dg.AssetKey, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
     """What people should hear of a hunt: spent quota, sources that failed, videos that are not watched, refused keys."""
-    said = {
+    text = {
         "sources_answered": "Every source of discovery answered; a warning names those that did not, and what they said.",
         "all_watched": "Quota has room to poll every video that was admitted.",
         "keys_live": "YouTube accepts every key of the pool; `pleiades doctor --call` tries refused ones again.",
     }
-    specs = [dg.AssetCheckSpec(name, asset=asset, partitions_def=partitions, description=d) for name, d in said.items()]
+    specs = [dg.AssetCheckSpec(name, asset=asset, partitions_def=partitions, description=d) for name, d in text.items()]
     return [units_left_spec(asset, partitions), *specs]
 
 
@@ -76,7 +76,7 @@ def hunt_results(opened: Installation, report: HuntReport | None, resets_at: dat
         ),
         _Check(
             check_name="keys_live", passed=not refused, severity=_WARN,
-            metadata={key.fingerprint: f"{key.project}: {key.words}" for key in refused} or {"refused": 0},
+            metadata={key.fingerprint: f"{key.project}: {key.description}" for key in refused} or {"refused": 0},
         ),
     ]  # fmt: skip
 
@@ -90,9 +90,9 @@ def plan_fits_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:
 
 def plan_fits_result(report: Plan) -> _Check:
     """The verdict, and who goes without first."""
-    said = "; ".join(f"{shortfall.consumer} from {shortfall.day}: {shortfall.why}" for shortfall in report.starved)
+    text = "; ".join(f"{shortfall.consumer} from {shortfall.day}: {shortfall.why}" for shortfall in report.starved)
     return _Check(
-        check_name="plan_fits", passed=report.fits, severity=_WARN, description=said or None,
+        check_name="plan_fits", passed=report.fits, severity=_WARN, description=text or None,
         metadata={"starved": len(report.starved), "watched": report.watched, "found_a_day": report.found_a_day},
     )  # fmt: skip
 
@@ -109,8 +109,8 @@ def lateness_spec(asset: dg.AssetKey, partitions: dg.PartitionsDefinition[str]) 
 
 def lateness_result(tier: Tier, median_s: float | None, max_s: float | None) -> _Check:
     """The verdict on one tick; nothing polled is nothing late."""
-    words = {"allowed_s": MOST_LATENESS_S[tier], "median_s": median_s or 0.0, "max_s": max_s or 0.0}
-    return _Check(check_name="lateness", passed=(median_s or 0.0) <= MOST_LATENESS_S[tier], severity=_WARN, metadata=words)
+    metadata = {"allowed_s": MOST_LATENESS_S[tier], "median_s": median_s or 0.0, "max_s": max_s or 0.0}
+    return _Check(check_name="lateness", passed=(median_s or 0.0) <= MOST_LATENESS_S[tier], severity=_WARN, metadata=metadata)
 
 
 def footprint_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:

@@ -71,7 +71,7 @@ def checks_of_files(
         context: dg.AssetCheckExecutionContext, installation: dg.ResourceParam[Opener]
     ) -> Iterator[dg.AssetCheckResult | dg.AssetCheckEvaluation]:
         given = _given_days(context, days.start.date())
-        wanted = {key.name for key in context.selected_asset_check_keys}
+        selected = {key.name for key in context.selected_asset_check_keys}
         verdicts: list[tuple[date, Verdict]] = []
         with as_failures(), installation.open() as opened:
             for day in [_newest_closed(opened, dataset)] if given is None else given:
@@ -79,20 +79,20 @@ def checks_of_files(
                     # A result would say that a file was checked. Without one the check keeps the state that it had.
                     context.log.warning("the checks of %s skip %s: %s", asset.to_user_string(), day, why)
                 else:
-                    verdicts += [(day, verdict) for verdict in judge(opened, day) if verdict.name in wanted]
+                    verdicts += [(day, verdict) for verdict in judge(opened, day) if verdict.name in selected]
         for day, verdict in verdicts:
-            severity, said = about[verdict.name][1], verdict.said or None
-            words = verdict.words | {"day": day.isoformat()}
+            severity, reason = about[verdict.name][1], verdict.reason or None
+            metadata = verdict.metadata | {"day": day.isoformat()}
             if given is not None and len(given) == 1:
                 yield dg.AssetCheckResult(
-                    asset_key=asset, check_name=verdict.name, passed=verdict.passed, severity=severity, description=said,
-                    metadata=words,
+                    asset_key=asset, check_name=verdict.name, passed=verdict.passed, severity=severity, description=reason,
+                    metadata=metadata,
                 )  # fmt: skip
             else:
                 # The result of a run that has no partition, or several, would be stored without a day (dagster 1.13).
                 yield dg.AssetCheckEvaluation(
-                    asset_key=asset, check_name=verdict.name, passed=verdict.passed, severity=severity, description=said,
-                    metadata=words, partition=day.isoformat(), blocking=severity is _ERROR,
+                    asset_key=asset, check_name=verdict.name, passed=verdict.passed, severity=severity, description=reason,
+                    metadata=metadata, partition=day.isoformat(), blocking=severity is _ERROR,
                 )  # fmt: skip
 
     return verify
@@ -174,8 +174,8 @@ def _nothing_to_check(opened: Installation, dataset: Dataset, day: date) -> str:
 
 
 def _all_failed(names: Mapping[str, Any], error: PleiadesError) -> list[Verdict]:
-    said = f"{error}. {error.cure}".strip()
-    return [Verdict(name=name, passed=False, words={"error": type(error).__name__}, said=said) for name in names]
+    reason = f"{error}. {error.cure}".strip()
+    return [Verdict(name=name, passed=False, metadata={"error": type(error).__name__}, reason=reason) for name in names]
 
 
 def days_to_verify(first_day: date, today: date) -> list[date]:

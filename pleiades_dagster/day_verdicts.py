@@ -32,9 +32,9 @@ class Verdict:
     name: str
     passed: bool
     #: Figures that the verdict rests on.
-    words: dict[str, Any]
+    metadata: dict[str, Any]
     #: Of a failed test: the file, what is wrong with it, and the cure.
-    said: str = ""
+    reason: str = ""
 
 
 #: Name, meaning and severity of every test of a closed day of samples.
@@ -68,11 +68,11 @@ def metrics_verdicts(found: DayInspection) -> list[Verdict]:
     return [
         *_of_file(file, found),
         Verdict(
-            name="times_inside_day", passed=found.outside == 0, words={"outside": found.outside} | _span(found),
-            said=f"{file} holds {found.outside:,} samples of other days; {_CURE}" if found.outside else "",
+            name="times_inside_day", passed=found.outside == 0, metadata={"outside": found.outside} | _span(found),
+            reason=f"{file} holds {found.outside:,} samples of other days; {_CURE}" if found.outside else "",
         ),
-        Verdict(name="share_of_falls", passed=found.share_of_falls <= MOST_FALLS, words=falls),
-        Verdict(name="coverage", passed=found.coverage >= LEAST_COVERAGE, words=hours),
+        Verdict(name="share_of_falls", passed=found.share_of_falls <= MOST_FALLS, metadata=falls),
+        Verdict(name="coverage", passed=found.coverage >= LEAST_COVERAGE, metadata=hours),
     ]  # fmt: skip
 
 
@@ -83,8 +83,8 @@ def videos_verdicts(found: RegistryInspection) -> list[Verdict]:
     return [
         *_of_file(file, found),
         Verdict(
-            name="ids_valid", passed=not wrong, words={"invalid_ids": found.invalid_ids, "shared_ids": found.shared_ids},
-            said=f"{file} holds {found.invalid_ids:,} malformed ids, and {found.shared_ids:,} that two videos share; {_CURE}"
+            name="ids_valid", passed=not wrong, metadata={"invalid_ids": found.invalid_ids, "shared_ids": found.shared_ids},
+            reason=f"{file} holds {found.invalid_ids:,} malformed ids, and {found.shared_ids:,} that two videos share; {_CURE}"
             if wrong else "",
         ),
     ]  # fmt: skip
@@ -96,13 +96,13 @@ def cohort_verdicts(found: CohortReport) -> list[Verdict]:
     return [
         Verdict(
             name="schedule_is_the_fold", passed=not found.disagreements,
-            words={"disagreements": found.disagreements, "videos": found.videos, "through": found.through.isoformat()},
-            said=f"SQL and the samples disagree on {found.disagreements:,} videos of {found.day}; the samples are right: "
+            metadata={"disagreements": found.disagreements, "videos": found.videos, "through": found.through.isoformat()},
+            reason=f"SQL and the samples disagree on {found.disagreements:,} videos of {found.day}; the samples are right: "
             "run `pleiades doctor`, and report it" if found.disagreements else "",
         ),
         Verdict(
             name="cohort_dead_share", passed=share <= MOST_DEAD,
-            words={"dead": found.missing, "videos": found.videos, "share": round(share, 5)},
+            metadata={"dead": found.missing, "videos": found.videos, "share": round(share, 5)},
         ),
     ]  # fmt: skip
 
@@ -119,16 +119,16 @@ def _of_file(file: str, found: DayInspection | RegistryInspection) -> list[Verdi
     rows = f"{file} has {found.rows:,} rows, its batches gave {promised or 0:,}; {_CURE}"
     return [
         Verdict(
-            name="rows_equal_batches", passed=found.rows == promised, words={"rows": found.rows, "expected": promised or 0},
-            said="" if found.rows == promised else rows,
+            name="rows_equal_batches", passed=found.rows == promised, metadata={"rows": found.rows, "expected": promised or 0},
+            reason="" if found.rows == promised else rows,
         ),
         Verdict(
-            name="keys_unique", passed=not doubled, words={"rows": found.rows, "distinct_keys": found.distinct_keys},
-            said=f"{file} has {doubled:,} rows whose key another row has too; {_CURE}" if doubled else "",
+            name="keys_unique", passed=not doubled, metadata={"rows": found.rows, "distinct_keys": found.distinct_keys},
+            reason=f"{file} has {doubled:,} rows whose key another row has too; {_CURE}" if doubled else "",
         ),
         Verdict(
-            name="checksum_matches", passed=not against, words={"sha256": found.sha256, "file": file},
-            said=f"{file} is not the file that was closed, by {' and '.join(against)}; {_CURE}" if against else "",
+            name="checksum_matches", passed=not against, metadata={"sha256": found.sha256, "file": file},
+            reason=f"{file} is not the file that was closed, by {' and '.join(against)}; {_CURE}" if against else "",
         ),
     ]  # fmt: skip
 

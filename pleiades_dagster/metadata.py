@@ -41,7 +41,7 @@ def metadata_of(report: DataclassInstance) -> dict[str, Any]:
     for field in dataclasses.fields(report):
         name, value = field.name, getattr(report, field.name)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            found |= {f"{name}_{inner}": words for inner, words in metadata_of(value).items()}
+            found |= {f"{name}_{inner}": inner_value for inner, inner_value in metadata_of(value).items()}
         elif isinstance(value, Mapping) and any(dataclasses.is_dataclass(item) for item in value.values()):
             found[name] = _table([{"name": key, **_cells(item)} for key, item in value.items()])
         elif isinstance(value, Mapping):
@@ -65,7 +65,7 @@ def _table(rows: list[dict[str, _Cell]]) -> dg.TableMetadataValue:
     """A table whose rows all have the same columns. A nested report that a row lacks is null in each of its columns."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     unknown = [name for name in columns if all(row.get(name) is None for row in rows)]
-    nested = {name for name in unknown if any(other.startswith(f"{name}_") for other in columns)}
+    nested = {name for name in unknown if any(column.startswith(f"{name}_") for column in columns)}
     kept = [name for name in columns if name not in nested]
     return dg.MetadataValue.table(
         records=[dg.TableRecord({name: row.get(name) for name in kept}) for row in rows],

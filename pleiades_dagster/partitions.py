@@ -91,8 +91,8 @@ def note_skipped(context: dg.AssetExecutionContext, key: str, now: datetime) -> 
         f"{opens:%Y-%m-%d %H:%M} UTC on"
     )
     context.log.warning(reason)
-    words: dict[str, Any] = {"status": "skipped", "possible_from": dg.MetadataValue.timestamp(opens)}
-    context.log_event(dg.AssetObservation(context.asset_key, description=reason, partition=key, metadata=words))
+    metadata: dict[str, Any] = {"status": "skipped", "possible_from": dg.MetadataValue.timestamp(opens)}
+    context.log_event(dg.AssetObservation(context.asset_key, description=reason, partition=key, metadata=metadata))
     return key
 
 
@@ -101,12 +101,12 @@ def materialised(
 ) -> Iterator[Materialized]:
     """The outcome of a run of several days: the metadata of each day that was made, and a word on each that was skipped."""
     left_out = [note_skipped(context, key, now) for key in skipped]
-    for key, words in made.items():
+    for key, metadata in made.items():
         if left_out:
             # The result of a run speaks for all its partitions; where some are skipped the others speak for themselves.
-            context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=words))
+            context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
         else:
-            context.add_asset_metadata(words, partition_key=key)
+            context.add_asset_metadata(metadata, partition_key=key)
     if not left_out:
         yield dg.MaterializeResult()
 

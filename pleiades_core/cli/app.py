@@ -40,7 +40,7 @@ DASHED_IDS = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 
 
 @dataclass(slots=True)
-class _Said:
+class _SharedOptions:
     """What the options that every command shares said, so far."""
 
     home: Path | None = None
@@ -65,7 +65,7 @@ def _shared_options(ctx: Any, own: Sequence[Any]) -> list[Any]:
 def _keep_shared(ctx: Any) -> None:
     """What was said last holds."""
     if (home := ctx.params.pop("home", None)) and ctx.parent is not None:
-        ctx.find_root().ensure_object(_Said).home = home
+        ctx.find_root().ensure_object(_SharedOptions).home = home
         output.repeat_home(home)
     if ctx.params.pop("wide", False) and ctx.parent is not None:
         output.print_whole_tables(True)
@@ -78,8 +78,8 @@ class _Shared:
     help: str | None
     _prints_help = False
 
-    def __init__(self, *args: Any, **words: Any) -> None:
-        super().__init__(*args, **words)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
         # The terminal wraps the lines, as wide as it is; a docstring's own line breaks would come on top of that.
         self.help = _BREAK.sub(" ", inspect.cleandoc(self.help or ""))
 
@@ -127,8 +127,8 @@ class Group(_Shared, TyperGroup):
 class _Program(Group):
     """All commands, in their panels."""
 
-    def __init__(self, **words: Any) -> None:
-        super().__init__(**words)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         places = {name: _PLACES.get(name, (PANELS[-1], len(self.commands))) for name in self.commands}
         for name, (panel, _) in places.items():
             self.commands[name].rich_help_panel = panel  # type: ignore[attr-defined]
@@ -179,8 +179,8 @@ app = App(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
         typer.echo(f"pleiades {version()}")
         raise typer.Exit
 
@@ -203,13 +203,13 @@ def _common(
 ) -> None:
     output.set_up(verbose, whole_tables=wide)
     output.repeat_home(home)
-    context.obj = _Said(home)
+    context.obj = _SharedOptions(home)
 
 
 def home_of(context: typer.Context) -> Path | None:
     """What `--home` said, if it was there."""
-    said = context.find_root().ensure_object(_Said)
-    return said.home
+    options = context.find_root().ensure_object(_SharedOptions)
+    return options.home
 
 
 def settings_of(context: typer.Context) -> Settings:

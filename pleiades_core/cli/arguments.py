@@ -28,10 +28,10 @@ def month_of(text: str) -> date:
     return _within_the_calendar(month, text, "month of our time, as 2019-03")
 
 
-def _within_the_calendar(day: date, text: str, wanted: str) -> date:
+def _within_the_calendar(day: date, text: str, expected: str) -> date:
     # What is around it is looked at too, and the calendar ends.
     if not date.min.year < day.year < date.max.year:
-        raise UsageError(f"{text} is out of range", cure=f"write a {wanted}")
+        raise UsageError(f"{text} is out of range", cure=f"write a {expected}")
     return day
 
 

@@ -38,8 +38,8 @@ def write(table: pa.Table, file: Path) -> int:
             beside.unlink(missing_ok=True)
         return file.stat().st_size
     except OSError as error:
-        words = os.strerror(error.errno) if error.errno else str(error)
-        raise UsageError(f"{file} cannot be written: {words}", cure="name a file in a folder that you may write to") from None
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise UsageError(f"{file} cannot be written: {reason}", cure="name a file in a folder that you may write to") from None
 
 
 def _write_csv(table: pa.Table, file: Path) -> None:

@@ -20,8 +20,8 @@ def require_key(context: typer.Context) -> None:
     choose_keys(keys_of(settings), settings.keys.compliance_mode)
 
 
-def quota_spent(said: str, *, did_something: bool) -> None:
+def quota_spent(message: str, *, did_something: bool) -> None:
     """Exit code 42 when there was nothing left to do with; a word on stderr when only a part was out."""
-    stderr.print(said, soft_wrap=True)
+    stderr.print(message, soft_wrap=True)
     if not did_something:
         raise typer.Exit(QuotaExhausted.exit_code)

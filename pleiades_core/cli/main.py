@@ -70,6 +70,6 @@ def _leave_at_once(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _say(label: str, style: str, words: str) -> None:
+def _say(label: str, style: str, message: str) -> None:
     # As a Text: what a message repeats of a title or a path is never markup.
-    output.stderr.print(Text.assemble((label, style), " ", words), soft_wrap=True)
+    output.stderr.print(Text.assemble((label, style), " ", message), soft_wrap=True)

@@ -74,11 +74,11 @@ def repeat_home(home: Path | None) -> None:
     _home = home
 
 
-def next_step(words: str) -> str:
+def next_step(message: str) -> str:
     """A cure or a hint whose commands work as they are printed: where `--home` was given, they repeat it."""
     if _home is None:
-        return words
-    return _COMMAND.sub(lambda _: f"pleiades --home {shlex.quote(str(_home))} ", words)
+        return message
+    return _COMMAND.sub(lambda _: f"pleiades --home {shlex.quote(str(_home))} ", message)
 
 
 def plain(value: Any) -> Any:
@@ -159,15 +159,15 @@ def _print_list(title: str, names: Sequence[str], rows: Sequence[Sequence[Any]])
         print_facts("", dict(zip(names, row, strict=True)))
 
 
-def _cell(words: str, kind: Kind, *, bounded: bool) -> Text:
+def _cell(message: str, kind: Kind, *, bounded: bool) -> Text:
     """As a Text, because a string would be read as markup."""
     if kind is Kind.EXACT:
         # Its column is as wide as it is: nothing is cropped. With "ignore", rich would not move numbers to the right.
-        return Text(words, no_wrap=True, overflow="crop")
+        return Text(message, no_wrap=True, overflow="crop")
     if kind is Kind.TITLE and bounded:
-        return Text(words, no_wrap=True, overflow="ellipsis")
+        return Text(message, no_wrap=True, overflow="ellipsis")
     # A word is broken only where it is longer than the column, which no id is.
-    return Text(words, overflow="fold")
+    return Text(message, overflow="fold")
 
 
 def _print_table(table: Table, shown: Mapping[int, int]) -> None:
@@ -179,9 +179,9 @@ def room() -> int | None:
     """Cells of a line of stdout: what COLUMNS says, else the terminal's; None where nothing bounds it, as in a pipe."""
     if _whole_tables:
         return None
-    said = os.environ.get("COLUMNS", "")
-    if said.isdigit() and int(said):
-        return int(said)
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdigit() and int(columns):
+        return int(columns)
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
@@ -190,9 +190,9 @@ def say(sentence: str) -> None:
     console(room()).print(text(sentence))
 
 
-def hint(words: str) -> None:
+def hint(message: str) -> None:
     """What to do next, on stderr: the answer itself is the same without it."""
-    stderr.print(next_step(words), soft_wrap=True)
+    stderr.print(next_step(message), soft_wrap=True)
 
 
 def name_vault(root: Path) -> None:
@@ -225,14 +225,14 @@ def text(value: Any) -> str:  # noqa: PLR0911  one line for each type
             return _encodable("".join(shown))
 
 
-def _encodable(words: str) -> str:
+def _encodable(message: str) -> str:
     """As stdout's encoding can hold it: a question mark for each cell of a terminal, so that tables keep their edges."""
     encoding = sys.stdout.encoding or "utf-8"
     try:
-        words.encode(encoding)
+        message.encode(encoding)
     except UnicodeEncodeError:
-        return "".join(c if c.encode(encoding, "ignore") else "?" * cell_len(c) for c in words)
-    return words
+        return "".join(c if c.encode(encoding, "ignore") else "?" * cell_len(c) for c in message)
+    return message
 
 
 def console(width: int | None = None) -> Console:

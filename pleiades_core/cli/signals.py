@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 _NUMBERS = (signal.SIGINT, signal.SIGTERM)
-_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+_MESSAGES = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 _STDERR = 2
 
 
@@ -34,7 +34,7 @@ class Stopped(BaseException):
 
     def __init__(self, number: int, *, leases: bool) -> None:
         """`leases`: the program may hold leases, which are given back on the way out; its one line says so."""
-        super().__init__(_WORDS[signal.Signals(number)] + ("; leases are given back" if leases else ""))
+        super().__init__(_MESSAGES[signal.Signals(number)] + ("; leases are given back" if leases else ""))
         #: What a shell reports of a program that a signal ended: 130 after Ctrl-C, 143 after SIGTERM.
         self.exit_code = 128 + number
 
@@ -83,7 +83,7 @@ def _handle(handler: Callable[[int, FrameType | None], NoReturn] | signal.Handle
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:
     # Not `sys.exit`: an exception in the middle of an import is swallowed here and turned into another one there.
     with contextlib.suppress(OSError):
-        os.write(_STDERR, f"{_WORDS[signal.Signals(number)]}\n".encode())
+        os.write(_STDERR, f"{_MESSAGES[signal.Signals(number)]}\n".encode())
     os._exit(128 + number)
 
 

@@ -58,8 +58,8 @@ def column(name: str, texts: Sequence[str], *, prose: bool = False) -> Column:
     head = max(map(cell_len, name.split()), default=0)
     widest = max(map(cell_len, texts), default=0)
     if prose:
-        words = max((cell_len(word) for each in texts for word in each.split()), default=0)
-        narrowest = max(head, min(words, LONGEST_ID), min(widest, _SHORTEST_TEXT))
+        longest_word = max((cell_len(word) for each in texts for word in each.split()), default=0)
+        narrowest = max(head, min(longest_word, LONGEST_ID), min(widest, _SHORTEST_TEXT))
         return Column(name, Kind.PROSE, narrowest, max(cell_len(name), widest))
     if widest > _LONGEST_EXACT and not all(_ONE_WORD.fullmatch(each) or _NUMBERS.fullmatch(each) for each in texts):
         return Column(name, Kind.TITLE, max(head, _SHORTEST_TEXT), max(cell_len(name), widest))

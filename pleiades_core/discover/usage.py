@@ -95,9 +95,9 @@ class HuntUsage:
         """Of all requests."""
         return sum(request.candidates for request in self.requests.values())
 
-    def add(self, other: HuntUsage) -> None:
+    def add(self, part: HuntUsage) -> None:
         """Take another usage's requests in, for the report; what is recorded is recorded once, by the other."""
-        for (source, target), more in other.requests.items():
+        for (source, target), more in part.requests.items():
             request = self._of(source, target)
             request.units += more.units
             request.candidates += more.candidates

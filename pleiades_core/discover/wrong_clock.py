@@ -55,13 +55,13 @@ def latest(now: datetime) -> datetime:
 
 def future_rows(connection: psycopg.Connection, now: datetime) -> FutureRows:
     """How many rows have an instant in the future."""
-    (found,) = records(connection, FutureRows, _SQL.future, _words(now))
+    (found,) = records(connection, FutureRows, _SQL.future, _parameters(now))
     return found
 
 
 def future_history(connection: psycopg.Connection, now: datetime) -> FutureHistory:
     """How many claims and requests were noted in the future."""
-    row = connection.execute(_SQL.future_history, _words(now)).fetchone()
+    row = connection.execute(_SQL.future_history, _parameters(now)).fetchone()
     return FutureHistory(*row) if row else FutureHistory(0, 0)
 
 
@@ -75,10 +75,10 @@ def mend(database: Database, now: datetime) -> FutureRows:
         if found:
             lock_discovery(connection)
             for query in (_SQL.mend_channels, _SQL.mend_terms, _SQL.mend_campaigns, _SQL.mend_back_catalogues):
-                connection.execute(query, _words(now))
+                connection.execute(query, _parameters(now))
             log.warning("a clock was wrong: %s had instants in the future, which were taken back", found)
     return found
 
 
-def _words(now: datetime) -> dict[str, object]:
+def _parameters(now: datetime) -> dict[str, object]:
     return {"now": now, "latest": latest(now), "longest_lease": LONGEST_LEASE}

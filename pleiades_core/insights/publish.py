@@ -78,8 +78,8 @@ def publish(vault: Vault, name: str, day: date, table: pa.Table) -> int:
     Raises PublishConflict.
     """
     owner = read_owner(vault)
-    words = day_file_words(name, day, owner.installation if owner else None)
-    rows = table.cast(SCHEMAS[name].with_metadata(words | columns_metadata(name)))
+    footer = day_file_words(name, day, owner.installation if owner else None)
+    rows = table.cast(SCHEMAS[name].with_metadata(footer | columns_metadata(name)))
     content = parquet.encode(rows, level=parquet.ARCHIVE_LEVEL)
     objects.publish(vault.archive, insight_key(name, day), content)
     return len(content)

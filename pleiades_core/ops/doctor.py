@@ -215,7 +215,7 @@ def _retired(ring: KeyRing) -> Iterator[Finding]:
     for key in ring.refused():
         rest = "" if key.project in living else ", and no other key reaches its project's quota"
         yield Finding(
-            part=f"key {key.fingerprint}", ok=False, found=f"{key.words}; it is not used (project {key.project}){rest}",
+            part=f"key {key.fingerprint}", ok=False, found=f"{key.description}; it is not used (project {key.project}){rest}",
             cure="mend or replace it, then let `pleiades doctor --call` try it again", exit_code=4,
         )  # fmt: skip
 

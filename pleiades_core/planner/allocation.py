@@ -105,9 +105,9 @@ class Backlog:
     #: Calls that describe what was found before now.
     details: float = 0.0
 
-    def work_off(self, wanted: Sequence[Wish], gets: Mapping[str, float]) -> None:
+    def work_off(self, wishes_of_bucket: Sequence[Wish], gets: Mapping[str, float]) -> None:
         """Take off what a day gives beyond the day's own needs."""
-        for wish in wanted:
+        for wish in wishes_of_bucket:
             beyond = max(0.0, gets.get(wish.consumer, 0.0) - wish.needs)
             if wish.consumer == LISTS:
                 self.list_pages = max(0.0, self.list_pages - beyond)
@@ -152,21 +152,24 @@ def serving(wish: Wish, purses: Sequence[Purse]) -> list[Purse]:
     return [purse for purse in purses if wish.pool in purse.pools]
 
 
-def in_earnest(wanted: Sequence[Wish], purses: Sequence[Purse]) -> list[Wish]:
+def in_earnest(wishes_of_bucket: Sequence[Wish], purses: Sequence[Purse]) -> list[Wish]:
     """The wishes, where those for which no day has a unit need what they want: who can use any number cannot do with none."""
     return [
-        wish if any(purse.limit for purse in serving(wish, purses)) else replace(wish, needs=wish.wants) for wish in wanted
+        wish if any(purse.limit for purse in serving(wish, purses)) else replace(wish, needs=wish.wants)
+        for wish in wishes_of_bucket
     ]  # fmt: skip
 
 
-def hand_on(wanted: Sequence[Wish], granted: Grant, most: float, purses: Sequence[Purse]) -> tuple[list[Wish], list[Wish]]:
+def hand_on(
+    wishes_of_bucket: Sequence[Wish], granted: Grant, most: float, purses: Sequence[Purse]
+) -> tuple[list[Wish], list[Wish]]:
     """The wishes for the stats bucket without what of them is polled with general units, and the wish for those.
 
     videos.list answers where the units of videos.batchGetStats are spent (youtube/api.py). `most`: units of tracking that will
     not be left out for want of stats units.
     """
     stay, go = [], []
-    for wish in wanted:
+    for wish in wishes_of_bucket:
         units = max(0.0, min(wish.wants, most) - granted.gets[wish.consumer]) if serving(wish, purses) else 0.0
         stay.append(replace(wish, wants=wish.wants - units, needs=wish.needs - units))
         if units >= _UNIT:
@@ -176,25 +179,25 @@ def hand_on(wanted: Sequence[Wish], granted: Grant, most: float, purses: Sequenc
 
 def lack_of(wish: Wish, gets: float, purses: Sequence[Purse]) -> Literal["keys", "pool", "limit", "spent", "units"]:
     """Why a wish gets too little: no key is left, none serves its pool, a day has no units, today's are gone, or too few."""
-    mine = serving(wish, purses)
-    if not mine:
+    purses_of_wish = serving(wish, purses)
+    if not purses_of_wish:
         return "pool" if any(purse.pools for purse in purses) else "keys"
-    limit, units = sum(purse.limit for purse in mine), sum(purse.units for purse in mine)
+    limit, units = sum(purse.limit for purse in purses_of_wish), sum(purse.units for purse in purses_of_wish)
     if not limit:
         return "limit"
     return "spent" if units < limit and gets + limit - units >= wish.needs else "units"
 
 
-def grant(wanted: Sequence[Wish], purses: Sequence[Purse]) -> Grant:
+def grant(wishes_of_bucket: Sequence[Wish], purses: Sequence[Purse]) -> Grant:
     """Share out the purses of one bucket among the wishes for it, in their order, project by project.
 
     First each pool's own share, then whatever is left: needs before wants.
     """
-    gets = dict.fromkeys((wish.consumer for wish in wanted), 0.0)
+    gets = dict.fromkeys((wish.consumer for wish in wishes_of_bucket), 0.0)
     by_purse: list[dict[str, float]] = []
     for purse in purses:
-        given = dict.fromkeys((wish.consumer for wish in wanted), 0.0)
-        allowed = [wish for wish in wanted if wish.pool in purse.pools]
+        given = dict.fromkeys((wish.consumer for wish in wishes_of_bucket), 0.0)
+        allowed = [wish for wish in wishes_of_bucket if wish.pool in purse.pools]
         shares = weights(purse.bucket, purse.pools)
         whole = sum(shares.values())
         for pool, share in shares.items():
@@ -205,10 +208,10 @@ def grant(wanted: Sequence[Wish], purses: Sequence[Purse]) -> Grant:
     return Grant(by_purse=tuple(by_purse), gets=gets)
 
 
-def _hand_out(wanted: Sequence[Wish], units: float, gets: dict[str, float], given: dict[str, float]) -> None:
+def _hand_out(wishes_of_bucket: Sequence[Wish], units: float, gets: dict[str, float], given: dict[str, float]) -> None:
     left = units
     for goal in ("needs", "wants"):
-        for wish in wanted:
+        for wish in wishes_of_bucket:
             take = min(left, max(0.0, getattr(wish, goal) - gets[wish.consumer]))
             gets[wish.consumer] += take
             given[wish.consumer] += take

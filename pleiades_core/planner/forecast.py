@@ -86,10 +86,10 @@ def horizon(now: datetime, days: int) -> Horizon:
 
 def of_watched(watched: Iterable[Watched], hours: int) -> dict[Tier, Hours]:
     """Polls of what is watched now."""
-    asked = {tier: np.zeros(hours) for tier in Tier}
+    polls = {tier: np.zeros(hours) for tier in Tier}
     for group in watched:
-        _follow(asked, group.tier, group.age_h, group.due_h, group.videos, missing=group.missing)
-    return asked
+        _follow(polls, group.tier, group.age_h, group.due_h, group.videos, missing=group.missing)
+    return polls
 
 
 def of_arrivals(arrivals: Iterable[Arrival], hours: int) -> dict[Tier, Hours]:
@@ -115,13 +115,13 @@ def spread(watched: Iterable[Watched]) -> list[float]:
     return [videos / by_tick.total() for videos in by_tick.values()] or [1.0]
 
 
-def units(asked: Mapping[Tier, Hours], parts: Sequence[float]) -> Hours:
+def units(polls: Mapping[Tier, Hours], parts: Sequence[float]) -> Hours:
     """Units of `videos.batchGetStats` in each hour: full calls, and the last one of each tier's tick that is not full."""
-    spent = nothing(len(asked[Tier.HOURLY]))
+    spent = nothing(len(polls[Tier.HOURLY]))
     for part in parts:
-        spent += _calls(part * asked[Tier.HOURLY])
+        spent += _calls(part * polls[Tier.HOURLY])
     for tier in (Tier.DAILY, Tier.WEEKLY):
-        each, tick = asked[tier], TIERS.tick(tier) // _HOUR
+        each, tick = polls[tier], TIERS.tick(tier) // _HOUR
         # Hours since the start of a tick: which hour of it bills the call does not matter to a day.
         for begin in range(0, len(each), tick):
             together = each[begin : begin + tick]
@@ -144,11 +144,11 @@ def by_day(hourly: Hours, spans: Sequence[tuple[int, int]]) -> list[float]:
     return [float(hourly[begin:end].sum()) for begin, end in spans]
 
 
-def _follow(asked: dict[Tier, Hours], tier: Tier, age_h: int, due_h: int, videos: float, *, missing: bool) -> None:
+def _follow(polls: dict[Tier, Hours], tier: Tier, age_h: int, due_h: int, videos: float, *, missing: bool) -> None:
     """Add the polls of videos that stand alike. Within their hour they are taken to be half an hour older than it says."""
-    hours, hour = len(asked[tier]), due_h
+    hours, hour = len(polls[tier]), due_h
     while hour < hours:
-        asked[tier][hour] += videos
+        polls[tier][hour] += videos
         age = timedelta(hours=age_h + hour + 0.5)
         tier = Tier.WEEKLY if missing else TIERS.tier(age)
         hour += round(TIERS.interval(tier) / _HOUR)

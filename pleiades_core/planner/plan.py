@@ -98,19 +98,19 @@ def make_plan(
         begin, end = when.spans[place]
         # Days of 23 and 25 hours have as many hunts; sources that count by the day count such a day as one.
         part = min(1.0, (end - begin) / 24) if place == 0 else 1.0
-        day, wanted = pacific_day(start), allocation.wishes(stands.discovery, backlog, tracking[place], part)
+        day, demands = pacific_day(start), allocation.wishes(stands.discovery, backlog, tracking[place], part)
         for bucket in Bucket:
             purses = [
                 _purse(name, bucket, pools, limits, refused=refused if place == 0 else None) for name, pools in projects.items()
             ]
-            mine = allocation.in_earnest([wish for wish in wanted if wish.bucket == bucket], purses)
-            granted = allocation.grant(mine, purses)
+            of_bucket = allocation.in_earnest([wish for wish in demands if wish.bucket == bucket], purses)
+            granted = allocation.grant(of_bucket, purses)
             if bucket is Bucket.STATS:
-                mine, handed_on = allocation.hand_on(mine, granted, falls_back[place], purses)
-                wanted += handed_on
-            backlog.work_off(mine, granted.gets)
-            rows += _rows(day, mine, purses, granted)
-            for wish in mine:
+                of_bucket, handed_on = allocation.hand_on(of_bucket, granted, falls_back[place], purses)
+                demands += handed_on
+            backlog.work_off(of_bucket, granted.gets)
+            rows += _rows(day, of_bucket, purses, granted)
+            for wish in of_bucket:
                 lack = allocation.lack_of(wish, granted.gets[wish.consumer], purses)
                 # That today's units are gone says nothing of the days after it.
                 if _short(wish, granted) and (wish.consumer, lack == "spent") not in starved:
@@ -150,18 +150,18 @@ def _most_a_day(
     if not a_day:
         return None
     units = sum(purse.units for purse in purses if QuotaPool.TRACKING in purse.pools)
-    asked = sum(new.values(), start=forecast.nothing(when.hours)) / IDS_PER_CALL / a_day
-    return allocation.tracking_room(units - TIERS.ticks_a_day, base[1:], forecast.by_day(asked, when.spans)[1:])
+    share = sum(new.values(), start=forecast.nothing(when.hours)) / IDS_PER_CALL / a_day
+    return allocation.tracking_room(units - TIERS.ticks_a_day, base[1:], forecast.by_day(share, when.spans)[1:])
 
 
 def _short(wish: Wish, granted: Grant) -> bool:
     return wish.needs - granted.gets[wish.consumer] > _NOTHING
 
 
-def _rows(day: date, wanted: Sequence[Wish], purses: Sequence[Purse], granted: Grant) -> list[PlanRow]:
+def _rows(day: date, demands: Sequence[Wish], purses: Sequence[Purse], granted: Grant) -> list[PlanRow]:
     """A row for each project. What none of them can serve stands with the last one."""
     rows = []
-    unserved = {wish.consumer: wish.wants - granted.gets[wish.consumer] for wish in wanted}
+    unserved = {wish.consumer: wish.wants - granted.gets[wish.consumer] for wish in demands}
     for purse, given in zip(purses, granted.by_purse, strict=True):
         last = purse is purses[-1]
         rows.append(
@@ -173,7 +173,7 @@ def _rows(day: date, wanted: Sequence[Wish], purses: Sequence[Purse], granted: G
                 },
                 shortfall={
                     wish.consumer: round(wish.needs - granted.gets[wish.consumer], 1)
-                    for wish in wanted if last and _short(wish, granted)
+                    for wish in demands if last and _short(wish, granted)
                 },
             )
         )  # fmt: skip

@@ -115,23 +115,23 @@ def judge(bucket: Bucket, rows: Sequence[PlanRow]) -> Verdict:
     busiest = max(days, key=lambda day: sum(sum(row.gets.values()) for row in days[day]))
     spent, supply = sum(sum(row.gets.values()) for row in days[busiest]), sum(row.supply for row in days[busiest])
     text = f"{bucket}: fits; {spent:,.0f} of {supply:,} units on the busiest day ({busiest})"
-    wanted = sum(sum(row.demand.values()) for row in days[busiest])
-    if wanted - spent >= 1:
+    demand = sum(sum(row.demand.values()) for row in days[busiest])
+    if demand - spent >= 1:
         # Only what needs nothing may want more than there is: nobody starves.
-        text += f"; {wanted:,.0f} could be used: what promises most goes first"
+        text += f"; {demand:,.0f} could be used: what promises most goes first"
     return Verdict(bucket=bucket, fits=True, text=text)
 
 
 def why(lack: str, wish: Wish, purses: Sequence[Purse], granted: Grant) -> str:
     """Why a consumer goes without, from the numbers alone. `lack`: of `budget.lack_of`."""
-    mine = allocation.serving(wish, purses)
-    limit, units = sum(purse.limit for purse in mine), sum(purse.units for purse in mine)
-    refused = [purse for purse in mine if purse.refused_at is not None]
-    counted = sum(purse.limit - purse.units if purse.refused_at is None else purse.refused_at for purse in mine)
+    serving = allocation.serving(wish, purses)
+    limit, units = sum(purse.limit for purse in serving), sum(purse.units for purse in serving)
+    refused = [purse for purse in serving if purse.refused_at is not None]
+    counted = sum(purse.limit - purse.units if purse.refused_at is None else purse.refused_at for purse in serving)
     spent = f"{counted:,} of today's {limit:,} units are spent"
     if refused:
-        whose = "" if len(mine) == 1 else f" of {', '.join(purse.project for purse in refused)}"
-        spent = f"YouTube says that today's units{whose} are spent ({counted:,} of {limit:,} counted here)"
+        of_project = "" if len(serving) == 1 else f" of {', '.join(purse.project for purse in refused)}"
+        spent = f"YouTube says that today's units{of_project} are spent ({counted:,} of {limit:,} counted here)"
     match lack:
         case "keys":
             return "YouTube refused every key"
@@ -141,9 +141,9 @@ def why(lack: str, wish: Wish, purses: Sequence[Purse], granted: Grant) -> str:
             return f"the limit of the bucket {wish.bucket} is 0 where a key serves the pool {wish.pool}"
         case "spent":
             return spent
-    given = added(given for purse, given in zip(purses, granted.by_purse, strict=True) if purse in mine)
-    others = [f"{name} takes {taken:,.0f}" for name, taken in given.items() if name != wish.consumer and taken >= 1]
-    text = f"there are {units:,} units" + (f", of which {', '.join(others)}" if others else " in all")
+    given = added(given for purse, given in zip(purses, granted.by_purse, strict=True) if purse in serving)
+    competitors = [f"{name} takes {taken:,.0f}" for name, taken in given.items() if name != wish.consumer and taken >= 1]
+    text = f"there are {units:,} units" + (f", of which {', '.join(competitors)}" if competitors else " in all")
     if units < limit:
         text += f"; {spent}"
     if wish.consumer in {allocation.CHECKS, allocation.LISTS}:

@@ -83,12 +83,14 @@ def chao(masks: Mapping[int, int], occasions: Sequence[int]) -> Estimate | None:
             once[places[0]] += count
     if twice < FEWEST_IN_BOTH:
         return None
-    alone = sum(once)
-    pairs = sum(count * (alone - count) for count in once) / 2
+    seen_once = sum(once)
+    pairs = sum(count * (seen_once - count) for count in once) / 2
     unseen = pairs / (twice + 1)
     # By the delta method on Poisson counts; for two occasions Seber's variance.
     variance = (
-        unseen + sum(count * ((alone - count) / (twice + 1)) ** 2 for count in once) + twice * (pairs / (twice + 1) ** 2) ** 2
+        unseen
+        + sum(count * ((seen_once - count) / (twice + 1)) ** 2 for count in once)
+        + twice * (pairs / (twice + 1) ** 2) ** 2
     )
     return _estimate(seen, unseen, variance)
 

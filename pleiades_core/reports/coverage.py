@@ -165,8 +165,8 @@ def _count(masks: Mapping[int, int], bit: int) -> int:
     return sum(count for mask, count in masks.items() if mask & bit)
 
 
-def _both(masks: Mapping[int, int], one: int, other: int) -> int:
-    return sum(count for mask, count in masks.items() if mask & one and mask & other)
+def _both(masks: Mapping[int, int], first: int, second: int) -> int:
+    return sum(count for mask, count in masks.items() if mask & first and mask & second)
 
 
 def _bias(by: str, described: Sequence[tuple[str, Described]], sources: Sequence[str]) -> list[Bias]:

@@ -54,15 +54,15 @@ def interval(estimate: Estimate) -> str:
     return f"{estimate.low:,.0f} to {estimate.high:,.0f}"
 
 
-def odds_interval(one: Bias) -> str | None:
+def odds_interval(bias: Bias) -> str | None:
     """The 95 % interval of an odds ratio."""
-    return f"{one.odds.low:.2f} to {one.odds.high:.2f}" if one.odds else None
+    return f"{bias.odds.low:.2f} to {bias.odds.high:.2f}" if bias.odds else None
 
 
-def kind_of(one: Bias) -> str:
+def kind_of(bias: Bias) -> str:
     """A language as its code, a category as its number and its title."""
-    name = CATEGORIES.get(int(one.kind)) if one.by == "category" and one.kind.isdecimal() else None
-    return f"{one.kind} {name}" if name else one.kind
+    name = CATEGORIES.get(int(bias.kind)) if bias.by == "category" and bias.kind.isdecimal() else None
+    return f"{bias.kind} {name}" if name else bias.kind
 
 
 def telling(report: CoverageReport) -> list[Bias]:

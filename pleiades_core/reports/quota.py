@@ -89,7 +89,7 @@ def quota(ring: KeyRing) -> QuotaReport:
             )
         )  # fmt: skip
     keys = (
-        KeyLine(fingerprint=key.fingerprint, project=key.project, pools=" ".join(key.pools), state=key.words)
+        KeyLine(fingerprint=key.fingerprint, project=key.project, pools=" ".join(key.pools), state=key.description)
         for key in ring.states()
     )
     return QuotaReport(ledger=tuple(ledger), keys=tuple(keys), shared=ring.shared())

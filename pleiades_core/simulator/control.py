@@ -56,8 +56,8 @@ class SimulatorControl:
 
     def truth(self, video_id: str, at: datetime | None = None) -> dict[str, Any]:
         """State and exact counts: keys id, at, state, views, likes, comments."""
-        asked = {"id": video_id} | ({"at": aware_utc(at).isoformat()} if at else {})
-        return self._call("truth?" + urllib.parse.urlencode(asked))
+        query = {"id": video_id} | ({"at": aware_utc(at).isoformat()} if at else {})
+        return self._call("truth?" + urllib.parse.urlencode(query))
 
     def world(self) -> dict[str, Any]:
         """Kind, size, days and search terms of the world."""

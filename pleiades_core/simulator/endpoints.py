@@ -103,8 +103,8 @@ class Endpoints:
 
     async def channels(self, request: Request) -> Response:
         """A page of all channel ids."""
-        asked = request.query_params
-        start, count = int(asked.get("start", 0)), int(asked.get("count", MOST_CHANNELS))
+        query = request.query_params
+        start, count = int(query.get("start", 0)), int(query.get("count", MOST_CHANNELS))
         if start < 0 or not 0 <= count <= MOST_CHANNELS:
             raise ValueError(f"start is not negative, count from 0 to {MOST_CHANNELS}")
         known = self.world.channel_ids()
@@ -138,8 +138,8 @@ class Endpoints:
 
 def _instant(request: Request, name: str) -> datetime | None:
     """An instant of the query. In a query string an unescaped plus sign is a space."""
-    asked = request.query_params.get(name)
-    return aware_utc(datetime.fromisoformat(asked.replace(" ", "+"))) if asked else None
+    query = request.query_params.get(name)
+    return aware_utc(datetime.fromisoformat(query.replace(" ", "+"))) if query else None
 
 
 def _explained(endpoint: _Endpoint) -> _Endpoint:

@@ -126,14 +126,14 @@ def _system_user() -> pwd.struct_passwd:
         return pwd.getpwnam(_SYSTEM_USER)
     try:
         done = subprocess.run(_MAKE_USER, check=False, capture_output=True, text=True)  # noqa: S603  our own words
-        said = done.stderr.strip()
+        reason = done.stderr.strip()
     except OSError as error:
-        said = str(error)
+        reason = str(error)
     # Its exit code says nothing: when several processes make the user at once, all but one are refused.
     try:
         return pwd.getpwnam(_SYSTEM_USER)
     except KeyError:
         raise ConfigurationError(
-            f"PostgreSQL does not run as root, and the user {_SYSTEM_USER} for it cannot be made: {said}",
+            f"PostgreSQL does not run as root, and the user {_SYSTEM_USER} for it cannot be made: {reason}",
             cure=f"make that user: useradd --system {_SYSTEM_USER}; or {_OTHERWISE}",
         ) from None

@@ -39,23 +39,23 @@ class CheckedClock:
         """Compare the two clocks now. Raises ConfigurationError, naming both, when they are too far apart."""
         if not self._clock.real:
             return
-        ours, database = self._clock.now(), self._ask()
-        if agree(ours, database):
+        program, database = self._clock.now(), self._ask()
+        if agree(program, database):
             return
         raise ConfigurationError(
-            f"the clock of this machine shows {_shown(ours)}, that of the database {_shown(database)}; YouTube was not asked",
+            f"the clock of this machine shows {_shown(program)}, that of the database {_shown(database)}; no call was made",
             cure="set the wrong clock right, best by NTP (timedatectl set-ntp true), then run the command again",
         )
 
     def now(self) -> datetime:
         """The clock's instant; the database's instead, if the clock was set wrong since it was last compared."""
-        ours = self._clock.now()
-        if not self._clock.real or (self._anchor and agree(ours, _run_on(self._anchor))):
-            return ours
+        program = self._clock.now()
+        if not self._clock.real or (self._anchor and agree(program, _run_on(self._anchor))):
+            return program
         database = self._ask()
-        if agree(ours, database):
-            return ours
-        log.warning("the clock of this machine jumped to %s; %s, the database's, is used", _shown(ours), _shown(database))
+        if agree(program, database):
+            return program
+        log.warning("the clock of this machine jumped to %s; %s, the database's, is used", _shown(program), _shown(database))
         return database
 
     def _ask(self) -> datetime:
@@ -67,9 +67,9 @@ class CheckedClock:
         return database
 
 
-def agree(one: datetime, other: datetime) -> bool:
+def agree(first: datetime, second: datetime) -> bool:
     """True when two clocks may both be right."""
-    return abs(one - other) <= MOST_APART
+    return abs(first - second) <= MOST_APART
 
 
 def _run_on(anchor: tuple[datetime, float]) -> datetime:

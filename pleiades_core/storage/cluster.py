@@ -111,10 +111,10 @@ def find(folder: Path) -> psutil.Process | None:
     """The main process of the server of `folder`; None when postmaster.pid is missing, damaged or stale."""
     try:
         process = psutil.Process(int((folder / _PID_FILE).read_bytes().splitlines()[0]))
-        ours = process.name() == "postgres" and folder.samefile(process.cwd())
+        is_postgres = process.name() == "postgres" and folder.samefile(process.cwd())
     except (OSError, ValueError, IndexError, OverflowError, psutil.Error):
         return None
-    return process if ours else None
+    return process if is_postgres else None
 
 
 def programs() -> Path:
@@ -199,8 +199,8 @@ def _allow_owner_only(folder: Path) -> bool:
     found = folder.stat()
     names = sorted({user_name(0), user_name(found.st_uid)})
     ident = "".join(f'pleiades "{name}" postgres\n' for name in names)
-    wanted = {"pg_hba.conf": _HBA, "pg_ident.conf": f"# Written by Pleiades.\n{ident}"}
-    changed = {name: text for name, text in wanted.items() if _content(folder / name) != text.encode()}
+    files = {"pg_hba.conf": _HBA, "pg_ident.conf": f"# Written by Pleiades.\n{ident}"}
+    changed = {name: text for name, text in files.items() if _content(folder / name) != text.encode()}
     for name, text in changed.items():
         # Of the server's account, which has to read them.
         replace_file(folder / name, text.encode(), owner=(found.st_uid, found.st_gid))

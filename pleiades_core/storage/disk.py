@@ -141,18 +141,18 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def _lock_error(path: Path, found: os.stat_result) -> VaultError:
-    said = f"waited {LOCK_WAIT.total_seconds():g} s for the lock {path}"
+    message = f"waited {LOCK_WAIT.total_seconds():g} s for the lock {path}"
     pid = None
     # The list is Linux's; without it the error names the file alone.
     with contextlib.suppress(OSError):
         pid = lock_holder(_KERNEL_LOCKS.read_text(encoding="ascii"), found.st_dev, found.st_ino)
     if pid is None:
         return VaultError(
-            f"{said}; another process holds it",
+            f"{message}; another process holds it",
             cure=f"`fuser {path}` names the process: let it end, or end it; then run the command again. Nothing was written",
         )
     return VaultError(
-        f"{said}; held by pid {pid}",
+        f"{message}; held by pid {pid}",
         cure=f"let process {pid} end, or end it (kill {pid}); then run the command again. Nothing was written",
     )
 
@@ -165,9 +165,9 @@ def lock_holder(listed: str, device: int, inode: int) -> int | None:
     """
     file = f"{os.major(device):02x}:{os.minor(device):02x}:{inode}"
     for line in listed.splitlines():
-        words = line.split()
-        if words[1:2] == ["FLOCK"] and words[5:6] == [file] and words[4] != "0":
-            return int(words[4])
+        fields = line.split()
+        if fields[1:2] == ["FLOCK"] and fields[5:6] == [file] and fields[4] != "0":
+            return int(fields[4])
     return None
 
 

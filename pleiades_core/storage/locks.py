@@ -53,11 +53,11 @@ def lock_discovery(connection: psycopg.Connection) -> None:
 def source_lock(session: psycopg.Connection, source: int) -> Iterator[bool]:
     """Whether this session alone asks a source within the block. `session`: see `Database.session`."""
     row = session.execute("select pg_try_advisory_lock(%s, %s)", [SOURCE, source]).fetchone()
-    ours = row is not None and bool(row[0])
+    is_granted = row is not None and bool(row[0])
     try:
-        yield ours
+        yield is_granted
     finally:
-        if ours:
+        if is_granted:
             # A connection that broke has let go of it.
             with contextlib.suppress(psycopg.OperationalError):
                 session.execute("select pg_advisory_unlock(%s, %s)", [SOURCE, source])
@@ -88,7 +88,7 @@ def lock_error(url: str, place: str, waited: timedelta) -> DatabaseBusy:
     Asked after the wait: `pg_blocking_pids` answers only for a session that still waits, so the sessions that hold locks on our
     tables are named, the oldest transaction first.
     """
-    said = f"waited {waited.total_seconds():g} s for a lock in {place}"
+    message = f"waited {waited.total_seconds():g} s for a lock in {place}"
     holders: list[LockHolder] = []
     # What cannot be asked is left out: the error stays the same.
     with (
@@ -97,9 +97,9 @@ def lock_error(url: str, place: str, waited: timedelta) -> DatabaseBusy:
     ):
         holders = records(connection, LockHolder, _SQL.lock_holders)
     if not holders:
-        return DatabaseBusy(f"{said}; the session that held it has ended since", cure="run the command again")
+        return DatabaseBusy(f"{message}; the session that held it has ended since", cure="run the command again")
     return DatabaseBusy(
-        f"{said}; held by {' or '.join(map(str, holders))}",
+        f"{message}; held by {' or '.join(map(str, holders))}",
         cure=f"let that session end its transaction, or end it by force: select pg_terminate_backend({holders[0].pid});"
         " then run the command again",
     )

@@ -185,18 +185,18 @@ def open_database(settings: Settings, *, create: bool = False, upgrade: bool = F
     The schema of the embedded server is always brought up to date: no other program uses it.
     Raises NoInstallation, DatabaseUnreachable or SchemaMismatch.
     """
-    ours = settings.database.url is None
-    if ours and not create and not is_initialised(settings.postgres_folder):
+    is_embedded = settings.database.url is None
+    if is_embedded and not create and not is_initialised(settings.postgres_folder):
         raise NoInstallation(
             f"no installation at {settings.home.absolute()}: there is no database {settings.postgres_folder.absolute()}"
         )
     with database_url(settings) as url:
-        if create or ours:
+        if create or is_embedded:
             ensure_database(url)
         database = Database(url)
         database.open()
         try:
-            if ours or upgrade or (create and not database.has_schema()):
+            if is_embedded or upgrade or (create and not database.has_schema()):
                 database.migrate()
             else:
                 database.check()

@@ -49,7 +49,7 @@ class Answer:
     """One reply."""
 
     arrived_at: datetime
-    asked: Sequence[Due]
+    requested: Sequence[Due]
     counts: Sequence[Counts]
     #: Asked, in the reply, and not to be understood: neither counts nor a miss.
     unreadable: Collection[VideoId] = ()
@@ -179,12 +179,14 @@ class Tracker:
         answers, errors = ask_all(
             ask, chunks, threads=self._settings.youtube.parallel_calls, within_s=self._settings.tracking.asking_s
         )
-        asked = sum(len(answer.asked) for answer in answers)
+        requested = sum(len(answer.requested) for answer in answers)
         if len(answers) > 1 and not any(answer.counts or answer.unreadable for answer in answers):
             # Both methods answer, and neither has anything. Misses would make all of a small watchlist weekly within three
             # hours; what is really gone costs its polls for as long as nothing else is due beside it.
-            errors.append(EmptyReply(f"{len(answers)} replies have none of the {asked} videos that were asked for", status=200))
-            answers = [replace(answer, unreadable=[due.video_id for due in answer.asked]) for answer in answers]
+            errors.append(
+                EmptyReply(f"{len(answers)} replies have none of the {requested} videos that were requested", status=200)
+            )
+            answers = [replace(answer, unreadable=[due.video_id for due in answer.requested]) for answer in answers]
         return _Polled(answers=answers, errors=errors)
 
     def _ask(self, youtube: YouTube, reservation: Reservation | None, chunk: Sequence[Due]) -> Answer:
@@ -198,7 +200,7 @@ class Tracker:
         corrected = doubt is not None and bool(counts or unreadable)
         if corrected:
             log.warning("%s; videos.list has %d of them", doubt, len(counts))
-        return Answer(arrived_at=self._clock.now(), asked=chunk, counts=counts, unreadable=unreadable, corrected=corrected)
+        return Answer(arrived_at=self._clock.now(), requested=chunk, counts=counts, unreadable=unreadable, corrected=corrected)
 
     def _write(self, taken: Slice, polled: _Polled) -> list[tuple[WrittenBatch, pa.Table]]:
         written = []
@@ -216,7 +218,7 @@ def samples_of(answer: Answer) -> Iterator[Sample]:
     Neither has counts, both move the schedule: nothing is asked for again and again.
     """
     found = {counts.video_id: counts for counts in answer.counts}
-    for due in answer.asked:
+    for due in answer.requested:
         nothing = SampleStatus.UNREADABLE if due.video_id in answer.unreadable else SampleStatus.MISSING
         yield Sample.of(due.vid, answer.arrived_at, found.get(due.video_id, nothing))
 

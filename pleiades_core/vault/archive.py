@@ -203,14 +203,14 @@ def _merge(dataset: Dataset, parts: list[pa.Table]) -> tuple[pa.Table, int]:
     merged = merged.take(order)
     if len(merged) < 2:  # noqa: PLR2004  one row has no neighbour
         return merged, 0
-    same = pa.array([True] * (len(merged) - 1))
+    is_same = pa.array([True] * (len(merged) - 1))
     for column in dataset.key:
         values = merged.column(column).combine_chunks()
         this, before = values.slice(1), values.slice(0, len(values) - 1)
         # Null equals null here: it stands in files that are older than the column.
         alike = pc.or_(pc.fill_null(pc.equal(this, before), fill_value=False), pc.and_(pc.is_null(this), pc.is_null(before)))
-        same = pc.and_(same, alike)
-    keep = pa.concat_arrays([pa.array([True]), pc.invert(same)])
+        is_same = pc.and_(is_same, alike)
+    keep = pa.concat_arrays([pa.array([True]), pc.invert(is_same)])
     kept = merged.filter(keep)
     return kept, len(merged) - len(kept)
 

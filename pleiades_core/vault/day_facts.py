@@ -117,8 +117,8 @@ def _instant(seconds: int) -> datetime:
 def _falls(table: pa.Table, vid: _Numbers) -> tuple[int, int]:
     """Consecutive pairs (rows are sorted by video and time) of one video with views in both, and how many of them fell."""
     views = table.column("views").to_numpy(zero_copy_only=False).astype(np.float64)
-    same = (vid[1:] == vid[:-1]) & ~np.isnan(views[1:]) & ~np.isnan(views[:-1])
-    return int(same.sum()), int((same & (views[1:] < views[:-1])).sum())
+    is_same = (vid[1:] == vid[:-1]) & ~np.isnan(views[1:]) & ~np.isnan(views[:-1])
+    return int(is_same.sum()), int((is_same & (views[1:] < views[:-1])).sum())
 
 
 def _shared(vault: Vault, day: date, batches: Iterable[RecordedBatch]) -> int:

@@ -69,11 +69,11 @@ def check_closed_day(vault: Vault, dataset: Dataset, day: date, owner: Owner | N
             footer = day_footer(checked, dataset, day, None)
             noted = read_manifest(vault, dataset, day)
             newer = noted is not None and noted.generation > footer.generation
-            other = noted is not None and noted.generation == footer.generation and noted.sha256 != checked.sha256
+            is_other_file = noted is not None and noted.generation == footer.generation and noted.sha256 != checked.sha256
             # A file that is newer than its manifest is a closing that goes on, or died before it was noted.
-            if (newer or other) and versions[0] != vault.archive.version(key):
+            if (newer or is_other_file) and versions[0] != vault.archive.version(key):
                 continue  # The day was closed again between the two looks.
-            if noted is not None and (newer or other):
+            if noted is not None and (newer or is_other_file):
                 raise CorruptFile(
                     f"{key} is not the file that was closed: it is generation {footer.generation}, and its manifest names"
                     f" generation {noted.generation} with another SHA-256",
@@ -120,11 +120,11 @@ def check_day_file(place: Objects, key: str, name: str, day: date, owner: Owner 
 
     Raises CorruptFile when it is damaged, or is the file of another dataset, day or installation; NotFound when there is none.
     """
-    words = check_file(place, key).metadata
-    said = [words.get(f"pleiades.{word}".encode(), b"").decode() for word in ("dataset", "day", "installation")]
-    if said[:2] != [name, day.isoformat()] or (owner and said[2] not in {"", str(owner.installation)}):
+    metadata = check_file(place, key).metadata
+    found = [metadata.get(f"pleiades.{word}".encode(), b"").decode() for word in ("dataset", "day", "installation")]
+    if found[:2] != [name, day.isoformat()] or (owner and found[2] not in {"", str(owner.installation)}):
         raise CorruptFile(
-            f"{key} is not the file of its place: it names dataset {said[0]!r}, day {said[1]!r}, installation {said[2]!r}",
+            f"{key} is not the file of its place: it names dataset {found[0]!r}, day {found[1]!r}, installation {found[2]!r}",
             cure="move it out of the archive, then make the day again",
         )
 

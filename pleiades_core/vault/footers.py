@@ -41,13 +41,13 @@ class BatchFooter:
     @classmethod
     def decode(cls, metadata: Mapping[bytes, bytes] | None) -> BatchFooter:
         """The inverse. Raises KeyError or ValueError for a file that is not a batch of this layout."""
-        words = _words(metadata)
+        values = _metadata_of(metadata)
         return cls(
-            dataset=words["pleiades.dataset"],
-            day=date.fromisoformat(words["pleiades.day"]),
-            batch_id=uuid.UUID(words["pleiades.batch"]),
-            lease_id=uuid.UUID(words["pleiades.lease"]),
-            epoch=uuid.UUID(words["pleiades.epoch"]),
+            dataset=values["pleiades.dataset"],
+            day=date.fromisoformat(values["pleiades.day"]),
+            batch_id=uuid.UUID(values["pleiades.batch"]),
+            lease_id=uuid.UUID(values["pleiades.lease"]),
+            epoch=uuid.UUID(values["pleiades.epoch"]),
         )
 
 
@@ -80,13 +80,13 @@ class DayFooter:
     @classmethod
     def decode(cls, metadata: Mapping[bytes, bytes] | None) -> DayFooter:
         """The inverse. Raises KeyError or ValueError for a file that is not a closed day of this layout."""
-        words = _words(metadata)
+        values = _metadata_of(metadata)
         return cls(
-            installation=uuid.UUID(words["pleiades.installation"]),
-            dataset=words["pleiades.dataset"],
-            day=date.fromisoformat(words["pleiades.day"]),
-            generation=int(words["pleiades.generation"]),
-            batches=frozenset(map(uuid.UUID, json.loads(words["pleiades.batches"]))),
+            installation=uuid.UUID(values["pleiades.installation"]),
+            dataset=values["pleiades.dataset"],
+            day=date.fromisoformat(values["pleiades.day"]),
+            generation=int(values["pleiades.generation"]),
+            batches=frozenset(map(uuid.UUID, json.loads(values["pleiades.batches"]))),
         )
 
 
@@ -100,9 +100,9 @@ def day_file_words(name: str, day: date, installation: uuid.UUID | None) -> dict
     }
 
 
-def _words(metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:
+def _metadata_of(metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:
     """What a footer says. Raises KeyError or ValueError when it is of another layout."""
-    words = {key.decode(): value.decode() for key, value in (metadata or {}).items() if key.startswith(b"pleiades.")}
-    if words["pleiades.layout"] != str(LAYOUT_VERSION):
-        raise ValueError(f"its layout is {words['pleiades.layout']}, and this program reads {LAYOUT_VERSION}")
-    return words
+    values = {key.decode(): value.decode() for key, value in (metadata or {}).items() if key.startswith(b"pleiades.")}
+    if values["pleiades.layout"] != str(LAYOUT_VERSION):
+        raise ValueError(f"its layout is {values['pleiades.layout']}, and this program reads {LAYOUT_VERSION}")
+    return values

@@ -47,9 +47,9 @@ def write_batch(
     Raises AlreadyExists if the lease wrote other rows before, VaultError when the disk refuses.
     """
     batch_id = batch_id_of(lease_id, dataset, day)
-    said = BatchFooter(dataset=dataset.name, day=day, batch_id=batch_id, lease_id=lease_id, epoch=epoch)
+    footer = BatchFooter(dataset=dataset.name, day=day, batch_id=batch_id, lease_id=lease_id, epoch=epoch)
     ordered = table.sort_by([(column, "ascending") for column in dataset.key])
-    content = parquet.encode(ordered.replace_schema_metadata(said.encode()), delta=dataset.delta)
+    content = parquet.encode(ordered.replace_schema_metadata(footer.encode()), delta=dataset.delta)
     vault.journal.put_if_absent(dataset.batch_key(day, batch_id), content)
     return WrittenBatch(
         dataset=dataset,

@@ -227,12 +227,12 @@ def parse_key(key: str) -> ParsedKey | None:
     """What a key means; None for a stray, whose name Pleiades never gives. Pure."""
     for pattern in _KEYS:
         if match := pattern.fullmatch(key):
-            words = match.groupdict()
+            groups = match.groupdict()
             try:
-                day = date.fromisoformat(words["day"]) if words.get("day") else None
+                day = date.fromisoformat(groups["day"]) if groups.get("day") else None
             except ValueError:
                 return None
-            return ParsedKey(words["folder"], day, uuid.UUID(words["batch"]) if words.get("batch") else None)
+            return ParsedKey(groups["folder"], day, uuid.UUID(groups["batch"]) if groups.get("batch") else None)
     return None
 
 

@@ -87,8 +87,8 @@ class NotedDay:
 def read_manifest(vault: Vault, dataset: Dataset, day: date) -> NotedDay | None:
     """The manifest in the vault. None: there is none that can be read; closing the day writes it again."""
     try:
-        words = json.loads(vault.archive.read(dataset.manifest_key(day)))
-        return NotedDay(int(words["generation"]), str(words["sha256"]))
+        content = json.loads(vault.archive.read(dataset.manifest_key(day)))
+        return NotedDay(int(content["generation"]), str(content["sha256"]))
     except (NotFound, ValueError, KeyError, TypeError):
         return None
 

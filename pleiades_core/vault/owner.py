@@ -35,20 +35,20 @@ class Owner:
 
     def encode(self) -> bytes:
         """As JSON."""
-        words = {
+        mark = {
             "installation": str(self.installation), "epochs": sorted(map(str, self.epochs)), "vid": self.vid,
             "revision": self.revision,
         }  # fmt: skip
-        return json.dumps(words, indent=1).encode()
+        return json.dumps(mark, indent=1).encode()
 
     @classmethod
     def decode(cls, content: bytes) -> Owner:
         """The inverse. Raises CorruptFile."""
         try:
-            words = json.loads(content)
+            mark = json.loads(content)
             return cls(
-                installation=uuid.UUID(words["installation"]), epochs=tuple(map(uuid.UUID, words["epochs"])),
-                vid=int(words["vid"]), revision=int(words["revision"]),
+                installation=uuid.UUID(mark["installation"]), epochs=tuple(map(uuid.UUID, mark["epochs"])),
+                vid=int(mark["vid"]), revision=int(mark["revision"]),
             )  # fmt: skip
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CorruptFile(
@@ -67,5 +67,5 @@ def read_owner(vault: Vault) -> Owner | None:
 
 def owner_of(connection: psycopg.Connection) -> Owner:
     """The mark that the database would write."""
-    (ours,) = records(connection, Owner, _SQL.identity)
-    return ours
+    (owner,) = records(connection, Owner, _SQL.identity)
+    return owner

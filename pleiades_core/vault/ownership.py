@@ -48,20 +48,20 @@ def require_owned(database: Database, vault: Vault) -> None:
     # The vault first: the database raises its revision before the vault's, so it is never behind by chance.
     marked = read_owner(vault)
     with database.transaction() as connection:
-        ours = owner_of(connection)
+        own = owner_of(connection)
     if marked is None:
-        _require_known(database, vault, ours)
-        _require_highest(vault, ours)
-    elif marked.installation != ours.installation:
+        _require_known(database, vault, own)
+        _require_highest(vault, own)
+    elif marked.installation != own.installation:
         raise ForeignVault(
             f"the vault belongs to installation {marked.installation}, and the database is "
-            + ("new" if ours.revision == 0 else f"installation {ours.installation}"),
+            + ("new" if own.revision == 0 else f"installation {own.installation}"),
             cure="connect the database that the vault belongs to (DATABASE_URL, --home); if that database is lost, `restore`"
             f" will rebuild it from the vault, which this version cannot do yet; {_ELSEWHERE}",
         )
-    elif marked.revision > ours.revision or marked.vid > ours.vid:
+    elif marked.revision > own.revision or marked.vid > own.vid:
         raise OlderDatabase(
-            f"the database is older than the vault: its revision is {ours.revision}, its highest vid {ours.vid}; the vault has"
+            f"the database is older than the vault: its revision is {own.revision}, its highest vid {own.vid}; the vault has"
             f" {marked.revision} and {marked.vid}",
             cure="connect the newest copy of the database; if there is none, `restore` will rebuild it from the vault, which"
             f" this version cannot do yet; {_ELSEWHERE}",
@@ -75,8 +75,8 @@ def begin_work(database: Database, vault: Vault) -> None:
     """
     require_owned(database, vault)
     with database.transaction() as connection:
-        ours = owner_of(connection)
-    _require_highest(vault, ours)
+        own = owner_of(connection)
+    _require_highest(vault, own)
     mark_vault(database, vault)
 
 
@@ -86,7 +86,7 @@ def mark_vault(database: Database, vault: Vault) -> None:
     Before anything is hunted or polled, and before new vids appear in a file.
     """
     with database.transaction() as connection:
-        (ours,) = records(connection, Owner, _SQL.raise_revision)
+        (own,) = records(connection, Owner, _SQL.raise_revision)
     for _ in range(_ATTEMPTS):
         try:
             before: bytes | None = vault.archive.read(OWNER_KEY)
@@ -94,33 +94,33 @@ def mark_vault(database: Database, vault: Vault) -> None:
             before = None
         if before is not None:
             marked = Owner.decode(before)
-            if marked.installation != ours.installation:
+            if marked.installation != own.installation:
                 raise ForeignVault(
-                    f"installation {marked.installation} has just taken the vault, and the database is {ours.installation}",
+                    f"installation {marked.installation} has just taken the vault, and the database is {own.installation}",
                     cure=f"use a vault with one database only; {_ELSEWHERE}",
                 )
-            if marked.revision >= ours.revision:
+            if marked.revision >= own.revision:
                 return
         try:
-            vault.archive.replace(OWNER_KEY, ours.encode(), expected=sha256_of(before) if before is not None else None)
+            vault.archive.replace(OWNER_KEY, own.encode(), expected=sha256_of(before) if before is not None else None)
         except PublishConflict:
             continue
         return
     raise PublishConflict(f"{OWNER_KEY} changed during every attempt to write it")
 
 
-def _require_highest(vault: Vault, ours: Owner) -> None:
+def _require_highest(vault: Vault, own: Owner) -> None:
     """Refuse a database that would give out vids which stand for videos in the registry. Raises OlderDatabase."""
-    highest = _highest_vid(vault, ours)
-    if highest > ours.vid:
+    highest = _highest_vid(vault, own)
+    if highest > own.vid:
         raise OlderDatabase(
-            f"the database is older than the vault: its highest vid is {ours.vid}, and the registry has {highest}",
+            f"the database is older than the vault: its highest vid is {own.vid}, and the registry has {highest}",
             cure="connect the newest copy of the database; if there is none, `restore` will rebuild it from the vault, which"
             f" this version cannot do yet; {_ELSEWHERE}",
         )
 
 
-def _highest_vid(vault: Vault, ours: Owner) -> int:
+def _highest_vid(vault: Vault, own: Owner) -> int:
     """The highest vid of our own registry files, by the statistics in their footers; 0 where there are none.
 
     Vids rise, so it is in the newest files: in the journal, or in one of the last closed days.
@@ -128,17 +128,17 @@ def _highest_vid(vault: Vault, ours: Owner) -> int:
     found: list[str] = []
     for day in sorted(day_of for day_of in days_by_key(vault.archive.keys(_ARCHIVE), _ARCHIVE).values())[-_NEWEST_DAYS:]:
         with contextlib.suppress(VaultError, NotFound):
-            check_closed_day(vault, REGISTRY, day, ours)
+            check_closed_day(vault, REGISTRY, day, own)
             found.append(vault.archive.location(REGISTRY.day_key(day)))
     for day in days_with_files(vault, REGISTRY):
         for batch, key in files_of_day(vault, REGISTRY, day).items():
             with contextlib.suppress(VaultError, NotFound):
-                check_batch(vault.journal, REGISTRY, day, batch, ours)
+                check_batch(vault.journal, REGISTRY, day, batch, own)
                 found.append(vault.journal.location(key))
     return max((parquet.highest(location, "vid") or 0 for location in found), default=0)
 
 
-def _require_known(database: Database, vault: Vault, ours: Owner) -> None:
+def _require_known(database: Database, vault: Vault, own: Owner) -> None:
     """Refuse an unmarked vault with files that this database does not know. Raises ForeignVault."""
     present = {
         key
@@ -148,7 +148,7 @@ def _require_known(database: Database, vault: Vault, ours: Owner) -> None:
         if parse_key(key) is not None
     }
     # The first mark is written before the first vid is given out; a crash may have come between database and vault.
-    if not present and ours.vid == 0:
+    if not present and own.vid == 0:
         return
     if not present:
         raise VaultError(
@@ -160,6 +160,6 @@ def _require_known(database: Database, vault: Vault, ours: Owner) -> None:
     if any(sha256_of(file.place(vault).read(file.key)) == file.sha256 for file in recorded):
         return
     raise ForeignVault(
-        f"the vault holds {len(present)} files and names no owner, and installation {ours.installation} knows none of them",
+        f"the vault holds {len(present)} files and names no owner, and installation {own.installation} knows none of them",
         cure=f"connect the database that wrote them (DATABASE_URL, --home); {_ELSEWHERE}",
     )

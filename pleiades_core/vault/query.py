@@ -159,7 +159,7 @@ def _ask(
     read = [rows.found for rows in relations.values() if isinstance(rows, Relation) and rows.found is not None]
     if any(found.changed for found in read):
         raise ChangedMeanwhile("a file was removed")
-    damaged = {key: said for found in read for key, said in found.damaged.items()}
+    damaged = {key: reason for found in read for key, reason in found.damaged.items()}
     if whole and damaged:
         raise_damaged(damaged)
     vault.damaged.update(damaged)

@@ -59,15 +59,15 @@ def files(vault: Vault, dataset: Dataset, *, first: date | None = None, last: da
     Strays and files of another installation are passed over; `pleiades doctor` lists them. Raises ChangedMeanwhile.
     """
 
-    def wanted(day: date) -> bool:
+    def is_in_range(day: date) -> bool:
         return (first is None or day >= first) and (last is None or day <= last)
 
     damaged: dict[str, str] = {}
     owner = _owner(vault, damaged)
     # In this order: a day that is closed, or a batch that is folded, between two of the steps counts as it was before.
-    noted = set(filter(wanted, day_files(vault, f"manifests/{dataset.archive_folder}")))
-    closed = set(filter(wanted, day_files(vault, dataset.archive_folder)))
-    busy = [day for day in days_with_files(vault, dataset) if wanted(day)]
+    noted = set(filter(is_in_range, day_files(vault, f"manifests/{dataset.archive_folder}")))
+    closed = set(filter(is_in_range, day_files(vault, dataset.archive_folder)))
+    busy = [day for day in days_with_files(vault, dataset) if is_in_range(day)]
     footers = _footers(vault, dataset, [day for day in busy if day in closed], owner)
     unfolded = _open_batches(vault, dataset, busy, owner, footers, damaged)
     for day in sorted(noted - closed):

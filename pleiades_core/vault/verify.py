@@ -49,10 +49,10 @@ def verify(database: Database, vault: Vault) -> Verification:
     checked: dict[str, parquet.CheckedContent] = {}
     problems: dict[str, str] = {}
     foreign: dict[str, str] = {}
-    ours = {key: words for key, words in parsed.items() if words is not None and words.folder != DAMAGED}
-    for key, words in ours.items():
+    expected = {key: name for key, name in parsed.items() if name is not None and name.folder != DAMAGED}
+    for key, name in expected.items():
         try:
-            _check(vault, key, words, owner)
+            _check(vault, key, name, owner)
             if key.endswith(".parquet"):
                 checked[key] = check_file(keys[key], key)
         except ForeignFile as error:
@@ -75,7 +75,7 @@ def verify(database: Database, vault: Vault) -> Verification:
         bytes=sum(file.size for file in checked.values()),
         problems=tuple(problems.values()),
         foreign=tuple(foreign.values()),
-        strays=(*(key for key, words in parsed.items() if words is None), *vault.archive.irregular("")),
+        strays=(*(key for key, name in parsed.items() if name is None), *vault.archive.irregular("")),
     )
 
 
@@ -87,15 +87,15 @@ def _held(vault: Vault, file: RecordedFile, owner: Owner) -> frozenset[uuid.UUID
         return frozenset()
 
 
-def _check(vault: Vault, key: str, words: ParsedKey, owner: Owner) -> None:
+def _check(vault: Vault, key: str, name: ParsedKey, owner: Owner) -> None:
     """What readers do before they read the file. Raises VaultError or NotFound."""
-    if words.folder in DATASETS and words.day and words.batch:
-        check_batch(vault.journal, DATASETS[words.folder], words.day, words.batch, owner)
-    elif words.folder in _BY_FOLDER and words.day:
-        check_closed_day(vault, _BY_FOLDER[words.folder], words.day, owner)
-    elif (words.folder == "discovery_requests" or words.folder.startswith("insights/")) and words.day:
-        check_day_file(vault.archive, key, words.folder.rpartition("/")[2], words.day, owner)
-    elif words.folder in _MANIFESTS and words.day and read_manifest(vault, _MANIFESTS[words.folder], words.day) is None:
+    if name.folder in DATASETS and name.day and name.batch:
+        check_batch(vault.journal, DATASETS[name.folder], name.day, name.batch, owner)
+    elif name.folder in _BY_FOLDER and name.day:
+        check_closed_day(vault, _BY_FOLDER[name.folder], name.day, owner)
+    elif (name.folder == "discovery_requests" or name.folder.startswith("insights/")) and name.day:
+        check_day_file(vault.archive, key, name.folder.rpartition("/")[2], name.day, owner)
+    elif name.folder in _MANIFESTS and name.day and read_manifest(vault, _MANIFESTS[name.folder], name.day) is None:
         raise CorruptFile(f"{key} is no manifest", cure="close its day again: the manifest is written anew")
     elif key == OWNER_KEY:
         read_owner(vault)

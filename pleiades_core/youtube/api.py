@@ -247,13 +247,13 @@ class YouTube:
             return None
 
     def _channels(
-        self, which: dict[str, Any], reservation: Reservation | None, asked: Sequence[ChannelId] = ()
+        self, which: dict[str, Any], reservation: Reservation | None, ids: Sequence[ChannelId] = ()
     ) -> tuple[ChannelDetails, ...]:
         params = {"part": "statistics", **which}
         reply = self._execute("channels.list", params, pool=QuotaPool.HUNTING, reservation=reservation)
         details, rejected = parse.channels(reply)
         self._keep("channels.list", rejected)
-        parse.require_some("channels.list", asked, {video.channel_id for video in details})
+        parse.require_some("channels.list", ids, {video.channel_id for video in details})
         return details
 
     def _execute(

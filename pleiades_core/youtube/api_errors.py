@@ -39,7 +39,7 @@ class _AboutKey:
     """What a refusal says of the key, in words, and what a person can do about it."""
 
     error: type[KeyRefused]
-    words: str
+    description: str
     cure: str
 
 
@@ -115,9 +115,9 @@ def parse_error(  # noqa: PLR0911  one return for each meaning
     `headers` have lower-case names. `project` and `bucket` are what the call was charged to, `now` an aware instant. The
     error says what a person can do and carries no address, no key and no header. Never raises.
     """
-    patience = retry_after_s(headers.get("retry-after"), now)
+    wait_s = retry_after_s(headers.get("retry-after"), now)
     if status >= _FIRST_FAILURE or status == _TIMEOUT:
-        return BackendError(f"YouTube answered {status}", retry_after=patience, status=status, reason="backendError")
+        return BackendError(f"YouTube answered {status}", retry_after=wait_s, status=status, reason="backendError")
     if status < _FIRST_REFUSAL:
         word = "a redirect" if status >= _FIRST_REDIRECT else "no content"
         return BadReply(
@@ -127,20 +127,20 @@ def parse_error(  # noqa: PLR0911  one return for each meaning
     reasons, metadata = _reasons(error)
     reason = reasons[0] if reasons else ""
     message = error.get("message")
-    said = " ".join(_UNSPEAKABLE.sub(" ", message[:2_000]).split())[:_MESSAGE_CHARS] if isinstance(message, str) else ""
-    text = f"YouTube answered {status}{f' {reason}' if reason else ''}{f': {said}' if said else ''}"
+    text_of_api = " ".join(_UNSPEAKABLE.sub(" ", message[:2_000]).split())[:_MESSAGE_CHARS] if isinstance(message, str) else ""
+    text = f"YouTube answered {status}{f' {reason}' if reason else ''}{f': {text_of_api}' if text_of_api else ''}"
     for word in ABOUT_KEY:
         # In the order of the table: a project without the API says so beside other reasons.
         if word in reasons or (
             word == "UNAUTHENTICATED" and status == _UNAUTHORIZED and (reasons or error.get("code") == status)
         ):
             about = ABOUT_KEY[word]
-            return about.error(f"{about.words}: {text}", cure=about.cure, status=status, reason=word)
+            return about.error(f"{about.description}: {text}", cure=about.cure, status=status, reason=word)
     if status == _TOO_MANY or (status == _FORBIDDEN and set(reasons) & (_SPENT | _TOO_FAST)):
-        if _is_daily(metadata, said, set(reasons)):
+        if _is_daily(metadata, text_of_api, set(reasons)):
             resets_at, limit = quota_resets_at(now), _limit(metadata)
             return QuotaExhausted(project, bucket, resets_at, limit=limit, status=status, reason=reason)
-        return RateLimited(text, retry_after=patience, status=status, reason=reason)
+        return RateLimited(text, retry_after=wait_s, status=status, reason=reason)
     if status == _MISSING or any(word.endswith("NotFound") or word == "notFound" for word in reasons):
         return ResourceMissing(text, status=status, reason=reason)
     if status == _UNAUTHORIZED or (status == _FORBIDDEN and not error):
@@ -152,7 +152,7 @@ def parse_error(  # noqa: PLR0911  one return for each meaning
 def in_words(reason: str) -> str:
     """What a reason says of a key, with the API's own word; a reason that is not about keys is returned as it is."""
     about = ABOUT_KEY.get(reason)
-    return f"{about.words} ({reason})" if about else reason
+    return f"{about.description} ({reason})" if about else reason
 
 
 def _error_object(body: bytes) -> dict[str, Any]:
@@ -185,10 +185,10 @@ def _is_daily(metadata: dict[str, Any], message: str, reasons: set[str]) -> bool
     unit = metadata.get("quota_unit")
     if isinstance(unit, str) and unit.startswith("1/"):
         return unit.startswith("1/d/") or unit == "1/d"
-    words = message.lower()
-    if "per day" in words:
+    lowered = message.lower()
+    if "per day" in lowered:
         return True
-    if "per minute" in words:
+    if "per minute" in lowered:
         return False
     return bool(reasons & _SPENT)
 

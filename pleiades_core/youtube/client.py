@@ -91,7 +91,7 @@ class Transport:
         Raises BackendError when no whole answer came, BadReply when it is no HTTP or too large, BadRequest when the method or
         a parameter does not exist. No error holds the address, a header or the key.
         """
-        with self._callers.one() as caller:
+        with self._callers.borrow() as caller:
             outcome = self._attempt(caller, method_name, params, key)
         if isinstance(outcome, ApiError):
             # Raised here, not where it happened: a traceback keeps its frames' variables, and those down there hold the key.

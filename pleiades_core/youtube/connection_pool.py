@@ -25,8 +25,8 @@ class Idle(Generic[Held]):
         self._closed = False
 
     @contextlib.contextmanager
-    def one(self) -> Iterator[Held]:
-        """One of them, for the length of a block; kept afterwards, or closed when the block raises."""
+    def borrow(self) -> Iterator[Held]:
+        """A connection for the length of a block; kept afterwards, or closed when the block raises."""
         with self._lock:
             held = self._idle.pop() if self._idle else None
         held = self._make() if held is None else held

@@ -72,7 +72,7 @@ class HydraExecutor:
         pool: QuotaPool,
         meter: CallMeter | None = None,
         reservation: Reservation | None = None,
-        wanted: Callable[[], bool] = lambda: True,
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> dict[str, Any]:
         """Send one call, and repeat it as far as that helps.
 
@@ -83,7 +83,7 @@ class HydraExecutor:
             meter: counts the attempts; None: the executor's own meter.
             reservation: pays while it is of the method's bucket, of the present quota day and not used up; the ledger pays
                 otherwise.
-            wanted: asked before each repetition; when it says no, the last error is raised.
+            is_wanted: asked before each repetition; when it says no, the last error is raised.
 
         Returns:
             The JSON object of the reply.
@@ -114,7 +114,7 @@ class HydraExecutor:
             elif outcome.retry_helps:
                 failures += 1
                 wait_s = _wait_s(failures, outcome)
-                if failures >= self._attempts or wait_s > _LONGEST_RETRY_AFTER_S or not wanted():
+                if failures >= self._attempts or wait_s > _LONGEST_RETRY_AFTER_S or not is_wanted():
                     raise outcome
                 self._sleep(wait_s)
             else:
@@ -130,7 +130,7 @@ class HydraExecutor:
         cancelled = threading.Event()
         try:
             return await asyncio.to_thread(
-                self.execute, method, params, pool=pool, reservation=reservation, wanted=lambda: not cancelled.is_set()
+                self.execute, method, params, pool=pool, reservation=reservation, is_wanted=lambda: not cancelled.is_set()
             )
         finally:
             cancelled.set()

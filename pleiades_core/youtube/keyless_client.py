@@ -40,7 +40,7 @@ class Lines:
 
         No error holds the address, a header or the body.
         """
-        with self._lines.one() as line:
+        with self._lines.borrow() as line:
             outcome = line.exchange(
                 method,
                 self._prefix + path,
@@ -56,17 +56,17 @@ class Lines:
         self._lines.close()
 
 
-def refusal(who: str, setting: str, reply: Reply, now: datetime) -> ApiError:
+def refusal(server: str, setting: str, reply: Reply, now: datetime) -> ApiError:
     """The error that a status other than success stands for; `who` answered, at the address in `setting`."""
-    status, said = reply.status, f"{who} answered {reply.status}"
-    patience = retry_after_s(reply.headers.get("retry-after"), now)
+    status, message = reply.status, f"{server} answered {reply.status}"
+    wait_s = retry_after_s(reply.headers.get("retry-after"), now)
     if status >= _FIRST_FAILURE or status == _TIMEOUT:
-        return BackendError(said, retry_after=patience, status=status)
+        return BackendError(message, retry_after=wait_s, status=status)
     if status == _TOO_MANY:
-        return RateLimited(said, retry_after=patience, status=status)
+        return RateLimited(message, retry_after=wait_s, status=status)
     if status in {_MISSING, _GONE}:
-        return ResourceMissing(said, cure="it was removed, or the service has an outage: ask again later", status=status)
+        return ResourceMissing(message, cure="it was removed, or the service has an outage: ask again later", status=status)
     if status < _FIRST_REFUSAL:
         word = "a redirect" if status >= _FIRST_REDIRECT else "no success that is known here"
-        return BadReply(f"{said}, {word}, which is not followed", cure=f"check {setting}", status=status)
-    return BadRequest(said, cure=f"check {setting}", status=status)
+        return BadReply(f"{message}, {word}, which is not followed", cure=f"check {setting}", status=status)
+    return BadRequest(message, cure=f"check {setting}", status=status)

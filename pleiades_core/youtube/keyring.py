@@ -52,7 +52,7 @@ class KeyState:
     reason: str = ""
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """State and reason, such as `refused: the key has expired (keyExpired)`."""
         return f"{self.state.value}: {self.reason}" if self.reason else self.state.value
 
@@ -180,7 +180,7 @@ class KeyRing:
         for project, pools in self.shared().items():
             log.info("project %s is shared by the pools %s", project, ", ".join(pools))
         for key in self.refused():
-            log.info("key %s of project %s stays retired (%s)", key.fingerprint, key.project, key.words)
+            log.info("key %s of project %s stays retired (%s)", key.fingerprint, key.project, key.description)
 
     def _live(self, pool: QuotaPool) -> list[ApiKey]:
         members = [key for key in self.keys if pool in key.pools]

@@ -30,7 +30,7 @@ def ask_all(
     """
     # A flag and not `shutdown(cancel_futures=True)`: waiting for a future that was cancelled that way never ends.
     stop = threading.Event()
-    patience = _Patience(stop)
+    outage = _OutageDetector(stop)
     deadline = time.monotonic() + within_s
 
     def ask_one(question: Question) -> Answer | ApiError | None:
@@ -39,9 +39,9 @@ def ask_all(
         try:
             answer = ask(question)
         except ApiError as error:
-            patience.failed(error)
+            outage.failed(error)
             return error
-        patience.succeeded()
+        outage.succeeded()
         return answer
 
     with ThreadPoolExecutor(threads, thread_name_prefix="youtube") as pool:
@@ -54,7 +54,7 @@ def ask_all(
     return [outcome for outcome in outcomes if outcome is not None and not isinstance(outcome, ApiError)], errors
 
 
-class _Patience:
+class _OutageDetector:
     """Counts failures in a row, over all threads, and sets `stop` when they are enough."""
 
     def __init__(self, stop: threading.Event) -> None:

@@ -105,9 +105,9 @@ def uploads_rows(reply: dict[str, Any], channel_id: ChannelId | None = None) -> 
     return replace(page, channel_title=_owner_title(reply)), bad
 
 
-def video_details(reply: dict[str, Any], asked: Sequence[VideoId]) -> tuple[tuple[VideoDetails, ...], tuple[Rejected, ...]]:
+def video_details(reply: dict[str, Any], requested: Sequence[VideoId]) -> tuple[tuple[VideoDetails, ...], tuple[Rejected, ...]]:
     """The videos of a `videos.list` reply with parts snippet, contentDetails and statistics; ids not there are just absent."""
-    return _of_asked(reply, asked, _details)
+    return _of_asked(reply, requested, _details)
 
 
 def chart_rows(reply: dict[str, Any]) -> tuple[ChartPage, tuple[Rejected, ...]]:
@@ -118,17 +118,19 @@ def chart_rows(reply: dict[str, Any]) -> tuple[ChartPage, tuple[Rejected, ...]]:
     return ChartPage(details=good, next_page_token=_token(reply)), bad
 
 
-def stats(reply: dict[str, Any], asked: Sequence[VideoId]) -> tuple[tuple[Counts, ...], tuple[Rejected, ...]]:
+def stats(reply: dict[str, Any], requested: Sequence[VideoId]) -> tuple[tuple[Counts, ...], tuple[Rejected, ...]]:
     """The counts in a `videos.list` or `videos.batchGetStats` reply, each video at most once; ids not there are just absent."""
-    return _of_asked(reply, asked, _counts)
+    return _of_asked(reply, requested, _counts)
 
 
-def unreadable(reply: dict[str, Any], asked: Sequence[VideoId], read: Sequence[Counts | VideoDetails]) -> frozenset[VideoId]:
+def unreadable(
+    reply: dict[str, Any], requested: Sequence[VideoId], read: Sequence[Counts | VideoDetails]
+) -> frozenset[VideoId]:
     """Videos that the reply does hold, in rows of which nothing could be made: not missing, and not to be counted as such.
 
     So are all that were not found in a reply of which only the first `MOST_ROWS` rows were looked at.
     """
-    unread = frozenset(asked) - {counts.video_id for counts in read}
+    unread = frozenset(requested) - {counts.video_id for counts in read}
     if len(require_list(reply)) > MOST_ROWS:
         return unread
     return unread & {str(row.get("id")) for row in _items(reply, RejectedRows()) if isinstance(row.get("id"), str)}
@@ -163,10 +165,10 @@ def require_list(reply: dict[str, Any]) -> list[Any]:
     return rows
 
 
-def require_some(method: str, asked: Collection[str], there: Collection[str]) -> None:
+def require_some(method: str, requested: Collection[str], there: Collection[str]) -> None:
     """Raises EmptyReply when a method was asked for many ids and has none: nobody is to conclude that all are gone."""
-    if len(asked) >= _NEVER_ALL_ABSENT and not set(asked) & set(there):
-        raise EmptyReply(f"the reply has none of the {len(asked)} that were asked for", method=method, status=200)
+    if len(requested) >= _NEVER_ALL_ABSENT and not set(requested) & set(there):
+        raise EmptyReply(f"the reply has none of the {len(requested)} that were asked for", method=method, status=200)
 
 
 def _items(reply: dict[str, Any], bad: RejectedRows) -> Iterator[dict[str, Any]]:
@@ -181,10 +183,10 @@ def _items(reply: dict[str, Any], bad: RejectedRows) -> Iterator[dict[str, Any]]
 
 
 def _of_asked(
-    reply: dict[str, Any], asked: Sequence[VideoId], make: Callable[[VideoId, dict[str, Any]], Record]
+    reply: dict[str, Any], requested: Sequence[VideoId], make: Callable[[VideoId, dict[str, Any]], Record]
 ) -> tuple[tuple[Record, ...], tuple[Rejected, ...]]:
     """Records of videos that were asked for, each from the first of its rows that is good."""
-    waiting = set(asked)
+    waiting = set(requested)
     good: list[Record] = []
     bad = RejectedRows()
     for row in _items(reply, bad):

@@ -101,5 +101,5 @@ def set_aside(account: Account, shares: Mapping[QuotaPool, int], elapsed: Elapse
 
 def free_for(pool: QuotaPool, account: Account, shares: Mapping[QuotaPool, int], elapsed: Elapsed) -> int:
     """The units that a pool may take now: what is left, less what is set aside for the others."""
-    others = sum(units for other, units in set_aside(account, shares, elapsed).items() if other != pool)
-    return max(0, account.left - others)
+    set_aside_elsewhere = sum(units for name, units in set_aside(account, shares, elapsed).items() if name != pool)
+    return max(0, account.left - set_aside_elsewhere)

@@ -74,7 +74,7 @@ def _discovered_videos(days: dg.DailyPartitionsDefinition, vault_root: Path) -> 
         """
         report: HuntReport | None = None
         resets_at = None
-        words: dict[str, Any] | None = None
+        metadata: dict[str, Any] | None = None
         if unknown := set(config.sources) - set(SOURCES):
             raise refusal(f"no such sources: {', '.join(sorted(unknown))}", cure=f"choose among {', '.join(SOURCES)}")
         with as_failures(), installation.open() as opened:
@@ -84,18 +84,18 @@ def _discovered_videos(days: dg.DailyPartitionsDefinition, vault_root: Path) -> 
                     report = opened.hunter().hunt(config.sources)
                 except QuotaExhausted as spent:
                     resets_at = spent.resets_at
-                    words = {"status": "partial", "resets_at": dg.MetadataValue.timestamp(resets_at)}
+                    metadata = {"status": "partial", "resets_at": dg.MetadataValue.timestamp(resets_at)}
                 else:
                     resets_at = report.resets_at
-                    words = metadata_of(report) | {"status": "partial" if resets_at else "complete"}
+                    metadata = metadata_of(report) | {"status": "partial" if resets_at else "complete"}
             elif may_close(day, now):
                 closed, _ = finish_day(opened.database, opened.vault, opened.clock, REGISTRY, day)
-                words = metadata_of(closed) | {"dagster/row_count": closed.rows, "file": REGISTRY.day_key(day)}
+                metadata = metadata_of(closed) | {"dagster/row_count": closed.rows, "file": REGISTRY.day_key(day)}
             else:
                 note_skipped(context, context.partition_key, now)
             results = hunt_results(opened, report, resets_at)
-        if words is not None:
-            yield dg.MaterializeResult(metadata=words)
+        if metadata is not None:
+            yield dg.MaterializeResult(metadata=metadata)
         yield from results
 
     return discovered

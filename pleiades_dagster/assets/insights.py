@@ -36,14 +36,14 @@ _LIVE_ROWS = 10
 
 def _daily_velocity(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
     """The asset, cut by `days`, which are over."""
-    words = "Views an hour of every video on one day, from its samples."
-    return _derived(VELOCITY, days, [], velocity_day, words, tables.VELOCITY.metadata(vault_root))
+    text = "Views an hour of every video on one day, from its samples."
+    return _derived(VELOCITY, days, [], velocity_day, text, tables.VELOCITY.metadata(vault_root))
 
 
 def _rankings(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
     """The asset, cut by `days`, which are over."""
-    words = "The fastest videos of one day, with their titles."
-    return _derived(RANKINGS, days, [DISCOVERED], rank_day, words, tables.RANKINGS.metadata(vault_root))
+    text = "The fastest videos of one day, with their titles."
+    return _derived(RANKINGS, days, [DISCOVERED], rank_day, text, tables.RANKINGS.metadata(vault_root))
 
 
 def _derived(
@@ -79,8 +79,8 @@ def _derived(
             made, damaged = _made(opened, over, compute)
             if opened.damaged or damaged:
                 # What could be made is kept, and the run ends with the names of the damaged files.
-                for day, words in made.items():
-                    context.log_event(dg.AssetMaterialization(context.asset_key, partition=day, metadata=words))
+                for day, text in made.items():
+                    context.log_event(dg.AssetMaterialization(context.asset_key, partition=day, metadata=text))
                 raise_damaged({**opened.damaged, **damaged})
         yield from materialised(context, made, skipped=not_over, now=now)
 
@@ -118,20 +118,20 @@ def _live_ranking() -> dg.AssetsDefinition:
     def present(context: dg.AssetExecutionContext, vault: VaultResource, clock: ClockResource) -> Materialized:
         """The fastest videos of the last 24 hours, right now: closed days and open batches alike."""
         with as_failures():
-            asked: Clock = clock.clock()
-            now = asked.now()
+            core_clock: Clock = clock.clock()
+            now = core_clock.now()
             opened = vault.open()
             top = live(opened, now, _LIVE_ROWS)
-            words: dict[str, Any] = {
+            text: dict[str, Any] = {
                 "rows": len(top),
                 "as_of": dg.MetadataValue.timestamp(now),
                 "fastest_views_per_hour": float(top[0].views_per_hour) if top else 0.0,
                 "top": table_of(top),
             }
             if opened.damaged:
-                context.log_event(dg.AssetMaterialization(context.asset_key, metadata=words))
+                context.log_event(dg.AssetMaterialization(context.asset_key, metadata=text))
                 opened.require_whole_answers()
-        return dg.MaterializeResult(metadata=words)
+        return dg.MaterializeResult(metadata=text)
 
     return present
 

@@ -80,11 +80,11 @@ def _search_terms() -> dg.AssetsDefinition:
         """
         with as_failures(), installation.open() as opened:
             report = run_upkeep(opened.database, opened.vault, opened.key_ring().ledger, opened.clock.now())
-        words = metadata_of(report.rescored) | {
+        metadata = metadata_of(report.rescored) | {
             "exported_requests": report.exported_requests,
             "forgotten": report.forgotten.rows,
         }
-        return dg.MaterializeResult(metadata=words | {"ledger_rows_pruned": report.ledger_pruned})
+        return dg.MaterializeResult(metadata=metadata | {"ledger_rows_pruned": report.ledger_pruned})
 
     return scored
 

@@ -58,15 +58,15 @@ class Played:
 
     def write(self, home: Path) -> None:
         """Keep it in the home."""
-        words = asdict(self) | {"start": self.start.isoformat()}
-        (home / _PLAYED).write_text(json.dumps(words, indent=1), encoding="utf-8")
+        content = asdict(self) | {"start": self.start.isoformat()}
+        (home / _PLAYED).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
     @classmethod
     def read(cls, home: Path) -> Played:
         """What `write` kept. Raises ConfigurationError when the demo did not come to its end."""
         try:
-            words = json.loads((home / _PLAYED).read_text(encoding="utf-8"))
-            return cls(**(words | {"start": date.fromisoformat(words["start"])}))
+            content = json.loads((home / _PLAYED).read_text(encoding="utf-8"))
+            return cls(**(content | {"start": date.fromisoformat(content["start"])}))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigurationError(
                 f"the demo in {home} was not played to its end: {type(error).__name__}: {error}",
@@ -115,7 +115,7 @@ def _content(home: Path) -> list[Path]:
 
 def is_demo(home: Path) -> bool:
     """True for a folder whose settings say that a demo made it."""
-    return _said(home).get("demo") is True
+    return _settings_in(home).get("demo") is True
 
 
 def write_settings(home: Path, *, youtube_url: str, first_day: date, terms: tuple[str, ...]) -> None:
@@ -164,7 +164,7 @@ def toml_string(text: str) -> str:
     return f'"{"".join(escaped)}"'
 
 
-def _said(home: Path) -> dict[str, Any]:
+def _settings_in(home: Path) -> dict[str, Any]:
     try:
         return tomllib.loads((home / SETTINGS_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -45,9 +45,9 @@ class DemoSummary:
 
     def promised(self) -> dict[str, Any]:
         """The JSON object."""
-        words = asdict(self)
-        del words["runs"]
-        return words
+        facts = asdict(self)
+        del facts["runs"]
+        return facts
 
 
 def _closed_days(opened: Installation, first: date, days: int) -> list[date]:

@@ -307,7 +307,7 @@ def test_each_check_of_the_registry_fails_for_its_own_reason(changed: dict[str, 
     assert [verdict.name for verdict in videos_verdicts(GOOD) if not verdict.passed] == []
     red = [verdict for verdict in videos_verdicts(dataclasses.replace(GOOD, **changed)) if not verdict.passed]
     assert [verdict.name for verdict in red] == [name]
-    assert all("videos/date=2026-03-01/day.parquet" in verdict.said for verdict in red)
+    assert all("videos/date=2026-03-01/day.parquet" in verdict.reason for verdict in red)
 
 
 @pytest.mark.parametrize(

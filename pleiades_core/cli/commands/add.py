@@ -37,13 +37,13 @@ def add(
 
     Neither their age nor the room in the quota matters. It is safe to run again.
     """
-    from pleiades_core.discover.add.additions import add as add_wanted
+    from pleiades_core.discover.add.additions import add as add_targets
     from pleiades_core.discover.add.additions import added_channels, outcome
-    from pleiades_core.discover.add.parse_targets import meant_by_lines, meant_by_words
+    from pleiades_core.discover.add.parse_targets import parse_arguments, parse_lines
 
-    typed, read = meant_by_words(what or []), meant_by_lines(_lines(file))
-    wanted, wrong = [*typed.wanted, *read.wanted], [*typed.wrong, *read.wrong]
-    if not wanted:
+    typed, read = parse_arguments(what or []), parse_lines(_lines(file))
+    targets, wrong = [*typed.targets, *read.targets], [*typed.wrong, *read.wrong]
+    if not targets:
         raise UsageError("; ".join(wrong) or "nothing to add", cure="give ids, addresses or @handles, or --file FILE")
     if read.heading:
         stderr.print(f"passed over as a heading: {read.heading}")
@@ -52,7 +52,7 @@ def add(
         # First of all: it says whether there is room, and @handles cost a unit each.
         hunter = pleiades.hunter()
         units = pleiades.settings.discovery.uploads_per_hunt
-        added = add_wanted(pleiades.database, pleiades.youtube(), pleiades.clock, wanted, newest=newest, units=units)
+        added = add_targets(pleiades.database, pleiades.youtube(), pleiades.clock, targets, newest=newest, units=units)
         # Where YouTube failed, what was added waits in the inbox for the next hunt.
         failed = added.stopped if not isinstance(added.stopped, QuotaExhausted) else None
         report = None
@@ -64,14 +64,14 @@ def add(
     facts = {
         # Of the videos, those that no source had named before; None: the hunt that takes them in failed.
         "videos": len(added.videos), "new": report.new if report else None, **plain(became), "unknown": list(added.unknown),
-        "not_understood": wrong, "not_asked": added.not_asked,
+        "not_understood": wrong, "not_requested": added.not_requested,
     }  # fmt: skip
     _print_added(facts, channels, as_json=as_json)
     _say_what_is_left(added, channels, newest)
     for line in wrong:
         stderr.print(line)
     if added.stopped is not None:
-        done = f"{added.asked - added.not_asked} of {added.asked} are added or unknown"
+        done = f"{added.requested - added.not_requested} of {added.requested} are added or unknown"
         stderr.print(f"{done}; run it again for the others: a channel that was added costs nothing again", soft_wrap=True)
         raise added.stopped
     if failed is not None:

@@ -29,21 +29,21 @@ def close_day(
     with opened(context) as pleiades:
         database, vault, clock = pleiades.database, pleiades.vault, pleiades.clock
         if day is None:
-            wanted = archive.closable(database, clock.now())
+            to_close = archive.closable(database, clock.now())
         else:
             chosen = day_of(day)
             if not archive.may_close(chosen, clock.now()):
                 raise UsageError(
                     f"{chosen} is not over yet", cure=f"it can be closed from {archive.closes_at(chosen):%Y-%m-%d %H:%M} UTC on"
                 )
-            wanted = [(dataset, chosen) for dataset in DATASETS.values() if archive.has_anything(database, dataset, chosen)]
-            if not wanted:
+            to_close = [(dataset, chosen) for dataset in DATASETS.values() if archive.has_anything(database, dataset, chosen)]
+            if not to_close:
                 raise NotFound(
                     f"nothing was recorded on {chosen}", cure="`pleiades close-day` closes every day that may be closed"
                 )
         closed: list[ClosedDay] = []
         failed: list[PleiadesError] = []
-        for dataset, each in wanted:
+        for dataset, each in to_close:
             try:
                 closed.append(finish_day(database, vault, clock, dataset, each)[0])
             except (StorageError, NotFound) as error:
@@ -51,7 +51,7 @@ def close_day(
                 stderr.print(f"{dataset.day_key(each)}: {error}")
                 failed.append(error)
         swept = janitor.sweep(database, vault, clock)
-        if not wanted:
+        if not to_close:
             hint(f"no day can be closed in {pleiades.settings.home}: every day that is over is closed, or nothing was measured")
     if as_json:
         print_json({"closed": closed, "swept": swept})

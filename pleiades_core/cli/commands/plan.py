@@ -58,9 +58,9 @@ def _print_plan(made: Plan) -> None:
         of_day = [row for row in made.rows if row.day == day]
         cells: list[object] = [day]
         for bucket in Bucket:
-            mine = [row for row in of_day if row.bucket == bucket]
-            gets = added(row.gets for row in mine)
-            cells += [round(sum(gets.values())), sum(row.supply for row in mine)]
+            of_bucket = [row for row in of_day if row.bucket == bucket]
+            gets = added(row.gets for row in of_bucket)
+            cells += [round(sum(gets.values())), sum(row.supply for row in of_bucket)]
         lacking = added(row.shortfall for row in of_day)
         cells.append(", ".join(f"{name} lacks {units:,.0f}" for name, units in lacking.items()))
         rows.append(cells)

@@ -66,8 +66,8 @@ def _renew(pleiades: Installation, hub: Hub, clock: Clock) -> None:
     except PleiadesError as error:
         log.warning("no subscription was renewed: %s", error)
         return
-    say = log.warning if report.error else log.info if report.asked else log.debug
+    say = log.warning if report.error else log.info if report.requested else log.debug
     say(
         "asked the hub for %d subscriptions, %d refused; %d of %d channels are pushed%s",
-        report.asked, report.refused, report.live, report.followed, f": {report.error}" if report.error else "",
+        report.requested, report.refused, report.live, report.followed, f": {report.error}" if report.error else "",
     )  # fmt: skip

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pleiades_core.clock import Clock
-from pleiades_core.discover.add.parse_targets import Wanted
+from pleiades_core.discover.add.parse_targets import AddTarget
 from pleiades_core.discover.channels import back_catalogues
 from pleiades_core.discover.channels.back_catalogues import BackCatalogue
 from pleiades_core.discover.channels.followed import uploads_a_day
@@ -49,8 +49,8 @@ class Added:
     #: What YouTube does not know, as it was given.
     unknown: tuple[str, ...]
     #: Distinct things that were asked for; of these, those that it did not come to.
-    asked: int
-    not_asked: int
+    requested: int
+    not_requested: int
     #: Why it did not come to them.
     stopped: ApiError | None
     #: Why uploads of the channels are left to later hunts, where it is not their number; empty otherwise.
@@ -85,7 +85,13 @@ class AddedChannel:
 
 
 def add(
-    database: Database, youtube: YouTube, clock: Clock, wanted: Sequence[Wanted], *, newest: int | None = None, units: int = 0
+    database: Database,
+    youtube: YouTube,
+    clock: Clock,
+    targets: Sequence[AddTarget],
+    *,
+    newest: int | None = None,
+    units: int = 0,
 ) -> Added:
     """Put videos into the inbox; follow channels, and put all their uploads there, or the `newest`.
 
@@ -94,11 +100,11 @@ def add(
     read on. It is kept every 50 units. An outage or spent quota ends it early and is part of the answer; what is refused by
     itself is unknown. Raises NotFound when YouTube knows nothing of what was named.
     """
-    distinct = list(dict.fromkeys(wanted))
+    distinct = list(dict.fromkeys(targets))
     adding = _Adding(database, youtube.part(), clock, newest)
     adding.post(target.video_id for target in distinct if target.video_id)
     to_ask = [target for target in distinct if not target.video_id]
-    not_asked, stopped = 0, None
+    not_requested, stopped = 0, None
     try:
         for place, target in enumerate(to_ask):
             try:
@@ -107,7 +113,7 @@ def add(
                 if fault_of(error) is Fault.REQUEST:
                     adding.unknown.append(f"{target.handle or target.channel_id} ({error})")
                     continue
-                not_asked, stopped = len(to_ask) - place, error
+                not_requested, stopped = len(to_ask) - place, error
                 break
         adding.settle(stopped)
         if stopped is None:
@@ -119,8 +125,8 @@ def add(
     if unknown and not adding.videos and not adding.channels and not stopped:
         raise NotFound(f"YouTube does not know {', '.join(unknown)}", cure="check the spelling; the channel may be gone")
     return Added(
-        videos=tuple(adding.videos), channels=tuple(adding.channels), unknown=unknown, asked=len(distinct),
-        not_asked=not_asked, stopped=stopped, left_because=adding.left_because,
+        videos=tuple(adding.videos), channels=tuple(adding.channels), unknown=unknown, requested=len(distinct),
+        not_requested=not_requested, stopped=stopped, left_because=adding.left_because,
     )  # fmt: skip
 
 
@@ -148,14 +154,14 @@ class _Adding:
         self._fresh += (video_id for video_id in videos if video_id not in self.videos)
         self.videos.update(dict.fromkeys(self._fresh))
 
-    def ask(self, one: Wanted) -> None:
+    def ask(self, target: AddTarget) -> None:
         """Ask for a channel or a handle. Raises what YouTube's questions raise."""
-        channel_id = one.channel_id
-        if one.handle is not None:
-            found = self._youtube.channel_of_handle(one.handle)
+        channel_id = target.channel_id
+        if target.handle is not None:
+            found = self._youtube.channel_of_handle(target.handle)
             channel_id = found.channel_id if found else None
-        if channel_id is None or not self._follow(channel_id, known=one.handle is not None):
-            self.unknown.append(one.handle or str(channel_id))
+        if channel_id is None or not self._follow(channel_id, known=target.handle is not None):
+            self.unknown.append(target.handle or str(channel_id))
         if (self._youtube.calls() - self._settled).total() >= _UNSETTLED_UNITS:
             self.settle()
 
@@ -231,9 +237,10 @@ def added_channels(database: Database, added: Added) -> list[AddedChannel]:
         lists = {held.channel_id: held for held in back_catalogues.named(connection)}
     return [
         AddedChannel(
-            channel_id=channel_id, title=one.title, uploads=one.total, taken=one.read, left_for_later=one.left, cut=one.cut
+            channel_id=channel_id, title=target.title, uploads=target.total, taken=target.read, left_for_later=target.left,
+            cut=target.cut,
         )
-        for channel_id in added.channels if (one := lists.get(channel_id)) is not None
+        for channel_id in added.channels if (target := lists.get(channel_id)) is not None
     ]  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from pleiades_core.videoid import is_channel_id
 _LEAST_HANDLE, _MOST_HANDLE = 3, 30
 #: Beside letters and digits; the last two join the letters of several scripts of India, and of Persian.
 _OF_HANDLES = frozenset("_.-·\u200c\u200d")
-#: Vowel signs and tone marks, without which most words of Hindi, Tamil or Thai cannot be written.
+#: Vowel signs and tone marks, without which most arguments of Hindi, Tamil or Thai cannot be written.
 _MARKS = frozenset({"Mn", "Mc"})
 _HOSTS = frozenset({f"{name}youtube.com" for name in ("", "www.", "m.", "music.", "studio.")})
 #: A channel's own lists: all its uploads, or those that are long, short or live.
@@ -35,7 +35,7 @@ _HEADING = re.compile(r"[^\W\d_]+(?:[ _-][^\W\d_]+)*")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class AddTarget:
     """What a person named: exactly one of the three."""
 
     video_id: VideoId | None = None
@@ -44,24 +44,24 @@ class Wanted:
     handle: str | None = None
 
 
-class Meant(NamedTuple):
-    """What several words or lines mean."""
+class ParsedTargets(NamedTuple):
+    """What several arguments or lines mean."""
 
-    wanted: list[Wanted]
+    targets: list[AddTarget]
     #: For each that means nothing which one it is, and why.
     wrong: list[str]
     #: The same of a first line that is a heading, as far as one can see; empty when there is none.
     heading: str = ""
 
 
-def meant(text: str) -> Wanted:
+def parse_target(text: str) -> AddTarget:
     """The video, channel or handle that a person means. Raises UsageError, saying what was understood."""
     # One handle has one spelling for YouTube, whether the keyboard composed its letters or not.
     given = _unwrapped(unicodedata.normalize("NFC", text.strip()))
     if is_channel_id(given):
-        return Wanted(channel_id=ChannelId(given))
+        return AddTarget(channel_id=ChannelId(given))
     if _is_handle(given):
-        return Wanted(handle=given)
+        return AddTarget(handle=given)
     try:
         parts = urlsplit(given if "//" in given else f"https://{given}")
         # Normalized again: what was percent-encoded is text only now.
@@ -71,40 +71,42 @@ def meant(text: str) -> Wanted:
     except ValueError:
         host, steps, query = "", [], {}
     found = _at_youtube(given, steps, query) if host in _HOSTS and steps else _of_list(given)
-    return found or Wanted(video_id=videoid.from_text(given))
+    return found or AddTarget(video_id=videoid.from_text(given))
 
 
-def meant_by_words(words: Iterable[str]) -> Meant:
+def parse_arguments(arguments: Iterable[str]) -> ParsedTargets:
     """What each argument of a command means; several may stand in one, with commas between them."""
-    parts = [(number, part.strip().strip('"')) for number, word in enumerate(words, start=1) for part in _between_commas(word)]
-    return _meant("argument", parts, with_heading=False)
+    parts = [
+        (number, part.strip().strip('"')) for number, word in enumerate(arguments, start=1) for part in _between_commas(word)
+    ]
+    return _parse_all("argument", parts, with_heading=False)
 
 
-def meant_by_lines(lines: Iterable[str]) -> Meant:
+def parse_lines(lines: Iterable[str]) -> ParsedTargets:
     """What each line of a file means.
 
     The first column counts where there are several; blank lines and what follows a `#` do not, nor does a first line of words
-    alone that means nothing, where others mean something.
+    that means nothing, where later lines mean something.
     """
-    return _meant("line", [(number, _first_column(line)) for number, line in enumerate(lines, start=1)], with_heading=True)
+    return _parse_all("line", [(number, _first_column(line)) for number, line in enumerate(lines, start=1)], with_heading=True)
 
 
-def _meant(name: str, words: Iterable[tuple[int, str]], *, with_heading: bool) -> Meant:
-    wanted: list[Wanted] = []
+def _parse_all(name: str, arguments: Iterable[tuple[int, str]], *, with_heading: bool) -> ParsedTargets:
+    targets: list[AddTarget] = []
     wrong: list[str] = []
     headed = ""
-    for place, (number, word) in enumerate((number, word) for number, word in words if word):
+    for place, (number, word) in enumerate((number, word) for number, word in arguments if word):
         try:
-            wanted.append(meant(word))
+            targets.append(parse_target(word))
         except UsageError as error:
             said = f"{name} {number}: {error}"
             if with_heading and place == 0 and _HEADING.fullmatch(word):
                 headed = said
             else:
                 wrong.append(said)
-    if headed and not wanted:
-        return Meant([], [headed, *wrong])
-    return Meant(wanted, wrong, headed)
+    if headed and not targets:
+        return ParsedTargets([], [headed, *wrong])
+    return ParsedTargets(targets, wrong, headed)
 
 
 def _between_commas(argument: str) -> list[str]:
@@ -143,16 +145,16 @@ def _is_handle(text: str) -> bool:
     )
 
 
-def _at_youtube(given: str, steps: list[str], query: dict[str, str]) -> Wanted | None:
+def _at_youtube(given: str, steps: list[str], query: dict[str, str]) -> AddTarget | None:
     """What an address of youtube.com says in another way than videos' addresses do. Raises UsageError."""
     first, second = steps[0], steps[1] if len(steps) > 1 else ""
     if _is_handle(first):
-        return Wanted(handle=first)
+        return AddTarget(handle=first)
     channel_id = second if first == "channel" else query.get("channel_id", "") if first == "feeds" else ""
     if is_channel_id(channel_id):
-        return Wanted(channel_id=ChannelId(channel_id))
+        return AddTarget(channel_id=ChannelId(channel_id))
     if first == "video" and videoid.is_video_id(second):
-        return Wanted(video_id=VideoId(second))
+        return AddTarget(video_id=VideoId(second))
     if first in {"c", "user"} or (first == "feeds" and "user" in query):
         raise UsageError(
             f"{given!r} is an old name that the API does not resolve", cure="open it in a browser and give the @handle there"
@@ -167,8 +169,8 @@ def _at_youtube(given: str, steps: list[str], query: dict[str, str]) -> Wanted |
     return None
 
 
-def _of_list(list_id: str) -> Wanted | None:
+def _of_list(list_id: str) -> AddTarget | None:
     """The channel whose own list this is."""
     own = _OWN_LIST.fullmatch(list_id)
     channel_id = f"UC{own[1]}" if own else ""
-    return Wanted(channel_id=ChannelId(channel_id)) if is_channel_id(channel_id) else None
+    return AddTarget(channel_id=ChannelId(channel_id)) if is_channel_id(channel_id) else None

@@ -138,12 +138,12 @@ def left_out(
         name for name, pools in pools_of(ring.keys).items() if QuotaPool.TRACKING in pools
     ]
     units = sum(ring.ledger.limit(project, Bucket.STATS) for project in serving)
-    others = [video for video, _ in found if claimed.found_by[video.video_id] != "added"]
+    sampled = [video for video, _ in found if claimed.found_by[video.video_id] != "added"]
     # What a person added takes its room first, and is no part of what is sampled.
     watched.update(TIERS.tier(now - video.published_at, 0) for video, _ in found if claimed.found_by[video.video_id] == "added")
     decision = decide(
-        in_hourly(Counter(TIERS.tier(now - other.published_at, 0) for other in others)), room(watched, units),
+        in_hourly(Counter(TIERS.tier(now - video.published_at, 0) for video in sampled)), room(watched, units),
         settings.discovery.when_full,
         hourly=watched[TIERS.tier(timedelta(), 0)], a_day=float(young[0]) if young else None,
     )  # fmt: skip
-    return frozenset(other.video_id for other in others if not is_chosen(decode(other.video_id), decision.share)), decision
+    return frozenset(video.video_id for video in sampled if not is_chosen(decode(video.video_id), decision.share)), decision

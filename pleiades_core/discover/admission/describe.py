@@ -90,8 +90,8 @@ def fates_of(claimed: Claim, described: Described, now: datetime, *, up: bool) -
 def portions_of(claimed: Claim, given: Mapping[VideoId, Found]) -> list[list[VideoId]]:
     """Ids for one call each: 50, and half as many for every attempt that failed. Pure."""
     portions: list[list[VideoId]] = []
-    wanted = [video_id for video_id in claimed.vids if video_id not in given]
-    by_attempts = sorted(wanted, key=lambda video_id: claimed.tries[video_id].attempts)
+    to_describe = [video_id for video_id in claimed.vids if video_id not in given]
+    by_attempts = sorted(to_describe, key=lambda video_id: claimed.tries[video_id].attempts)
     for attempts, group in itertools.groupby(by_attempts, key=lambda video_id: claimed.tries[video_id].attempts):
         ids, size = list(group), max(1, IDS_PER_CALL >> attempts)
         portions += [ids[start : start + size] for start in range(0, len(ids), size)]

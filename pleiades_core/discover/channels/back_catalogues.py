@@ -157,19 +157,27 @@ def begin(connection: psycopg.Connection, first: BackCatalogue, now: datetime) -
 
     `uploads` lists add up: what an earlier one left unread lies behind the new one.
     """
-    parameters = {**_words(first), "title": first.title, "newest": first.newest, "channel_id": first.channel_id, "now": now}
+    parameters = {
+        **_parameters(first),
+        "title": first.title,
+        "newest": first.newest,
+        "channel_id": first.channel_id,
+        "now": now,
+    }
     connection.execute(_SQL.begin, {**parameters, "and_before": first.source == "uploads"})
 
 
 def advance(held: BackCatalogue, after: BackCatalogue, connection: psycopg.Connection, _now: datetime) -> None:
     """Note that a page is durable: the cursor moves from `held`, as it stood in the table, to `after`."""
     held_at = {"channel": held.channel, "held_passed": held.passed, "held_token": held.page_token}
-    connection.execute(_SQL.advance, {**_words(after), **held_at})
+    connection.execute(_SQL.advance, {**_parameters(after), **held_at})
 
 
-def _words(one: BackCatalogue) -> dict[str, object]:
+def _parameters(catalogue: BackCatalogue) -> dict[str, object]:
     return {
-        "source": one.source, "total": one.total, "read": one.read, "passed": one.passed, "page_token": one.page_token,
-        "token_at": one.token_at, "restarts": one.restarts, "failures": one.failures, "failed_at": one.failed_at,
-        "finished_at": one.finished_at, "cut": one.cut,
+        "source": catalogue.source, "total": catalogue.total, "read": catalogue.read, "passed": catalogue.passed,
+        "page_token": catalogue.page_token,
+        "token_at": catalogue.token_at, "restarts": catalogue.restarts, "failures": catalogue.failures,
+        "failed_at": catalogue.failed_at,
+        "finished_at": catalogue.finished_at, "cut": catalogue.cut,
     }  # fmt: skip

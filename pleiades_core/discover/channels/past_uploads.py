@@ -80,7 +80,7 @@ def back_catalogue(
             ask = partial(_ask, youtube, reservation, now, broken)
             answers, errors = ask_all(ask, lot, threads=len(lot))
         answered = answered or bool(answers)
-        asked = len(answers) + len(broken)
+        attempts = len(answers) + len(broken)
         answers += [_Answer(held, failed(held, now, to_blame=answered), calls, error=error) for held, error, calls in broken]
         _reopen(database, answers)
         for answer in answers:
@@ -89,7 +89,7 @@ def back_catalogue(
                 source=answer.held.source, candidates=answer.candidates, calls=answer.calls, error=str(answer.error or ""),
                 acknowledge=partial(advance, answer.held, answer.after),
             )  # fmt: skip
-        if errors and (asked < len(lot) or not answered):
+        if errors and (attempts < len(lot) or not answered):
             raise errors[0]
         # The lists of this lot come first: their tokens live.
         going_on = [answer.after for answer in answers if answer.after.finished_at is None and answer.after.failed_at is None]
@@ -120,8 +120,8 @@ def _ask(
 
 def _reopen(database: Database, answers: Sequence[_Answer]) -> None:
     """Describe again, and watch, what a person wants of what was given up or left out."""
-    wanted = [candidate for answer in answers if answer.held.source == "added" for candidate in answer.candidates]
-    if wanted:
+    added = [candidate for answer in answers if answer.held.source == "added" for candidate in answer.candidates]
+    if added:
         with database.transaction() as connection:
             lock_discovery(connection)
-            connection.execute(_VIDEOS.reopen, {"id8s": [decode(candidate.video_id) for candidate in wanted]})
+            connection.execute(_VIDEOS.reopen, {"id8s": [decode(candidate.video_id) for candidate in added]})

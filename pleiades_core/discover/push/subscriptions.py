@@ -46,7 +46,7 @@ class RenewReport:
     """What one round of asking did."""
 
     #: Subscriptions that the hub was asked for, refused ones included.
-    asked: int
+    requested: int
     refused: int
     #: Subscriptions that live now; those just asked for are not verified yet.
     live: int
@@ -75,9 +75,9 @@ def renew(database: Database, hub: Hub, clock: Clock, settings: Settings, *, lim
     mend(database, now)
     with database.transaction() as connection:
         lock_discovery(connection)
-        wanted = due(connection, now, limit)
-        connection.execute(_SQL.asking, {"now": now, "channels": [channel for channel, _ in wanted]})
-    left = dict(wanted)
+        channels = due(connection, now, limit)
+        connection.execute(_SQL.asking, {"now": now, "channels": [channel for channel, _ in channels]})
+    left = dict(channels)
     unanswered: list[int] = []
 
     def ask(question: tuple[int, ChannelId]) -> None:
@@ -93,7 +93,7 @@ def renew(database: Database, hub: Hub, clock: Clock, settings: Settings, *, lim
             raise
 
     try:
-        _, errors = ask_all(ask, wanted, threads=settings.youtube.parallel_calls, within_s=_ROUND_S)
+        _, errors = ask_all(ask, channels, threads=settings.youtube.parallel_calls, within_s=_ROUND_S)
     finally:
         with database.transaction() as connection:
             lock_discovery(connection)
@@ -102,6 +102,6 @@ def renew(database: Database, hub: Hub, clock: Clock, settings: Settings, *, lim
             state = connection.execute(_SQL.push_state, {"now": now}).fetchone()
     live, followed = state or (0, 0)
     return RenewReport(
-        asked=len(wanted) - len(left), refused=len(errors), live=live, followed=followed,
+        requested=len(channels) - len(left), refused=len(errors), live=live, followed=followed,
         error=str(errors[0]) if errors else None,
     )  # fmt: skip

@@ -160,9 +160,11 @@ def draw(targets: Sequence[Target], now: datetime, rng: random.Random, limit: in
     ready = [target for target in targets if readiness(target, now) > 0.0]
     if limit <= 0:
         return []
-    wanted = [target for target in ready if target.priority > 0]
+    prioritised = [target for target in ready if target.priority > 0]
     chosen = heapq.nsmallest(
-        _share(limit, PRIORITY_SHARE, rng), wanted, key=lambda target: (-target.priority, _waiting_since(target), target.term)
+        _share(limit, PRIORITY_SHARE, rng),
+        prioritised,
+        key=lambda target: (-target.priority, _waiting_since(target), target.term),
     )
     rest = _without(ready, chosen)
     longest = min(limit - len(chosen), _share(limit, WAITING_SHARE, rng))

@@ -125,10 +125,10 @@ def advanced(campaign: Campaign, next_page_token: str | None, now: datetime, *, 
     The last page of a cell leads to the next category, that of a month to the month before; after the oldest it is finished.
     `anew`: the token was refused, and the cell starts again with what is left of its calls.
     """
-    asked = replace(campaign, pages=campaign.pages + 1, searches=campaign.searches + 1, failures=0)
-    if (next_page_token is not None or anew) and asked.pages < PAGES_A_CELL:
-        return replace(asked, page_token=next_page_token, token_at=now)
-    return _next_cell(asked, now)
+    counted = replace(campaign, pages=campaign.pages + 1, searches=campaign.searches + 1, failures=0)
+    if (next_page_token is not None or anew) and counted.pages < PAGES_A_CELL:
+        return replace(counted, page_token=next_page_token, token_at=now)
+    return _next_cell(counted, now)
 
 
 def failed(campaign: Campaign, now: datetime) -> Campaign:

@@ -72,10 +72,10 @@ def term_of(tag: str) -> str | None:
     """
     plain = "".join(character if character.isprintable() else " " for character in _OPERATORS.sub(" ", tag))
     term = spelt(plain.lstrip("#@- "))
-    words = re.findall(r"\w+", term)
+    parts = re.findall(r"\w+", term)
     if _columns(term) < _NARROWEST or len(term) > LONGEST or not any(character.isalpha() for character in term):
         return None
-    if _URL.search(term) or all(word in _BOILERPLATE or word.isnumeric() for word in words):
+    if _URL.search(term) or all(word in _BOILERPLATE or word.isnumeric() for word in parts):
         return None
     return term
 
@@ -103,7 +103,7 @@ def feed(
     rule = {
         "now": now, "mentions_kept_a_day": bandit.MENTIONS_KEPT_A_DAY, "prior_requests": bandit.PRIOR_REQUESTS,
     }  # fmt: skip
-    mentioned, added = _one(
+    mentioned, added = _row_of(
         connection, _SQL.mention_terms,
         {
             **rule, "terms": terms, "parents": [parents.get(term) for term in terms], "most": MOST_NEW, "lift": LIFT,
@@ -119,7 +119,9 @@ def cull(connection: psycopg.Connection, now: datetime, *, cap: int) -> int:
     Those that a person prioritised stay, and those that brought more than was expected of them.
     """
     rule = {"now": now, "kept_a_day": bandit.KEPT_A_DAY, "prior_requests": bandit.PRIOR_REQUESTS}
-    usual, length = _one(connection, _SQL.usual_reward, {**rule, "usual": bandit.USUAL_REWARD, "pool_terms": bandit.POOL_TERMS})
+    usual, length = _row_of(
+        connection, _SQL.usual_reward, {**rule, "usual": bandit.USUAL_REWARD, "pool_terms": bandit.POOL_TERMS}
+    )
     if length <= cap:
         return 0
     return connection.execute(
@@ -131,7 +133,7 @@ def cull(connection: psycopg.Connection, now: datetime, *, cap: int) -> int:
     ).rowcount  # fmt: skip
 
 
-def _one(connection: psycopg.Connection, query: str, parameters: Mapping[str, object]) -> tuple[int, int]:
+def _row_of(connection: psycopg.Connection, query: str, parameters: Mapping[str, object]) -> tuple[int, int]:
     row = connection.execute(query, parameters).fetchone()
     assert row is not None  # noqa: S101  an aggregate has a row
     return row[0], row[1]

@@ -72,13 +72,13 @@ def feeds(database: Database, atom: Feeds, *, now: datetime, limit: int, paralle
         # A host that hangs costs a deadline for each thread, three times: then `ask_all` asks no more.
         ask = partial(_read, atom, failures)
         read, errors = ask_all(ask, portion, threads=parallel, within_s=until - time.monotonic())
-        failed, said = list(failures), next((str(error) for error in failures.values()), "")
+        failed, first_error = list(failures), next((str(error) for error in failures.values()), "")
         in_time = time.monotonic() < until
         broken_off = (
             in_time and any(fault_of(error) is Fault.OUTAGE for error in errors) and len(read) + len(failed) < len(portion)
         )
         yield Find(
-            source="feeds", error=f"{len(failed)} of {len(portion)} feeds failed: {said}" if failed else "",
+            source="feeds", error=f"{len(failed)} of {len(portion)} feeds failed: {first_error}" if failed else "",
             candidates=tuple(
                 Candidate(video_id=entry.video_id, channel_id=row[1], published_at=entry.published_at)
                 for row, feed in read for entry in feed.entries
@@ -86,7 +86,7 @@ def feeds(database: Database, atom: Feeds, *, now: datetime, limit: int, paralle
             acknowledge=partial(_note, read, failed),
         )  # fmt: skip
         if broken_off or (len(failed) >= _OUTAGE * len(portion) and len(portion) >= _PORTION // 10):
-            raise BackendError(f"feeds are out: {len(failed)} of {len(portion)} failed, as in: {said}")
+            raise BackendError(f"feeds are out: {len(failed)} of {len(portion)} failed, as in: {first_error}")
         if not in_time:
             log.info("feeds: time is up after %d of %d", start + len(portion), len(rows))
             return

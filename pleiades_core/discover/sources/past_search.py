@@ -70,7 +70,7 @@ def _dig(youtube: YouTube, waiting: list[Campaign], now: datetime, pages: int) -
         campaign = next_turn(waiting)
         waiting.remove(campaign)
         asking = youtube.part()
-        said, anew, page = "", False, Page(candidates=(), next_page_token=None)
+        failure, anew, page = "", False, Page(candidates=(), next_page_token=None)
         try:
             page = _page(asking, campaign)
             answered.append(campaign.cell)
@@ -90,10 +90,10 @@ def _dig(youtube: YouTube, waiting: list[Campaign], now: datetime, pages: int) -
                     waiting += open_ones([witness])
                 continue
             # A token that is no longer understood says nothing of its cell, unlike a category that search does not know.
-            said, anew = str(error), campaign.page_token is not None
+            failure, anew = str(error), campaign.page_token is not None
         outage = None
         after = advanced(campaign, page.next_page_token, now, anew=anew)
-        yield _find(campaign, page, partial(_note, campaign, after, len(page.candidates)), asking, error=said)
+        yield _find(campaign, page, partial(_note, campaign, after, len(page.candidates)), asking, error=failure)
         if after.finished_at is None and campaign is not witness:
             waiting.append(after)
     if outage is not None and not answered:
@@ -120,8 +120,8 @@ def _note(held: Campaign, after: Campaign, found: int, connection: psycopg.Conne
 
 def _note_failure(held: Campaign, answered: Sequence[str], connection: psycopg.Connection, now: datetime) -> None:
     # In an outage of all searches no cell is to blame.
-    alone = bool(answered) or searches_answered(connection, now)
-    acknowledge(connection, held, failed(held, now) if alone else held, found=0, now=now)
+    to_blame = bool(answered) or searches_answered(connection, now)
+    acknowledge(connection, held, failed(held, now) if to_blame else held, found=0, now=now)
 
 
 SOURCE = Source(bit=64, order=60, find=find, calls_api=True, group="past_search", admits_any_age=True, is_optional=True)

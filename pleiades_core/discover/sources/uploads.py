@@ -70,7 +70,7 @@ _OUTAGE = 3
 #: Units of the questions that are asked before what they brought is settled.
 _LOT = 50
 
-_Asked = TypeVar("_Asked")
+_Request = TypeVar("_Request")
 
 
 def find(context: SourceContext) -> Iterator[Find]:
@@ -171,9 +171,9 @@ class _Asking:
                 noting = partial(self._note_failed, failure.rows)
                 yield Find(source="uploads", acknowledge=noting, calls=failure.calls, error=str(failure.error))
             _raise_access(errors)
-            asked = len(checked) + len(failed)
-            calls += asked
-            if asked < len(lot):
+            attempts = len(checked) + len(failed)
+            calls += attempts
+            if attempts < len(lot):
                 self._checking = False
                 break
         return calls
@@ -225,9 +225,9 @@ def _raise_access(errors: Sequence[ApiError]) -> None:
             raise error
 
 
-def _lots(wanted: Sequence[_Asked], cost: Callable[[_Asked], int]) -> Iterator[list[_Asked]]:
+def _lots(wanted: Sequence[_Request], cost: Callable[[_Request], int]) -> Iterator[list[_Request]]:
     """Lots of questions that cost 50 units, or one dearer question."""
-    lot: list[_Asked] = []
+    lot: list[_Request] = []
     for request in wanted:
         if lot and sum(map(cost, lot)) + cost(request) > _LOT:
             yield lot

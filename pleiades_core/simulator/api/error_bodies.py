@@ -75,8 +75,8 @@ def key_invalid() -> Refusal:
     """The key does not exist. Captured 2026-09-07 (junk key on videos.list)."""
     message = "API key not valid. Please pass a valid API key."
     info = {"@type": _ERROR_INFO, "reason": "API_KEY_INVALID", "domain": "googleapis.com", "metadata": {"service": _SERVICE}}
-    words = {"@type": "type.googleapis.com/google.rpc.LocalizedMessage", "locale": "en-US", "message": message}
-    return refusal(400, "global", "badRequest", message, status="INVALID_ARGUMENT", details=[info, words])
+    detail = {"@type": "type.googleapis.com/google.rpc.LocalizedMessage", "locale": "en-US", "message": message}
+    return refusal(400, "global", "badRequest", message, status="INVALID_ARGUMENT", details=[info, detail])
 
 
 def key_missing() -> Refusal:

@@ -35,13 +35,13 @@ class Params:
 
     def parts(self, known: Collection[str]) -> set[str]:
         """The parts asked for. Refuses an absent `part` and an unknown word in it."""
-        words = {word.strip() for word in self.listed("part")}
-        if not words:
+        parts = {word.strip() for word in self.listed("part")}
+        if not parts:
             raise missing_parameter("part")
-        for word in sorted(words):
+        for word in sorted(parts):
             if word not in known:
                 raise unknown_part(word)
-        return words
+        return parts
 
     def max_results(self) -> int:
         """0 to 50; 5 when not given."""

@@ -54,14 +54,14 @@ class Courier:
             self._hub.settle(request, echoed=False)
             return False
         challenge = self._hub.challenge(request)
-        asked = {"hub.mode": "subscribe" if request.subscribe else "unsubscribe", "hub.topic": request.address.topic}
-        asked |= {"hub.challenge": challenge, "hub.lease_seconds": str(request.lease_s)}
+        query = {"hub.mode": "subscribe" if request.subscribe else "unsubscribe", "hub.topic": request.address.topic}
+        query |= {"hub.challenge": challenge, "hub.lease_seconds": str(request.lease_s)}
         if request.verify_token is not None:
-            asked["hub.verify_token"] = request.verify_token
-        ours = caller or Caller(self._hub.behaviour.answer_timeout_s)
-        status, body = await ours.call("GET", request.address.callback, urlencode(asked))
+            query["hub.verify_token"] = request.verify_token
+        used = caller or Caller(self._hub.behaviour.answer_timeout_s)
+        status, body = await used.call("GET", request.address.callback, urlencode(query))
         if caller is None:
-            ours.close()
+            used.close()
         echoed = status in _ACCEPTED and body.strip() == challenge.encode()
         self._hub.settle(request, echoed=echoed)
         return echoed

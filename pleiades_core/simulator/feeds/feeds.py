@@ -38,8 +38,8 @@ class Feeds:
         """The feed of `channel_id=…` or `playlist_id=…`; None when there is none such."""
         self.calls += 1
         given = parse_qs(query.decode("ascii", "replace"))
-        asked = [(name, given[name][0]) for name in ("channel_id", "playlist_id") if name in given]
-        name, value = asked[0] if len(asked) == 1 else ("", "")
+        requested = [(name, given[name][0]) for name in ("channel_id", "playlist_id") if name in given]
+        name, value = requested[0] if len(requested) == 1 else ("", "")
         channel_id = playlists.channel_of(value) if name == "playlist_id" else ChannelId(value)
         channel = self.world.channel_text(channel_id) if channel_id else None
         if channel is None:

@@ -191,9 +191,9 @@ class CatalogueWorld:
 
     def channels_named(self, term: str) -> list[ChannelId]:
         """Channels whose title holds `term`."""
-        wanted = term.casefold()
+        matches = term.casefold()
         titles = zip(self._catalogue.channel_ids, self._folded_titles, strict=True)
-        return [channel_id for channel_id, title in titles if wanted in title][:SEARCH_DEPTH]
+        return [channel_id for channel_id, title in titles if matches in title][:SEARCH_DEPTH]
 
     def uploads(self, channel_id: str, at: datetime, most: int | None = None) -> list[VideoId] | None:
         """A channel's public videos, newest first, or the `most` newest of them; None if there is no such channel."""
@@ -235,10 +235,10 @@ class CatalogueWorld:
         window = np.searchsorted(catalogue.appears_s, [at_s - _CHART_WINDOW_S, at_s], side="right")
         positions = np.arange(window[0], window[1])
         categories = [category] if category is not None else charted_categories(at)
-        wanted = np.isin(catalogue.category[positions], categories) & catalogue.visible(positions, at_s)
+        matches = np.isin(catalogue.category[positions], categories) & catalogue.visible(positions, at_s)
         if region in catalogue.regions:
-            wanted &= catalogue.region[positions] == catalogue.regions.index(region)
-        positions = positions[wanted]
+            matches &= catalogue.region[positions] == catalogue.regions.index(region)
+        positions = positions[matches]
         views, _, _ = self._curves.at(positions, at_s)
         hourly = views / ((at_s - catalogue.appears_s[positions]) / _HOUR_S + 2.0)
         return [catalogue.ids[n] for n in positions[np.argsort(-hourly, kind="stable")][:CHART_DEPTH].tolist()]

@@ -35,11 +35,11 @@ class Search:
         self._curves = curves
         self._seed = seed
         self._behaviour = behaviour
-        self._words = WordIndex(lambda: [catalogue.text(number) for number in range(len(catalogue.ids))])
+        self._word_index = WordIndex(lambda: [catalogue.text(number) for number in range(len(catalogue.ids))])
 
     def find(self, query: SearchQuery, at_s: float, call_seed: int) -> Found:
         """What one call finds. `call_seed` decides which matches it happens to drop; `at_s`: seconds since the epoch."""
-        shown = self._shown(self._words.matching(query.term), query, at_s)
+        shown = self._shown(self._word_index.matching(query.term), query, at_s)
         behaviour = self._behaviour
         appears = self._catalogue.appears_s
         known = shown[findable(shown, at_s - appears[shown], self._seed, behaviour)]
@@ -67,25 +67,25 @@ class Search:
 
     def _strays(self, found: Ints, query: SearchQuery, at_s: float, call_seed: int) -> Ints:
         """Videos that have nothing to do with the query, as `relevance` brings them."""
-        wanted = round(len(found) * self._behaviour.off_topic / (1.0 - self._behaviour.off_topic))
-        draws = uniform(np.arange(4 * wanted, dtype=np.int64), self._seed + 2 + call_seed * 104_729)
+        matches = round(len(found) * self._behaviour.off_topic / (1.0 - self._behaviour.off_topic))
+        draws = uniform(np.arange(4 * matches, dtype=np.int64), self._seed + 2 + call_seed * 104_729)
         # Drawn from the whole world and then filtered: a shuffle of all videos would cost more than the search.
         drawn = np.unique((draws * len(self._catalogue.ids)).astype(np.int64))
-        return self._shown(drawn, query, at_s)[:wanted]
+        return self._shown(drawn, query, at_s)[:matches]
 
     def _asked_for(self, positions: Ints, query: SearchQuery) -> npt.NDArray[np.bool_]:
         catalogue = self._catalogue
-        wanted = np.ones(len(positions), dtype=np.bool_)
+        matches = np.ones(len(positions), dtype=np.bool_)
         if query.channel_id is not None:
-            wanted &= catalogue.channel[positions] == catalogue.channel_position.get(query.channel_id, -1)
+            matches &= catalogue.channel[positions] == catalogue.channel_position.get(query.channel_id, -1)
         if query.category is not None:
-            wanted &= catalogue.category[positions] == query.category
+            matches &= catalogue.category[positions] == query.category
         if query.duration is not None:
             seconds = catalogue.duration_s[positions]
             low, high = _LENGTHS[query.duration]
-            wanted &= (seconds >= low) & (seconds < high)
+            matches &= (seconds >= low) & (seconds < high)
         # `region` asks for videos that can be watched there; nothing in these worlds is blocked anywhere.
-        return wanted
+        return matches
 
     def _ordered(self, positions: Ints, order: str, at_s: float) -> Ints:
         if order == "title":

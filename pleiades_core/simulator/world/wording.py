@@ -14,7 +14,7 @@ class Topic:
 
     word: str
     category: int
-    words: tuple[str, ...]
+    vocabulary: tuple[str, ...]
 
 
 #: Words are such as a person would type; categories are YouTube's. Ordered by popularity: the first are the most common.
@@ -87,7 +87,7 @@ def title(topic: int, pattern: int, detail: int, number: int) -> str:
     about = TOPICS[topic]
     word = about.word
     text, _ = _PATTERNS[pattern % len(_PATTERNS)]
-    return text.format(word=word, Word=word.capitalize(), detail=about.words[detail % len(about.words)], n=number)
+    return text.format(word=word, Word=word.capitalize(), detail=about.vocabulary[detail % len(about.vocabulary)], n=number)
 
 
 def language(pattern: int) -> str | None:
@@ -100,14 +100,14 @@ def tags(topic: int, detail: int) -> tuple[str, ...]:
     about = TOPICS[topic]
     if detail % 8 == 7:  # noqa: PLR2004
         return ()
-    first, second = about.words[detail % len(about.words)], about.words[(detail + 1) % len(about.words)]
+    first, second = about.vocabulary[detail % len(about.vocabulary)], about.vocabulary[(detail + 1) % len(about.vocabulary)]
     return (about.word, f"{about.word} {first}", second)
 
 
 def description(topic: int, channel_title: str, number: int) -> str:
     """Two lines, with what people put there."""
     about = TOPICS[topic]
-    more = about.words[number % len(about.words)]
+    more = about.vocabulary[number % len(about.vocabulary)]
     return f"{about.word.capitalize()} by {channel_title}, no. {number}.\nMore {more} every week → subscribe!"
 
 

@@ -99,7 +99,7 @@ where channel = %(channel)s
 -- What was admitted need not be listed. A video that is younger than the channel's last check will be part of the next count;
 -- one that the last count held, and no list has shown, is part of what moved.
 with found as (
-    select * from unnest(%(channel_ids)s::text[], %(published)s::timestamptz[]) as one (channel_id, published)
+    select * from unnest(%(channel_ids)s::text[], %(published)s::timestamptz[]) as listed (channel_id, published)
 ), counted as (
     select c.channel, count(*) filter (where f.published > c.checked_at) as later,
            count(*) filter (where f.published <= c.checked_at and f.published > c.listed_at) as earlier

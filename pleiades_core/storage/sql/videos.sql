@@ -9,7 +9,7 @@ select id8, state = 'gone' and (claimed_at > %(latest)s or coalesce(retry_at <= 
 -- New ids get their vid, once and for ever, and what was given up is claimed again under its own; ids that somebody else
 -- claimed meanwhile are theirs. What failed alone goes on being asked for alone.
 with given as (
-    select * from unnest(%(id8s)s::bigint[], %(found_by)s::text[]) as one (id8, found_by) order by id8
+    select * from unnest(%(id8s)s::bigint[], %(found_by)s::text[]) as listed (id8, found_by) order by id8
 ), again as (
     update videos v
     set state = 'claimed', claimed_at = %(now)s, lease_id = %(lease_id)s, found_by = given.found_by, absences = 0, retry_at = null
@@ -63,7 +63,7 @@ where v.vid = given.vid and v.state = 'claimed' and coalesce(v.found_by, '') = g
 -- name: mark_sources
 -- Which sources came upon these videos, also upon those that were known.
 update videos v set sources = v.sources | given.bits
-from (select id8, bit_or(bit) as bits from unnest(%(id8s)s::bigint[], %(bits)s::smallint[]) as one (id8, bit) group by id8) as given
+from (select id8, bit_or(bit) as bits from unnest(%(id8s)s::bigint[], %(bits)s::smallint[]) as listed (id8, bit) group by id8) as given
 where v.id8 = given.id8 and v.sources | given.bits <> v.sources
 
 -- name: shown

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pleiades_core.discover.add.additions import Added, add, outcome
-from pleiades_core.discover.add.parse_targets import Wanted
+from pleiades_core.discover.add.parse_targets import AddTarget
 from pleiades_core.errors import ApiError, BackendError, NotFound, QuotaExhausted
 from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket, ChannelId, VideoId
@@ -43,15 +43,15 @@ def _advance(pleiades: Installation, by: timedelta) -> None:
     pleiades.clock.advance(by)  # type: ignore[attr-defined]
 
 
-def _channels(pleiades: Installation, count: int) -> list[Wanted]:
+def _channels(pleiades: Installation, count: int) -> list[AddTarget]:
     """Channels that have uploaded lately."""
     now = pleiades.clock.now()
     found = dict.fromkeys(ChannelId(channel) for _, channel, _ in _control(pleiades).uploads(now - 30 * _DAY, now))
     assert len(found) >= count
-    return [Wanted(channel_id=channel) for channel in list(found)[:count]]
+    return [AddTarget(channel_id=channel) for channel in list(found)[:count]]
 
 
-def _add(pleiades: Installation, wanted: list[Wanted]) -> Added:
+def _add(pleiades: Installation, wanted: list[AddTarget]) -> Added:
     return add(pleiades.database, pleiades.youtube(), pleiades.clock, wanted)
 
 
@@ -77,20 +77,20 @@ def test_what_was_asked_before_quota_ended_is_kept_and_not_asked_again(pleiades:
     assert isinstance(first.stopped, QuotaExhausted)
     asked = len(first.channels)
     assert 50 <= asked < 80
-    assert (first.asked, first.not_asked) == (80, 80 - asked)
+    assert (first.requested, first.not_requested) == (80, 80 - asked)
     assert _spent(pleiades) == asked == _units(pleiades)
     _require_kept(pleiades, asked)
     _advance(pleiades, _DAY)
     second = _add(pleiades, wanted)
-    assert (second.stopped, second.not_asked, len(second.channels)) == (None, 0, 80)
+    assert (second.stopped, second.not_requested, len(second.channels)) == (None, 0, 80)
     assert _spent(pleiades) == 80 == _units(pleiades)
 
 
 def test_what_was_asked_before_an_outage_is_kept(pleiades: Installation) -> None:
     _control(pleiades).set_faults(FaultPlan(faults=(Fault(method="playlistItems.list", first=21, status=503, body="{}"),)))
-    added = _add(pleiades, [Wanted(video_id=VideoId("dQw4w9WgXcQ")), *_channels(pleiades, 30)])
+    added = _add(pleiades, [AddTarget(video_id=VideoId("dQw4w9WgXcQ")), *_channels(pleiades, 30)])
     assert isinstance(added.stopped, BackendError)
-    assert (len(added.channels), added.not_asked) == (20, 10)
+    assert (len(added.channels), added.not_requested) == (20, 10)
     _require_kept(pleiades, 20)
     assert _spent(pleiades) == _units(pleiades)
     assert "503" in _one(pleiades, "select error from discovery_requests where source = 'added'")
@@ -102,7 +102,7 @@ def test_what_is_refused_by_itself_does_not_hold_up_what_comes_after_it(pleiades
     )
     wanted = _channels(pleiades, 10)
     added = _add(pleiades, wanted)
-    assert (added.stopped, added.not_asked, len(added.channels)) == (None, 0, 9)
+    assert (added.stopped, added.not_requested, len(added.channels)) == (None, 0, 9)
     assert str(wanted[2].channel_id) in added.unknown[0]
     _require_kept(pleiades, 9)
 
@@ -139,7 +139,7 @@ def test_a_channel_that_was_followed_keeps_what_its_newest_uploads_do_not_show(p
     with pleiades.database.transaction() as connection:
         connection.execute("insert into channels (channel_id, moved) values (%s, 70)", [wanted.channel_id])
     added = _add(pleiades, [wanted, wanted])
-    assert (added.asked, added.channels) == (1, (wanted.channel_id,))
+    assert (added.requested, added.channels) == (1, (wanted.channel_id,))
     # All uploads are read: what the count had announced is part of them.
     assert _rows(pleiades, "select moved, pinned from channels") == [(0, True)]
     assert _rows(pleiades, "select source, newest from back_catalogues") == [("added", None)]
@@ -148,7 +148,7 @@ def test_a_channel_that_was_followed_keeps_what_its_newest_uploads_do_not_show(p
 
 def test_what_youtube_does_not_know_is_paid_for_and_said(pleiades: Installation) -> None:
     with pytest.raises(NotFound, match="@nobody-at-all, @nor-this"):
-        _add(pleiades, [Wanted(handle="@nobody-at-all"), Wanted(handle="@nor-this")])
+        _add(pleiades, [AddTarget(handle="@nobody-at-all"), AddTarget(handle="@nor-this")])
     assert _spent(pleiades) == 2
 
 
@@ -164,7 +164,7 @@ def test_who_adds_a_video_does_not_pay_for_what_other_sources_left(pleiades: Ins
         VideoId(video) for video, _, _ in _control(pleiades).uploads(now - 9 * _DAY, now)
         if _control(pleiades).truth(video)["state"] == "public" and decode(video) not in known
     )  # fmt: skip
-    added = _add(pleiades, [Wanted(video_id=wish)])
+    added = _add(pleiades, [AddTarget(video_id=wish)])
     before = _units(pleiades)
     report = pleiades.hunter().hunt(("added",))
     assert (report.admitted, _units(pleiades) - before) == (1, 1)
@@ -174,7 +174,7 @@ def test_who_adds_a_video_does_not_pay_for_what_other_sources_left(pleiades: Ins
 
 
 def test_what_youtube_does_not_show_is_not_said_to_wait_for_quota(pleiades: Installation) -> None:
-    added = _add(pleiades, [Wanted(video_id=VideoId("dQw4w9WgXcQ"))])
+    added = _add(pleiades, [AddTarget(video_id=VideoId("dQw4w9WgXcQ"))])
     assert outcome(pleiades.database, added).waiting == 1
     pleiades.hunter().hunt(("added",))
     became = outcome(pleiades.database, added)
@@ -202,7 +202,7 @@ def test_a_list_that_quota_cuts_short_says_how_far_it_came(pleiades: Installatio
     answer = json.loads(done.stdout)
     followed = len(answer["channels"])
     assert 0 < followed < 60
-    assert answer["not_asked"] == 60 - followed
+    assert answer["not_requested"] == 60 - followed
     assert (answer["videos"], answer["not_understood"]) == (answer["waiting"], [])
     assert f"{followed} of 60 are added" in " ".join(done.stderr.split())
 
@@ -212,7 +212,7 @@ def test_an_outage_leaves_what_was_added_for_the_next_hunt(pleiades: Installatio
     done = run(lines=[str(one.channel_id) for one in _channels(pleiades, 5)])
     assert isinstance(done.exception, ApiError)
     answer = json.loads(done.stdout)
-    assert (len(answer["channels"]), answer["not_asked"], answer["waiting"]) == (2, 3, answer["videos"])
+    assert (len(answer["channels"]), answer["not_requested"], answer["waiting"]) == (2, 3, answer["videos"])
     _control(pleiades).set_faults(FaultPlan())
     assert pleiades.hunter().hunt(("added",)).admitted > 0
 

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.discover.add.additions import Added, add, added_channels
-from pleiades_core.discover.add.parse_targets import Wanted
+from pleiades_core.discover.add.parse_targets import AddTarget
 from pleiades_core.discover.search_queue.terms import TOKEN_LIVES
 from pleiades_core.discover.sources import SOURCES
 from pleiades_core.errors import BackendError, NotFound, QuotaExhausted
@@ -107,7 +107,7 @@ def _read_on(pleiades: Installation, most_hunts: int = 60) -> int:
 
 
 def _add(pleiades: Installation, *channels: ChannelId, units: int = 10_000) -> Added:
-    wanted = [Wanted(channel_id=channel) for channel in channels]
+    wanted = [AddTarget(channel_id=channel) for channel in channels]
     return add(pleiades.database, pleiades.youtube(), pleiades.clock, wanted, units=units)
 
 
@@ -220,7 +220,7 @@ def add_and_die(settings: Settings, now: datetime, channel: ChannelId, calls: in
 
     with open_installation(settings, clock=ManualClock(now)) as pleiades:
         setattr(Transport, "send", counted)  # noqa: B010  mypy takes an assignment for a mistake
-        added = add(pleiades.database, pleiades.youtube(), pleiades.clock, [Wanted(channel_id=channel)], units=10_000)
+        added = add(pleiades.database, pleiades.youtube(), pleiades.clock, [AddTarget(channel_id=channel)], units=10_000)
         assert added.stopped is None
         pleiades.hunter().hunt(("added",))
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from support.driving import advance, control, rows, set_faults
 
-from pleiades_core.discover.add.additions import Wanted, add, outcome
+from pleiades_core.discover.add.additions import AddTarget, add, outcome
 from pleiades_core.discover.admission.claims import admit, claim
 from pleiades_core.discover.admission.retry import ABSENT_WAITS, GIVEN_UP_FOR, MOST_ATTEMPTS, Tries, absent
 from pleiades_core.errors import BadReply
@@ -104,7 +104,7 @@ def test_one_absence_is_not_the_end(pleiades: Installation) -> None:
     now = pleiades.clock.now()
     shown = [VideoId(video) for video, *_ in control(pleiades).uploads(now - 3 * _DAY, now)]
     shown = [video for video in shown if control(pleiades).truth(video)["state"] == "public"][:3]
-    added = add(pleiades.database, pleiades.youtube(), pleiades.clock, [Wanted(video_id=video) for video in shown])
+    added = add(pleiades.database, pleiades.youtube(), pleiades.clock, [AddTarget(video_id=video) for video in shown])
     set_faults(pleiades, Fault(method="videos.list", empty=True))
     report = pleiades.hunter().hunt(("added",))
     assert (report.admitted, report.gone, report.waiting) == (0, 0, 3)
@@ -143,7 +143,7 @@ def test_what_stays_away_is_given_up_and_found_again_it_keeps_its_vid(pleiades: 
     assert rows(pleiades, "select vid, state, absences, found_by from videos") == [(vid, "claimed", 1, "push")]
     # A person need not wait.
     rows(pleiades, "update videos set state = 'gone', retry_at = retry_at + interval '5 days'")
-    add(pleiades.database, pleiades.youtube(), pleiades.clock, [Wanted(video_id=_DEAD)])
+    add(pleiades.database, pleiades.youtube(), pleiades.clock, [AddTarget(video_id=_DEAD)])
     assert pleiades.hunter().hunt(("added",)).calls == {"general": 1}
     assert rows(pleiades, "select vid, state, absences, found_by from videos") == [(vid, "claimed", 1, "added")]
 
@@ -262,7 +262,7 @@ def test_what_a_person_names_while_a_hunt_asks_for_it_is_not_given_up(pleiades: 
     pleiades.hunter()
     claimed = claim(pleiades.database, lease, {decode(_DEAD): "push"}, now=pleiades.clock.now(), lasting=_HOUR)
     assert claimed is not None
-    add(pleiades.database, pleiades.youtube(), pleiades.clock, [Wanted(video_id=_DEAD)])
+    add(pleiades.database, pleiades.youtube(), pleiades.clock, [AddTarget(video_id=_DEAD)])
     fates = {_DEAD: absent(Tries(absences=len(ABSENT_WAITS)), pleiades.clock.now())}
     admit(pleiades.database, claimed, [], fates=fates, acknowledge=[], now=pleiades.clock.now())
     assert rows(pleiades, "select state, found_by, retry_at from videos") == [("claimed", "added", None)]
@@ -281,7 +281,7 @@ def test_an_empty_reply_that_nobody_can_check_is_not_believed(pleiades: Installa
 
 def test_a_list_of_dead_videos_is_absent_and_no_outage(pleiades: Installation) -> None:
     """All of 20 are missing, says videos.list, and so says the other method: nobody is told that YouTube is down."""
-    dead = [Wanted(video_id=encode(4_611_686_018_427_387_904 + number)) for number in range(20)]
+    dead = [AddTarget(video_id=encode(4_611_686_018_427_387_904 + number)) for number in range(20)]
     add(pleiades.database, pleiades.youtube(), pleiades.clock, dead)
     report = pleiades.hunter().hunt(("added",))
     assert not report.failures

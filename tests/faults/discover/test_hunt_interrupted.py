@@ -12,7 +12,7 @@ from support.driving import advance, control, rows, set_faults
 from support.rows import read_rows
 
 from pleiades_core.discover.add.additions import add
-from pleiades_core.discover.add.parse_targets import Wanted
+from pleiades_core.discover.add.parse_targets import AddTarget
 from pleiades_core.discover.admission import pipeline
 from pleiades_core.discover.channels.followed import LEAST_RATE
 from pleiades_core.discover.search_queue import campaigns
@@ -44,7 +44,7 @@ def test_wishes_outlive_the_quota_of_the_day(pleiades: Installation) -> None:
     with pleiades.database.transaction() as connection:
         month = (now - timedelta(days=40)).date()
         campaigns.add(connection, "past", month, month, [10], now=now)
-    add(pleiades.database, pleiades.youtube(), pleiades.clock, [Wanted(video_id=video) for video in old])
+    add(pleiades.database, pleiades.youtube(), pleiades.clock, [AddTarget(video_id=video) for video in old])
     _spend(pleiades, "general")
     report = pleiades.hunter().hunt(("added", "past_search"))
     assert (report.admitted, report.gone) == (0, 0)
@@ -95,7 +95,7 @@ def test_a_source_is_noted_only_when_all_that_it_found_is_durable(
 
     monkeypatch.setattr(pipeline, "claim", dying)
     uploaded = control(pleiades).uploads(pleiades.clock.now() - timedelta(days=3), pleiades.clock.now())[:45]
-    wanted = [Wanted(video_id=VideoId(video)) for video, _, _ in uploaded]
+    wanted = [AddTarget(video_id=VideoId(video)) for video, _, _ in uploaded]
     add(pleiades.database, pleiades.youtube(), pleiades.clock, wanted)
     for source in ("added", "search"):
         claims.clear()
@@ -184,7 +184,7 @@ def test_adding_waits_for_its_turn(pleiades: Installation) -> None:
     done = threading.Event()
 
     def adding() -> None:
-        add(pleiades.database, pleiades.youtube(), pleiades.clock, [Wanted(channel_id=details[0].channel_id)])
+        add(pleiades.database, pleiades.youtube(), pleiades.clock, [AddTarget(channel_id=details[0].channel_id)])
         done.set()
 
     thread = threading.Thread(target=adding)

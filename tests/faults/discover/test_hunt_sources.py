@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from support.rows import read_rows
 
 from pleiades_core.discover.add.additions import add
-from pleiades_core.discover.add.parse_targets import Wanted
+from pleiades_core.discover.add.parse_targets import AddTarget
 from pleiades_core.discover.sources import SOURCES
 from pleiades_core.errors import ApiError, KeyInvalid, QuotaExhausted
 from pleiades_core.installation import Installation
@@ -196,7 +196,7 @@ def test_what_a_person_adds_is_watched_whatever_quota_says(pleiades: Installatio
     rows = read_rows(pleiades.vault, REGISTRY).to_pylist()
     assert not any(row["watched"] for row in rows)
     wanted = VideoId(rows[0]["video_id"])
-    add(pleiades.database, pleiades.youtube(), pleiades.clock, [Wanted(video_id=wanted)])
+    add(pleiades.database, pleiades.youtube(), pleiades.clock, [AddTarget(video_id=wanted)])
     assert pleiades.hunter().hunt(("added",)).unwatched == 0
     assert _column(pleiades, "select id8 from watchlist") == [decode(wanted)]
     assert _column(pleiades, "select count(*) from inbox") == [0]
@@ -211,7 +211,7 @@ def test_a_handle_brings_its_channel_and_its_newest_uploads(pleiades: Installati
         pleiades.database,
         pleiades.youtube(),
         pleiades.clock,
-        [Wanted(channel_id=details[0].channel_id), Wanted(handle="@nobody-at-all")],
+        [AddTarget(channel_id=details[0].channel_id), AddTarget(handle="@nobody-at-all")],
     )
     assert added.channels == (channel_id,)
     assert added.unknown == ("@nobody-at-all",)

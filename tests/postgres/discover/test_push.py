@@ -361,7 +361,7 @@ def test_the_hub_is_told_topic_address_secret_and_lease(
     settings, loopback = asked
     follow(database, ONE)
     report = round_of(database, clock, settings)
-    assert (report.asked, report.refused, report.live, report.followed, report.error) == (1, 0, 0, 1, None)
+    assert (report.requested, report.refused, report.live, report.followed, report.error) == (1, 0, 0, 1, None)
     told = form(loopback.requests[0])
     callbacks = callbacks_of(settings)
     assert told["hub.mode"] == "subscribe"
@@ -380,7 +380,7 @@ def test_what_a_clock_that_was_ahead_asked_for_is_asked_for_by_the_next_round(
     with database.transaction() as connection:
         for channel_id, column in ((ONE, "push_asked_at"), (OTHER, "push_until")):
             connection.execute(f"update channels set {column} = %s where channel_id = %s", [clock.now() + year, channel_id])
-    assert round_of(database, clock, settings).asked == 2
+    assert round_of(database, clock, settings).requested == 2
     assert {form(request)["hub.topic"][-24:] for request in loopback.requests} == {ONE, OTHER}
 
 
@@ -425,7 +425,7 @@ def test_a_verification_that_is_faster_than_the_answer_is_confirmed(
         with serve(verify_first) as loopback:
             report = round_of(database, clock, settings.changed(youtube__hub_url=loopback.base_url))
     assert seen == [200]
-    assert (report.asked, report.live) == (1, 1)
+    assert (report.requested, report.live) == (1, 1)
 
 
 def test_leases_are_renewed_over_weeks_before_they_end(database: Database, clock: ManualClock, settings: DemoSettings) -> None:
@@ -476,7 +476,7 @@ def test_a_refusal_is_reported_and_holds_nobody_else_up(database: Database, cloc
     follow(database, *map(channel, range(5)))
     with serve(reply(202), reply(400, b"bad topic"), reply(202)) as loopback:
         report = round_of(database, clock, settings.changed(youtube__hub_url=loopback.base_url, youtube__parallel_calls=1))
-    assert (report.asked, report.refused) == (5, 1)
+    assert (report.requested, report.refused) == (5, 1)
     assert report.error
     assert callbacks_of(settings).secret(channel(1)) not in report.error
 
@@ -488,13 +488,15 @@ def test_an_outage_of_the_hub_ends_the_round_and_is_held_against_nobody(
     with serve(reply(503)) as loopback:
         chosen = settings.changed(youtube__hub_url=loopback.base_url, youtube__parallel_calls=2)
         report = round_of(database, clock, chosen)
-        assert 3 <= report.asked == report.refused <= 6
-        assert len(loopback.requests) == report.asked
+        assert 3 <= report.requested == report.refused <= 6
+        assert len(loopback.requests) == report.requested
         again = round_of(database, clock, chosen)
     with database.transaction() as connection:
         rows = connection.execute("select push_asked_at is null, push_refusals from channels").fetchall()
     assert {refusals for _, refusals in rows} == {0}
-    assert sum(never for never, _ in rows) == 50 - report.asked - again.asked, "the next round began with the same channels"
+    assert sum(never for never, _ in rows) == 50 - report.requested - again.requested, (
+        "the next round began with the same channels"
+    )
 
 
 @pytest.mark.parametrize(

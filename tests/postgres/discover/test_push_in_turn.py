@@ -69,4 +69,4 @@ def test_a_renewal_and_a_hunter_never_deadlock(tmp_path: Path, database: Databas
         thread.join()
     assert troubles == []
     assert report.error
-    assert report.asked < 60, "some must be left for the next round"
+    assert report.requested < 60, "some must be left for the next round"

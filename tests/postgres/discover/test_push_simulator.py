@@ -70,7 +70,7 @@ def _renewed(following: tuple[Installation, SimulatorControl]) -> int:
         report = renew(pleiades.database, hub, pleiades.clock, pleiades.settings, limit=5_000)
     assert report.error is None
     control.deliver()
-    return report.asked
+    return report.requested
 
 
 def _in_registry(pleiades: Installation) -> dict[str, str]:

@@ -64,7 +64,7 @@ def opened(
 
 def states(youtube: YouTube) -> list[str]:
     """What the ring says of each key."""
-    return [key.words for key in youtube.ring.states()]
+    return [key.description for key in youtube.ring.states()]
 
 
 def test_ignored_keys_are_named_and_never_sent(
@@ -239,7 +239,7 @@ def test_a_table_that_cannot_be_written_costs_no_call(
     ring = KeyRing(parse_pool('["CANARY-key-1"]'), Ledger(database, clock), retired=RetiredKeys(database, clock))
     fill_the_disk(database, "retired_keys")
     ring.retire(ring.keys[0], KeyInvalid("no", reason="keyInvalid"))
-    assert ring.states()[0].words == NO_KEY
+    assert ring.states()[0].description == NO_KEY
     assert "could not be kept: StorageError" in caplog.text
 
 

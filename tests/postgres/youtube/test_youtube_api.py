@@ -199,8 +199,8 @@ def test_a_refused_key_is_retired(database: Database, clock: ManualClock, caplog
         rig.youtube.videos([A])
         assert rig.keys() == ["first-key", "second-key", "second-key"]
         first, second = rig.ring.states()
-        assert (first.state, first.words) == (State.REFUSED, "refused: the key does not exist (API_KEY_INVALID)")
-        assert (second.state, second.words, second.reason) == (State.LIVE, "live", "")
+        assert (first.state, first.description) == (State.REFUSED, "refused: the key does not exist (API_KEY_INVALID)")
+        assert (second.state, second.description, second.reason) == (State.LIVE, "live", "")
         assert rig.ring.refused() == (first,)
         assert first.fingerprint in caplog.text
         assert "first-key" not in caplog.text + str(rig.ring.states())

@@ -184,7 +184,7 @@ def test_the_page_on_keys_quotes_what_is_said() -> None:
     table = page.split("| it says | what to do |")[1].split("\n\n")[0]
     quoted = {line.split("|")[1].strip() for line in table.splitlines()[2:]}
     others = {"works", "quota of bucket … is spent until …", "project … has no quota in bucket …"}
-    assert quoted == {about.words for about in ABOUT_KEY.values()} | others
+    assert quoted == {about.description for about in ABOUT_KEY.values()} | others
 
 
 def test_a_reason_that_is_not_about_keys_is_no_words() -> None:
