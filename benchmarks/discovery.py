@@ -89,7 +89,7 @@ def measure(uploads: int, channels: int, seed: int) -> dict[str, Any]:
     with _stage(uploads, channels, seed, days=3) as stage:
         lists = _uploads_alone(stage)
     with _stage(uploads, channels, seed, days=2) as stage:
-        rival = _in_turn(stage)
+        rival = _each_list_in_rotation(stage)
     return {
         "figures": {
             "found_1h_push_feeds": fresh["found_1h"],
@@ -99,7 +99,7 @@ def measure(uploads: int, channels: int, seed: int) -> dict[str, Any]:
         },
         "push_and_feeds": fresh,
         "uploads_lists": lists,
-        "rivals": {"uploads_lists_in_turn_found": rival, "bound_of_an_oracle": lists["bound"]},
+        "rivals": {"uploads_lists_each_list_in_rotation_found": rival, "bound_of_an_oracle": lists["bound"]},
         "workload": {"uploads_a_day": uploads, "channels": channels, "projects": 1, "seed": seed},
         "machine": machine.describe(),
     }
@@ -225,7 +225,7 @@ def _play(
     return {video: at[video] - published if video in at else None for video, _, published in uploaded}, found
 
 
-def _in_turn(stage: Stage) -> float:
+def _each_list_in_rotation(stage: Stage) -> float:
     """The rival: each channel's list in turn, all day long, described 50 at a time. Share of the day's uploads it finds."""
     youtube, seen = stage.pleiades.youtube(), set[str]()
     channels = [ChannelId(channel_id) for channel_id in stage.control.channels()]

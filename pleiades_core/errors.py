@@ -49,7 +49,7 @@ class PleiadesError(Exception):
     exit_code: ClassVar[int] = 1
     #: The same request, asked again by this program within minutes, may get another answer.
     retry_helps: ClassVar[bool] = False
-    #: What a person can do about errors of this kind, where whoever raises one knows nothing better.
+    #: What a person can do about errors of this kind, where the code that raises one knows nothing better.
     usual_cure: ClassVar[str] = "run it again; if that does not help, report it with the log"
 
     def __init__(self, message: str, *, cure: str = "") -> None:
@@ -207,7 +207,7 @@ class ApiError(PleiadesError):
         self.sent = sent
 
     def retry_at(self, now: datetime) -> datetime | None:
-        """When asking again may help: at once, or once the server's wish for patience is met."""
+        """When asking again may help: at once, or once the server's Retry-After has passed."""
         return now + timedelta(seconds=self.retry_after or 0) if self.retry_helps else None
 
 

@@ -92,11 +92,11 @@ def child(arguments: Sequence[str], *, environment: dict[str, str], log: Path) -
 
 def stop(process: subprocess.Popen[bytes]) -> None:
     """End a child and everything in its group: politely, then surely."""
-    for number, patience_s in ((signal.SIGTERM, _GRACE_S), (signal.SIGKILL, _GRACE_S)):
+    for number, wait_s in ((signal.SIGTERM, _GRACE_S), (signal.SIGKILL, _GRACE_S)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=patience_s)
+            process.wait(timeout=wait_s)
             break
     # The leader is gone; what it left in its group is not needed either.
     with contextlib.suppress(ProcessLookupError):

@@ -24,7 +24,7 @@ def _api_sources() -> frozenset[str]:
 class SourceReport:
     """One source in one hunt."""
 
-    #: Arms that were asked: terms, charts; 1 for a source that is one target.
+    #: Targets that were asked for: terms, charts; 1 for a source that has one target only.
     targets: int
     #: By bucket, refused and repeated calls included; empty for a source that costs nothing.
     units: dict[Bucket, int]

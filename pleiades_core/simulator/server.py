@@ -61,7 +61,7 @@ def serve(config: SimulatorConfig, *, until_stdin_closes: bool = False) -> int |
 
 
 def _demo_keys(config: SimulatorConfig) -> dict[str, list[str]]:
-    """The keys that are accepted, when they are the well-known ones: whoever starts a simulator by hand needs one."""
+    """The keys that are accepted, when they are the well-known ones: a person who starts a simulator needs one."""
     return {"keys": [key.key for key in DEMO_KEYS]} if config.keys == DEMO_KEYS else {}
 
 

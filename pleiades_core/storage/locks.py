@@ -45,7 +45,7 @@ def hold(connection: psycopg.Connection, lock: int) -> None:
 
 
 def lock_discovery(connection: psycopg.Connection) -> None:
-    """Write channels, videos and the search queue after all others who do, and before whoever comes later."""
+    """Lock the tables of discovery for writing many of their rows, until the caller's transaction ends."""
     hold(connection, DISCOVERY)
 
 

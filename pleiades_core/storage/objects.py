@@ -73,7 +73,7 @@ class Objects(Protocol):
 def publish(store: Objects, key: str, content: bytes) -> bool:
     """Bring `key` to `content`, whatever it says now; True when it said something else. Raises PublishConflict.
 
-    For what can be computed again. Whoever folds the present content into the new one names it to `replace`.
+    For what can be computed again. A caller that folds the present content into the new one names it to `replace`.
     """
     try:
         present: str | None = sha256_of(store.read(key))

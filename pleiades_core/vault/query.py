@@ -30,7 +30,7 @@ from pleiades_core.vault.vault import Vault, raise_damaged
 _VIEWS = load_duckdb_text("views", "pleiades_core.vault")
 #: Of a query that meets a day being closed again; each lasts as long as the query, a closing comes once an hour at most.
 _ATTEMPTS = 5
-#: What no query may do, whoever wrote it. With these, and `lock_configuration` once the views stand, DuckDB opens no file.
+#: What no query may do. With these, and `lock_configuration` once the views stand, DuckDB opens no file.
 _LOCKED = {
     "enable_external_access": "false",
     # `select * from x` never means a variable x of this program.

@@ -14,7 +14,7 @@ from pleiades_core.models import Tier
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cadence:
-    """The boundaries of the tiers, and what a poll costs in patience."""
+    """The boundaries of the tiers, and how early a poll may come."""
 
     #: Younger than this: HOURLY. Exactly this old: DAILY.
     hourly_below: timedelta = timedelta(hours=24)

@@ -57,7 +57,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._await_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is closed, whoever closed it."""
+        """The connection is closed, by either side."""
         self._forget_headers()
         self.unfinished.pop(self, None)
         super().connection_lost(exc)

@@ -288,7 +288,7 @@ def open_youtube(
     Raises ConfigurationError when no keys are set, they are malformed, or compliance mode is neither on nor properly off. What
     an operator may not expect of the keys is logged. Nothing is sent.
     """
-    # Whoever only looks does without keys.
+    # A command that only reads needs no keys.
     keys_of(settings)
     ring = open_keyring(settings, database, clock)
     ring.announce()

@@ -33,7 +33,7 @@ class Idle(Generic[Held]):
         try:
             yield held
         except BaseException:
-            # Interrupted: half an answer may be waiting in the connection for whoever comes next.
+            # Interrupted: half an answer may be waiting in the connection for the next request.
             self._close_one(held)
             raise
         with self._lock:

@@ -32,8 +32,8 @@ from pleiades_core.youtube.quota import BUCKET_OF_METHOD, Reservation
 #: aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter ("full jitter")
 _BACK_OFF_BASE_S = 0.5
 _BACK_OFF_CAP_S = 8.0
-#: A server may ask for more patience than that. Beyond this the call fails at once, since a lease must outlive the wait, and an
-#: attempt that comes too early is billed and refused.
+#: A server may ask for a longer wait (Retry-After). Beyond this the call fails at once, since a lease must outlive the wait,
+#: and an attempt that comes too early is billed and refused.
 _LONGEST_RETRY_AFTER_S = 30.0
 #: Just after the reset YouTube's clock may still be on the day before; believing it would close the whole new day.
 _CLOCK_SKEW = timedelta(minutes=2)

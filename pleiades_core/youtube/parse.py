@@ -96,7 +96,7 @@ def uploads_rows(reply: dict[str, Any], channel_id: ChannelId | None = None) -> 
         snippet = part_of(row, "snippet")
         details = part_of(row, "contentDetails")
         video_id = details.get("videoId") or part_of(snippet, "resourceId").get("videoId")
-        # `channelId` is whoever added the row to the playlist; the owner of the video stands beside it.
+        # `channelId` is the channel that added the row to the playlist; the owner of the video stands beside it.
         owner = snippet.get("videoOwnerChannelId") or channel_id or snippet.get("channelId")
         # The snippet's publishedAt is when the row was added to the playlist.
         return _candidate(video_id, owner, details.get("videoPublishedAt"))

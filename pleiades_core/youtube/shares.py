@@ -58,7 +58,7 @@ class Account:
     """One bucket of one project on one quota day, as far as the rule needs it. Units throughout."""
 
     limit: int
-    #: By all pools together, and by whoever else was counted.
+    #: By all pools together, and by other programs as far as they were counted.
     spent: int
     #: By each pool; a pool that is not named has spent nothing.
     by_pool: Mapping[QuotaPool, int]

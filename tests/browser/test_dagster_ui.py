@@ -93,7 +93,7 @@ def test_the_first_look_is_green(ui: str) -> None:
 
 
 def _last_tick(ui: str, sensor: str) -> Any:
-    """The last tick of a sensor, once one has ended; the test's own time-out is the end of the patience."""
+    """The last tick of a sensor, once one has ended; the test's own time-out ends the wait."""
     query = (
         "query($s: SensorSelector!){sensorOrError(sensorSelector:$s)"
         "{... on Sensor{sensorState{ticks(limit:1){status skipReason}}}}}"

@@ -192,7 +192,7 @@ def test_stopping_works_from_within(home: Path) -> None:
         play(DemoOptions(home=home, days=1, videos=500), show=show, stop=stop)
     assert seen[-1].hours == 1
     assert processes_of(home) == []
-    # What was measured in that hour is not of the future for whoever looks at it now.
+    # What was measured in that hour is not in the future for a reader now.
     settings = load_settings(home)
     assert settings.simulator_stopped_at == utc_midnight(settings.first_day) + timedelta(hours=1)
 

@@ -98,7 +98,7 @@ def _footer(location: str) -> dict[str, object]:
 
 
 def test_a_file_explains_itself(vault: Vault) -> None:
-    """Whoever has the file alone knows what its numbers mean."""
+    """A reader who has the file alone knows what its numbers mean."""
     codes = {f"pleiades.codes.{column}": {str(code): word for code, word in words.items()} for column, words in CODES.items()}
     at = datetime(2026, 9, 1, tzinfo=UTC)
     row = {"vid": 7, "polled_at": at, "status": 0, "definition": 3}

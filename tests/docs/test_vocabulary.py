@@ -27,28 +27,10 @@ RETIRED = {
     r"pleiades learn": "pleiades upkeep",
 }
 #: Names that say nothing of the thing: no variable, parameter, attribute, function or class is called so.
-NO_NAMES = set(
-    [
-        "one",
-        "ones",
-        "words",
-        "said",
-        "asked",
-        "ours",
-        "mine",
-        "theirs",
-        "who",
-        "whose",
-        "other",
-        "others",
-        "same",
-        "alone",
-        "in_turn",
-        "meant",
-        "wanted",
-    ]
-    + ["road", "roads", "pull", "pulls", "arm", "arms", "tally", "patience"]
-)
+NO_NAMES = {
+    "one", "ones", "words", "said", "asked", "ours", "mine", "theirs", "who", "whose", "other", "others", "same", "alone",
+    "in_turn", "meant", "wanted", "road", "roads", "pull", "pulls", "arm", "arms", "tally", "patience",
+}  # fmt: skip
 _CODE = ("pleiades_core", "pleiades_dagster", "benchmarks", "docgen")
 _TEXTS = (".py", ".sql", ".md", ".toml", ".yaml", ".example", ".service", ".timer", ".sh")
 

@@ -64,8 +64,8 @@ def test_a_particular_cure_goes_before_the_usual_one(kind: type[PleiadesError]) 
 
 
 @pytest.mark.parametrize("kind", [kind for kind in EVERY if issubclass(kind, ApiError) and kind is not QuotaExhausted])
-def test_a_server_that_asks_for_patience_gets_it(kind: type[ApiError]) -> None:
-    """But patience alone makes no wrong question right."""
+def test_a_server_that_asks_for_a_wait_gets_it(kind: type[ApiError]) -> None:
+    """But waiting alone makes no wrong call right."""
     assert kind("wait", retry_after=90.0).retry_at(NOW) == (NOW + timedelta(seconds=90) if kind.retry_helps else None)
 
 

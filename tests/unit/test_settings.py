@@ -133,7 +133,7 @@ def test_a_dotenv_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("in_file", [False, True])
 def test_what_is_empty_is_unset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, in_file: bool) -> None:
-    """Also where `.env` says something: whoever writes `DATABASE_URL= pleiades ...` wants the embedded server."""
+    """Also where `.env` says something: `DATABASE_URL= pleiades ...` asks for the embedded server."""
     names = {dotted: variable for variable, dotted, _ in setting_names()}
     for name in names.values():
         monkeypatch.delenv(name, raising=False)

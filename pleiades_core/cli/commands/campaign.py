@@ -14,7 +14,7 @@ _ADD_CAMPAIGN = "pleiades campaign add spring --from 2019-03 --to 2019-05 --cate
 
 
 campaign = App(
-    help="Campaigns of the archeologist: the most viewed videos of months long past.", no_args_is_help=True,
+    help="Search past months, category by category, for their most viewed videos.", no_args_is_help=True,
     epilog=examples(_ADD_CAMPAIGN, "pleiades campaign list"),
 )  # fmt: skip
 app.add_group(campaign, name="campaign", panel="Find and track", place=5)

@@ -99,11 +99,11 @@ def _parse_all(name: str, arguments: Iterable[tuple[int, str]], *, with_heading:
         try:
             targets.append(parse_target(word))
         except UsageError as error:
-            said = f"{name} {number}: {error}"
+            problem = f"{name} {number}: {error}"
             if with_heading and place == 0 and _HEADING.fullmatch(word):
-                headed = said
+                headed = problem
             else:
-                wrong.append(said)
+                wrong.append(problem)
     if headed and not targets:
         return ParsedTargets([], [headed, *wrong])
     return ParsedTargets(targets, wrong, headed)

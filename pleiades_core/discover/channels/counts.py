@@ -108,12 +108,18 @@ def note_checks(rows: Sequence[Row], details: Sequence[ChannelDetails], connecti
     connection.execute(_SQL.note_checks, {**parameters, "first": FIRST_LIST, "least": LEAST_RATE, "now": now})
     absent = [channel for channel in channels.values() if channel not in counted]
     # A reply without any of them says nothing of each: a gateway's looks the same.
-    note_unchecked(absent, connection, now, others=bool(counted), absent=True)
+    note_unchecked(absent, connection, now, answered_for_some=bool(counted), absent=True)
 
 
 def note_unchecked(
-    channels: Sequence[int], connection: psycopg.Connection, now: datetime, *, others: bool, absent: bool
+    channels: Sequence[int], connection: psycopg.Connection, now: datetime, *, answered_for_some: bool, absent: bool
 ) -> None:
-    """Note that a check said nothing of these channels. `others`: it did of others. `absent`: there was a reply."""
-    parameters = {"channels": list(channels), "others": others, "absent": absent, "least": LEAST_RATE, "now": now}
+    """Note that a check said nothing of these channels. `answered_for_some`: other channels were answered for. `absent`: there was a reply."""
+    parameters = {
+        "channels": list(channels),
+        "answered_for_some": answered_for_some,
+        "absent": absent,
+        "least": LEAST_RATE,
+        "now": now,
+    }
     connection.execute(_SQL.note_unchecked, parameters)

@@ -32,7 +32,7 @@ MOST_ROWS = 300_000
 #: Notices that may wait for the database; beyond it they are refused at once.
 _MOST_WAITING = 5_000
 #: Seconds: a hub gives up on a subscriber that is slow.
-PATIENCE_S = 8.0
+DATABASE_WAIT_S = 8.0
 #: A full inbox is counted again after so long: hunts empty it.
 _COUNT_AGAIN_S = 1.0
 
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 class NotKept(StorageError):
-    """The notice is not durable; whoever sent it should send it again."""
+    """The notice is not durable; its sender should send it again."""
 
     usual_cure = "nothing to do: the hub sends it again; `pleiades doctor` looks at the database"
 
@@ -86,7 +86,7 @@ class NoticeWriter:
         if self._writing is None:
             self._writing = loop.create_task(self._write_all(loop))
         try:
-            await asyncio.wait_for(written, PATIENCE_S)
+            await asyncio.wait_for(written, DATABASE_WAIT_S)
         except TimeoutError:
             raise NotKept("the database did not answer in time") from None
 
@@ -120,12 +120,12 @@ class NoticeWriter:
             "published": [notice.published_at for notice in notices],
         }
         if self._room < len(notices) and time.monotonic() - self._counted_at >= _COUNT_AGAIN_S:
-            with self._database.transaction(within_s=PATIENCE_S) as connection:
+            with self._database.transaction(within_s=DATABASE_WAIT_S) as connection:
                 row = connection.execute(_SQL.room, {"most": self._most_rows}).fetchone()
             self._room, self._counted_at = int(row[0]) if row else 0, time.monotonic()
         if self._room < len(notices):
             raise NotKept(f"the inbox is full ({self._most_rows:,} rows)", cure="run `pleiades hunt`, which empties it")
-        with self._database.transaction(within_s=PATIENCE_S) as connection:
+        with self._database.transaction(within_s=DATABASE_WAIT_S) as connection:
             new = connection.execute(_SQL.keep_notices, given).rowcount
         self._room -= new
         return new

@@ -8,7 +8,7 @@ notices durable (inbox_writer.py), sockets (server.py).
     GET  /healthz          counts as JSON; 503 while notices cannot be kept
 
 Everybody may call, so nothing is believed but the token in the address (callbacks.py) and the signature. A notice with a wrong
-signature is answered like a good one (www.w3.org/TR/websub/#signature-validation): whoever forges learns nothing.
+signature is answered like a good one (www.w3.org/TR/websub/#signature-validation): a forger learns nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from starlette.types import Receive, Scope, Send
 
 from pleiades_core.clock import Clock
 from pleiades_core.discover.push.callbacks import Callbacks
-from pleiades_core.discover.push.inbox_writer import PATIENCE_S, Notice, NoticeWriter, NotKept
+from pleiades_core.discover.push.inbox_writer import DATABASE_WAIT_S, Notice, NoticeWriter, NotKept
 from pleiades_core.discover.push.subscriptions import LEASE
 from pleiades_core.errors import ApiError, PleiadesError
 from pleiades_core.models import ChannelId
@@ -145,8 +145,9 @@ class Receiver:
         try:
             now = self._clock.now()
             given = {"channel_id": channel_id, "asked_after": now - _VERIFIED_WITHIN, "until": now + question.lease}
-            # Not in turn with hunters (storage/locks.py): whoever holds one lock and waits for no other blocks nobody for good.
-            with self._database.transaction(within_s=PATIENCE_S) as connection:
+            # Without the lock of hunters (storage/locks.py): a transaction that holds one row lock cannot be part of a
+            # deadlock.
+            with self._database.transaction(within_s=DATABASE_WAIT_S) as connection:
                 statement = _SQL.confirm if question.mode == "subscribe" else _SQL.end_lease
                 known = connection.execute(statement, given).rowcount
         except (psycopg.Error, PleiadesError):

@@ -1,4 +1,4 @@
-"""Campaigns: the archeologist's ways through the past, month by month and category by category.
+"""Campaigns: searches through past months, category by category.
 
 Belongs here: the cells of a campaign, its cursor, and the table that keeps it. Does not belong here: asking YouTube
 (discover/sources/past_search.py).

@@ -133,7 +133,7 @@ def acknowledge(
 ) -> None:
     """Note, in the transaction that makes a page's videos durable, where to go on. A finished round moves the window.
 
-    The caller has taken the hunters' turn (storage/locks.py), as has whoever else writes the queue: what holds a row is waited
+    The caller holds the lock of hunters (storage/locks.py), as every writer of the queue does: what holds a row is waited
     for, and nothing that was noted is lost.
 
     Where another hunter has gone on from the same place meanwhile, the place stays his; what was found counts all the same.

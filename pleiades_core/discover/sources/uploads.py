@@ -180,7 +180,7 @@ class _Asking:
 
     def _note_failed(self, rows: Sequence[Row], connection: psycopg.Connection, now: datetime) -> None:
         # Whether others were answered is known by now, after the last check perhaps.
-        note_unchecked([row[0] for row in rows], connection, now, others=self._answered > 0, absent=False)
+        note_unchecked([row[0] for row in rows], connection, now, answered_for_some=self._answered > 0, absent=False)
 
     def list(self, units: float) -> Generator[Find, None, float]:
         """List what `units` pay for; what was spent, describing included."""
@@ -225,10 +225,10 @@ def _raise_access(errors: Sequence[ApiError]) -> None:
             raise error
 
 
-def _lots(wanted: Sequence[_Request], cost: Callable[[_Request], int]) -> Iterator[list[_Request]]:
+def _lots(requests: Sequence[_Request], cost: Callable[[_Request], int]) -> Iterator[list[_Request]]:
     """Lots of questions that cost 50 units, or one dearer question."""
     lot: list[_Request] = []
-    for request in wanted:
+    for request in requests:
         if lot and sum(map(cost, lot)) + cost(request) > _LOT:
             yield lot
             lot = []
@@ -254,57 +254,57 @@ def _moved(database: Database, now: datetime, checked: Sequence[Row], fresh: Seq
 
 
 def _list(
-    youtube: YouTube, reservation: Reservation | None, now: datetime, failed: list[_Unlisted], wanted: ToList
+    youtube: YouTube, reservation: Reservation | None, now: datetime, failed: list[_Unlisted], listing: ToList
 ) -> tuple[Find, ApiError | None]:
     """What a list shows, and what kept it from showing all. Raises what came instead of it."""
     asking = youtube.part()
     try:
-        shown, failure, token = _pages(asking, reservation, wanted)
+        shown, failure, token = _pages(asking, reservation, listing)
     except ApiError as error:
         if fault_of(error) is Fault.OUTAGE:
-            failed.append(_Unlisted(wanted.channel, error, asking.calls()))
+            failed.append(_Unlisted(listing.channel, error, asking.calls()))
         raise
     fault = failure and fault_of(failure)
     if fault is None or (fault is Fault.REQUEST and not shown):
         # Where it is refused altogether the channel is gone, or hides its uploads: it waits until its count moves again.
         rate = uploads_a_day((candidate.published_at for candidate in shown), IDS_PER_CALL, now)
         rest = BackCatalogue(
-            channel_id=wanted.channel_id, source="uploads", newest=wanted.moved, read=len(shown), passed=len(shown),
+            channel_id=listing.channel_id, source="uploads", newest=listing.moved, read=len(shown), passed=len(shown),
             page_token=token, token_at=now,
         )  # fmt: skip
-        noting: Acknowledge = partial(_note_list, {"channel": wanted.channel, "rate": rate}, rest if token else None)
+        noting: Acknowledge = partial(_note_list, {"channel": listing.channel, "rate": rate}, rest if token else None)
     elif fault is Fault.ACCESS:
         # What came is paid for; the rest is asked for when there is quota again.
         noting = _nothing
     else:
-        noting = partial(_note_list_failure, wanted.channel, answered=True)
+        noting = partial(_note_list_failure, listing.channel, answered=True)
     found = Find(source="uploads", candidates=shown, calls=asking.calls(), error=str(failure or ""), acknowledge=noting)
     return found, failure
 
 
 def _pages(
-    youtube: YouTube, reservation: Reservation | None, wanted: ToList
+    youtube: YouTube, reservation: Reservation | None, listing: ToList
 ) -> tuple[tuple[Candidate, ...], ApiError | None, str | None]:
     """What the pages show, what kept them from showing all, and the token of the page where more of what is new begins."""
     shown: dict[VideoId, Candidate] = {}
-    token, pages, anew = None, wanted.pages, False
+    token, pages, anew = None, listing.pages, False
     while pages:
         try:
-            page = youtube.uploads(wanted.channel_id, token, reservation=reservation)
+            page = youtube.uploads(listing.channel_id, token, reservation=reservation)
         except ApiError as error:
             if isinstance(error, BadRequest) and token is not None and not anew:
                 # The token is refused, and not the list: it is begun once again.
-                token, pages, anew = None, wanted.pages, True
+                token, pages, anew = None, listing.pages, True
                 continue
             if not shown and fault_of(error) is not Fault.REQUEST:
                 raise
-            log.info("uploads of %s: %s", wanted.channel_id, error)
+            log.info("uploads of %s: %s", listing.channel_id, error)
             return tuple(shown.values()), error, None
         shown |= {candidate.video_id: candidate for candidate in page.candidates}
         token = page.next_page_token
         pages = pages - 1 if token else 0
-    empty = None if shown else EmptyReply(f"the uploads list is empty, and {wanted.moved} were expected")
-    return tuple(shown.values()), empty, token if shown and len(shown) < wanted.moved else None
+    empty = None if shown else EmptyReply(f"the uploads list is empty, and {listing.moved} were expected")
+    return tuple(shown.values()), empty, token if shown and len(shown) < listing.moved else None
 
 
 def _note_list(

@@ -1,4 +1,4 @@
--- The archeologist's campaigns: discover/search_queue/campaigns.py. A row that another hunter holds is passed over, as in terms.sql.
+-- Table campaigns: discover/search_queue/campaigns.py. A row that another hunter holds is passed over, as in terms.sql.
 
 -- name: add_campaign
 -- A way through the past, from its newest month on.

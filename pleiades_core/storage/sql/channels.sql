@@ -64,8 +64,8 @@ where c.channel = given.channel
 -- it is not inferred to be gone, but expected to upload less and less.
 update channels
 set check_failed_at = %(now)s,
-    check_failures = case when %(others)s then least(check_failures + 1, 100) else check_failures end,
-    uploads_a_day = case when %(others)s and %(absent)s then greatest(%(least)s, uploads_a_day / 2) else uploads_a_day end
+    check_failures = case when %(answered_for_some)s then least(check_failures + 1, 100) else check_failures end,
+    uploads_a_day = case when %(answered_for_some)s and %(absent)s then greatest(%(least)s, uploads_a_day / 2) else uploads_a_day end
 where channel = any(%(channels)s)
 
 -- name: lists_due

@@ -1,4 +1,4 @@
--- The search queue: discover/search_queue/. Whoever writes it does so in turn (storage/locks.py): a
+-- The search queue: discover/search_queue/. Every writer takes the lock of discovery (storage/locks.py): a
 -- transaction that admits videos holds other rows already, and two that wait for each other's are a deadlock. Mentions and culls pass
 -- over rows that are held all the same: they come again. Pages and where a round goes on do not.
 

@@ -129,6 +129,6 @@ def test_a_source_that_another_hunt_is_on_is_passed_over(pleiades: Installation,
 
 
 def test_what_waits_in_the_inbox_is_anybodys(pleiades: Installation) -> None:
-    """`pleiades add` counts on the hunt that it makes, whoever else is hunting."""
+    """`pleiades add` counts on the hunt that it makes, also while another hunt runs."""
     with pleiades.database.session() as session, source_lock(session, SOURCES["added"].bit):
         assert _hunt(pleiades, "added") == Counter()

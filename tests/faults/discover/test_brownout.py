@@ -118,7 +118,7 @@ def test_one_absence_is_not_the_end(pleiades: Installation) -> None:
 
 
 def test_what_stays_away_is_given_up_and_found_again_it_keeps_its_vid(pleiades: Installation) -> None:
-    """Four absences in two days, then a week of rest: whoever comes upon it after that claims it under the vid it has."""
+    """Four absences in two days, then a week of rest: a hunt that finds it after that claims it under the vid it has."""
 
     def notice() -> None:
         now = pleiades.clock.now()

@@ -264,7 +264,7 @@ def test_a_source_that_always_fails_stops_no_other(pleiades: Installation) -> No
 
 
 def test_a_campaign_without_a_unit_is_told(pleiades: Installation) -> None:
-    """Only the archeologist may go without: every other source needs the pool `hunting`."""
+    """Only past_search may go without: every other source needs the pool `hunting`."""
     pleiades.key_ring().ledger.mark_exhausted("demo", Bucket.SEARCH, None)
     with pytest.raises(QuotaExhausted):
         pleiades.youtube().require(Bucket.SEARCH, QuotaPool.ARCHEOLOGY)

@@ -40,8 +40,8 @@ def test_while_the_database_is_away_the_hub_is_told_to_come_again(
     tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that is stopped and started again, as for an upgrade: 503 meanwhile, nothing lost, nothing to restart."""
-    monkeypatch.setattr(inbox_writer, "PATIENCE_S", 1.0)
-    monkeypatch.setattr(receiver, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(inbox_writer, "DATABASE_WAIT_S", 1.0)
+    monkeypatch.setattr(receiver, "DATABASE_WAIT_S", 1.0)
     settings = settings_of(tmp_path)
     # A short path: a Unix socket's name is limited to 107 bytes.
     folder = Path(tempfile.mkdtemp(prefix="plp"))

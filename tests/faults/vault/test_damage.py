@@ -276,7 +276,7 @@ def _without_footer(closed: Installation) -> Path:
 
 
 def test_a_file_of_somebody_else_is_refused_wherever_a_closed_day_is_read(closed: Installation) -> None:
-    """One error and one cure, whoever reads it; and an orphan's adoption names the file instead of failing."""
+    """One error and one cure for every reader; and an orphan's adoption names the file instead of failing."""
     day = _day(_without_footer(closed))
     database, vault, clock = closed.database, closed.vault, closed.clock
     readers = {

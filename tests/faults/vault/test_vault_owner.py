@@ -174,7 +174,7 @@ def test_marks_of_many_at_once_only_move_forward(pleiades: Installation) -> None
 
 
 def test_opening_marks_nothing(pleiades: Installation) -> None:
-    """Whoever only looks writes nothing."""
+    """A command that only reads writes nothing."""
     assert read_owner(pleiades.vault) is None
 
 

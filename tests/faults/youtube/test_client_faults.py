@@ -87,7 +87,7 @@ def test_a_gzip_bomb_is_not_unpacked(transport_of: list[Transport]) -> None:
 
 
 def test_a_redirect_to_another_origin_is_not_followed(transport_of: list[Transport]) -> None:
-    """The key must not reach whoever a Location header names."""
+    """The key must not reach the host that a Location header names."""
     with serve(json_reply(EMPTY)) as elsewhere:
         for status in (301, 302, 303, 307, 308):
             with serve(reply(status, headers=(("Location", f"{elsewhere.base_url}/youtube/v3/videos"),))) as server:
@@ -164,7 +164,7 @@ def certificate(tmp_path: Path) -> Path:
 
 
 def test_over_tls(certificate: Path, transport_of: list[Transport]) -> None:
-    """As in production: one connection for many calls, one deadline, and no key for whoever has no proper certificate."""
+    """As in production: one connection for many calls, one deadline, and no key for a host without a valid certificate."""
     server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server_side.load_cert_chain(certificate)
     packed = reply(200, PACKED, headers=(("Content-Encoding", "gzip"),))

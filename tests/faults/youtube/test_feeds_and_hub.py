@@ -31,7 +31,7 @@ CHANNEL_ID = ChannelId(CHANNEL)
 CALLBACK = "https://example.org/push/x?token=t&more=1"
 GOOD = document(entry(IDS[0], views="7"), entry("bad"), entry(IDS[1]))
 
-#: The answer and what it means to whoever reads a feed, and to whoever asks the hub.
+#: The answer and what it means to a reader of feeds, and to a subscriber of the hub.
 STATUSES: dict[str, tuple[Answer, type[ApiError], type[ApiError]]] = {
     "404": (reply(404, b"<html>Error 404</html>"), ResourceMissing, ResourceMissing),
     "410": (reply(410), ResourceMissing, ResourceMissing),

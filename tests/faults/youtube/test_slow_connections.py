@@ -19,7 +19,7 @@ ONE = channel(1)
 #: For what must not happen within a test.
 NEVER_S = 3_600
 #: After so long a test gives up waiting for a state.
-PATIENCE_S = 50
+TIMEOUT_S = 50
 #: Beginnings of a request that are never finished.
 BEGINNINGS = {
     "silence": b"",
@@ -33,7 +33,7 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 def connection_to(base_url: str) -> socket.socket:
     """A connection to the receiver."""
     parts = urlsplit(base_url)
-    return socket.create_connection((parts.hostname or "", parts.port or 0), timeout=PATIENCE_S)
+    return socket.create_connection((parts.hostname or "", parts.port or 0), timeout=TIMEOUT_S)
 
 
 def is_closed(connection: socket.socket) -> bool:

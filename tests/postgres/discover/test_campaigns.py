@@ -228,7 +228,7 @@ def test_a_cell_that_is_answered_again_begins_to_count_anew(database: Database) 
 
 
 def test_other_searches_tell_too(database: Database) -> None:
-    """Asked for one page a hunt, the archeologist has no second question; the Hunter's searches were answered a moment ago."""
+    """Asked for one page a hunt, a campaign has no second request; the Hunter's searches were answered a moment ago."""
     _add(database, categories=[10])
     past = FakePast(answer=lambda cell: BackendError("503") if cell.startswith("2026-02") else None)
     for minutes in range(5):

@@ -1,4 +1,4 @@
-"""Whoever writes many rows of channels and videos waits for its turn: told by the server, not by a race that may go well."""
+"""A writer of many rows of channels and videos waits for the lock: told by the server, not by a race that may go well."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _waits_for_its_turn(database: Database, act: Callable[[], object]) -> bool:
     return waits
 
 
-def test_whoever_claims_waits_for_its_turn(database: Database, clock: ManualClock) -> None:
+def test_a_claim_waits_for_the_lock(database: Database, clock: ManualClock) -> None:
     """Claims read leases: one that did not wait would take what another is claiming for a dead hunter's."""
     lasting, now = timedelta(minutes=10), clock.now()
     claiming = [
@@ -53,7 +53,7 @@ def test_whoever_claims_waits_for_its_turn(database: Database, clock: ManualCloc
     assert [_waits_for_its_turn(database, act) for act in claiming] == [True, True]
 
 
-def test_whoever_adopts_waits_for_its_turn(database: Database, clock: ManualClock, tmp_path: Path) -> None:
+def test_an_adoption_waits_for_the_lock(database: Database, clock: ManualClock, tmp_path: Path) -> None:
     vault: Vault = open_vault(tmp_path)
     sample = Sample.of(Vid(1), clock.now(), SampleStatus.MISSING)
     ((day, table),) = samples_by_day([sample]).items()

@@ -226,7 +226,7 @@ def test_a_place_is_noted_also_when_somebody_holds_its_row_at_that_moment(databa
 
 
 @pytest.mark.parametrize("what", ["seed", "add"])
-def test_whoever_writes_the_queue_waits_for_his_turn(database: Database, what: str) -> None:
+def test_a_writer_of_the_queue_waits_for_the_lock(database: Database, what: str) -> None:
     def write() -> None:
         with database.transaction() as connection:
             if what == "seed":

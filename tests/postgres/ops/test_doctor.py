@@ -125,7 +125,7 @@ def test_every_key_is_tried_and_its_cure_said(tmp_path: Path, database_url: str)
 
 
 def test_keys_that_are_not_tried_are_named(tmp_path: Path, database_url: str) -> None:
-    """Whoever asks for every key may otherwise believe that the ignored one works."""
+    """An operator who tries every key may otherwise believe that the ignored one works."""
     said = of("not tried", findings(tmp_path, database_url, call=True))
     assert (said.ok, "(two): compliance mode" in said.found) == (True, True)
     assert "not tried" not in [found.part for found in findings(tmp_path, database_url, mode=SEVERAL_PROJECTS, call=True)]

@@ -40,7 +40,7 @@ def test_who_closes_first_leaves_the_other_a_server(data_folder: Path) -> None:
     assert not is_up(data_folder)
 
 
-def test_whoever_comes_back_while_another_process_uses_it_is_counted_again(data_folder: Path) -> None:
+def test_a_process_that_comes_back_while_another_one_uses_it_is_counted_again(data_folder: Path) -> None:
     """Otherwise the other one, leaving last by its own count, stops the server beneath us."""
     with user_process(data_folder) as other:
         assert answers(data_folder)

@@ -102,7 +102,7 @@ def test_several_projects_are_used_where_that_is_stated(database: Database, cloc
 def test_units_of_a_pool_are_those_of_projects_whose_keys_serve_it(
     database: Database, clock: ManualClock, tmp_path: Path
 ) -> None:
-    """At noon most of a share has lapsed, and the ledger would lend it to whoever asks."""
+    """At noon most of a share has lapsed, and the ledger would lend it to any pool."""
     with opened(database, clock, tmp_path, EMPTY, mode=SEVERAL_PROJECTS) as (youtube, _):
         clock.advance(timedelta(hours=12))
         assert youtube.ledger.left("two", Bucket.GENERAL, QuotaPool.HUNTING) > 0

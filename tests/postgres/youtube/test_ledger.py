@@ -1,4 +1,4 @@
-"""The quota ledger in a real PostgreSQL: nobody overspends, whoever asks and however many at once."""
+"""The quota ledger in a real PostgreSQL: it never overspends, however many callers ask at once."""
 
 from __future__ import annotations
 

@@ -234,7 +234,7 @@ def test_back_off_grows_and_every_attempt_is_paid(database: Database, clock: Man
 
 
 def test_a_call_that_never_left_costs_nothing(database: Database, clock: ManualClock) -> None:
-    """Nobody listens: the ledger, the pool's share and the count of calls are as before, whoever paid."""
+    """Nobody listens: the ledger, the pool's share and the count of calls are as before, for each way to pay."""
     with rigged(database, clock, EMPTY) as rig:
         pass
     with pytest.raises(BackendError, match="ConnectionRefusedError"):
@@ -267,7 +267,7 @@ def test_a_unit_of_a_settled_reservation_goes_back_to_the_ledger(database: Datab
     assert [(row.spent, row.spent_by[QuotaPool.HUNTING]) for row in ledger.rows()] == [(0, 0)]
 
 
-def test_the_server_may_ask_for_patience_within_reason(database: Database, clock: ManualClock) -> None:
+def test_the_server_may_ask_for_a_short_wait(database: Database, clock: ManualClock) -> None:
     """Per-minute limits: the daily bucket stays open."""
     slow = refusal(429, "userRateLimitExceeded", headers=(("Retry-After", "7"),))
     failing = reply(503, headers=(("Retry-After", "30"),))
@@ -280,9 +280,7 @@ def test_the_server_may_ask_for_patience_within_reason(database: Database, clock
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_server_that_wants_more_patience_than_that_is_not_paid_again(
-    database: Database, clock: ManualClock, status: int
-) -> None:
+def test_a_server_that_asks_for_a_longer_wait_is_not_paid_again(database: Database, clock: ManualClock, status: int) -> None:
     """An attempt before its time is billed and refused."""
     with rigged(database, clock, reply(status, headers=(("Retry-After", "31"),)), EMPTY) as rig:
         with pytest.raises(RateLimited if status == 429 else BackendError) as caught:

@@ -256,7 +256,7 @@ def test_the_doctor_goes_on_without_a_home(commands: Commands, tmp_path: Path) -
 
 
 def test_the_doctor_says_which_program_it_looks_at(look: Run) -> None:
-    """As `--version` does, for whoever reports a defect."""
+    """As `--version` does, for a person who reports a defect."""
     version = metadata.version("pleiades")
     findings = json.loads(look("doctor", "--json").stdout)["findings"]
     assert [f"pleiades {version}, " in found["found"] for found in findings if found["part"] == "program"] == [True]

@@ -46,7 +46,7 @@ def test_a_signal_ends_a_query(tmp_path: Path, after_s: float) -> None:
 
 
 def test_a_query_ends_under_many_signals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever presses Ctrl-C twice is not made to wait for the answer."""
+    """A second Ctrl-C does not wait for the answer."""
     further = iter(range(3))
 
     def stopped(*_: object, **__: object) -> None:

@@ -87,7 +87,7 @@ def test_a_database_that_nobody_answers_for_is_unreachable_and_no_missing_instal
 def test_what_reads_the_vault_alone_says_which_vault(
     commands: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Whoever names a database may believe that the answer comes from it."""
+    """A person who names a database may believe that the answer comes from it."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/x")
     done = commands.run(*READING[name], cwd=tmp_path)
     assert (done.returncode, f"there is no vault {tmp_path}/.pleiades/vault" in done.stderr) == (3, True), done.stderr

@@ -36,7 +36,7 @@ def test_a_new_video_is_due_now() -> None:
 
 
 def test_an_hourly_tick_a_few_seconds_early_still_polls() -> None:
-    """Ticks come an hour apart give or take seconds; without patience every second one would find nothing due."""
+    """Ticks come an hour apart give or take seconds; without the margin every second tick would find nothing due."""
     polled = PUBLISHED + timedelta(hours=1, seconds=9)
     assert TIERS.is_due(PUBLISHED, polled, PUBLISHED + timedelta(hours=2))
 
