@@ -114,7 +114,15 @@ def note_checks(rows: Sequence[Row], details: Sequence[ChannelDetails], connecti
 def note_unchecked(
     channels: Sequence[int], connection: psycopg.Connection, now: datetime, *, answered_for_some: bool, absent: bool
 ) -> None:
-    """Note that a check said nothing of these channels. `answered_for_some`: other channels were answered for. `absent`: there was a reply."""
+    """Note that a check of these channels gave no count.
+
+    Args:
+        channels: Internal ids of the channels.
+        connection: An open connection; the caller commits.
+        now: UTC, when the check was made.
+        answered_for_some: The reply gave counts of other channels.
+        absent: The reply came and left these channels out. False: there was no reply.
+    """
     parameters = {
         "channels": list(channels),
         "answered_for_some": answered_for_some,
