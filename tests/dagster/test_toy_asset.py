@@ -57,5 +57,6 @@ def test_a_new_asset_is_one_file(tmp_path: Path) -> None:
     assert repository.has_job("play")
     schedule = repository.get_schedule_def("play_daily")
     assert (schedule.job_name, schedule.default_status) == ("play", dg.DefaultScheduleStatus.RUNNING)
-    result = repository.get_job("play").execute_in_process(partition_key="2026-03-02", instance=dg.DagsterInstance.ephemeral())
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = repository.get_job("play").execute_in_process(partition_key="2026-03-02", instance=instance)
     assert result.asset_materializations_for_node("toy")[0].metadata["day"].value == "2026-03-02"

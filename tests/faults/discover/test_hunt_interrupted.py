@@ -172,7 +172,7 @@ def test_a_channel_that_never_answers_does_not_stop_the_others(database: Databas
         connection.execute("insert into channels (channel_id) values ('UCgone')")
         ((channel,),) = connection.execute("select channel from channels").fetchall()
         for _ in range(200):
-            words = {"channels": [channel], "others": True, "absent": True, "least": LEAST_RATE, "now": "2026-09-01"}
+            words = {"channels": [channel], "answered_for_some": True, "absent": True, "least": LEAST_RATE, "now": "2026-09-01"}
             connection.execute(load_queries("channels").note_unchecked, words)
         assert connection.execute("select uploads_a_day from channels").fetchone() == (pytest.approx(LEAST_RATE),)
 
