@@ -28,6 +28,9 @@ from pleiades_core.errors import UsageError
 from pleiades_core.models import YOUTUBE_BEGAN
 from pleiades_dagster.demo.options import MOST_DAYS, USUAL, DemoOptions
 
+#: The whole command line: the core's commands, and those below.
+__all__ = ["app"]
+
 if TYPE_CHECKING:
     from pleiades_dagster.demo.play import Step
     from pleiades_dagster.demo.summary import DemoSummary

@@ -16,7 +16,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import AwareDatetime, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
@@ -143,7 +143,7 @@ class Settings(BaseSettings):
         """Dagster's instance folder."""
         return self.home / "dagster"
 
-    def changed(self, **settings: object) -> Settings:
+    def changed(self, **settings: object) -> Self:
         """A copy with other values, which are not checked: `changed(discovery__searches_per_hunt=2, home=folder)`."""
         update: dict[str, Any] = {}
         for name, value in settings.items():

@@ -8,17 +8,16 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from support.failures import shown_failure
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.installation import Installation
+from pleiades_core.models import Bucket
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.faults.plan import Fault, FaultPlan
 from pleiades_core.vault.layout import REGISTRY, SAMPLES
-from pleiades_dagster.day_checks import OF_METRICS, results_of_metrics
-
-
-def _said(result: dg.ExecuteInProcessResult, step: str) -> Any:
-    return result.failure_data_for_node(step).user_failure_data
+from pleiades_dagster.day_checks import results_of_metrics
+from pleiades_dagster.day_verdicts import OF_METRICS
 
 
 def _metadata(result: dg.ExecuteInProcessResult, node: str) -> dict[str, Any]:
@@ -89,11 +88,11 @@ def test_tracking_polls_what_is_due_now(run: Any, clock: ManualClock) -> None:
 def test_a_backfill_of_tracking_is_refused_with_the_reason(run: Any, pleiades: Installation, tag: dict[str, str]) -> None:
     span = {} if tag else {"dagster/asset_partition_range_start": "HOURLY", "dagster/asset_partition_range_end": "WEEKLY"}
     result = run("track", "HOURLY" if tag else None, tags={**tag, **span})
-    said = _said(result, "tracking")
+    failure = shown_failure(result, "tracking")
     assert not result.success
-    assert "the past cannot be polled" in said.description
-    assert said.metadata["retry_helps"].value is False
-    assert said.metadata["exit_code"].value == 2
+    assert "the past cannot be polled" in failure.description
+    assert failure.metadata["retry_helps"] is False
+    assert failure.metadata["exit_code"] == 2
     assert pleiades.key_ring().ledger.rows() == []
 
 
@@ -166,11 +165,11 @@ def test_a_day_whose_file_is_no_parquet_is_not_closed_over(run: Any, pleiades: I
         connection.execute("delete from batches where dataset = 'samples'")
     (pleiades.settings.vault_root / SAMPLES.day_key(_date(first_day))).write_bytes(b"not Parquet")
     result = run("close_day", first_day)
-    said = _said(result, "daily_metrics")
+    failure = shown_failure(result, "daily_metrics")
     assert not result.success
-    assert said.metadata["error"].value == "CorruptFile"
-    assert said.metadata["exit_code"].value == 6
-    assert said.metadata["retry_helps"].value is False
+    assert failure.metadata["error"] == "CorruptFile"
+    assert failure.metadata["exit_code"] == 6
+    assert failure.metadata["retry_helps"] is False
 
 
 def test_velocity_and_ranking_follow_and_show_a_table(run: Any, first_day: str) -> None:
@@ -197,7 +196,9 @@ def test_maintenance_measures_the_footprint(run: Any, first_day: str) -> None:
     result = run("maintain")
     assert result.success
     assert _checks(result)["footprint"].passed
-    assert _checks(result)["footprint"].metadata["sql_bytes"].value > 1_000_000
+    sql_bytes = _checks(result)["footprint"].metadata["sql_bytes"].value
+    assert isinstance(sql_bytes, int)
+    assert sql_bytes > 1_000_000
     assert _checks(result)["dead_share"].passed
     assert _checks(result)["no_future_polls"].passed
     assert first_day
@@ -207,7 +208,7 @@ def test_spent_quota_is_a_clean_partial_result(run: Any, pleiades: Installation,
     """Not a failure, no retry, nothing half-written; a warning that says until when."""
     run("hunt", clock.now().date())
     clock.advance(timedelta(hours=1))
-    for bucket in ("search", "stats", "general"):
+    for bucket in Bucket:
         pleiades.key_ring().ledger.mark_exhausted("demo", bucket, None)
     for job, key, node in (("track", "HOURLY", "tracking"), ("hunt", clock.now().date(), "discovered_videos")):
         result = run(job, key)
@@ -227,7 +228,7 @@ def test_an_unknown_source_is_refused(run: Any, clock: ManualClock) -> None:
     config = {"ops": {"discovered_videos": {"config": {"sources": ["astrology"]}}}}
     result = run("hunt", clock.now().date(), run_config=config)
     assert not result.success
-    assert "no such sources: astrology" in _said(result, "discovered_videos").description
+    assert "no such sources: astrology" in shown_failure(result, "discovered_videos").description
 
 
 def test_a_failing_source_and_a_full_quota_are_warnings(run: Any, pleiades: Installation, clock: ManualClock) -> None:

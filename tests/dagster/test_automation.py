@@ -73,9 +73,9 @@ def test_a_tier_asks_once_a_tick(ask: Any, run: Any, clock: ManualClock) -> None
 def test_spent_quota_makes_a_tier_wait_for_the_reset(ask: Any, run: Any, pleiades: Installation, clock: ManualClock) -> None:
     run("hunt", clock.now().date())
     clock.advance(timedelta(hours=1))
-    pleiades.key_ring().ledger.mark_exhausted("demo", "stats", None)
+    pleiades.key_ring().ledger.mark_exhausted("demo", Bucket.STATS, None)
     assert ask("hourly_tier")[0], "videos.list can stand in as long as its own bucket lasts"
-    pleiades.key_ring().ledger.mark_exhausted("demo", "general", None)
+    pleiades.key_ring().ledger.mark_exhausted("demo", Bucket.GENERAL, None)
     requests, reason = ask("hourly_tier")
     assert requests == []
     assert "all quota spent until 2026-09-02 07:00 UTC (exit code 42)" in reason
@@ -124,9 +124,9 @@ def test_no_hunt_is_started_before_the_reset_once_all_is_spent(
     defs: dg.Definitions, resources: dict[str, Any], pleiades: Installation
 ) -> None:
     tick = datetime(2026, 11, 22, 10, 7, tzinfo=UTC)
-    pleiades.key_ring().ledger.mark_exhausted("demo", "search", None)
+    pleiades.key_ring().ledger.mark_exhausted("demo", Bucket.SEARCH, None)
     assert _scheduled(defs, resources, "hunt_hourly", tick).run_requests, "other sources draw on another bucket"
-    pleiades.key_ring().ledger.mark_exhausted("demo", "general", None)
+    pleiades.key_ring().ledger.mark_exhausted("demo", Bucket.GENERAL, None)
     skipped = _scheduled(defs, resources, "hunt_hourly", tick)
     assert not skipped.run_requests
     assert "until 2026-09-02 07:00 UTC" in skipped.skip_message
@@ -165,7 +165,7 @@ def test_notices_that_wait_bring_a_hunt_of_the_inbox(ask: Any, run: Any, pleiade
     assert request.run_key == "inbox:2026-09-01T07:00"
     result = run("hunt", request.partition_key, run_config=request.run_config)
     assert result.success
-    assert pleiades.youtube().calls()["search"] == 0
+    assert pleiades.youtube().calls()[Bucket.SEARCH] == 0
     with pleiades.database.transaction() as connection:
         found = connection.execute("select state, sources from videos where id8 = %s", [decode(video)]).fetchone()
     # Its channel became known with it, and the feed of that was read in the same hunt.

@@ -50,7 +50,7 @@ def test_no_arrow_goes_back_between_groups(graph: Any) -> None:
 def test_everything_that_has_a_name_has_a_description(tmp_path: Path) -> None:
     repository = build_defs(home=str(tmp_path), first_day=date(2026, 3, 1)).get_repository_def()
     jobs = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
-    named = [*jobs, *repository.schedule_defs, *repository.sensor_defs]
+    named: list[Any] = [*jobs, *repository.schedule_defs, *repository.sensor_defs]
     assert [one.name for one in named if not one.description] == []
     keys = repository.asset_graph.asset_check_keys
     assert [key.name for key in keys if not repository.asset_graph.get_check_spec(key).description] == []

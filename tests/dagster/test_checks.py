@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from pleiades_core.models import Tier
+from pleiades_core.models import Bucket, Tier
 from pleiades_core.vault.day_facts import DayInspection
 from pleiades_dagster.checks import MOST_LATENESS_S, lateness_result, units_left_result
 from pleiades_dagster.day_verdicts import OF_METRICS, metrics_verdicts
@@ -102,7 +102,7 @@ def test_lateness_warns_beyond_a_third_of_the_interval(tier: Tier) -> None:
 
 
 def test_units_left_warns_with_the_reset() -> None:
-    assert units_left_result({"search": 3}, None).passed
+    assert units_left_result({Bucket.SEARCH: 3}, None).passed
     spent = units_left_result({}, datetime(2026, 3, 2, 8, tzinfo=UTC))
     assert not spent.passed
     assert "2026-03-02 08:00 UTC" in str(spent.description)

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from support.failures import shown_failure
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.installation import Installation
@@ -147,10 +148,9 @@ def test_a_fold_that_lacks_a_file_is_not_compared_with_sql(
 
 def test_a_derived_day_names_a_damaged_file_once(run: Run, pleiades: Installation, closed: str) -> None:
     _flip(pleiades, SAMPLES.day_key(date.fromisoformat(closed)), 100)
-    said = run("derive_day", closed).failure_data_for_node("daily_velocity").user_failure_data
-    assert said is not None
-    assert str(said.description).count("left out") == 1
-    assert str(said.description).count(SAMPLES.day_key(date.fromisoformat(closed))) == 1
+    failure = shown_failure(run("derive_day", closed), "daily_velocity")
+    assert failure.description.count("left out") == 1
+    assert failure.description.count(SAMPLES.day_key(date.fromisoformat(closed))) == 1
 
 
 def test_a_schedule_that_is_not_the_fold_turns_the_check_red(alone: Alone, pleiades: Installation, closed: str) -> None:
@@ -214,11 +214,10 @@ def test_checks_before_the_first_closing_have_no_result(alone: Alone) -> None:
 def test_checks_of_a_day_before_the_first_one_name_the_first_one(alone: Alone, world_start: datetime) -> None:
     before = world_start.date() - timedelta(days=2)
     for asset in ALL:
-        said = alone(asset, str(before)).failure_data_for_node(f"{asset}_checks").user_failure_data
-        assert said is not None
-        assert said.metadata["exit_code"].value == 2
-        assert f"nothing to check on {before}" in str(said.description)
-        assert f"the first day is {world_start.date()}" in str(said.description)
+        failure = shown_failure(alone(asset, str(before)), f"{asset}_checks")
+        assert failure.metadata["exit_code"] == 2
+        assert f"nothing to check on {before}" in failure.description
+        assert f"the first day is {world_start.date()}" in failure.description
 
 
 def test_assets_after_a_check_that_is_skipped_are_made(

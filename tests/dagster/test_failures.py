@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Never
 
 import dagster as dg
 import psycopg
 import pytest
+from support.failures import shown_failure
 
 from pleiades_core import errors
 from pleiades_core.installation import Installation
@@ -63,12 +63,10 @@ class Broken:
         self.error = error
         self.attempts = 0
 
-    @contextlib.contextmanager
-    def open(self) -> Iterator[Any]:
-        """Fail, as often as asked."""
+    def open(self) -> Never:
+        """Fails each time."""
         self.attempts += 1
         raise self.error
-        yield
 
 
 @pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
@@ -76,10 +74,10 @@ def test_a_permanent_error_is_tried_once_and_says_what_to_do(instance: dg.Dagste
     """Whatever the retry policy says: asking again would give the same answer."""
     broken = Broken(errors.ConfigurationError("no keys", cure="set YOUTUBE_API_KEY_POOL_JSON"))
     result = dg.materialize([reaper()], resources={"installation": broken}, instance=instance, raise_on_error=False)
-    said = result.failure_data_for_node("reaper").user_failure_data
+    failure = shown_failure(result, "reaper")
     assert broken.attempts == 1
-    assert said.description == "no keys. set YOUTUBE_API_KEY_POOL_JSON"
-    assert said.metadata["exit_code"].value == 10
+    assert failure.description == "no keys. set YOUTUBE_API_KEY_POOL_JSON"
+    assert failure.metadata["exit_code"] == 10
 
 
 @pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
@@ -106,8 +104,8 @@ def test_a_lock_of_another_session_is_a_failure_that_names_it_and_is_tried_again
         pid = holder.info.backend_pid
         shared = SharedInstallation(pleiades)
         result = dg.materialize([reaper()], resources={"installation": shared}, instance=instance, raise_on_error=False)
-    said = result.failure_data_for_node("reaper").user_failure_data
-    assert f"held by pid {pid} (backup" in said.description
-    assert said.metadata["error"].value == "DatabaseBusy"
-    assert said.metadata["exit_code"].value == 6
-    assert said.metadata["retry_helps"].value is True
+    failure = shown_failure(result, "reaper")
+    assert f"held by pid {pid} (backup" in failure.description
+    assert failure.metadata["error"] == "DatabaseBusy"
+    assert failure.metadata["exit_code"] == 6
+    assert failure.metadata["retry_helps"] is True

@@ -22,7 +22,7 @@ from support.playing import PlayedDemo, demo_command, pleiades_command, processe
 
 from pleiades_core.clock import utc_midnight
 from pleiades_core.errors import ConfigurationError, UsageError
-from pleiades_core.settings import load_settings
+from pleiades_core.settings import Settings, load_settings
 from pleiades_core.storage.embedded import embedded, embedded_url
 from pleiades_core.storage.postgres import open_database
 from pleiades_core.watchlist.cadence import TIERS
@@ -31,6 +31,12 @@ from pleiades_dagster.demo.home import Played
 from pleiades_dagster.demo.options import DemoOptions
 from pleiades_dagster.demo.play import Interrupted, Step, play, usual_start
 from pleiades_dagster.ui.home_lock import RECORD
+
+
+def _begin_of(settings: Settings) -> datetime:
+    """The first instant of the played world."""
+    assert settings.first_day is not None
+    return utc_midnight(settings.first_day)
 
 
 @pytest.fixture
@@ -132,7 +138,7 @@ def test_an_interrupted_demo_leaves_nothing_behind(home: Path, number: signal.Si
     read_until(process.stderr, words)
     if "hour" in words:
         # Until the clock of the second hour is noted: then runs of the first one are stored.
-        while (settings := load_settings(home)).simulator_stopped_at == utc_midnight(settings.first_day):
+        while (settings := load_settings(home)).simulator_stopped_at == _begin_of(settings):
             assert process.poll() is None
             time.sleep(0.05)
     _stop(process, number)
@@ -194,7 +200,7 @@ def test_stopping_works_from_within(home: Path) -> None:
     assert processes_of(home) == []
     # What was measured in that hour is not in the future for a reader now.
     settings = load_settings(home)
-    assert settings.simulator_stopped_at == utc_midnight(settings.first_day) + timedelta(hours=1)
+    assert settings.simulator_stopped_at == _begin_of(settings) + timedelta(hours=1)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def dagster(folder: Path) -> Dagster:
     }  # fmt: skip
 
     def run(program: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        command = [Path(sys.executable).with_name(program), *arguments]
+        command = [str(Path(sys.executable).with_name(program)), *arguments]
         return subprocess.run(command, cwd=folder, env=environment | more, capture_output=True, text=True, check=False)
 
     return run

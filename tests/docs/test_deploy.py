@@ -31,8 +31,11 @@ class _Unit(configparser.RawConfigParser):
 
     def __init__(self, path: Path) -> None:
         super().__init__(strict=False, delimiters="=", interpolation=None)
-        self.optionxform = str  # type: ignore[assignment,method-assign]  names keep their capitals
         self.read_string(path.read_text())
+
+    def optionxform(self, optionstr: str) -> str:
+        """The name as it stands: names keep their capitals."""
+        return optionstr
 
     def words(self, name: str) -> list[str]:
         """The words of a setting of [Service]; none when it is not there."""

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.rows import read_rows
@@ -113,7 +114,7 @@ def test_a_kill_at_any_step_of_closing_and_sweeping_loses_nothing(
     pleiades: Installation, forks: multiprocessing.context.ForkServerContext, stride: int
 ) -> None:
     """Days with batches in the journal, days with late ones, days ready to be swept: all at every step."""
-    seen: set[tuple[object, ...]] = set()
+    seen: set[tuple[Any, Any, Any]] = set()
     for effect in range(1, _MOST_EFFECTS, stride):
         pleiades.hunter().hunt()
         pleiades.tracker().track()

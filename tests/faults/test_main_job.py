@@ -9,7 +9,7 @@ from support.rows import read_rows
 
 from pleiades_core.insights.ranking import live
 from pleiades_core.installation import Installation
-from pleiades_core.models import Tier
+from pleiades_core.models import Bucket, Tier
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.vault import archive, query
 from pleiades_core.vault.layout import SAMPLES
@@ -18,7 +18,7 @@ from pleiades_core.vault.layout import SAMPLES
 def test_a_day_from_search_to_ranking(pleiades: Installation) -> None:
     hunted = pleiades.hunter().hunt()
     assert hunted.admitted > 0
-    assert hunted.calls["search"] == 4
+    assert hunted.calls[Bucket.SEARCH] == 4
     for _ in range(26):
         pleiades.clock.advance(timedelta(hours=1))  # type: ignore[attr-defined]
         pleiades.hunter().hunt()

@@ -41,7 +41,7 @@ from pleiades_core.discover.push.callbacks import callbacks_of
 from pleiades_core.discover.push.subscriptions import renew
 from pleiades_core.errors import PleiadesError
 from pleiades_core.installation import Installation, open_installation
-from pleiades_core.models import ChannelId, VideoId
+from pleiades_core.models import ChannelId, QuotaPool, VideoId
 from pleiades_core.settings import SEVERAL_PROJECTS, Settings, load_settings
 from pleiades_core.simulator.api.quota import ApiKey
 from pleiades_core.simulator.control import SimulatorControl
@@ -54,7 +54,7 @@ from pleiades_core.youtube.hub import Hub
 
 START = datetime(2026, 9, 1, 7, tzinfo=UTC)
 _REFUSED = canary("refused")
-_POOL = [
+_POOL: list[dict[str, Any]] = [
     # Refused at its first use, and then retired.
     {"key": _REFUSED, "project": "one", "pools": ["hunting"]},
     {"key": canary("hunting"), "project": "one", "pools": ["hunting"]},
@@ -128,7 +128,7 @@ def scene() -> Iterator[Scene]:
         watcher = stack.enter_context(Watcher())
         parts = urlsplit(embedded_url(stack.enter_context(embedded(folder / "pg")), "leaks"))
         url = urlunsplit(parts._replace(netloc=f"postgres:{quote(_PASSWORD, safe='')}@{parts.netloc.rpartition('@')[2]}"))
-        keys = tuple(ApiKey(key=row["key"], project=str(row["project"])) for row in _POOL if row["key"] != _REFUSED)  # type: ignore[arg-type]
+        keys = tuple(ApiKey(key=str(row["key"]), project=str(row["project"])) for row in _POOL if row["key"] != _REFUSED)
         config = SimulatorConfig(videos=2_000, seed=3, start=START, days_ahead=3, uploads_per_day=300, keys=keys)
         simulator = stack.enter_context(start_subprocess(config, log_path=folder / "simulator.log"))
         patched = stack.enter_context(pytest.MonkeyPatch.context())
@@ -172,7 +172,7 @@ def _endpoints(youtube: YouTube, pleiades: Installation) -> dict[str, Callable[[
     someone = ChannelId(f"UC{'x' * 21}A")
     return {
         "search.list": lambda: youtube.search("music"),
-        "search.list, archeology": lambda: youtube.search(None, category=10, order="viewCount", pool="archeology"),
+        "search.list, archeology": lambda: youtube.search(None, category=10, order="viewCount", pool=QuotaPool.ARCHEOLOGY),
         "videos.list": lambda: youtube.videos([VideoId(video(1))]),
         "videos.list, chart": lambda: youtube.chart("US", 10),
         "channels.list": lambda: youtube.channels([someone]),

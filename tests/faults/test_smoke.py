@@ -48,7 +48,18 @@ def deployment(tmp_path: Path, database_url: str, youtube: ForkedSimulator) -> d
 
 def smoke(tmp_path: Path, environment: dict[str, str]) -> tuple[int, dict[str, int], str]:
     """Run `pytest -m smoke`; its exit code, the number of tests by outcome, and its output."""
-    command = [sys.executable, "-m", "pytest", "-m", "smoke", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml", TESTS]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-m",
+        "smoke",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        str(ROOT / "pyproject.toml"),
+        str(TESTS),
+    ]
     # A folder without a `.env`: it may hold the developer's own keys.
     done = _run(command, tmp_path, environment)
     last = done.stdout.splitlines()[-1]

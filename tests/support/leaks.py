@@ -70,7 +70,7 @@ def leaks_in_folder(root: Path, more: Iterable[bytes] = ()) -> list[str]:
             if stat.S_ISREG(path.lstat().st_mode):
                 found += leaks_in(str(path), path.read_bytes(), more)
         if path.suffix == ".parquet" and path.is_file():
-            table = pq.read_table(path, partitioning=None)  # type: ignore[no-untyped-call]
+            table = pq.read_table(path, partitioning=None)
             found += leaks_in(f"{path}, decoded", f"{table.to_pydict()}{table.schema.metadata}".encode(), more)
         if path.suffix == ".gz" and path.is_file():
             found += leaks_in(f"{path}, unpacked", gzip.decompress(path.read_bytes()), more)

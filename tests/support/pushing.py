@@ -27,7 +27,7 @@ SECRET = "a secret of the tests"  # noqa: S105  nobody else's
 PUBLISHED = "2026-03-01T11:58:00+00:00"
 
 
-def settings_of(home: Path, **more: object) -> Settings:
+def settings_of(home: Path, **more: object) -> DemoSettings:
     """Settings with push, on any free port."""
     given = {
         "push__callback_url": "https://pleiades.test/hub",
@@ -121,7 +121,7 @@ class Caller:
         return self.call("GET", f"{self.path(channel_id) if path is None else path}?{query}")
 
 
-def caller_of(base_url: str, settings: DemoSettings) -> Caller:
+def caller_of(base_url: str, settings: Settings) -> Caller:
     """A caller that knows the installation's secrets."""
     return Caller(base_url, callbacks_of(settings))
 

@@ -55,9 +55,13 @@ def _close(pleiades: Installation) -> None:
 def work(settings: Settings, now: datetime, what: str, effects: int) -> None:
     """Hunt, track or close, and die before the Nth effect. Comes back, and ends with exit code 0, when there are fewer."""
     with open_installation(settings, clock=ManualClock(now)) as pleiades:
-        action = {"hunt": pleiades.hunter().hunt, "track": pleiades.tracker().track, "close": partial(_close, pleiades)}[what]
+        actions: dict[str, Callable[[], object]] = {
+            "hunt": pleiades.hunter().hunt,
+            "track": pleiades.tracker().track,
+            "close": partial(_close, pleiades),
+        }
         countdown = _Countdown(effects)
         for owner, name in _EFFECTS:
             setattr(owner, name, countdown.wrap(getattr(owner, name)))
-        action()
+        actions[what]()
     os._exit(0)

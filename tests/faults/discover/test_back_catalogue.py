@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from support.driving import advance, control, rows, set_faults
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.discover.add.additions import Added, add, added_channels

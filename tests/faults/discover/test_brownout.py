@@ -8,12 +8,13 @@ from datetime import timedelta
 import pytest
 from support.driving import advance, control, rows, set_faults
 
-from pleiades_core.discover.add.additions import AddTarget, add, outcome
+from pleiades_core.discover.add.additions import add, outcome
+from pleiades_core.discover.add.parse_targets import AddTarget
 from pleiades_core.discover.admission.claims import admit, claim
 from pleiades_core.discover.admission.retry import ABSENT_WAITS, GIVEN_UP_FOR, MOST_ATTEMPTS, Tries, absent
 from pleiades_core.errors import BadReply
 from pleiades_core.installation import Installation
-from pleiades_core.models import Tier, VideoId
+from pleiades_core.models import Bucket, Tier, VideoId
 from pleiades_core.simulator.faults.plan import Fault
 from pleiades_core.videoid import decode, encode
 from pleiades_core.watchlist.cadence import TIERS
@@ -54,7 +55,7 @@ def test_a_brownout_of_one_hunt_gives_nothing_up(pleiades: Installation, fault: 
     assert report.gone == 0
     assert dict(rows(pleiades, _STATES)).get("gone") is None
     assert rows(pleiades, "select max(attempts) from videos")[0][0] <= 1, "one claim was tried twice in one hunt"
-    assert report.calls["general"] <= 4 * len(alive) // 50 + 12
+    assert report.calls[Bucket.GENERAL] <= 4 * len(alive) // 50 + 12
     set_faults(pleiades)
     advance(pleiades, _HOUR)
     pleiades.hunter().hunt(("push",))
@@ -168,7 +169,7 @@ def test_a_video_is_new_once_however_long_it_waits(pleiades: Installation) -> No
     pleiades.hunter().hunt()
     ((known,),) = rows(pleiades, "select count(*) from videos")
     ((before,),) = rows(pleiades, "select sum(new) from discovery_requests where source <> 'details'")
-    pleiades.key_ring().ledger.mark_exhausted("demo", "general", None)
+    pleiades.key_ring().ledger.mark_exhausted("demo", Bucket.GENERAL, None)
     new = 0
     for _ in range(6):
         advance(pleiades, _HOUR)
@@ -205,7 +206,7 @@ def test_replies_without_counts_make_nothing_weekly(pleiades: Installation) -> N
         report = pleiades.tracker().track(Tier.HOURLY)
         assert report.misses < 3
         assert report.samples == report.due >= hourly // 2
-        assert report.failed_calls == report.calls["general"] == report.calls["stats"] > 0
+        assert report.failed_calls == report.calls[Bucket.GENERAL] == report.calls[Bucket.STATS] > 0
         advance(pleiades, _HOUR)
     assert rows(pleiades, "select count(*) from watchlist where misses >= 3")[0][0] < 3
 
@@ -272,7 +273,7 @@ def test_what_a_person_names_while_a_hunt_asks_for_it_is_not_given_up(pleiades: 
 def test_an_empty_reply_that_nobody_can_check_is_not_believed(pleiades: Installation) -> None:
     pleiades.hunter().hunt()
     advance(pleiades, _HOUR)
-    pleiades.key_ring().ledger.mark_exhausted("demo", "general", None)
+    pleiades.key_ring().ledger.mark_exhausted("demo", Bucket.GENERAL, None)
     set_faults(pleiades, Fault(method="videos.batchGetStats", empty=True))
     with pytest.raises(BadReply, match="none of"):
         pleiades.tracker().track()

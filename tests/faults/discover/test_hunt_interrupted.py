@@ -14,11 +14,12 @@ from support.rows import read_rows
 from pleiades_core.discover.add.additions import add
 from pleiades_core.discover.add.parse_targets import AddTarget
 from pleiades_core.discover.admission import pipeline
+from pleiades_core.discover.admission.claims import claim
 from pleiades_core.discover.channels.followed import LEAST_RATE
 from pleiades_core.discover.search_queue import campaigns
 from pleiades_core.errors import BackendError
 from pleiades_core.installation import Installation
-from pleiades_core.models import VideoId
+from pleiades_core.models import Bucket, VideoId
 from pleiades_core.simulator.faults.plan import Fault
 from pleiades_core.storage.locks import lock_discovery
 from pleiades_core.storage.postgres import Database
@@ -31,7 +32,7 @@ _HOUR = timedelta(hours=1)
 _PLACES = "select term, next_page_token, last_searched_at, searched_until, found from search_queue order by term"
 
 
-def _spend(pleiades: Installation, *buckets: str) -> None:
+def _spend(pleiades: Installation, *buckets: Bucket) -> None:
     for bucket in buckets:
         pleiades.key_ring().ledger.mark_exhausted("demo", bucket, None)
 
@@ -45,7 +46,7 @@ def test_wishes_outlive_the_quota_of_the_day(pleiades: Installation) -> None:
         month = (now - timedelta(days=40)).date()
         campaigns.add(connection, "past", month, month, [10], now=now)
     add(pleiades.database, pleiades.youtube(), pleiades.clock, [AddTarget(video_id=video) for video in old])
-    _spend(pleiades, "general")
+    _spend(pleiades, Bucket.GENERAL)
     report = pleiades.hunter().hunt(("added", "past_search"))
     assert (report.admitted, report.gone) == (0, 0)
     assert report.new > len(old)
@@ -64,7 +65,7 @@ def test_wishes_outlive_the_quota_of_the_day(pleiades: Installation) -> None:
 
 def test_what_searches_bring_while_nothing_can_be_described_is_kept(pleiades: Installation) -> None:
     """Each page is paid for once: it is claimed, counted as new once, and described after the reset."""
-    _spend(pleiades, "general")
+    _spend(pleiades, Bucket.GENERAL)
     new = []
     for _ in range(4):
         new.append(pleiades.hunter().hunt(("search",)).new)
@@ -85,7 +86,7 @@ def test_a_source_is_noted_only_when_all_that_it_found_is_durable(
     """Dying between two portions leaves the place where the source was asked; what was not claimed is found again."""
     monkeypatch.setattr(pipeline, "PORTION", 10)
     monkeypatch.setattr(pipeline, "IDS_PER_CALL", 10)
-    claim, claims = pipeline.claim, []
+    claims: list[dict[str, Any]] = []
 
     def dying(*args: Any, **words: Any) -> Any:
         claims.append(words)

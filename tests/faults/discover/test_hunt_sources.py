@@ -239,7 +239,7 @@ def test_a_sample_is_watched_when_quota_is_short(pleiades: Installation) -> None
 def test_spent_quota_is_told_with_its_reset_and_free_sources_go_on(pleiades: Installation) -> None:
     pleiades.hunter().hunt()
     ledger = pleiades.key_ring().ledger
-    for bucket in ("search", "general"):
+    for bucket in (Bucket.SEARCH, Bucket.GENERAL):
         ledger.mark_exhausted("demo", bucket, None)
     before = _calls(pleiades)
     _advance(pleiades, _HOUR)

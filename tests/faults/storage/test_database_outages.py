@@ -201,7 +201,7 @@ def test_connections_that_are_all_in_use_are_an_error_that_says_so(database_url:
 
 def _let_in(url: str, role: str) -> None:
     """Let each user that may be `postgres` on the embedded server be this role too."""
-    file = Path(psycopg.conninfo.conninfo_to_dict(url)["host"]) / "pg_ident.conf"
+    file = Path(str(psycopg.conninfo.conninfo_to_dict(url)["host"])) / "pg_ident.conf"
     lines = file.read_text().splitlines()
     file.write_text("\n".join([*lines, *(line.replace(" postgres", f" {role}") for line in lines if line[0] != "#"), ""]))
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import pyarrow as pa
 import pytest
@@ -14,7 +15,7 @@ from support.rows import read_rows
 from pleiades_core.batches.reaper import reap
 from pleiades_core.errors import LeaseLost
 from pleiades_core.installation import Installation
-from pleiades_core.models import SampleStatus, Tier
+from pleiades_core.models import Bucket, QuotaPool, SampleStatus, Tier
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.faults.plan import Fault, FaultPlan
 from pleiades_core.track.slices import commit_slice, take_slice
@@ -25,10 +26,10 @@ from pleiades_core.watchlist.cadence import TIERS
 from pleiades_core.watchlist.schedule import due_counts
 
 
-def _spend(pleiades: Installation, bucket: str, leaving: int) -> None:
+def _spend(pleiades: Installation, bucket: Bucket, leaving: int) -> None:
     """Leave so many units of a bucket in our own ledger."""
     ledger = pleiades.key_ring().ledger
-    for pool in ("hunting", "archeology", "tracking"):
+    for pool in QuotaPool:
         # What is guaranteed to the others, then the rest: at the end nothing is guaranteed to anybody any more.
         units = min(ledger.left("demo", bucket, pool), ledger.left("demo", bucket) - leaving)
         assert ledger.debit("demo", bucket, pool, units)
@@ -74,8 +75,8 @@ def test_quota_running_out_commits_what_came_and_leaves_the_rest_due(pleiades: I
     pleiades.clock.advance(timedelta(days=1))  # type: ignore[attr-defined]
     due = _due(pleiades)
     assert due > 100
-    _spend(pleiades, "stats", leaving=1)
-    _spend(pleiades, "general", leaving=0)
+    _spend(pleiades, Bucket.STATS, leaving=1)
+    _spend(pleiades, Bucket.GENERAL, leaving=0)
     report = pleiades.tracker().track()
     assert report.resets_at is not None
     assert report.samples == 50
@@ -90,7 +91,7 @@ def test_quota_running_out_commits_what_came_and_leaves_the_rest_due(pleiades: I
 def test_a_spent_stats_bucket_is_stood_in_for_by_the_general_one(pleiades: Installation) -> None:
     pleiades.hunter().hunt()
     pleiades.clock.advance(timedelta(hours=1))  # type: ignore[attr-defined]
-    _spend(pleiades, "stats", leaving=0)
+    _spend(pleiades, Bucket.STATS, leaving=0)
     report = pleiades.tracker().track()
     assert set(report.calls) == {"general"}
     assert report.resets_at is None
@@ -161,13 +162,13 @@ def test_a_lease_of_another_epoch_is_refused(pleiades: Installation) -> None:
 class _Impatient:
     """A clock that somebody presses Ctrl-C at."""
 
-    real = False
+    real: ClassVar[bool] = False
 
     def __init__(self, pleiades: Installation, calls: int) -> None:
         self._clock = pleiades.clock
         self._left = calls
 
-    def now(self):  # noqa: ANN202
+    def now(self) -> datetime:
         self._left -= 1
         if self._left == 0:
             raise KeyboardInterrupt

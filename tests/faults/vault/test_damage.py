@@ -279,7 +279,7 @@ def test_a_file_of_somebody_else_is_refused_wherever_a_closed_day_is_read(closed
     """One error and one cure for every reader; and an orphan's adoption names the file instead of failing."""
     day = _day(_without_footer(closed))
     database, vault, clock = closed.database, closed.vault, closed.clock
-    readers = {
+    readers: dict[str, Callable[[], object]] = {
         "whole": lambda: read_day(vault, SAMPLES, day),
         "footer": lambda: check_closed_day(vault, SAMPLES, day, None),
         "inspect": lambda: inspect_day(database, vault, day),

@@ -63,7 +63,7 @@ def test_every_fault_is_one_error_in_time_and_without_the_key(
         transport_of.append(transport)
         tried = executor(database, clock, transport)
         with pytest.raises(ApiError) as caught:
-            tried.execute("videos.list", PARAMS, pool="tracking")
+            tried.execute("videos.list", PARAMS, pool=QuotaPool.TRACKING)
     assert type(caught.value) is expected
     arrived, spent = len(server.requests), tried.ring.ledger.rows()[0].spent
     assert spent == (1 if expected in {BadRequest, ReplyTooLarge} else 2)

@@ -58,7 +58,7 @@ def _one(database: Database, name: str = "past") -> Campaign:
 
 
 def _dig(database: Database, past: FakePast, *, pages: int = 100, now: datetime = NOW, acknowledged: bool = True) -> list[Find]:
-    finds = list(past_search(database, past, now=now, pages=pages))
+    finds = list(past_search(database, past.as_youtube(), now=now, pages=pages))
     if acknowledged:
         with database.transaction() as connection:
             for find in finds:
@@ -186,7 +186,8 @@ def test_an_outage_leaves_the_cursors_and_lets_other_campaigns_go_first(database
     for name in ("a", "b", "c"):
         _add(database, name)
     for _ in range(campaigns.MOST_FAILURES + 1):
-        source, finds = past_search(database, FakePast(answer=lambda _: error), now=NOW, pages=5), []
+        finds: list[Find] = []
+        source = past_search(database, FakePast(answer=lambda _: error).as_youtube(), now=NOW, pages=5)
         with pytest.raises(type(error)):
             finds.extend(source)
         with database.transaction() as connection:
@@ -233,7 +234,8 @@ def test_other_searches_tell_too(database: Database) -> None:
     past = FakePast(answer=lambda cell: BackendError("503") if cell.startswith("2026-02") else None)
     for minutes in range(5):
         now = NOW + timedelta(minutes=minutes)
-        source, finds = past_search(database, past, now=now, pages=1), []
+        finds: list[Find] = []
+        source = past_search(database, past.as_youtube(), now=now, pages=1)
         with contextlib.suppress(BackendError):
             finds.extend(source)
         with database.transaction() as connection:

@@ -21,7 +21,7 @@ from pleiades_core.discover.sources.feeds import ENTRIES, feeds
 from pleiades_core.discover.sources.uploads import uploads
 from pleiades_core.discover.usage import HuntUsage
 from pleiades_core.errors import ApiError, BackendError, BadReply, BadRequest, EmptyReply, ReplyTooLarge, ResourceMissing
-from pleiades_core.models import Candidate, ChannelId, Page
+from pleiades_core.models import Bucket, Candidate, ChannelId, Page, QuotaPool
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.videoid import encode
@@ -52,8 +52,12 @@ class Lists(Unmetered, YouTube):
         self.listed: list[tuple[ChannelId, str | None]] = []
         self.checked: list[Sequence[ChannelId]] = []
 
-    def uploads(self, channel_id: ChannelId, page_token: str | None = None, *, reservation: Reservation | None = None) -> Page:
+    def uploads(
+        self, channel_id: ChannelId, page_token: str | None = None, *, with_title: bool = False,
+        reservation: Reservation | None = None,
+    ) -> Page:  # fmt: skip
         """What the test says."""
+        assert not with_title
         assert reservation is None
         self.listed.append((channel_id, page_token))
         said = self.answer(page_token or "")
@@ -71,7 +75,7 @@ class Lists(Unmetered, YouTube):
         return tuple(ChannelDetails(channel_id=one, videos=count) for one, count in counted if count is not None)
 
     @contextlib.contextmanager
-    def reserved(self, bucket: str, pool: str, units: int) -> Iterator[None]:
+    def reserved(self, bucket: Bucket, pool: QuotaPool, units: int) -> Iterator[None]:
         """Nothing: units are no matter here."""
         assert bucket
         assert pool

@@ -23,7 +23,7 @@ from pleiades_core.discover.sources.search import search
 from pleiades_core.discover.sources.uploads import uploads
 from pleiades_core.discover.usage import HuntUsage
 from pleiades_core.errors import ApiError, BackendError, BadReply, EmptyReply
-from pleiades_core.models import Bucket, Candidate, ChannelId, Page
+from pleiades_core.models import Bucket, Candidate, ChannelId, Page, QuotaPool
 from pleiades_core.storage.postgres import Database
 from pleiades_core.videoid import encode
 from pleiades_core.youtube.api import CHART_CATEGORIES, ChannelDetails, ChartPage, YouTube
@@ -80,15 +80,19 @@ class Sick(Unmetered, YouTube):
             raise EmptyReply("none of them")
         return tuple(ChannelDetails(channel_id=one, videos=10) for one in there)
 
-    def uploads(self, channel_id: ChannelId, page_token: str | None = None, *, reservation: Reservation | None = None) -> Page:
+    def uploads(
+        self, channel_id: ChannelId, page_token: str | None = None, *, with_title: bool = False,
+        reservation: Reservation | None = None,
+    ) -> Page:  # fmt: skip
         """One page of one video."""
         assert page_token is None
+        assert not with_title
         assert reservation is None
         self._ask("list", ("list", channel_id))
         return _page()
 
     @contextlib.contextmanager
-    def reserved(self, bucket: str, pool: str, units: int) -> Iterator[None]:
+    def reserved(self, bucket: Bucket, pool: QuotaPool, units: int) -> Iterator[None]:
         """Nothing: units are no matter here."""
         assert (bucket, pool) == (Bucket.GENERAL, "hunting")
         assert units

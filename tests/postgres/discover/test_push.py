@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import socket
 import threading
 import urllib.parse
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from pleiades_core.clock import ManualClock
 from pleiades_core.discover.push.callbacks import callbacks_of
 from pleiades_core.discover.push.inbox_writer import NoticeWriter
 from pleiades_core.discover.push.server import listening
-from pleiades_core.discover.push.subscriptions import LEASE, RENEW_BEFORE_END, due, renew
+from pleiades_core.discover.push.subscriptions import LEASE, RENEW_BEFORE_END, RenewReport, due, renew
 from pleiades_core.errors import ConfigurationError
 from pleiades_core.models import ChannelId
 from pleiades_core.settings import DemoSettings, load_settings
@@ -346,7 +347,7 @@ def form(request: bytes) -> dict[str, str]:
     return dict(urllib.parse.parse_qsl(request.partition(b"\r\n\r\n")[2].decode()))
 
 
-def round_of(database: Database, clock: ManualClock, settings: DemoSettings, limit: int = 500):  # noqa: ANN201
+def round_of(database: Database, clock: ManualClock, settings: DemoSettings, limit: int = 500) -> RenewReport:
     """One round of asking, with a fresh connection to the hub."""
     hub = Hub(settings.youtube.hub_root, 5.0)
     try:
@@ -418,7 +419,7 @@ def test_a_verification_that_is_faster_than_the_answer_is_confirmed(
         caller = caller_of(base_url, settings)
         seen: list[int] = []
 
-        def verify_first(connection):  # noqa: ANN001, ANN202  an Answer of loopback.py
+        def verify_first(connection: socket.socket) -> bool:
             seen.append(caller.verify(ONE)[0])
             return reply(202)(connection)
 

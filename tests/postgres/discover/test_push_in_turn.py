@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 import urllib.parse
@@ -38,7 +39,7 @@ def test_a_renewal_and_a_hunter_never_deadlock(tmp_path: Path, database: Databas
     first: list[ChannelId] = []
     troubles: list[psycopg.Error] = []
 
-    def refuse(connection):  # noqa: ANN001, ANN202  an Answer of loopback.py
+    def refuse(connection: socket.socket) -> bool:
         if not first:
             form = urllib.parse.parse_qs(server.requests[-1].partition(b"\r\n\r\n")[2].decode())
             first.append(ChannelId(form["hub.topic"][0][-24:]))

@@ -26,7 +26,7 @@ from pleiades_core.discover.sources.past_search import past_search
 from pleiades_core.discover.sources.search import search
 from pleiades_core.discover.sources.uploads import uploads
 from pleiades_core.errors import ApiError, QuotaExhausted, RateLimited, ReplyTooLarge
-from pleiades_core.models import Candidate, ChannelId, Counts, Page, Vid, VideoDetails, VideoId
+from pleiades_core.models import Bucket, Candidate, ChannelId, Counts, Page, QuotaPool, Vid, VideoDetails, VideoId
 from pleiades_core.settings import DemoSettings
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import CHART_CATEGORIES, ChannelDetails, ChartPage, YouTube
@@ -89,9 +89,13 @@ class Sick(Unmetered, YouTube):
         self._ask("channels", tuple(ids))
         return tuple(ChannelDetails(channel_id=channel_id, videos=1) for channel_id in ids)
 
-    def uploads(self, channel_id: ChannelId, page_token: str | None = None, *, reservation: Reservation | None = None) -> Page:
+    def uploads(
+        self, channel_id: ChannelId, page_token: str | None = None, *, with_title: bool = False,
+        reservation: Reservation | None = None,
+    ) -> Page:  # fmt: skip
         """One upload."""
         assert page_token is None
+        assert not with_title
         assert reservation is None
         self._ask("uploads", channel_id)
         return _PAGE
@@ -114,7 +118,7 @@ class Sick(Unmetered, YouTube):
         return (), frozenset(ids)
 
     @contextlib.contextmanager
-    def reserved(self, bucket: str, pool: str, units: int) -> Iterator[None]:
+    def reserved(self, bucket: Bucket, pool: QuotaPool, units: int) -> Iterator[None]:
         """Nothing: units are no matter here."""
         assert bucket
         assert pool

@@ -83,7 +83,7 @@ def _page(first: int, count: int, token: str | None = None) -> Page:
 
 
 def _search(database: Database, fake: FakeSearch, now: datetime, pages: int = 10) -> list[Find]:
-    return list(search(database, fake, now=now, pages=pages, window=WINDOW, rng=_rng(1)))
+    return list(search(database, fake.as_youtube(), now=now, pages=pages, window=WINDOW, rng=_rng(1)))
 
 
 def _acknowledge(database: Database, finds: Sequence[Find], now: datetime) -> None:
@@ -159,7 +159,7 @@ def test_an_outage_ends_the_search_after_two_terms_and_another_is_first_next_tim
     finds: list[Find] = []
     fake = FakeSearch({term: [BackendError("503")] for term in "abc"})
     with pytest.raises(BackendError):
-        finds.extend(search(database, fake, now=NOW, pages=3, window=WINDOW, rng=_rng(1)))
+        finds.extend(search(database, fake.as_youtube(), now=NOW, pages=3, window=WINDOW, rng=_rng(1)))
     broken = {asked[0] for asked in fake.asked}
     assert [find.error for find in finds] == ["503", "503"]
     _acknowledge(database, finds, NOW)
@@ -175,7 +175,7 @@ def test_spent_quota_ends_the_search_with_what_was_found(database: Database) -> 
     assert len(_search(database, fake, NOW)) == 2
     finds: list[Find] = []
     with pytest.raises(QuotaExhausted):
-        finds.extend(search(database, fake, now=NOW, pages=2, window=WINDOW, rng=_rng(1)))
+        finds.extend(search(database, fake.as_youtube(), now=NOW, pages=2, window=WINDOW, rng=_rng(1)))
     assert finds == []
 
 

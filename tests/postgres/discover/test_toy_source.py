@@ -13,6 +13,7 @@ from support.driving import rows
 from pleiades_core.discover import sources
 from pleiades_core.discover.sources import SOURCES, in_order_of_hunt
 from pleiades_core.installation import Installation
+from pleiades_core.models import Bucket
 from pleiades_core.reports.sources import sources as report_sources
 
 _TOY = '''
@@ -46,7 +47,7 @@ def test_a_new_source_is_one_file(pleiades: Installation) -> None:
     report = pleiades.hunter().hunt(("toy",))
     assert list(report.sources) == ["toy", "details"]
     assert report.admitted > 0
-    assert report.calls["search"] == 1
+    assert report.calls[Bucket.SEARCH] == 1
     requests = rows(pleiades, "select source, target, bucket, units from discovery_requests where source = 'toy'")
     assert requests == [("toy", "music", "search", 1)]
     assert rows(pleiades, "select distinct sources from videos") == [(1024,)]

@@ -13,6 +13,7 @@ from pleiades_core.clock import ManualClock
 from pleiades_core.discover.search_queue import terms
 from pleiades_core.discover.upkeep import REQUESTS_KEPT, run_upkeep
 from pleiades_core.errors import CorruptFile
+from pleiades_core.models import Bucket, QuotaPool
 from pleiades_core.reports.sources import KEPT_IN_SQL
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault import query
@@ -50,7 +51,7 @@ def live_in(database: Database, now: datetime) -> None:
             )
             terms.note_search(connection, "lofi", new=20, now=now - age * DAY)
     for age in (0, 89, 92):
-        ledger_of(database, now - age * DAY).debit("mine", "search", "hunting")
+        ledger_of(database, now - age * DAY).debit("mine", Bucket.SEARCH, QuotaPool.HUNTING)
 
 
 def counted(database: Database, table: str) -> int:

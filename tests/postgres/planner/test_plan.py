@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pleiades_core.clock import ManualClock
-from pleiades_core.models import Tier
+from pleiades_core.models import Bucket, QuotaPool, Tier
 from pleiades_core.planner import forecast
 from pleiades_core.planner.plan import plan
 from pleiades_core.planner.survey import survey
@@ -125,8 +125,8 @@ def test_what_was_found_lately_is_what_will_be_found(database: Database, ledger:
 
 
 def test_limits_and_what_is_spent_come_from_the_ledger(database: Database, ledger: Ledger) -> None:
-    ledger.debit("mine", "stats", "tracking", 9_000)
-    ledger.mark_exhausted("mine", "search", 0)
+    ledger.debit("mine", Bucket.STATS, QuotaPool.TRACKING, 9_000)
+    ledger.mark_exhausted("mine", Bucket.SEARCH, 0)
     with database.transaction() as connection:
         connection.execute("insert into search_queue (term) values ('lofi')")
     made = plan(database, ledger, SETTINGS, NOW, projects={"mine": POOLS}, days=1)

@@ -113,7 +113,7 @@ def server_socket(folder: Path) -> Path:
     [path] = {connection.laddr for connection in process.net_connections("unix") if connection.type == socket.SOCK_STREAM} - {
         ""
     }
-    return (Path(process.cwd()) / path).resolve().parent
+    return Path(process.cwd(), path).resolve().parent
 
 
 def _open_to_all(folder: Path) -> None:
@@ -138,14 +138,14 @@ def test_a_folder_that_trusts_everybody_is_mended_even_while_its_server_runs(dat
     """As older versions left it."""
     folder = copied(data_folder, root / "pg")
     owner = folder.stat()
-    options = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
     (folder / "pg_hba.conf").write_text("local all all trust\nhost all all 127.0.0.1/32 trust\n")
     (folder / "pg_ident.conf").write_text("")
     arguments = ["-c", "listen_addresses=", "-c", "unix_socket_directories=."]
     try:
         older = subprocess.Popen(
             [programs() / "postgres", "-D", "/proc/self/cwd", *arguments],
-            cwd=folder, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options,
+            cwd=folder, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            user=owner.st_uid, group=owner.st_gid, extra_groups=[],
         )  # fmt: skip
     except PermissionError:
         pytest.skip("the server's user cannot enter the folder of this environment")

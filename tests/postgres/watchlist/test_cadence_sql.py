@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pleiades_core.batches.leases import lease_ids
 from pleiades_core.clock import ManualClock
-from pleiades_core.models import Tier
+from pleiades_core.models import Bucket, Tier
 from pleiades_core.storage.postgres import Database
 from pleiades_core.track.slices import take_slice
 from pleiades_core.watchlist.cadence import TIERS
@@ -79,6 +79,6 @@ def test_nothing_is_claimed_twice(database: Database, clock: ManualClock) -> Non
     assert {due.vid for due in first.videos} == set(range(51, 151))
     assert {due.vid for due in second.videos} == set(range(1, 51))
     assert first.reservation is not None
-    assert (first.reservation.units, ledger.left("p", "stats")) == (2, 10_000 - 3)
+    assert (first.reservation.units, ledger.left("p", Bucket.STATS)) == (2, 10_000 - 3)
     with database.transaction() as connection:
         assert len(lease_ids(connection)) == 2

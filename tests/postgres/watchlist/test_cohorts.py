@@ -11,7 +11,8 @@ from pleiades_core.batches.closing import finish_day
 from pleiades_core.errors import NotFound
 from pleiades_core.installation import Installation
 from pleiades_core.vault.archive import closable
-from pleiades_core.watchlist.cohorts import checkpoint_key, fold_cohort, rebuild_cohort
+from pleiades_core.vault.layout import checkpoint_key
+from pleiades_core.watchlist.cohorts import fold_cohort, rebuild_cohort
 
 
 def test_a_checkpoint_agrees_with_sql_and_can_be_lost(pleiades: Installation) -> None:

@@ -24,15 +24,16 @@ def test_a_part_counts_its_own_calls_and_those_of_its_threads(database: Database
     settings = DemoSettings(home=tmp_path).changed(keys__pool=SecretStr('["canary-key"]'), youtube__call_deadline_s=5)
 
     def rival(youtube: YouTube) -> None:
-        youtube.stats([A])
-        youtube.videos([A])
+        for _ in range(5):
+            youtube.stats([A])
+            youtube.videos([A])
 
     with serve(json_reply({"kind": "k", "items": []})) as server:
         settings = settings.changed(youtube__url=server.base_url)
         with open_youtube(settings, database, clock) as youtube:
             youtube.videos([A])
             first, second = youtube.part(), youtube.part()
-            thread = threading.Thread(target=lambda: [rival(second) for _ in range(5)])
+            thread = threading.Thread(target=rival, args=[second])
             thread.start()
             ask_all(first.videos, [[A]] * 6, threads=3)
             thread.join()

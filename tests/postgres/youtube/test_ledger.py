@@ -261,7 +261,7 @@ def test_pools_that_ask_at_once_each_get_theirs(database: Database, clock: Manua
     ledger = Ledger(database, clock, {"all": {Bucket.GENERAL: 100}})
     granted: dict[str, list[bool]] = {QuotaPool.HUNTING: [], QuotaPool.TRACKING: [], QuotaPool.ARCHEOLOGY: []}
 
-    def spend(pool: str) -> None:
+    def spend(pool: QuotaPool) -> None:
         for _ in range(40):
             granted[pool].append(ledger.debit("all", Bucket.GENERAL, pool))
 

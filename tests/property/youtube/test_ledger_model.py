@@ -10,6 +10,7 @@ import itertools
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import cast
 
 import orjson
 import pytest
@@ -28,14 +29,14 @@ from pleiades_core.youtube.quota import DEFAULT_LIMITS, TOLD_FOR_DAYS, Ledger, R
 from pleiades_core.youtube.shares import POOLS, Account, Elapsed, free_for, lapses, set_aside, weights
 
 #: What the ledger believes until it is told otherwise, where the settings name limits; else DEFAULT_LIMITS.
-LIMITS = {Bucket.SEARCH: 20, Bucket.GENERAL: 40}
+LIMITS: dict[str, int] = {Bucket.SEARCH: 20, Bucket.GENERAL: 40}
 METHODS = {Bucket.SEARCH: "search.list", Bucket.GENERAL: "videos.list"}
 #: The evening before a day of 23 hours, before one of 25, and before an ordinary one.
 EVENINGS = [datetime(2026, 3, 8, 7, tzinfo=UTC), datetime(2026, 11, 1, 6, tzinfo=UTC), datetime(2026, 6, 1, 6, tzinfo=UTC)]
 MOST_WANTED = 25
 
 _machines = itertools.count()
-Key = tuple[str, str, date]
+Key = tuple[str, Bucket, date]
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -66,8 +67,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def begin(self, evening: datetime, search: int, general: int, granted: bool) -> None:
         """The true limits are the API's affair: they may be fewer than believed, or none."""
         self.clock = ManualClock(evening)
-        self.limits = dict.fromkeys(self.projects, LIMITS) if granted else {}
-        self.truth = {Bucket.SEARCH: search, Bucket.GENERAL: general}
+        self.limits: dict[str, dict[str, int]] = dict.fromkeys(self.projects, LIMITS) if granted else {}
+        self.truth: dict[str, int] = {Bucket.SEARCH: search, Bucket.GENERAL: general}
         self.book = QuotaBook([ApiKey(key=name, project=name, limits=dict(self.truth)) for name in self.projects])
         self.restart()
 
@@ -82,7 +83,7 @@ class LedgerMachine(RuleBasedStateMachine):
         pool=st.sampled_from(QuotaPool),
         units=st.integers(0, MOST_WANTED),
     )
-    def debit(self, place: int, bucket: str, pool: str, units: int) -> None:
+    def debit(self, place: int, bucket: Bucket, pool: QuotaPool, units: int) -> None:
         """The ledger grants a debit exactly when the rule does."""
         key = self.key(place, bucket)
         possible = units <= self.free(key, pool)
@@ -96,7 +97,7 @@ class LedgerMachine(RuleBasedStateMachine):
         pool=st.sampled_from(QuotaPool),
         units=st.integers(0, MOST_WANTED),
     )
-    def reserve(self, place: int, bucket: str, pool: str, units: int) -> None:
+    def reserve(self, place: int, bucket: Bucket, pool: QuotaPool, units: int) -> None:
         """The ledger reserves as many units as the rule leaves, and no more."""
         key = self.key(place, bucket)
         possible = min(units, self.free(key, pool))
@@ -107,7 +108,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.held.append(reservation)
 
     @rule(place=st.integers(0, 1), bucket=st.sampled_from([Bucket.SEARCH, Bucket.GENERAL]), pool=st.sampled_from(QuotaPool))
-    def connection_refused(self, place: int, bucket: str, pool: str) -> None:
+    def connection_refused(self, place: int, bucket: Bucket, pool: QuotaPool) -> None:
         """A call that was paid for never left: its unit can be had again, and nothing else can."""
         key = self.key(place, bucket)
         possible = self.free(key, pool) > 0
@@ -134,7 +135,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.unwrite(key, reservation.pool, reservation.units - used)
 
     @rule(place=st.integers(0, 1), bucket=st.sampled_from([Bucket.SEARCH, Bucket.GENERAL]))
-    def somebody_else_calls(self, place: int, bucket: str) -> None:
+    def somebody_else_calls(self, place: int, bucket: Bucket) -> None:
         """With a key of the same project, unseen by the ledger."""
         key = self.key(place, bucket)
         self.charge(key)
@@ -148,7 +149,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule()
     def everything_set_aside_can_be_had(self) -> None:
         """By looking alone; taking it is what `debit` is for."""
-        for place, bucket in itertools.product((0, 1), LIMITS):
+        for place, bucket in itertools.product((0, 1), (Bucket.SEARCH, Bucket.GENERAL)):
             project, _, _ = key = self.key(place, bucket)
             account, shares = self.account(key), weights(bucket, self.pools_of[project])
             kept = set_aside(account, shares, Elapsed.at(self.clock.now()))
@@ -187,7 +188,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """The quota day of the clock: the date in California."""
         return pacific_day(self.clock.now())
 
-    def key(self, place: int, bucket: str) -> Key:
+    def key(self, place: int, bucket: Bucket) -> Key:
         """Today's account of one of the two projects."""
         return self.projects[place], bucket, self.day
 
@@ -206,11 +207,11 @@ class LedgerMachine(RuleBasedStateMachine):
         """What the model holds of an account; an untouched one has its full limit."""
         return self.accounts.get(key, Account(limit=self.believed(key), spent=0, by_pool={}, lapsed={}))
 
-    def free(self, key: Key, pool: str) -> int:
+    def free(self, key: Key, pool: QuotaPool) -> int:
         """Units that the rule leaves to a pool at this moment."""
         return free_for(pool, self.account(key), weights(key[1], self.pools_of[key[0]]), Elapsed.at(self.clock.now()))
 
-    def write(self, key: Key, pool: str, units: int | None) -> None:
+    def write(self, key: Key, pool: QuotaPool, units: int | None) -> None:
         """Units granted to a pool; None: refused, which writes nothing but an empty row."""
         account = self.account(key)
         if units is not None:
@@ -224,7 +225,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.granted[key] += units
         self.accounts[key] = account
 
-    def unwrite(self, key: Key, pool: str, units: int) -> None:
+    def unwrite(self, key: Key, pool: QuotaPool, units: int) -> None:
         """Units given back to the pool and the day they came from."""
         account = self.accounts[key]
         by_pool = {**account.by_pool, pool: account.by_pool.get(pool, 0) - units}
@@ -271,7 +272,7 @@ def test_the_ledger_follows_its_rule_and_the_simulator_never_counts_more(databas
     # Without shrinking, which takes minutes here: fourteen steps can be read as they are.
     phases = (Phase.explicit, Phase.generate)
     run_state_machine_as_test(
-        new_machine,
+        cast("type[RuleBasedStateMachine]", new_machine),
         settings=settings(max_examples=runs, stateful_step_count=14, deadline=None, database=None, phases=phases),
     )
     assert len(machines) >= runs

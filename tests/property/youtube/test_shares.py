@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pleiades_core.models import QuotaPool
+from pleiades_core.models import Bucket, QuotaPool
 from pleiades_core.youtube.shares import POOLS, SHARES, Account, Elapsed, free_for, lapses, set_aside, weights
 
 DAY_S = 86_400
@@ -24,7 +25,7 @@ def fresh(limit: int) -> Account:
     return Account(limit=limit, spent=0, by_pool={}, lapsed={})
 
 
-def take(account: Account, pool: str, units: int, shares: dict[str, int], elapsed: Elapsed) -> Account:
+def take(account: Account, pool: QuotaPool, units: int, shares: Mapping[QuotaPool, int], elapsed: Elapsed) -> Account:
     """The account after a pool took units."""
     return replace(
         account,
@@ -36,7 +37,7 @@ def take(account: Account, pool: str, units: int, shares: dict[str, int], elapse
 
 @given(st.integers(0, 500), st.sampled_from(sorted(SHARES)), st.sets(st.sampled_from(QuotaPool), min_size=1), WISHES)
 def test_what_is_set_aside_is_always_there(
-    limit: int, bucket: str, pools: set[str], wishes: list[tuple[str, int, int]]
+    limit: int, bucket: Bucket, pools: set[QuotaPool], wishes: list[tuple[QuotaPool, int, int]]
 ) -> None:
     """Whatever everybody wanted before: no overspending, and each pool can take its part at once."""
     shares = weights(bucket, pools)
@@ -55,7 +56,7 @@ def test_what_is_set_aside_is_always_there(
 
 @given(st.integers(0, 500), st.sampled_from(sorted(SHARES)), WISHES)
 def test_at_the_end_of_the_day_nothing_is_kept_from_anybody(
-    limit: int, bucket: str, wishes: list[tuple[str, int, int]]
+    limit: int, bucket: Bucket, wishes: list[tuple[QuotaPool, int, int]]
 ) -> None:
     shares = weights(bucket, POOLS)
     account, seconds = fresh(limit), 0
@@ -70,7 +71,7 @@ def test_at_the_end_of_the_day_nothing_is_kept_from_anybody(
 @given(st.integers(20, 2_000), st.integers(1, 96))
 def test_who_spends_evenly_gets_the_whole_share_against_the_greediest(limit: int, steps: int) -> None:
     """The others take all they can at every step; hunting still has its share, to a unit, at the end of the day."""
-    shares = weights("general", POOLS)
+    shares = weights(Bucket.GENERAL, POOLS)
     account, share = fresh(limit), limit * 75 // 100
     for step in range(steps):
         now = Elapsed(seconds=DAY_S * step // steps, of=DAY_S)
@@ -84,7 +85,7 @@ def test_who_spends_evenly_gets_the_whole_share_against_the_greediest(limit: int
 
 def test_what_was_not_used_by_noon_is_half_lent() -> None:
     """In figures: search has 100, of which 80 are hunting's."""
-    shares, noon = weights("search", POOLS), Elapsed(seconds=DAY_S // 2, of=DAY_S)
+    shares, noon = weights(Bucket.SEARCH, POOLS), Elapsed(seconds=DAY_S // 2, of=DAY_S)
     assert free_for(QuotaPool.ARCHEOLOGY, fresh(100), shares, Elapsed(seconds=0, of=DAY_S)) == 20
     assert free_for(QuotaPool.ARCHEOLOGY, fresh(100), shares, noon) == 60
     borrowed = take(fresh(100), QuotaPool.ARCHEOLOGY, 60, shares, noon)
@@ -94,7 +95,7 @@ def test_what_was_not_used_by_noon_is_half_lent() -> None:
 
 def test_a_borrower_does_not_set_two_others_against_each_other() -> None:
     """With the promise derived from counts and time alone, hunting and tracking were both refused here with 1,000 left."""
-    shares, noon = weights("general", POOLS), Elapsed(seconds=DAY_S // 2, of=DAY_S)
+    shares, noon = weights(Bucket.GENERAL, POOLS), Elapsed(seconds=DAY_S // 2, of=DAY_S)
     account = fresh(10_000)
     for pool, units in ((QuotaPool.ARCHEOLOGY, 5_250), (QuotaPool.HUNTING, 3_750)):
         assert free_for(pool, account, shares, noon) == units
@@ -111,7 +112,7 @@ def test_a_borrower_does_not_set_two_others_against_each_other() -> None:
 
 
 @pytest.mark.parametrize("pool", QuotaPool)
-def test_a_project_of_one_pool_keeps_nothing_from_it(pool: str) -> None:
+def test_a_project_of_one_pool_keeps_nothing_from_it(pool: QuotaPool) -> None:
     """And nothing at all where its pool has no share, as hunting has none of the stats bucket."""
     begin = Elapsed(seconds=0, of=DAY_S)
     for bucket in SHARES:
@@ -130,4 +131,8 @@ def test_the_day_has_the_hours_that_it_has(midnight: datetime, hours: int) -> No
 
 def test_a_verdict_of_the_api_outweighs_every_share() -> None:
     spent = replace(fresh(100), exhausted=True)
-    assert [free_for(pool, spent, weights("search", POOLS), Elapsed(seconds=0, of=DAY_S)) for pool in QuotaPool] == [0, 0, 0]
+    assert [free_for(pool, spent, weights(Bucket.SEARCH, POOLS), Elapsed(seconds=0, of=DAY_S)) for pool in QuotaPool] == [
+        0,
+        0,
+        0,
+    ]

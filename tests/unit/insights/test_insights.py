@@ -98,7 +98,7 @@ def test_likes_that_were_hidden_since_stay_hidden(vault: Vault) -> None:
 def test_of_two_samples_that_are_as_near_the_earlier_counts_in_whatever_order_they_lie(tmp_path: Path) -> None:
     """Hourly polls at the half hour are all as far from the window's start as their neighbours."""
     rows = [(0, 24.5 - hour, 1_000 + hour * hour, 3) for hour in range(25)]
-    answers = []
+    answers: list[list[dict[str, Any]]] = []
     for order in (rows, rows[::-1]):
         vault = open_vault(tmp_path / str(len(answers)))
         for row in order:
@@ -128,12 +128,12 @@ def test_the_fastest_comes_first_and_the_limit_holds(vault: Vault) -> None:
 
 def test_a_day_is_published_the_same_however_often(vault: Vault, tmp_path: Path) -> None:
     _write(vault, [(0, 10, 500, 3), (0, 0, 400, 3), (1, 10, 1, 3), (1, 0, 9, 3)])
-    first = [velocity_day(vault, DAY), rank_day(vault, DAY)]
+    velocity, ranking = velocity_day(vault, DAY), rank_day(vault, DAY)
     content = {path: path.read_bytes() for path in tmp_path.rglob("insights/**/*.parquet")}
-    assert [velocity_day(vault, DAY), rank_day(vault, DAY)] == first
+    assert (velocity_day(vault, DAY), rank_day(vault, DAY)) == (velocity, ranking)
     assert len(content) == 2
     assert all(path.read_bytes() == before for path, before in content.items())
-    assert first[0].falls == 1  # type: ignore[union-attr]
+    assert velocity.falls == 1
 
 
 def test_a_day_without_samples_has_an_empty_ranking(vault: Vault) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from pleiades_core.models import QuotaPool, Tier
+from pleiades_core.models import Bucket, QuotaPool, Tier
 from pleiades_core.planner import allocation, forecast
 from pleiades_core.planner.allocation import Backlog, Discovery, Purse, Wish
 from pleiades_core.planner.forecast import Arrival, Watched, horizon
@@ -179,7 +180,7 @@ def test_a_campaign_ends() -> None:
 
 def test_a_told_limit_of_nothing_starves_and_is_named() -> None:
     found = stands(arrivals=(Arrival(age_h=0, a_day=10),))
-    plan = make_plan(found, horizon(NOW, 2), {"new": POOLS}, {("new", "stats"): (0, 0)}, "sample")
+    plan = make_plan(found, horizon(NOW, 2), {"new": POOLS}, {("new", Bucket.STATS): (0, 0)}, "sample")
     assert [one.consumer for one in plan.starved] == ["tracking"]
     assert plan.starved[0].why == "the limit of the bucket stats is 0 where a key serves the pool tracking"
     assert "ask Google" in plan.starved[0].help
@@ -199,23 +200,23 @@ def test_keys_that_only_track_starve_discovery_and_the_plan_says_which_pool_is_m
         assert (one.gets, one.needs > 0) == (0, True)
     verdicts = {one.bucket: one for one in plan.verdicts}
     assert {bucket: one.fits for bucket, one in verdicts.items()} == {"search": False, "stats": True, "general": False}
-    assert "10,000 units, 138 needed (details lacks 23, charts lacks 115)" in verdicts["general"].text
-    assert "keys in use may not spend them" in verdicts["general"].text
+    assert "10,000 units, 138 needed (details lacks 23, charts lacks 115)" in verdicts[Bucket.GENERAL].text
+    assert "keys in use may not spend them" in verdicts[Bucket.GENERAL].text
 
 
 def test_searches_starve_where_a_day_has_none_and_wait_where_todays_are_spent() -> None:
     searching = stands(discovery=replace(QUIET, terms=10, campaign_pages=50))
-    none = make_plan(searching, horizon(NOW, 2), {"p": POOLS}, {("p", "search"): (0, 0)}, "sample")
+    none = make_plan(searching, horizon(NOW, 2), {"p": POOLS}, {("p", Bucket.SEARCH): (0, 0)}, "sample")
     assert {one.consumer: one.why.split(" where")[0] for one in none.starved} == {
         "searches": "the limit of the bucket search is 0", "archeology": "the limit of the bucket search is 0",
     }  # fmt: skip
-    assert make_plan(searching, horizon(NOW, 2), {"p": POOLS}, {("p", "search"): (100, 0)}, "sample").fits
+    assert make_plan(searching, horizon(NOW, 2), {"p": POOLS}, {("p", Bucket.SEARCH): (100, 0)}, "sample").fits
 
 
 def test_todays_spent_units_are_one_reason_and_a_crowd_another() -> None:
     """Both are said where both hold; the help for one is not that for the other."""
-    spent = {("p", "stats"): (10_000, 100)}
-    nothing_else = {("p", "general"): (10_000, 100)}
+    spent = {("p", Bucket.STATS): (10_000, 100)}
+    nothing_else = {("p", Bucket.GENERAL): (10_000, 100)}
     today = make_plan(stands(fresh(10_000)), horizon(NOW, 2), {"p": POOLS}, spent | nothing_else, "sample")
     (first,) = today.starved
     assert (first.day, first.why) == (date(2026, 3, 1), "9,900 of today's 10,000 units are spent")
@@ -230,7 +231,7 @@ def test_todays_spent_units_are_one_reason_and_a_crowd_another() -> None:
 
 def test_what_is_watched_is_polled_with_general_units_where_stats_units_run_out() -> None:
     """As YouTube.stats does; what is new is polled so only where all of it is admitted."""
-    small = {("p", "stats"): (20, 20)}
+    small = {("p", Bucket.STATS): (20, 20)}
     new = (Arrival(age_h=0, a_day=500),)
 
     def made(survey: Survey, when_full: str) -> tuple[Plan, dict[str, float], float]:
@@ -251,7 +252,7 @@ def test_what_is_watched_is_polled_with_general_units_where_stats_units_run_out(
 
 
 def test_tracking_starves_where_general_units_do_not_do_either() -> None:
-    none = {("p", bucket): (20, 20) for bucket in ("stats", "general")}
+    none = {("p", bucket): (20, 20) for bucket in (Bucket.STATS, Bucket.GENERAL)}
     (starved,) = make_plan(stands(fresh(10_000)), horizon(NOW, 1), {"p": POOLS}, none, "sample").starved
     assert (starved.consumer, starved.bucket, starved.gets) == ("tracking", "general", 20)
     assert starved.needs > 1_000
@@ -260,12 +261,12 @@ def test_tracking_starves_where_general_units_do_not_do_either() -> None:
 def test_what_youtube_says_and_what_was_counted_are_two_things() -> None:
     """It says that the day is spent at 152 units; the plan does not make 10,000 of them."""
     wanting = stands(discovery=replace(QUIET, found_a_day=1_000))
-    general = ("p", "general")
+    general = ("p", Bucket.GENERAL)
     names = {"p": POOLS}
     (one,) = make_plan(wanting, horizon(NOW, 1), names, {general: (10_000, 0)}, "sample", refused={general: 152}).starved
     assert one.why == "YouTube says that today's units are spent (152 of 10,000 counted here)"
     assert "midnight" in one.help
-    limits = {general: (10_000, 0), ("q", "general"): (10_000, 5)}
+    limits = {general: (10_000, 0), ("q", Bucket.GENERAL): (10_000, 5)}
     (one,) = make_plan(
         wanting, horizon(NOW, 1), {**names, "q": POOLS}, limits, "sample", refused={general: 152}
     ).starved  # fmt: skip
@@ -275,7 +276,7 @@ def test_what_youtube_says_and_what_was_counted_are_two_things() -> None:
 def test_what_waits_to_be_described_is_wanted_until_it_is() -> None:
     """5,000 that a day without quota left behind: 100 calls, of which a day with little quota makes 60."""
     left = stands(discovery=replace(QUIET, to_describe=5_000))
-    rows = make_plan(left, horizon(NOW, 3), {"p": POOLS}, {("p", "general"): (60, 60)}, "sample").rows
+    rows = make_plan(left, horizon(NOW, 3), {"p": POOLS}, {("p", Bucket.GENERAL): (60, 60)}, "sample").rows
     assert [row.gets["details"] for row in rows if row.bucket == "general"] == [60, 40, 0, 0]
     assert [row.demand["details"] for row in rows if row.bucket == "general"] == [100, 40, 0, 0]
 
@@ -290,7 +291,7 @@ def test_refused_keys_are_the_reason_where_none_is_left() -> None:
 
 def test_the_reason_of_a_shortfall_follows_from_the_numbers() -> None:
     """99 units, of which details take 23: that charts lack 39 is not the doing of details."""
-    small = {("p", "general"): (99, 99)}
+    small = {("p", Bucket.GENERAL): (99, 99)}
     wanting = stands(discovery=replace(QUIET, found_a_day=1_000, chart_regions=5))
     starved = make_plan(wanting, horizon(NOW, 2), {"p": POOLS}, small, "sample").starved
     charts = next(one for one in starved if one.consumer == "charts")
@@ -300,7 +301,7 @@ def test_the_reason_of_a_shortfall_follows_from_the_numbers() -> None:
 
 
 def test_what_is_spent_today_is_there_again_tomorrow() -> None:
-    spent = {("p0", "stats"): (10_000, 0)}
+    spent = {("p0", Bucket.STATS): (10_000, 0)}
     plan = make_plan(stands(fresh(10)), horizon(NOW, 2), {"p0": POOLS}, spent, "sample")
     supply = [row.supply for row in plan.rows if row.bucket == "stats"]
     assert supply == [0, 10_000, 10_000]
@@ -308,12 +309,12 @@ def test_what_is_spent_today_is_there_again_tomorrow() -> None:
 
 
 def test_pools_keep_their_share_and_lend_what_they_do_not_use() -> None:
-    def wish(consumer: str, pool: str, wants: float) -> Wish:
-        return Wish(consumer=consumer, bucket="search", pool=pool, wants=wants, needs=0)
+    def wish(consumer: str, pool: QuotaPool, wants: float) -> Wish:
+        return Wish(consumer=consumer, bucket=Bucket.SEARCH, pool=pool, wants=wants, needs=0)
 
-    purse = Purse(project="p", bucket="search", units=100, limit=100, pools=POOLS)
+    purse = Purse(project="p", bucket=Bucket.SEARCH, units=100, limit=100, pools=POOLS)
 
-    def granted(purses: list[Purse]) -> dict[str, float]:
+    def granted(purses: list[Purse]) -> Mapping[str, float]:
         return allocation.grant([wish("now", QuotaPool.HUNTING, 30), wish("past", QuotaPool.ARCHEOLOGY, 500)], purses).gets
 
     both = allocation.grant([wish("now", QuotaPool.HUNTING, 500), wish("past", QuotaPool.ARCHEOLOGY, 500)], [purse])
@@ -325,7 +326,7 @@ def test_pools_keep_their_share_and_lend_what_they_do_not_use() -> None:
 
 def test_a_backlog_is_worked_off_by_what_a_day_gives_beyond_its_needs() -> None:
     backlog = Backlog(list_pages=30, campaign_pages=10)
-    lists = Wish(consumer="lists", bucket="general", pool=QuotaPool.HUNTING, wants=40, needs=10)
+    lists = Wish(consumer="lists", bucket=Bucket.GENERAL, pool=QuotaPool.HUNTING, wants=40, needs=10)
     backlog.work_off([lists], {"lists": 25})
     assert backlog.list_pages == 15
     backlog.work_off([lists], {"lists": 5})

@@ -29,7 +29,7 @@ def _files() -> dict[str, Path]:
 
 def _loaded(tree: ast.Module) -> dict[str, str]:
     """Variables of a module that hold queries, and the name of the file of each."""
-    found = {}
+    found: dict[str, str] = {}
     for node in tree.body:
         if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call):
             continue
