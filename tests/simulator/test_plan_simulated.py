@@ -49,7 +49,8 @@ def run(pleiades: Installation, hours: int, *, moving: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("uploads_a_day", "moving"), [pytest.param(_MANY, False, marks=pytest.mark.sweep), (_FEW, False), (_FEW, True)]
+    ("uploads_a_day", "moving"),
+    [pytest.param(_MANY, False, marks=pytest.mark.sweep), pytest.param(_FEW, False, marks=pytest.mark.sweep), (_FEW, True)],
 )
 def test_tomorrow_costs_what_the_plan_said(pleiades: Installation, *, moving: bool) -> None:
     """Units of videos.batchGetStats within 10 %; of the general bucket no fewer than are spent, and at most twice as many.
@@ -74,6 +75,7 @@ def test_tomorrow_costs_what_the_plan_said(pleiades: Installation, *, moving: bo
     assert tomorrow[Bucket.SEARCH] == pytest.approx(spent[Bucket.SEARCH], abs=2)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("uploads_a_day", [_MANY])
 def test_polls_that_stats_units_do_not_pay_for_cost_the_general_units_that_the_plan_said(pleiades: Installation) -> None:
     """20 stats units a day, and everything that is found is watched all the same."""

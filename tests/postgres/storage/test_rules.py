@@ -39,6 +39,20 @@ def _value(connection: psycopg.Connection, expression: str, **parameters: object
     return row[0]
 
 
+@pytest.fixture(scope="module")
+def macros() -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB with the macros that stand for the SQL functions."""
+    with duckdb.connect() as duck:
+        duck.execute(load_duckdb_text("rules", "pleiades_core.discover.search_queue"))
+        yield duck
+
+
+def _macro(macros: duckdb.DuckDBPyConnection, expression: str, *values: object) -> object:
+    row = macros.execute(f"select {expression}", list(values)).fetchone()
+    assert row is not None
+    return row[0]
+
+
 @_CASES
 @given(published=_INSTANTS, polled=st.none() | _INSTANTS, misses=st.integers(0, 5))
 def test_tiers(connection: psycopg.Connection, published: datetime, polled: datetime | None, misses: int) -> None:
@@ -55,25 +69,30 @@ def test_tiers(connection: psycopg.Connection, published: datetime, polled: date
 
 @_CASES
 @given(value=_SUMS, since=st.none() | _INSTANTS, kept=st.sampled_from([bandit.KEPT_A_DAY, bandit.MENTIONS_KEPT_A_DAY]))
-def test_discounted(connection: psycopg.Connection, value: float, since: datetime | None, kept: float) -> None:
+def test_discounted(
+    connection: psycopg.Connection, macros: duckdb.DuckDBPyConnection, value: float, since: datetime | None, kept: float
+) -> None:
     expected = pytest.approx(bandit.discounted(value, since, NOW, kept))
     parameters = {"value": value, "since": since, "now": NOW, "kept": kept}
     assert _value(connection, "discounted(%(value)s, %(since)s, %(now)s, %(kept)s)", **parameters) == expected
     seconds = since.timestamp() if since else None
-    assert _macro("discounted(?, ?, ?, ?)", value, seconds, NOW.timestamp(), kept) == expected
+    assert _macro(macros, "discounted(?, ?, ?, ?)", value, seconds, NOW.timestamp(), kept) == expected
 
 
 @_CASES
 @given(requests=_SUMS, reward=_SUMS, prior=_SUMS, mentions=_SUMS)
-def test_rewards(connection: psycopg.Connection, requests: float, reward: float, prior: float, mentions: float) -> None:
+def test_rewards(
+    connection: psycopg.Connection, macros: duckdb.DuckDBPyConnection,
+    requests: float, reward: float, prior: float, mentions: float,
+) -> None:  # fmt: skip
     expected = pytest.approx(bandit.expected_reward(requests, reward, prior))
     evidence = {"requests": requests, "reward": reward, "prior": prior, "worth": bandit.PRIOR_REQUESTS}
     assert _value(connection, "expected_reward(%(requests)s, %(reward)s, %(prior)s, %(worth)s)", **evidence) == expected
-    assert _macro("expected_reward(?, ?, ?, ?)", *evidence.values()) == expected
+    assert _macro(macros, "expected_reward(?, ?, ?, ?)", *evidence.values()) == expected
     mean = pytest.approx(bandit.mean_reward(reward, requests))
     sums = {"yields": reward, "weights": requests, "usual": bandit.USUAL_REWARD, "terms": bandit.POOL_TERMS}
     assert _value(connection, "mean_reward(%(yields)s, %(weights)s, %(usual)s, %(terms)s)", **sums) == mean
-    assert _macro("mean_reward(?, ?, ?, ?)", *sums.values()) == mean
+    assert _macro(macros, "mean_reward(?, ?, ?, ?)", *sums.values()) == mean
     lift = _value(connection, "mention_lift(%(mentions)s, %(most)s)", mentions=mentions, most=bandit.MOST_MENTIONS)
     assert lift == pytest.approx(bandit.mention_lift(mentions))
 
@@ -113,11 +132,3 @@ def test_no_query_repeats_a_rule() -> None:
         and "push_refusals" not in line
     }
     assert found == set()
-
-
-def _macro(expression: str, *values: object) -> object:
-    with duckdb.connect() as duck:
-        duck.execute(load_duckdb_text("rules", "pleiades_core.discover.search_queue"))
-        row = duck.execute(f"select {expression}", list(values)).fetchone()
-    assert row is not None
-    return row[0]
