@@ -5,32 +5,16 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.paths import ROOT
 from typer.main import get_command
 
+from docgen.rules import RETIRED_WORDS, empty_names
 from pleiades_core.discover.sources import SOURCES
 from pleiades_dagster.cli import app
 
-#: Words that were ours alone, and the field's words that took their places. They may not come back anywhere.
-RETIRED = {
-    r"roads?": "source (of discovery)",
-    r"(road_)?pulls?": "discovery request",
-    r"arms?": "target",
-    r"tally|tallies": "usage",
-    r"patience": "retry policy",
-    r"whoever": "the person or program that is meant",
-    r"archeologist": "campaign",
-    r"pleiades learn": "pleiades upkeep",
-}
-#: Names that say nothing of the thing: no variable, parameter, attribute, function or class is called so.
-NO_NAMES = {
-    "one", "ones", "words", "said", "asked", "ours", "mine", "theirs", "who", "whose", "other", "others", "same", "alone",
-    "in_turn", "meant", "wanted", "road", "roads", "pull", "pulls", "arm", "arms", "tally", "patience",
-}  # fmt: skip
 _CODE = ("pleiades_core", "pleiades_dagster", "benchmarks", "docgen")
 _TEXTS = (".py", ".sql", ".md", ".toml", ".yaml", ".example", ".service", ".timer", ".sh")
 
@@ -40,35 +24,21 @@ def _tracked() -> list[Path]:
     return [ROOT / name for name in listed if name.endswith(_TEXTS) and (ROOT / name).exists()]
 
 
-def _names(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Every name that a module gives to something, with its line."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.lineno, node.id
-        elif isinstance(node, ast.arg):
-            yield node.lineno, node.arg
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            yield node.lineno, node.name
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            yield node.lineno, node.attr
-
-
 @pytest.mark.parametrize("package", _CODE)
 def test_names_are_nouns_and_verbs_of_the_field(package: str) -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line} {name}"
         for path in (ROOT / package).rglob("*.py")
-        for line, name in _names(ast.parse(path.read_text()))
-        if name.strip("_").lower() in NO_NAMES
+        for line, name in empty_names(ast.parse(path.read_text()))
     ]
     assert found == []
 
 
-@pytest.mark.parametrize("word", RETIRED)
+@pytest.mark.parametrize("word", RETIRED_WORDS)
 def test_a_retired_word_is_nowhere(word: str) -> None:
     """But here, in the history of changes, and in the record that explains why the words changed."""
     pattern = re.compile(rf"(?<![a-z]){word}(?![a-z])", re.IGNORECASE)
-    allowed = {"CHANGELOG.md", "0016-vocabulary.md", Path(__file__).name}
+    allowed = {"CHANGELOG.md", "0016-vocabulary.md", "rules.py"}
     found = [
         f"{path.relative_to(ROOT)}:{number}"
         for path in _tracked()
@@ -76,7 +46,7 @@ def test_a_retired_word_is_nowhere(word: str) -> None:
         for number, line in enumerate(path.read_text().splitlines(), start=1)
         if pattern.search(line)
     ]
-    assert found == [], f"use: {RETIRED[word]}"
+    assert found == [], f"use: {RETIRED_WORDS[word]}"
 
 
 def _glossary() -> dict[str, str]:
