@@ -42,10 +42,11 @@ sweep: .venv ## the slow half of the tests
 smoke: .venv ## a first look at the deployment that PLEIADES_HOME, DATABASE_URL and the other settings name; a unit a key
 	$(BIN)/python -m pytest -q -p no:cacheprovider -m smoke tests/smoke
 
-bench: .venv ## what the demo costs; what is found of a day's uploads, how late, for how many units; what a command costs
+bench: .venv ## what the demo, the discovery of a day and a command cost; the structure of the code in figures
 	$(BIN)/python -m benchmarks.demo --json
 	$(BIN)/python -m benchmarks.discovery --json
 	$(BIN)/python -m benchmarks.cli --json
+	$(BIN)/python -m benchmarks.structure --json
 
 screenshot: .venv ## the pictures in docs/, from the demo that was played; needs Chromium
 	PLEIADES_SCREENSHOTS=1 PLEIADES_DEMO_HOME=.pleiades/demo $(BIN)/python -m pytest -q tests/browser

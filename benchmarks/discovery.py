@@ -84,11 +84,11 @@ def main() -> None:
 
 def measure(uploads: int, channels: int, seed: int) -> dict[str, Any]:
     """Both plays and the rival."""
-    with _stage(uploads, channels, seed, days=2) as stage:
+    with staged(uploads, channels, seed, days=2) as stage:
         fresh = _push_and_feeds(stage)
-    with _stage(uploads, channels, seed, days=3) as stage:
+    with staged(uploads, channels, seed, days=3) as stage:
         lists = _uploads_alone(stage)
-    with _stage(uploads, channels, seed, days=2) as stage:
+    with staged(uploads, channels, seed, days=2) as stage:
         rival = _each_list_in_rotation(stage)
     return {
         "figures": {
@@ -106,7 +106,7 @@ def measure(uploads: int, channels: int, seed: int) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _stage(uploads: int, channels: int, seed: int, *, days: int) -> Iterator[Stage]:
+def staged(uploads: int, channels: int, seed: int, *, days: int) -> Iterator[Stage]:
     """A simulator whose uploads begin at its start, and an installation that follows all of its channels."""
     # A back catalogue, so that few channels begin with an empty list.
     videos = uploads * days + 2 * channels
