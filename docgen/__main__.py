@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from docgen import commands, schema
+from docgen import columns, commands, schema
 
 DOCS = Path(__file__).parents[1] / "docs"
 #: Page and what it should say.
-PAGES = {"commands.md": commands.text, "schema.sql": schema.text}
+PAGES = {"columns.md": columns.text, "commands.md": commands.text, "schema.sql": schema.text}
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""What the codes and the columns of the vault's files mean, in words: for the files' footers, docs/dataset.md and Dagster.
+"""What the codes and the columns of the vault's files mean, in words: for the files' footers, docs/columns.md and Dagster.
 
 Belongs here: words. Does not belong here: types and keys (layout.py), the values behind the codes (models.py).
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from pleiades_core.models import CountingDefinition, SampleStatus
 
@@ -121,6 +122,40 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "base_at": "time of the last sample with a count before the day, on whatever day; null: there is none",
         "definition_changed": "true: the two samples counted views under different definitions, so there is no gain",
     },
+}
+
+#: Dataset or view -> what one row of it is about.
+ROWS: Mapping[str, str] = {
+    "samples": "each poll of each video",
+    "registry": "each video that was found on the day",
+    "discovery_requests": "each source of discovery and target, in each portion of a hunt",
+    "checkpoints": "each video of the cohort, as it was at the end of a closed day; a cache that can be computed again",
+    "velocity": "each video that has two samples to compare in the 24 hours of the day",
+    "rankings": "each of the 1,000 videos with the most views per hour",
+    "metrics": "each video and UTC day with a poll",
+}
+
+
+class View(NamedTuple):
+    """A table of `pleiades sql`: what a row is about, the dataset that it shows, and the columns that it adds or changes."""
+
+    row: str
+    dataset: str
+    added: Mapping[str, str]
+
+
+#: Every view by its name.
+VIEWS: Mapping[str, View] = {
+    "videos": View("each video, with its first description", "registry", {"watched": "true if any description says so"}),
+    "samples": View(
+        ROWS["samples"],
+        "samples",
+        {"video_id": _VIDEO_ID, "status": "word of the code: whether YouTube's answer had the video"},
+    ),
+    "discovery_requests": View(ROWS["discovery_requests"], "discovery_requests", {}),
+    "metrics": View(ROWS["metrics"], "metrics", {}),
+    "daily_velocity": View("each video and published day", "velocity", {"day": "UTC day that was published"}),
+    "rankings": View("each place and published day", "rankings", {"day": "UTC day that was published"}),
 }
 
 

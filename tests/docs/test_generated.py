@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from support.paths import ROOT
 
-from docgen import commands, schema
+from docgen import columns, commands, schema
 
 
 def test_the_schema_page_is_the_schema(database_url: str) -> None:
@@ -14,3 +14,7 @@ def test_the_schema_page_is_the_schema(database_url: str) -> None:
 
 def test_the_page_of_commands_is_what_the_program_declares() -> None:
     assert (ROOT / "docs" / "commands.md").read_text() == commands.text()
+
+
+def test_the_page_of_columns_is_what_the_program_declares() -> None:
+    assert (ROOT / "docs" / "columns.md").read_text() == columns.text()
