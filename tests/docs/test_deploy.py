@@ -89,7 +89,7 @@ def test_the_entrypoint_passes_a_stop_on_and_waits_for_the_end(container: dict[s
     while not (tmp_path / "ready").exists():
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 143
+    assert process.wait(60) == 143
 
 
 def test_the_entrypoint_passes_on_what_there_is_to_read(container: dict[str, str], tmp_path: Path) -> None:

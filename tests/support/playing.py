@@ -86,10 +86,10 @@ def read_until(stream: IO[str] | None, words: str) -> list[str]:
 
 
 def processes_of(home: Path) -> list[str]:
-    """Living processes that mention the home, this one left out."""
+    """Living processes that mention the home. Left out: this one, and the copies that `PlayedDemo` makes in other workers."""
     found = []
     for process in psutil.process_iter(["cmdline", "pid"]):
         line = " ".join(process.info["cmdline"] or ())
-        if str(home) in line and process.info["pid"] != os.getpid():
+        if str(home) in line and process.info["pid"] != os.getpid() and not line.startswith("cp -a "):
             found.append(line)
     return found
