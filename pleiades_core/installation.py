@@ -66,13 +66,13 @@ class Installation:
 
     def hunter(self) -> Hunter:
         """The Hunter of this installation. Raises VaultError when there is no room for what it would find."""
-        require_room(self.settings.vault_root)
+        require_room(self.vault)
         begin_work(self.database, self.vault)
         return Hunter(self.database, self.vault, self.youtube(), self.feeds(), self.clock, self.settings)
 
     def tracker(self) -> Tracker:
         """The Tracker of this installation. Raises VaultError when there is no room for what it would measure."""
-        require_room(self.settings.vault_root)
+        require_room(self.vault)
         begin_work(self.database, self.vault)
         return Tracker(self.database, self.vault, self.youtube(), self.clock, self.settings)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pleiades_core.settings import Settings
-from pleiades_core.storage.folders import make_folder
+from pleiades_core.storage.disk import make_folder
 from pleiades_core.storage.postgres import dagster_urls, ensure_database
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ import dagster as dg
 import pyarrow as pa
 
 from pleiades_core.insights.publish import SCHEMAS
+from pleiades_core.vault import layout
 from pleiades_core.vault.codes import CODES, COLUMNS
 from pleiades_core.vault.layout import CHECKPOINT_SCHEMA, DISCOVERY_REQUEST_SCHEMA, REGISTRY, SAMPLES
 
@@ -55,7 +56,7 @@ def _meaning(dataset: str, column: str) -> str:
 
 METRICS = Table(SAMPLES.archive_folder, SAMPLES.name, SAMPLES.schema)
 VIDEOS = Table(REGISTRY.archive_folder, REGISTRY.name, REGISTRY.schema)
-DISCOVERY_REQUESTS = Table("discovery_requests", "discovery_requests", DISCOVERY_REQUEST_SCHEMA)
-COHORTS = Table("journal/checkpoints", "checkpoints", CHECKPOINT_SCHEMA)
-VELOCITY = Table("insights/velocity", "velocity", SCHEMAS["velocity"])
-RANKINGS = Table("insights/rankings", "rankings", SCHEMAS["rankings"])
+DISCOVERY_REQUESTS = Table(layout.DISCOVERY_REQUESTS, "discovery_requests", DISCOVERY_REQUEST_SCHEMA)
+COHORTS = Table(layout.CHECKPOINTS, "checkpoints", CHECKPOINT_SCHEMA)
+VELOCITY = Table(layout.insight_folder("velocity"), "velocity", SCHEMAS["velocity"])
+RANKINGS = Table(layout.insight_folder("rankings"), "rankings", SCHEMAS["rankings"])

@@ -17,7 +17,7 @@ from pleiades_core.storage.queries import load_duckdb_text
 from pleiades_core.vault import query
 from pleiades_core.vault.codes import columns_metadata
 from pleiades_core.vault.footers import day_file_words
-from pleiades_core.vault.layout import SAMPLE_SCHEMA, insight_key
+from pleiades_core.vault.layout import SAMPLE_SCHEMA, insight_folder, insight_key
 from pleiades_core.vault.owner import read_owner
 from pleiades_core.vault.readable_files import whole_day_files
 from pleiades_core.vault.relations import Relation, relation
@@ -110,7 +110,7 @@ def ask(vault: Vault, sql: str, limits: query.Limits) -> pa.Table:
 def _published(vault: Vault, name: str) -> Relation:
     """Every published day of an insight, with the day of its folder as column `day`."""
     schema = SCHEMAS[name].append(pa.field("day", pa.date32()))
-    return relation(schema, lambda: whole_day_files(vault, f"insights/{name}", partitioned=True))
+    return relation(schema, lambda: whole_day_files(vault, insight_folder(name), partitioned=True))
 
 
 def end_of(day: date) -> datetime:

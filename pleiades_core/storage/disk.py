@@ -1,7 +1,7 @@
-"""Files of a local disk, opened so that nothing hangs and nothing is half-written; and what an error of the disk means.
+"""Files and folders of a local disk: opened so that nothing hangs, written so that nothing is half there; and their errors.
 
 Belongs here: calls to the operating system, with the reason for each flag. Does not belong here: keys, and what a write
-expects to find under a key (objects.py), folders (folders.py).
+expects to find under a key (objects/local.py).
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from pleiades_core.errors import CorruptFile, VaultError
-from pleiades_core.storage.folders import make_durable, sync_folder
+from pleiades_core.errors import ConfigurationError, CorruptFile, VaultError
 
 #: How long a lock file is waited for: as long as a lock of the database (postgres.py). It is held for one write of a file.
 LOCK_WAIT = timedelta(seconds=30)
@@ -42,6 +41,13 @@ _CURES = {
 _KINDS = (
     (stat.S_ISLNK, "symbolic link"), (stat.S_ISDIR, "folder"), (stat.S_ISFIFO, "named pipe"), (stat.S_ISSOCK, "socket"),
 )  # fmt: skip
+#: A folder above ours that this user may not read, or whose file system syncs no folders: nothing there can be synced by us.
+_UNSYNCABLE = frozenset({errno.EACCES, errno.EPERM, errno.EINVAL, errno.EROFS})
+
+#: Folders whose names this process knows to be on disk, by path, device and inode: one that was removed and made again is
+#: another folder. The kernel does not tell whether a name is durable, so the first use in a process syncs it: another process
+#: may have been killed between making the folder and syncing it.
+_durable: set[tuple[str, int, int]] = set()
 
 
 def walk(folder: Path | str) -> Iterator[os.DirEntry[str]]:
@@ -195,3 +201,69 @@ def require_file(path: Path, found: os.stat_result) -> None:
         raise CorruptFile(
             f"{path} is a {kind} and no file of the vault", cure="move it out of the vault, and restore the file from a copy"
         )
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` and those above it, durably. Raises ConfigurationError when there can be no such folder."""
+    try:
+        make_durable(folder)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{folder} cannot be made: {error.strerror}", cure="give --home a folder that you may write to"
+        ) from None
+
+
+def make_durable(folder: Path) -> None:
+    """Make `folder` and those above it where they are missing; their names are on disk on return. Raises OSError.
+
+    Costs one `stat` once the folder is known to be durable.
+    """
+    steps: list[Path] = []
+    for step in (folder.absolute(), *folder.absolute().parents):
+        if _identity(step) in _durable or os.path.ismount(step):
+            break
+        steps.append(step)
+    for step in reversed(steps):
+        made = _identity(step) is None
+        if made:
+            # Another process may make it at the same moment.
+            with contextlib.suppress(FileExistsError):
+                step.mkdir()
+        try:
+            sync_folder(step.parent)
+        except OSError as error:
+            if made or error.errno not in _UNSYNCABLE:
+                raise
+        if identity := _identity(step):
+            _durable.add(identity)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in `folder` are on disk. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _identity(folder: Path) -> tuple[str, int, int] | None:
+    """None: there is no such folder. Raises OSError when something else has its name."""
+    try:
+        found = folder.stat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    return str(folder), found.st_dev, found.st_ino
+
+
+def existing_folder(folder: Path) -> Path:
+    """`folder`, or the nearest folder above it that exists."""
+    # Not `Path.exists`, which raises for a folder below one that may not be entered.
+    return next(path for path in (folder, *folder.absolute().parents) if os.access(path, os.F_OK))
+
+
+def device_of(folder: Path) -> int:
+    """The number of the disk that a folder is on, or will be on."""
+    return existing_folder(folder).stat().st_dev

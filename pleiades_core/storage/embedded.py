@@ -26,7 +26,7 @@ from pathlib import Path
 from pleiades_core.errors import ConfigurationError, DatabaseUnreachable
 from pleiades_core.storage import cluster
 from pleiades_core.storage.account import account_of
-from pleiades_core.storage.folders import make_folder
+from pleiades_core.storage.disk import make_folder
 
 #: Bytes: with the name of the socket after it, the path stays below the 107 that the kernel allows.
 _LONGEST_SOCKET_FOLDER = 90

@@ -32,7 +32,7 @@ def check_file(place: Objects, key: str) -> parquet.CheckedContent:
 
     Raises CorruptFile when it is damaged, NotFound when there is none.
     """
-    location, version = place.location(key), place.version(key)
+    location, version = place.uri(key), place.version(key)
     known = _checked.get(location)
     if known is None or known[0] != version:
         found: parquet.CheckedContent | str
@@ -58,7 +58,7 @@ def check_closed_day(vault: Vault, dataset: Dataset, day: date, owner: Owner | N
     Raises CorruptFile or NotFound.
     """
     key = dataset.day_key(day)
-    location = vault.archive.location(key)
+    location = vault.archive.uri(key)
     for _ in range(_ATTEMPTS):
         versions = (vault.archive.version(key), _version(vault.archive, dataset.manifest_key(day)))
         known = _days.get(location)

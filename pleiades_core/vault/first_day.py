@@ -21,10 +21,11 @@ from pleiades_core.errors import ConfigurationError, VaultError
 from pleiades_core.models import YOUTUBE_BEGAN
 from pleiades_core.settings import Settings
 from pleiades_core.storage.checked_clock import CheckedClock
-from pleiades_core.storage.objects import LocalObjects
+from pleiades_core.storage.objects import Objects
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.vault.layout import DATASETS, parse_key
+from pleiades_core.vault.vault import open_vault
 
 log = logging.getLogger(__name__)
 
@@ -96,20 +97,24 @@ def _oldest_day(root: Path) -> date | None:
 
     Strays are ignored.
     """
-    store = LocalObjects(root)
-    folders = [folder for dataset in DATASETS.values() for folder in (dataset.archive_folder, f"journal/{dataset.name}")]
-    first_days = [next(_days_with_files(store, folder), None) for folder in folders]
+    vault = open_vault(root, create=False)
+    places = [
+        place
+        for dataset in DATASETS.values()
+        for place in ((vault.archive, dataset.archive_folder), (vault.journal, dataset.journal_folder))
+    ]
+    first_days = [next(_days_with_files(store, folder), None) for store, folder in places]
     return min((day for day in first_days if day is not None), default=None)
 
 
-def _days_with_files(store: LocalObjects, folder: str) -> Iterator[date]:
+def _days_with_files(store: Objects, folder: str) -> Iterator[date]:
     """The days of a folder that have a file, in order.
 
     Each day is listed when it is asked for: every run of Dagster loads definitions, and needs the first day alone.
     """
     names: list[str] = []
-    with contextlib.suppress(OSError):
-        names = sorted(entry.name for entry in (store.root / folder).iterdir())
+    with contextlib.suppress(VaultError):
+        names = store.folders(folder)
     for name in names:
         with contextlib.suppress(VaultError):
             parsed = [parse_key(key) for key in store.keys(f"{folder}/{name}")]

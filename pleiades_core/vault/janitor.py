@@ -68,5 +68,5 @@ def sweep(database: Database, vault: Vault, clock: Clock) -> SweepReport:
             vault.journal.delete(key)
         files += len(gone)
         swept += bool(gone)
-    unfinished = vault.journal.forget_unfinished(older_than_s=SWEEP_GRACE.total_seconds())
+    unfinished = vault.journal.remove_unfinished(older_than_s=SWEEP_GRACE.total_seconds())
     return SweepReport(days=swept, files=files, unfinished=unfinished, damaged=tuple(damaged))

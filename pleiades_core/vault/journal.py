@@ -76,13 +76,13 @@ def record_batch(connection: psycopg.Connection, batch: WrittenBatch, *, now: da
 
 def days_with_files(vault: Vault, dataset: Dataset) -> list[date]:
     """Every day that has a batch file in the journal, in order."""
-    parsed = [parse_key(key) for key in vault.journal.keys(f"journal/{dataset.name}")]
+    parsed = [parse_key(key) for key in vault.journal.keys(dataset.journal_folder)]
     return sorted({name.day for name in parsed if name is not None and name.day is not None})
 
 
 def files_of_day(vault: Vault, dataset: Dataset, day: date) -> dict[uuid.UUID, str]:
     """Every batch file of a day and its key, recorded or not. Strays are passed over."""
-    parsed = {key: parse_key(key) for key in vault.journal.keys(dataset.journal_folder(day))}
+    parsed = {key: parse_key(key) for key in vault.journal.keys(dataset.batch_folder(day))}
     return {name.batch: key for key, name in parsed.items() if name is not None and name.batch is not None}
 
 

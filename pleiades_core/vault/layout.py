@@ -27,6 +27,14 @@ import pyarrow as pa
 
 from pleiades_core.models import Sample
 
+#: Folder of what is not in a closed day yet.
+JOURNAL = "journal"
+#: Folder of the checkpoints of cohorts.
+CHECKPOINTS = f"{JOURNAL}/checkpoints"
+#: Folder of the closed days of discovery requests.
+DISCOVERY_REQUESTS = "discovery_requests"
+#: Folder of the insights, one folder for each.
+INSIGHTS = "insights"
 #: Raised when a reader of the old layout would misread the new one. 2: every file has a checksum of its own, vid is int64.
 LAYOUT_VERSION = 2
 
@@ -117,13 +125,18 @@ class Dataset:
     #: Columns whose values follow each other closely: stored as differences.
     delta: tuple[str, ...] = ()
 
-    def journal_folder(self, day: date) -> str:
-        """Folder of the day's batches."""
-        return f"journal/{self.name}/date={day.isoformat()}"
+    @property
+    def journal_folder(self) -> str:
+        """Folder of every batch."""
+        return f"{JOURNAL}/{self.name}"
+
+    def batch_folder(self, day: date) -> str:
+        """Folder of the batches of a day."""
+        return f"{self.journal_folder}/date={day.isoformat()}"
 
     def batch_key(self, day: date, batch_id: uuid.UUID) -> str:
         """Where a batch lies."""
-        return f"{self.journal_folder(day)}/{batch_id}.parquet"
+        return f"{self.batch_folder(day)}/{batch_id}.parquet"
 
     @property
     def archive_folder(self) -> str:
@@ -134,9 +147,14 @@ class Dataset:
         """Where a closed day lies."""
         return f"{self.archive_name}/date={day.isoformat()}/day.parquet"
 
+    @property
+    def manifest_folder(self) -> str:
+        """Folder of the checksums of every closed day."""
+        return f"manifests/{self.archive_name}"
+
     def manifest_key(self, day: date) -> str:
         """Where the closed day's checksum lies."""
-        return f"manifests/{self.archive_name}/date={day.isoformat()}.json"
+        return f"{self.manifest_folder}/date={day.isoformat()}.json"
 
 
 SAMPLES = Dataset("samples", "metrics", SAMPLE_SCHEMA, ("vid", "polled_at"), ("status", "views", "likes", "comments"), ("vid",))
@@ -160,7 +178,7 @@ def samples_by_day(samples: Iterable[Sample]) -> dict[date, pa.Table]:
 
 def discovery_requests_key(day: date) -> str:
     """Where the requests of a day lie."""
-    return f"discovery_requests/date={day.isoformat()}/day.parquet"
+    return f"{DISCOVERY_REQUESTS}/date={day.isoformat()}/day.parquet"
 
 
 def batch_id_of(lease_id: uuid.UUID, dataset: Dataset, day: date) -> uuid.UUID:
@@ -168,14 +186,19 @@ def batch_id_of(lease_id: uuid.UUID, dataset: Dataset, day: date) -> uuid.UUID:
     return uuid.uuid5(lease_id, f"{dataset.name}/{day.isoformat()}")
 
 
+def insight_folder(name: str) -> str:
+    """Folder of every day of an insight."""
+    return f"{INSIGHTS}/{name}"
+
+
 def insight_key(name: str, day: date) -> str:
     """Where an insight of a day lies."""
-    return f"insights/{name}/date={day.isoformat()}/day.parquet"
+    return f"{insight_folder(name)}/date={day.isoformat()}/day.parquet"
 
 
 def checkpoint_key(day: date) -> str:
     """Where the checkpoint of the cohort of a day lies."""
-    return f"journal/checkpoints/date={day.isoformat()}/cohort.parquet"
+    return f"{CHECKPOINTS}/date={day.isoformat()}/cohort.parquet"
 
 
 def loss_key(loss_id: uuid.UUID) -> str:

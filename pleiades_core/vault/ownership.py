@@ -129,12 +129,12 @@ def _highest_vid(vault: Vault, own: Owner) -> int:
     for day in sorted(day_of for day_of in days_by_key(vault.archive.keys(_ARCHIVE), _ARCHIVE).values())[-_NEWEST_DAYS:]:
         with contextlib.suppress(VaultError, NotFound):
             check_closed_day(vault, REGISTRY, day, own)
-            found.append(vault.archive.location(REGISTRY.day_key(day)))
+            found.append(vault.archive.uri(REGISTRY.day_key(day)))
     for day in days_with_files(vault, REGISTRY):
         for batch, key in files_of_day(vault, REGISTRY, day).items():
             with contextlib.suppress(VaultError, NotFound):
                 check_batch(vault.journal, REGISTRY, day, batch, own)
-                found.append(vault.journal.location(key))
+                found.append(vault.journal.uri(key))
     return max((parquet.highest(location, "vid") or 0 for location in found), default=0)
 
 
@@ -143,7 +143,7 @@ def _require_known(database: Database, vault: Vault, own: Owner) -> None:
     present = {
         key
         for dataset in DATASETS.values()
-        for place, folder in ((vault.archive, dataset.archive_folder), (vault.journal, f"journal/{dataset.name}"))
+        for place, folder in ((vault.archive, dataset.archive_folder), (vault.journal, dataset.journal_folder))
         for key in place.keys(folder)
         if parse_key(key) is not None
     }

@@ -22,7 +22,7 @@ from pleiades_core.errors import PublishConflict
 from pleiades_core.storage.queries import load_duckdb_text
 from pleiades_core.vault.file_check import forget_checked_files
 from pleiades_core.vault.interruptible import interruptible
-from pleiades_core.vault.layout import DISCOVERY_REQUEST_SCHEMA, REGISTRY, SAMPLES
+from pleiades_core.vault.layout import DISCOVERY_REQUEST_SCHEMA, DISCOVERY_REQUESTS, REGISTRY, SAMPLES
 from pleiades_core.vault.readable_files import ChangedMeanwhile, Files, files, whole_day_files, whole_files
 from pleiades_core.vault.relations import Relation, WholeFiles, relation
 from pleiades_core.vault.vault import Vault, raise_damaged
@@ -194,5 +194,5 @@ def _relations(vault: Vault, planned: Files) -> dict[str, Relation]:
     return {
         "raw_samples": relation(SAMPLES.schema, partial(whole_files, vault, planned)),
         "raw_videos": relation(REGISTRY.schema, registry),
-        "raw_discovery_requests": relation(DISCOVERY_REQUEST_SCHEMA, lambda: whole_day_files(vault, "discovery_requests")),
+        "raw_discovery_requests": relation(DISCOVERY_REQUEST_SCHEMA, lambda: whole_day_files(vault, DISCOVERY_REQUESTS)),
     }

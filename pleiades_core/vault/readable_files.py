@@ -65,7 +65,7 @@ def files(vault: Vault, dataset: Dataset, *, first: date | None = None, last: da
     damaged: dict[str, str] = {}
     owner = _owner(vault, damaged)
     # In this order: a day that is closed, or a batch that is folded, between two of the steps counts as it was before.
-    noted = set(filter(is_in_range, day_files(vault, f"manifests/{dataset.archive_folder}")))
+    noted = set(filter(is_in_range, day_files(vault, dataset.manifest_folder)))
     closed = set(filter(is_in_range, day_files(vault, dataset.archive_folder)))
     busy = [day for day in days_with_files(vault, dataset) if is_in_range(day)]
     footers = _footers(vault, dataset, [day for day in busy if day in closed], owner)
@@ -75,7 +75,7 @@ def files(vault: Vault, dataset: Dataset, *, first: date | None = None, last: da
     return Files(
         dataset=dataset,
         closed=tuple(sorted(closed)),
-        open=tuple(vault.journal.location(key) for key in unfolded),
+        open=tuple(vault.journal.uri(key) for key in unfolded),
         generations=tuple((day, footer.generation) for day, footer in footers.items()),
         late=any(day in footers for day in unfolded.values()),
         owner=owner,
@@ -92,7 +92,7 @@ def whole_files(vault: Vault, planned: Files) -> WholeFiles:
         key = planned.dataset.day_key(day)
         try:
             check_closed_day(vault, planned.dataset, day, planned.owner)
-            locations.append(vault.archive.location(key))
+            locations.append(vault.archive.uri(key))
         except NotFound:
             changed = True
         except VaultError as error:
@@ -111,7 +111,7 @@ def future_days(vault: Vault, today: date) -> dict[str, list[date]]:
     """Days after `today` of which there are samples or descriptions, by folder; a clock that was wrong wrote these."""
     found: dict[str, list[date]] = {}
     for dataset in DATASETS.values():
-        found[f"journal/{dataset.name}"] = days_with_files(vault, dataset)
+        found[dataset.journal_folder] = days_with_files(vault, dataset)
         found[dataset.archive_folder] = sorted(day_files(vault, dataset.archive_folder))
     after = {folder: [day for day in days if day > today] for folder, days in found.items()}
     return {folder: days for folder, days in after.items() if days}
@@ -128,7 +128,7 @@ def whole_day_files(vault: Vault, folder: str, *, partitioned: bool = False) -> 
     for day, key in day_files(vault, folder).items():
         try:
             check_day_file(vault.archive, key, folder.rpartition("/")[2], day, owner)
-            locations[day] = vault.archive.location(key)
+            locations[day] = vault.archive.uri(key)
         except NotFound:
             changed = True
         except VaultError as error:

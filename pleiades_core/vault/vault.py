@@ -5,15 +5,12 @@ Belongs here: opening it. Does not belong here: what is written (journal.py, arc
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from pleiades_core.errors import DamagedAnswer, VaultError
+from pleiades_core.errors import ConfigurationError, DamagedAnswer, VaultError
 from pleiades_core.storage.objects import LocalObjects, Objects
 
 #: Several times what one hunt writes. Below it an hour's quota would be spent on what cannot be kept.
@@ -29,6 +26,14 @@ class Vault:
     #: Damaged files that answers of this opening were made without, by their key, and what is wrong with each (query.py).
     damaged: dict[str, str] = field(default_factory=dict, compare=False)
 
+    def __post_init__(self) -> None:
+        """Refuse a journal where each small write would be slow or not durable."""
+        if not self.journal.capabilities.holds_a_journal:
+            raise ConfigurationError(
+                f"{self.journal.address} cannot hold a journal",
+                cure="set PLEIADES_VAULT_URL to a store of small files",
+            )
+
     def require_whole_answers(self) -> None:
         """Refuse to go on with answers that lack something. Raises DamagedAnswer that names every damaged file."""
         if self.damaged:
@@ -43,7 +48,15 @@ def raise_damaged(damaged: Mapping[str, str]) -> NoReturn:
 
 
 def open_vault(root: Path, *, create: bool = True) -> Vault:
-    """The vault in a local folder. `create`: it is made if it is missing. Raises VaultError when that cannot be done."""
+    """The vault in a local folder.
+
+    Args:
+        root: the folder.
+        create: make the folder if it is missing.
+
+    Raises:
+        VaultError: the folder cannot be made.
+    """
     try:
         if create:
             root.mkdir(parents=True, exist_ok=True)
@@ -55,43 +68,21 @@ def open_vault(root: Path, *, create: bool = True) -> Vault:
     return Vault(journal=local, archive=local)
 
 
-def require_room(root: Path) -> None:
-    """Refuse to ask YouTube for what could not be kept.
+def require_room(vault: Vault) -> None:
+    """Refuse to call YouTube for what could not be kept.
 
-    Raises VaultError when the vault cannot be written, or its disk is (all but) full.
+    Raises:
+        VaultError: the vault cannot be written, or its disk is (all but) full.
     """
-    try:
-        # A name of its own: threads and processes do this at the same time.
-        tempfile.TemporaryFile(dir=root).close()
-    except OSError as error:
-        raise VaultError(
-            f"the vault {root} cannot be written: {error.strerror}; YouTube was not asked, no quota is spent",
-            cure="set PLEIADES_VAULT_URL to a folder you may write to",
-        ) from None
-    if (free := free_bytes(root)) < _ROOM_BYTES:
-        raise VaultError(
-            f"the vault {root} has {free / 1e6:.1f} MB left: YouTube was not asked, no quota is spent",
-            cure=f"free {_ROOM_BYTES / 1e6:.0f} MB there at least, or set PLEIADES_VAULT_URL to a folder of another disk",
-        )
-
-
-def free_bytes(folder: Path) -> int:
-    """What may still be written below a folder, which need not exist yet."""
-    return shutil.disk_usage(_existing(folder)).free
-
-
-def device_of(folder: Path) -> int:
-    """The disk that a folder is on, or will be."""
-    return _existing(folder).stat().st_dev
-
-
-def _existing(folder: Path) -> Path:
-    # Not `Path.exists`, which raises for a folder below one that may not be entered.
-    return next(path for path in (folder, *folder.absolute().parents) if os.access(path, os.F_OK))
-
-
-def sizes(root: Path) -> Iterator[tuple[str, int]]:
-    """Top-level folder and bytes of every file of a local vault."""
-    for path in root.rglob("*"):
-        if path.is_file() and not path.name.startswith("."):
-            yield path.relative_to(root).parts[0], path.stat().st_size
+    unspent = "YouTube was not called, no quota is spent"
+    for store in (vault.journal, vault.archive):
+        try:
+            store.require_writable()
+        except VaultError as error:
+            raise VaultError(f"{error}; {unspent}", cure=error.cure) from None
+        free = store.free_bytes()
+        if free is not None and free < _ROOM_BYTES:
+            raise VaultError(
+                f"the vault {store.address} has {free / 1e6:.1f} MB left: {unspent}",
+                cure=f"free {_ROOM_BYTES / 1e6:.0f} MB there at least, or set PLEIADES_VAULT_URL to a folder of another disk",
+            )

@@ -12,12 +12,12 @@ from pleiades_core.errors import CorruptFile, ForeignFile, NotFound, VaultError
 from pleiades_core.storage import parquet
 from pleiades_core.storage.postgres import Database
 from pleiades_core.vault.file_check import check_batch, check_closed_day, check_day_file, check_file, forget_checked_files
-from pleiades_core.vault.layout import DAMAGED, DATASETS, OWNER_KEY, ParsedKey, parse_key
+from pleiades_core.vault.layout import DAMAGED, DATASETS, DISCOVERY_REQUESTS, INSIGHTS, JOURNAL, OWNER_KEY, ParsedKey, parse_key
 from pleiades_core.vault.manifest import RecordedFile, read_manifest, recorded_files
 from pleiades_core.vault.owner import Owner, owner_of, read_owner
 from pleiades_core.vault.vault import Vault
 
-_MANIFESTS = {f"manifests/{dataset.archive_folder}": dataset for dataset in DATASETS.values()}
+_MANIFESTS = {dataset.manifest_folder: dataset for dataset in DATASETS.values()}
 _BY_FOLDER = {dataset.archive_folder: dataset for dataset in DATASETS.values()}
 
 
@@ -44,7 +44,7 @@ def verify(database: Database, vault: Vault) -> Verification:
     with database.transaction() as connection:
         owner = owner_of(connection)
     before = recorded_files(database)
-    keys = dict.fromkeys(vault.archive.keys(""), vault.archive) | dict.fromkeys(vault.journal.keys("journal"), vault.journal)
+    keys = dict.fromkeys(vault.archive.keys(""), vault.archive) | dict.fromkeys(vault.journal.keys(JOURNAL), vault.journal)
     parsed = {key: parse_key(key) for key in keys}
     checked: dict[str, parquet.CheckedContent] = {}
     problems: dict[str, str] = {}
@@ -93,7 +93,7 @@ def _check(vault: Vault, key: str, name: ParsedKey, owner: Owner) -> None:
         check_batch(vault.journal, DATASETS[name.folder], name.day, name.batch, owner)
     elif name.folder in _BY_FOLDER and name.day:
         check_closed_day(vault, _BY_FOLDER[name.folder], name.day, owner)
-    elif (name.folder == "discovery_requests" or name.folder.startswith("insights/")) and name.day:
+    elif (name.folder == DISCOVERY_REQUESTS or name.folder.startswith(f"{INSIGHTS}/")) and name.day:
         check_day_file(vault.archive, key, name.folder.rpartition("/")[2], name.day, owner)
     elif name.folder in _MANIFESTS and name.day and read_manifest(vault, _MANIFESTS[name.folder], name.day) is None:
         raise CorruptFile(f"{key} is no manifest", cure="close its day again: the manifest is written anew")

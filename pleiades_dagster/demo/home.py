@@ -25,9 +25,8 @@ from pleiades_core.settings import SETTINGS_FILE, Settings
 from pleiades_core.simulator.api.quota import DEMO_KEYS
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.server import SimulatorConfig, start_subprocess
-from pleiades_core.storage.disk import replace_file
+from pleiades_core.storage.disk import make_folder, replace_file
 from pleiades_core.storage.embedded import users_of
-from pleiades_core.storage.folders import make_folder
 from pleiades_dagster.ui.home_lock import RECORD
 
 #: How the simulator was started.

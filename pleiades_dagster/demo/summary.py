@@ -17,7 +17,6 @@ from pleiades_core.reports.footprint import footprint
 from pleiades_core.reports.quota import debited
 from pleiades_core.vault.day_facts import inspect_day
 from pleiades_core.vault.layout import SAMPLES
-from pleiades_core.vault.vault import sizes
 from pleiades_core.watchlist.cadence import TIERS
 from pleiades_core.watchlist.schedule import due_counts
 
@@ -71,7 +70,7 @@ def sum_up(opened: Installation, first: date, days: int, *, runs: int) -> DemoSu
         misses=sum(day.misses for day in closed),
         calls=debited(opened.database),
         sql_bytes=footprint(opened.database).bytes,
-        vault_bytes=sum(size for _, size in sizes(opened.settings.vault_root)),
+        vault_bytes=sum(opened.vault.archive.sizes("").values()),
         days_closed=len(closed),
         top=[asdict(video) for video in best],
         runs=runs,

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from pleiades_core.errors import ConfigurationError
-from pleiades_core.storage.folders import make_folder
+from pleiades_core.storage.disk import make_folder
 
 #: In the home, while it is open: the process that holds the lock.
 RECORD = "open.json"

@@ -160,7 +160,7 @@ def test_checks_notice_one_flipped_byte(run: Any, pleiades: Installation, first_
 def test_a_day_whose_file_is_no_parquet_is_not_closed_over(run: Any, pleiades: Installation, first_day: str) -> None:
     run("close_day", first_day)
     # The journal could give the day again.
-    shutil.rmtree(pleiades.settings.vault_root / SAMPLES.journal_folder(_date(first_day)))
+    shutil.rmtree(pleiades.settings.vault_root / SAMPLES.batch_folder(_date(first_day)))
     with pleiades.database.transaction() as connection:
         connection.execute("delete from batches where dataset = 'samples'")
     (pleiades.settings.vault_root / SAMPLES.day_key(_date(first_day))).write_bytes(b"not Parquet")

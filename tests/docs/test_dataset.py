@@ -77,12 +77,12 @@ def test_a_file_explains_itself(vault: Vault) -> None:
     table = pa.Table.from_pylist([row], SAMPLES.schema)
     write_batch(vault, SAMPLES, at.date(), table, lease_id=uuid.uuid4(), epoch=uuid.uuid4())
     (batch,) = vault.journal.keys("journal/samples")
-    assert _footer(vault.journal.location(batch)) == codes
+    assert _footer(vault.journal.uri(batch)) == codes
     for dataset in (SAMPLES, REGISTRY):
         footer = DayFooter(installation=uuid.uuid4(), dataset=dataset.name, day=at.date(), generation=1, batches=frozenset())
         words = footer.encode()
         assert json.loads(words["pleiades.columns"]) == COLUMNS[dataset.name]
         assert DayFooter.decode({key.encode(): word.encode() for key, word in words.items()}).dataset == dataset.name
     publish(vault, "rankings", date(2026, 9, 1), SCHEMAS["rankings"].empty_table())
-    file = vault.archive.location(insight_key("rankings", date(2026, 9, 1)))
+    file = vault.archive.uri(insight_key("rankings", date(2026, 9, 1)))
     assert _footer(file) == {"pleiades.columns": COLUMNS["rankings"]}

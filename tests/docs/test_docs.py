@@ -20,7 +20,7 @@ MODULES = sorted(path for package in ("pleiades_core", "pleiades_dagster") for p
 
 
 #: Packages whose modules are all of one kind.
-_ALIKE = {"pleiades_core/cli/commands", "pleiades_core/discover/sources"}
+_ALIKE = {"pleiades_core/cli/commands", "pleiades_core/discover/sources", "pleiades_core/storage/objects"}
 
 
 def commands(group: Any, *before: str) -> Iterator[str]:

@@ -77,5 +77,5 @@ def test_every_step_may_fail_and_nothing_is_lost(
         if not disk.failed:
             break
         # What an `unlink` that failed left behind is the janitor's.
-        pleiades.vault.journal.forget_unfinished(older_than_s=-60)
+        pleiades.vault.journal.remove_unfinished(older_than_s=-60)
     assert at > 1

@@ -62,7 +62,7 @@ def closed(pleiades: Installation) -> Installation:
 
 def _day_file(pleiades: Installation, folder: str) -> Path:
     (key,) = (key for key in pleiades.vault.archive.keys(folder) if key.endswith("day.parquet"))
-    return Path(pleiades.vault.archive.location(key))
+    return Path(pleiades.vault.archive.uri(key))
 
 
 def test_every_flipped_byte_is_noticed(closed: Installation) -> None:
@@ -102,7 +102,7 @@ def test_what_is_kept_is_not_computed_without_damaged_files(closed: Installation
     day = _day(_day_file(closed, "metrics"))
     _swept(closed)
     assert rank_day(closed.vault, day).rows > 0
-    file = Path(closed.vault.archive.location(insight_key("rankings", day)))
+    file = Path(closed.vault.archive.uri(insight_key("rankings", day)))
     before = file.read_bytes()
     _flip(_day_file(closed, folder))
     for kept in (
@@ -310,7 +310,7 @@ def test_a_day_that_was_never_closed_is_not_found(closed: Installation) -> None:
 def test_a_damaged_file_of_requests_is_named_and_no_hindrance_to_the_rest(pleiades: Installation) -> None:
     """It took `pleiades sql` down, whatever was asked, and gave tracebacks elsewhere."""
     database, vault, now = pleiades.database, pleiades.vault, pleiades.clock.now()
-    file = Path(vault.archive.location(discovery_requests_key(date(2026, 8, 1))))
+    file = Path(vault.archive.uri(discovery_requests_key(date(2026, 8, 1))))
     file.parent.mkdir(parents=True)
     file.write_text("x")
     assert query.query(vault, "select count(*) as videos from videos").to_pylist() == [{"videos": 0}]

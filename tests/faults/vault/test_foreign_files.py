@@ -38,7 +38,7 @@ def tracked(pleiades: Installation) -> Installation:
 
 def _batch(pleiades: Installation) -> Path:
     day = days_with_files(pleiades.vault, SAMPLES)[0]
-    return Path(pleiades.vault.journal.location(min(files_of_day(pleiades.vault, SAMPLES, day).values())))
+    return Path(pleiades.vault.journal.uri(min(files_of_day(pleiades.vault, SAMPLES, day).values())))
 
 
 def _copied_under_another_name(pleiades: Installation) -> None:
@@ -67,7 +67,7 @@ def _of_another_installation(pleiades: Installation) -> None:
     for day, table in samples_by_day(rows).items():
         batch = write_batch(pleiades.vault, SAMPLES, day, table, lease_id=uuid.uuid4(), epoch=uuid.uuid4())
         # As a sync tool would leave it: in the folder of a day that is still looked at.
-        path = Path(pleiades.vault.journal.location(SAMPLES.batch_key(day, batch.batch_id)))
+        path = Path(pleiades.vault.journal.uri(SAMPLES.batch_key(day, batch.batch_id)))
         shutil.copy(path, _batch(pleiades).parent / path.name)
 
 
@@ -121,7 +121,7 @@ def test_an_older_generation_of_a_day_is_left_out_and_named(tracked: Installatio
     tracked.clock.advance(timedelta(days=1))  # type: ignore[attr-defined]
     (day,) = {day for dataset, day in closable(tracked.database, tracked.clock.now()) if dataset is SAMPLES}
     finish_day(tracked.database, tracked.vault, tracked.clock, SAMPLES, day)
-    file = Path(tracked.vault.archive.location(SAMPLES.day_key(day)))
+    file = Path(tracked.vault.archive.uri(SAMPLES.day_key(day)))
     first = file.read_bytes()
     with tracked.database.transaction() as connection:
         (epoch,) = connection.execute("select epoch from installation").fetchall()[0]

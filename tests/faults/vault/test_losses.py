@@ -37,7 +37,7 @@ def _day(pleiades: Installation) -> date:
 
 
 def _first_batch(pleiades: Installation, dataset: Dataset) -> Path:
-    return Path(pleiades.vault.journal.location(min(files_of_day(pleiades.vault, dataset, _day(pleiades)).values())))
+    return Path(pleiades.vault.journal.uri(min(files_of_day(pleiades.vault, dataset, _day(pleiades)).values())))
 
 
 def _give_up(pleiades: Installation) -> int:
@@ -122,7 +122,7 @@ def test_a_damaged_day_is_given_up_and_closed_again_with_what_the_journal_has(tr
     day = _day(tracked)
     for dataset, each in closable(tracked.database, tracked.clock.now()):
         finish_day(tracked.database, tracked.vault, tracked.clock, dataset, each)
-    file = Path(tracked.vault.archive.location(SAMPLES.day_key(day)))
+    file = Path(tracked.vault.archive.uri(SAMPLES.day_key(day)))
     file.write_bytes(file.read_bytes()[:-9])
     gone = _first_batch(tracked, SAMPLES)
     lost_rows = query.query(tracked.vault, "select count(*) as n from raw_samples").to_pylist()[0]["n"]
@@ -143,7 +143,7 @@ def test_a_swept_day_that_is_damaged_is_lost_whole(tracked: Installation) -> Non
         finish_day(tracked.database, tracked.vault, tracked.clock, dataset, each)
     tracked.clock.advance(timedelta(days=2))  # type: ignore[attr-defined]
     sweep(tracked.database, tracked.vault, tracked.clock)
-    file = Path(tracked.vault.archive.location(SAMPLES.day_key(day)))
+    file = Path(tracked.vault.archive.uri(SAMPLES.day_key(day)))
     file.unlink()
     losses = find_losses(tracked.database, tracked.vault, day)
     assert [loss.batch_id for loss in losses] == [None]

@@ -109,7 +109,7 @@ def test_an_older_copy_of_the_database_is_refused_without_the_mark_or_with_an_ol
     older = pleiades.vault.archive.read(OWNER_KEY)
     pleiades.clock.advance(timedelta(hours=1))  # type: ignore[attr-defined]
     pleiades.hunter().hunt()
-    path = Path(pleiades.vault.archive.location(OWNER_KEY))
+    path = Path(pleiades.vault.archive.uri(OWNER_KEY))
     path.unlink() if mark == "removed" else path.write_bytes(older)
     with pleiades.database.transaction() as connection:
         connection.execute("update installation set vault_revision = %s", [revision])
@@ -199,7 +199,7 @@ def test_an_empty_vault_is_refused_where_the_database_has_used_one(pleiades: Ins
 
 def test_a_damaged_mark_is_named(pleiades: Installation) -> None:
     mark_vault(pleiades.database, pleiades.vault)
-    Path(pleiades.vault.archive.location(OWNER_KEY)).write_text('{"installation": 7')
+    Path(pleiades.vault.archive.uri(OWNER_KEY)).write_text('{"installation": 7')
     with pytest.raises(CorruptFile, match=OWNER_KEY) as raised:
         require_owned(pleiades.database, pleiades.vault)
     assert "remove it" in raised.value.cure

@@ -212,7 +212,7 @@ def test_today_ends_now(pleiades: Installation, rising: Any) -> None:
 
 def test_top_does_not_say_that_nothing_was_measured_where_a_file_is_damaged(pleiades: Installation, rising: Any) -> None:
     for key in pleiades.vault.journal.keys("journal/samples"):
-        file = Path(pleiades.vault.journal.location(key))
+        file = Path(pleiades.vault.journal.uri(key))
         file.write_bytes(file.read_bytes()[:-40])
     for words in ([], [pleiades.clock.now().date().isoformat()]):
         done = rising(*words, "--json")

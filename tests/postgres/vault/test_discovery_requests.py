@@ -86,7 +86,7 @@ def test_only_days_in_the_vault_are_forgotten(database: Database, vault: Vault) 
     for back in (0, 1, 2, 3):
         export_day(database, vault, DAY - timedelta(days=back))
     request(database, NOON - timedelta(days=2, minutes=1))
-    damaged = Path(vault.archive.location(discovery_requests_key(DAY - timedelta(days=3))))
+    damaged = Path(vault.archive.uri(discovery_requests_key(DAY - timedelta(days=3))))
     damaged.write_bytes(damaged.read_bytes()[:-9])
     forgotten = forget_requests(database, vault, NOON)
     assert (forgotten.days, forgotten.rows) == (1, 1)

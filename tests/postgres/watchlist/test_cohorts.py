@@ -28,7 +28,7 @@ def test_a_checkpoint_agrees_with_sql_and_can_be_lost(pleiades: Installation) ->
     report = rebuild_cohort(pleiades.database, pleiades.vault, day)
     assert (report.day, report.through, report.disagreements) == (day, day, 0)
     assert report.polls >= report.videos > 0
-    file = Path(pleiades.vault.journal.location(checkpoint_key(day)))
+    file = Path(pleiades.vault.journal.uri(checkpoint_key(day)))
     before = file.read_bytes()
     file.unlink()
     assert rebuild_cohort(pleiades.database, pleiades.vault, day) == report

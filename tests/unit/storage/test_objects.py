@@ -21,7 +21,7 @@ import pytest
 from support.disks import FailingDisk
 
 from pleiades_core.errors import AlreadyExists, ConfigurationError, CorruptFile, NotFound, PublishConflict, VaultError
-from pleiades_core.storage import disk, folders
+from pleiades_core.storage import disk
 from pleiades_core.storage.objects import LocalObjects, publish, sha256_of
 
 
@@ -98,11 +98,11 @@ def _list(store: LocalObjects) -> None:
 
 
 def _locate(store: LocalObjects) -> None:
-    assert store.location("a/old").endswith("a/old")
+    assert store.uri("a/old").endswith("a/old")
 
 
 def _tidy(store: LocalObjects) -> None:
-    store.forget_unfinished(older_than_s=-60)
+    store.remove_unfinished(older_than_s=-60)
 
 
 @pytest.mark.parametrize("number", _NUMBERS, ids=errno.errorcode.get)
@@ -189,7 +189,7 @@ def test_what_is_no_file_is_named_and_never_read(store: LocalObjects, kind: str)
     assert store.irregular("a") == store.irregular("") == ([] if kind == "folder" else ["a/other"])
     for use in (
         lambda: store.read("a/other"),
-        lambda: store.location("a/other"),
+        lambda: store.uri("a/other"),
         lambda: store.put_if_absent("a/other", b"1"),
         lambda: store.replace("a/other", b"1", expected=None),
     ):
@@ -344,7 +344,7 @@ def test_a_folder_that_was_made_anew_is_synced_anew(tmp_path: Path, monkeypatch:
 
 def test_a_home_is_made_durably(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced = _synced(monkeypatch)
-    folders.make_folder(tmp_path / "one/home")
+    disk.make_folder(tmp_path / "one/home")
     assert {tmp_path, tmp_path / "one"} <= set(synced)
     assert (tmp_path / "one/home").is_dir()
 
@@ -362,4 +362,4 @@ def test_a_folder_above_that_may_not_be_read_is_no_hindrance(tmp_path: Path, mon
     monkeypatch.setattr(os, "open", refuses)
     LocalObjects(tmp_path / "closed/home").put_if_absent("a", b"1")
     with pytest.raises(ConfigurationError, match="cannot be made"):
-        folders.make_folder(tmp_path / "closed/other")
+        disk.make_folder(tmp_path / "closed/other")

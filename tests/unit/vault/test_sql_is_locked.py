@@ -107,7 +107,7 @@ def _content(folder: Path) -> dict[Path, bytes]:
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_what_is_not_a_view_is_neither_read_nor_written(vault: Vault, tmp_path: Path, attack: str) -> None:
     words = {
-        "day": vault.archive.location(SAMPLES.day_key(DAY)), "secret": tmp_path / "secret.csv", "out": tmp_path / "out.csv",
+        "day": vault.archive.uri(SAMPLES.day_key(DAY)), "secret": tmp_path / "secret.csv", "out": tmp_path / "out.csv",
         "folder": tmp_path,
     }  # fmt: skip
     before = _content(tmp_path)
