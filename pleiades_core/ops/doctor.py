@@ -7,7 +7,6 @@ Belongs here: which parts there are and what healthy means. Does not belong here
 from __future__ import annotations
 
 import platform
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +18,7 @@ from pleiades_core.installation import Installation, open_installation
 from pleiades_core.reports.footprint import MOST_SQL_BYTES, Footprint, footprint
 from pleiades_core.settings import Settings
 from pleiades_core.storage.checked_clock import CheckedClock
-from pleiades_core.storage.disk import device_of, existing_folder
+from pleiades_core.storage.disk import device_of, free_bytes
 from pleiades_core.storage.postgres import without_password
 from pleiades_core.vault.readable_files import future_days
 from pleiades_core.vault.verify import Verification, verify
@@ -236,7 +235,7 @@ def _tried(pleiades: Installation) -> Iterator[Finding]:
 def _disks(settings: Settings) -> Iterator[Finding]:
     """The disk of the home, and that of the vault where it is another one."""
     for folder in {device_of(folder): folder for folder in (settings.vault_root, settings.home)}.values():
-        free = shutil.disk_usage(existing_folder(folder)).free
+        free = free_bytes(folder)
         ok = free >= _FREE_BYTES
         yield Finding(
             part="disk", ok=ok, found=f"{free / 1e9:.1f} GB free at {folder}", exit_code=0 if ok else 6,

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import shutil
 import stat
 import time
 import uuid
@@ -258,7 +259,12 @@ def _identity(folder: Path) -> tuple[str, int, int] | None:
     return str(folder), found.st_dev, found.st_ino
 
 
-def existing_folder(folder: Path) -> Path:
+def free_bytes(folder: Path) -> int:
+    """Free bytes of the disk that a folder is on, or will be on."""
+    return shutil.disk_usage(_existing_folder(folder)).free
+
+
+def _existing_folder(folder: Path) -> Path:
     """`folder`, or the nearest folder above it that exists."""
     # Not `Path.exists`, which raises for a folder below one that may not be entered.
     return next(path for path in (folder, *folder.absolute().parents) if os.access(path, os.F_OK))
@@ -266,4 +272,4 @@ def existing_folder(folder: Path) -> Path:
 
 def device_of(folder: Path) -> int:
     """The number of the disk that a folder is on, or will be on."""
-    return existing_folder(folder).stat().st_dev
+    return _existing_folder(folder).stat().st_dev

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Hashable, Mapping
@@ -13,8 +12,8 @@ from typing import NamedTuple
 
 from pleiades_core.errors import AlreadyExists, NotFound, PublishConflict, VaultError
 from pleiades_core.storage.disk import (
-    existing_folder,
     explained,
+    free_bytes,
     locked,
     make_durable,
     read_file,
@@ -184,7 +183,7 @@ class LocalObjects:
 
     def free_bytes(self) -> int:
         """Free bytes of the folder's disk. The folder need not exist yet."""
-        return shutil.disk_usage(existing_folder(self.root)).free
+        return free_bytes(self.root)
 
     def _path(self, key: str) -> Path:
         """Where an object lies. Raises VaultError for a key that leads out of the vault."""
