@@ -1,10 +1,10 @@
-"""A written batch begins to count: its row, and what it changes in SQL; the same for its writer and for the reaper.
+"""A written batch begins to count: its row, and what it changes in SQL. Its writer and the reaper call one function.
 
-Belongs here: the heart of every T2, and from a table of rows to updates of videos, channels and watchlist. Does not belong
-here: writing the file (vault/journal.py), leases, who adopts what (reaper.py).
+Belongs here: the core of every T2: updates of videos, channels and watchlist from the rows of a batch. Does not belong here:
+writing the file (vault/journal.py), leases (leases.py), adopting files (reaper.py).
 
-Everything here may be repeated: a schedule only moves forward, a row that is there stays. One that a wrong clock put into the
-future is the exception: it moves back.
+Everything here may be repeated: a schedule only moves forward, and a row that exists stays. The exception is a schedule that a
+wrong clock put into the future: it moves back.
 """
 
 from __future__ import annotations
@@ -29,7 +29,17 @@ _CHANNELS, _VIDEOS, _WATCHLIST = map(load_queries, ("channels", "videos", "watch
 def commit_batches(
     connection: psycopg.Connection, written: Iterable[tuple[WrittenBatch, pa.Table]], *, now: datetime, adopted: bool = False
 ) -> list[WrittenBatch]:
-    """Record batches and bring SQL up to what their rows say, inside the caller's transaction; those not recorded before."""
+    """Record batches and bring SQL up to what their rows say, inside the caller's transaction.
+
+    Args:
+        connection: the caller's transaction.
+        written: each batch and its rows.
+        now: the present instant.
+        adopted: True if the reaper calls, False if the writer does.
+
+    Returns:
+        The batches that were not recorded before.
+    """
     fresh = []
     for batch, rows in written:
         if not record_batch(connection, batch, now=now, adopted=adopted):
@@ -43,7 +53,7 @@ def commit_batches(
 
 
 def _advance(connection: psycopg.Connection, batch: WrittenBatch, samples: pa.Table, now: datetime) -> None:
-    """Move the schedule of every polled video; an older sample moves back only one that lies in the future."""
+    """Move the schedule of every polled video. An older sample moves a schedule back only if it lies in the future."""
     missing = pc.equal(samples.column("status"), pa.scalar(int(SampleStatus.MISSING), pa.int8()))
     # The instants go as Unix seconds: psycopg takes ten times as long to adapt 5,000 datetimes.
     seconds = pc.divide(samples.column("polled_at").cast(pa.int64()), 1000)

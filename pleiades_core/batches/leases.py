@@ -23,7 +23,7 @@ class Lease:
     """A lease that was granted."""
 
     lease_id: uuid.UUID
-    #: Of the installation when it was granted: a restore changes it, and refuses what was leased before.
+    #: The epoch of the installation when the lease was granted. A restore changes it, so that older leases are refused.
     epoch: uuid.UUID
 
 
@@ -37,9 +37,17 @@ class Expired:
 
 
 def take_lease(connection: psycopg.Connection, lease_id: uuid.UUID, kind: str, *, now: datetime, lasting: timedelta) -> Lease:
-    """Grant a lease inside the caller's transaction. `kind` is `track` or `hunt`.
+    """Grant a lease inside the caller's transaction.
 
-    The caller makes up the id beforehand, so that it can end the lease even if it is interrupted before this returns.
+    Args:
+        connection: the caller's transaction.
+        lease_id: made up by the caller beforehand, so that it can end the lease even if it is interrupted before this returns.
+        kind: `track` or `hunt`.
+        now: the program's instant, for people; expiry goes by the database's clock.
+        lasting: how long the lease lasts.
+
+    Returns:
+        The lease, with the epoch of the installation.
     """
     row = connection.execute(_LEASES.take_lease, {"lease_id": lease_id, "kind": kind, "lease": lasting, "now": now}).fetchone()
     assert row is not None, "table installation has exactly one row"  # noqa: S101  by its primary key
@@ -47,7 +55,11 @@ def take_lease(connection: psycopg.Connection, lease_id: uuid.UUID, kind: str, *
 
 
 def hold_lease(connection: psycopg.Connection, lease: Lease) -> None:
-    """Fence the caller's transaction. Raises LeaseLost when the lease is gone, which must roll the transaction back."""
+    """Fence the caller's transaction: it commits only if the lease still exists.
+
+    Raises:
+        LeaseLost: the lease is gone. The error must roll the transaction back.
+    """
     if connection.execute(_LEASES.hold_lease, {"lease_id": lease.lease_id}).fetchone() is None:
         raise LeaseLost(
             f"lease {lease.lease_id} expired before its work was committed",
@@ -56,12 +68,12 @@ def hold_lease(connection: psycopg.Connection, lease: Lease) -> None:
 
 
 def end_lease(connection: psycopg.Connection, lease_id: uuid.UUID) -> bool:
-    """Remove a lease; claims of a hunt are free with it. False: it was not there (any more)."""
+    """Remove a lease; with it the claims of a hunt are free. Returns False if there was no such lease (any more)."""
     return connection.execute(_LEASES.end_lease, {"lease_id": lease_id}).fetchone() is not None
 
 
 def expired(connection: psycopg.Connection) -> list[Expired]:
-    """Leases whose owner is late, locked until the transaction ends; those that somebody else holds are passed over."""
+    """Leases that ran out, locked until the transaction ends. Leases that another transaction has locked are left out."""
     return [Expired(lease_id=lease_id, taken_at=at) for lease_id, at in connection.execute(_LEASES.expired_leases).fetchall()]
 
 
@@ -71,6 +83,6 @@ def lease_ids(connection: psycopg.Connection) -> set[uuid.UUID]:
 
 
 def end_slice(connection: psycopg.Connection, lease_id: uuid.UUID) -> bool:
-    """Remove a lease and let go of every video it still holds in the watchlist. False: it was not there (any more)."""
+    """Remove a lease and release its videos in the watchlist. Returns False if there was no such lease (any more)."""
     connection.execute(_WATCHLIST.release, {"lease_id": lease_id})
     return end_lease(connection, lease_id)

@@ -1,4 +1,4 @@
-"""The reaper: ends leases whose owner is dead, and adopts the files it left.
+"""The reaper: ends leases of dead writers, and adopts the files that they left.
 
 Belongs here: expired leases and orphaned batch files. Does not belong here: removing files (vault/janitor.py).
 
@@ -46,21 +46,29 @@ class ReapReport:
     rows: int
     #: Files in the journal that cannot be read; they are left where they are.
     corrupt: tuple[str, ...]
-    #: Whole files in the journal that do not belong where they lie; they are left there, and never read.
+    #: Whole files in the journal whose footer names another place; they are left there, and never read.
     foreign: tuple[str, ...]
 
 
 def reap(database: Database, vault: Vault, clock: Clock) -> ReapReport:
-    """Adopt what dead owners left, then let go of what they held.
+    """Adopt the files that dead writers left, then end their leases.
 
-    Files first: a video whose poll was written must not be polled again for want of a row.
+    The files come first: a video whose poll was written must not be polled again because a row is missing.
+
+    Args:
+        database: holds leases and records of files.
+        vault: holds the files.
+        clock: the present instant.
+
+    Returns:
+        What was found and done.
     """
     with database.transaction() as connection:
         late = expired(connection)
         days = sorted({day for lease in late for day in _days_from(lease.taken_at.date())})
     adopted = [adopt_orphans(database, vault, clock, day, dead={lease.lease_id for lease in late}) for day in days]
     with database.transaction() as connection:
-        # Only those whose files were looked for: what has expired meanwhile may have left a file that nobody adopted yet.
+        # Only leases whose files were looked for: a lease that expired meanwhile may have left a file that is not adopted yet.
         for lease in late:
             end_slice(connection, lease.lease_id)
     return ReapReport(
@@ -75,7 +83,15 @@ def reap(database: Database, vault: Vault, clock: Clock) -> ReapReport:
 def adopt_own(
     database: Database, vault: Vault, clock: Clock, lease: Lease, written: Iterable[tuple[WrittenBatch, pa.Table]]
 ) -> None:
-    """For a writer whose lease ran out before T2: what it wrote is an orphan now, and is adopted at once."""
+    """Adopt at once what a writer wrote whose lease ran out before T2.
+
+    Args:
+        database: holds leases and records of files.
+        vault: holds the files.
+        clock: the present instant.
+        lease: the lease that ran out.
+        written: the batches that the writer wrote, with their rows.
+    """
     log.warning("lease %s ran out; adopting what it wrote", lease.lease_id)
     for day in sorted({batch.day for batch, _ in written}):
         adopt_orphans(database, vault, clock, day, dead={lease.lease_id})
@@ -84,7 +100,18 @@ def adopt_own(
 def adopt_orphans(
     database: Database, vault: Vault, clock: Clock, day: date, *, dead: set[uuid.UUID] | None = None
 ) -> ReapReport:
-    """Record every batch file of a day that no row names, no closed day holds and no living lease may still commit."""
+    """Record every batch file of a day that no row names, no closed day holds and no living lease may still commit.
+
+    Args:
+        database: holds leases and records of files.
+        vault: holds the files.
+        clock: the present instant.
+        day: UTC day to look at.
+        dead: leases whose files are adopted; None: every lease that is not alive.
+
+    Returns:
+        What was adopted, and which files could not be.
+    """
     adopted = rows = 0
     corrupt: list[str] = []
     foreign: list[str] = []
@@ -99,7 +126,7 @@ def adopt_orphans(
         except NotFound:
             held = frozenset()
         except VaultError as error:
-            # Without its footer nobody can say which batches the day holds; closing it will refuse, and say so.
+            # Without the footer it is unknown which batches the day holds. Closing the day will refuse, with the reason.
             log.warning("no orphans of %s %s adopted: %s", dataset.name, day, error)
             corrupt.append(dataset.day_key(day))
             continue

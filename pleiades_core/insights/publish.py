@@ -1,4 +1,4 @@
-"""Insights as files: one a day and kind, replaced whole whenever it is computed again.
+"""Insights as files: one for each kind and day, replaced whole whenever it is computed again.
 
 Belongs here: where they lie, their columns, how they are replaced and read. Does not belong here: what is computed
 (velocity.py, ranking.py).
@@ -27,7 +27,7 @@ _PACKAGE = "pleiades_core.insights"
 #: Macros over the vault's views, for `pleiades sql` too.
 INSIGHT_VIEWS = load_duckdb_text("views", _PACKAGE)
 _PUBLISHED_VIEWS = load_duckdb_text("published", _PACKAGE)
-#: Velocity looks back so far.
+#: How far velocity looks back.
 WINDOW = timedelta(hours=24)
 
 _COMMON = (
@@ -73,9 +73,19 @@ SCHEMAS: Mapping[str, pa.Schema] = {
 
 
 def publish(vault: Vault, name: str, day: date, table: pa.Table) -> int:
-    """Replace the day's file by a table of `SCHEMAS[name]`; its bytes. The same table leaves the file as it is.
+    """Replace the file of an insight of a day. An equal table leaves the file as it is.
 
-    Raises PublishConflict.
+    Args:
+        vault: where the file is.
+        name: a key of SCHEMAS.
+        day: UTC day of the insight.
+        table: the rows, with the columns of `SCHEMAS[name]`.
+
+    Returns:
+        Bytes of the file.
+
+    Raises:
+        PublishConflict: another process replaced the file at this moment.
     """
     owner = read_owner(vault)
     footer = day_file_words(name, day, owner.installation if owner else None)
@@ -86,7 +96,18 @@ def publish(vault: Vault, name: str, day: date, table: pa.Table) -> int:
 
 
 def compute(vault: Vault, name: str, until: datetime, *, whole: bool = False, **parameters: object) -> pa.Table:
-    """The answer of `<name>.sql` for the window that ends at `until`. `whole`: as in `samples.query`."""
+    """Run the query `<name>.duckdb.sql` over the vault for one window.
+
+    Args:
+        vault: holds the samples.
+        name: names the query.
+        until: end of the window, which is `WINDOW` long.
+        whole: refuse an answer that lacks a damaged file (vault/query.py).
+        **parameters: values that the query names.
+
+    Returns:
+        The answer.
+    """
     return query.query(
         vault,
         load_duckdb_text(name, _PACKAGE),
@@ -99,9 +120,18 @@ def compute(vault: Vault, name: str, until: datetime, *, whole: bool = False, **
 
 
 def ask(vault: Vault, sql: str, limits: query.Limits) -> pa.Table:
-    """The answer to what a person asks in SQL: over the vault's views, the macros of views.sql and what is published.
+    """Answer a person's SQL: over the vault's views, the macros of views.duckdb.sql and what is published.
 
-    Raises as `samples.query` does.
+    Args:
+        vault: holds the files.
+        sql: one query.
+        limits: memory and threads of the query.
+
+    Returns:
+        The answer.
+
+    Raises:
+        PleiadesError: as `vault.query.query` raises it.
     """
     published = {f"raw_{name}": _published(vault, name) for name in SCHEMAS}
     return query.query(vault, sql, prelude=INSIGHT_VIEWS + _PUBLISHED_VIEWS, tables=published, limits=limits)

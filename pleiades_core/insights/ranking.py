@@ -35,7 +35,7 @@ class RankedVideo:
     views_per_hour: float
     #: Views per hour, per hour; None with fewer than three samples.
     acceleration: float | None
-    #: Between the first and the last sample that the velocity is measured on.
+    #: Hours from the first to the last sample that the velocity is measured on.
     span_hours: float
     samples: int
     #: True: samples before a change of YouTube's counting were left out.
@@ -46,7 +46,7 @@ class RankedVideo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankingReport:
-    """What a day's ranking came to."""
+    """The result of ranking a day."""
 
     day: date
     rows: int
@@ -55,17 +55,44 @@ class RankingReport:
 
 
 def ranked(vault: Vault, until: datetime, limit: int) -> tuple[RankedVideo, ...]:
-    """The ranking of the 24 hours that end before `until`."""
+    """The ranking of the 24 hours that end before `until`.
+
+    Args:
+        vault: holds the samples.
+        until: the end of the window, which is not included.
+        limit: the most videos.
+
+    Returns:
+        The videos, the fastest first.
+    """
     return _videos(compute(vault, "ranking", until, limit=limit))
 
 
 def live(vault: Vault, now: datetime, limit: int = 10) -> tuple[RankedVideo, ...]:
-    """The ranking of the 24 hours that end at `now`, what was polled in this very second included."""
+    """The ranking of the 24 hours that end at `now`, with what was polled in this very second.
+
+    Args:
+        vault: holds the samples.
+        now: the present instant.
+        limit: the most videos.
+
+    Returns:
+        The videos, the fastest first.
+    """
     return ranked(vault, now + timedelta(seconds=1), limit)
 
 
 def rank_day(vault: Vault, day: date, *, top: int = 10) -> RankingReport:
-    """Compute and publish `insights/rankings/date=D/day.parquet` over the 24 hours that end with the day."""
+    """Compute and publish `insights/rankings/date=D/day.parquet` over the 24 hours that end with the day.
+
+    Args:
+        vault: holds the samples, and gets the file.
+        day: UTC day to rank.
+        top: how many videos the report names.
+
+    Returns:
+        What was published.
+    """
     table = compute(vault, "ranking", end_of(day), whole=True, limit=PUBLISHED_ROWS)
     size = publish(vault, "rankings", day, table)
     return RankingReport(day=day, rows=len(table), bytes=size, top=_videos(table.slice(0, top)))

@@ -16,7 +16,7 @@ from pleiades_core.vault.vault import Vault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VelocityReport:
-    """What a day's velocities came to."""
+    """The result of measuring a day's velocities."""
 
     day: date
     #: Videos with two measured samples or more.

@@ -3,9 +3,8 @@
 Belongs here: choosing that account and starting a program under it. Does not belong here: what PostgreSQL is told (cluster.py).
 
 PostgreSQL refuses to run as root. Root's server runs as the owner of the data folder, and a new folder belongs to a system user
-of our own. No folder is opened to that user: the server is started inside its data folder and never looks that path up. Only
-where the programs themselves lie in a closed folder (a .venv below /root) does the server get one capability, to read and
-search folders, and never one to write.
+of our own. No folder is opened to that user: the server is started inside its data folder and never looks that path up. If the
+programs lie in a closed folder (a .venv below /root), the server gets one capability: to read and search folders, not to write.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from typing import Any
 
 from pleiades_core.errors import ConfigurationError
 
-#: A name of our own, and not the wheel's `pgserver`: programs of one account can read each other's files.
+#: Not the wheel's account `pgserver`: programs of one account can read each other's files.
 _SYSTEM_USER = "pleiades-postgres"
 _MAKE_USER = ("useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", _SYSTEM_USER)
 _OTHERWISE = "run Pleiades as an ordinary user, or set DATABASE_URL to a server of your own (15 or newer)"
@@ -41,14 +40,23 @@ class Account:
     prefix: tuple[str, ...] = ()
 
     def run(self, command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run a program under the account. `options`: as `subprocess.run` takes them. Raises OSError when it cannot start."""
+        """Run a program under the account.
+
+        Args:
+            command: the program and its arguments.
+            **options: passed on to `subprocess.run`.
+
+        Raises:
+            OSError: the program cannot be started.
+        """
         return subprocess.run([*self.prefix, *command], check=False, **options, **self.options)  # noqa: S603  our own programs
 
 
 def account_of(folder: Path) -> Account:
     """The account for the server of `folder`, which may be missing.
 
-    Raises ConfigurationError when the folder belongs to another user, or root has no unprivileged account to use.
+    Raises:
+        ConfigurationError: the folder belongs to another user, or root has no unprivileged account to use.
     """
     owner = _owner(folder)
     if os.geteuid() != 0:
@@ -80,7 +88,11 @@ def _owner(folder: Path) -> int | None:
 
 
 def user_name(uid: int) -> str:
-    """The name of a user. Raises ConfigurationError for a number without a name."""
+    """The name of a user.
+
+    Raises:
+        ConfigurationError: the number has no name on this system.
+    """
     return _user(uid).pw_name
 
 
@@ -96,7 +108,11 @@ def _user(uid: int) -> pwd.struct_passwd:
 
 
 def reaching(account: Account, program: Path) -> Account:
-    """`account`, able to run `program`. Raises ConfigurationError when it cannot be made able to."""
+    """The account, changed so that it can run a program.
+
+    Raises:
+        ConfigurationError: the program lies in a folder that the account cannot be let into.
+    """
     if not account.options or _runs(account, program):
         return account
     change = (f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups")
@@ -112,7 +128,7 @@ def reaching(account: Account, program: Path) -> Account:
 
 
 def _runs(account: Account, program: Path) -> bool:
-    """Whether the account can run it: asked of the system, which knows modes, access lists and mounts."""
+    """True if the account can run the program. The operating system decides: it knows modes, access lists and mounts."""
     try:
         return account.run([str(program), "--version"], capture_output=True).returncode == 0
     except OSError:

@@ -1,7 +1,7 @@
 """The installation's clock, compared with the database's: a clock that is wrong for one tick must not write false times.
 
-Belongs here: the comparison, for clocks that claim to show real time. A simulated clock runs days ahead of the database or
-behind it, and is taken as it is. Does not belong here: what an earlier clock put into the future
+Belongs here: the comparison, for clocks that claim to show real time. A simulated clock may run days ahead of the database or
+behind it, and is not compared. Does not belong here: rows that an earlier wrong clock dated into the future
 (watchlist/cadence.py, discover/wrong_clock.py).
 """
 
@@ -17,7 +17,8 @@ from pleiades_core.errors import ConfigurationError
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 
-#: Machines that synchronise their clocks differ by milliseconds. Minutes are a clock that nobody synchronises.
+#: Machines that synchronise their clocks differ by milliseconds. A difference of minutes means that a clock is not
+#: synchronised.
 MOST_APART = timedelta(minutes=5)
 
 _SQL = load_queries("sessions")
@@ -32,11 +33,15 @@ class CheckedClock:
     def __init__(self, clock: Clock, database: Database) -> None:
         self._clock = clock
         self._database = database
-        #: The database's time at an instant of the steady clock, which nobody sets; None: not asked yet.
+        #: The database's time at an instant of the monotonic clock; None: the database was not asked yet.
         self._anchor: tuple[datetime, float] | None = None
 
     def check(self) -> None:
-        """Compare the two clocks now. Raises ConfigurationError, naming both, when they are too far apart."""
+        """Compare the two clocks now.
+
+        Raises:
+            ConfigurationError: the clocks are more than `MOST_APART` apart; the message names both.
+        """
         if not self._clock.real:
             return
         program, database = self._clock.now(), self._ask()

@@ -1,12 +1,12 @@
 """One data folder of PostgreSQL and the server that runs in it: made whole or not at all, found, started, stopped.
 
-Belongs here: files and processes. Does not belong here: who shares the server and when it stops (embedded.py), and under which
-account it runs (account.py).
+Belongs here: files and processes. Does not belong here: which processes share the server and when it stops (embedded.py), and
+under which account it runs (account.py).
 
 The server holds a lock (flock) on its data folder. The kernel drops it with the last of the server's processes, so a file that
 a crash left behind can never be taken for a running server. A signal goes only to a process that is PostgreSQL and works inside
 the folder: the number in a stale postmaster.pid may belong to any other program by now. The start time in that file decides
-nothing: a clock that is set makes it differ from the system's for a server that lives.
+nothing: after the clock was set, it differs from the system's start time of a living server.
 
 The server is started inside its folder and knows it as /proc/self/cwd. So neither PostgreSQL nor its tools, which put paths
 into shell commands, ever meet the path of the home; and the folders above may be closed to the server's account.
@@ -35,7 +35,7 @@ from pleiades_core.errors import ConfigurationError, DatabaseUnreachable
 from pleiades_core.storage.account import Account, account_of, reaching, user_name
 from pleiades_core.storage.disk import replace_file
 
-#: In the name of the server's socket. Given to server and clients alike: PGPORT in the environment must not part them.
+#: In the name of the server's socket. Server and clients both get it, so that PGPORT in the environment cannot separate them.
 PORT = 5432
 SOCKET = f".s.PGSQL.{PORT}"
 #: The package that brings the programs. Its Python code is never imported.
@@ -56,11 +56,11 @@ _SETTINGS = {
     "unix_socket_directories": ".",
     "unix_socket_permissions": "0700",
     "port": str(PORT),
-    # WAL is not part of the SQL budget but of somebody's disk: the default of 1 GB is twice the budget itself.
+    # WAL is not part of the SQL budget, but it fills a disk: the default of 1 GB is twice the budget itself.
     "max_wal_size": "128MB",
     "min_wal_size": "32MB",
 }
-# The same order of text on every machine, whatever LANG says and whether the system knows that locale.
+# Text has one order on every machine, whatever LANG says and whether the system knows that locale.
 _INITDB = (
     "--username=postgres", "--encoding=UTF8", "--auth-local=peer", "--auth-host=reject", "--no-instructions",
     "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
@@ -71,10 +71,13 @@ log = logging.getLogger(__name__)
 
 
 def start(folder: Path) -> None:
-    """Have a server run in `folder`, and be ready; the folder is made if need be. One process at a time may call this.
+    """Have a server run in `folder`, and wait until it is ready. The folder is made if it is missing.
 
-    Raises DatabaseUnreachable with the end of the server's log when it does not come up, ConfigurationError for a folder
-    in which no server can run.
+    One process at a time may call this.
+
+    Raises:
+        DatabaseUnreachable: the server does not come up; the message has the end of its log.
+        ConfigurationError: no server can run in this folder.
     """
     _sweep(folder)
     _make(folder)
@@ -118,7 +121,11 @@ def find(folder: Path) -> psutil.Process | None:
 
 
 def programs() -> Path:
-    """The folder with PostgreSQL's programs. Raises ConfigurationError when the package that brings them is not installed."""
+    """The folder with PostgreSQL's programs.
+
+    Raises:
+        ConfigurationError: the package that brings them is not installed.
+    """
     spec = importlib.util.find_spec(_WHEEL)
     for place in (spec and spec.submodule_search_locations) or ():
         if (found := Path(place, _PROGRAMS)).is_dir():
@@ -130,7 +137,7 @@ def programs() -> Path:
 
 
 def try_to_lock(handle: int, how: int = fcntl.LOCK_EX) -> bool:
-    """Lock an open file or folder if that can be had at once. Closing the handle lets go of it."""
+    """Lock an open file or folder without waiting. Closing the handle releases the lock. Returns False if it is taken."""
     try:
         fcntl.flock(handle, how | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -170,7 +177,7 @@ def _sweep(folder: Path) -> None:
 
 def _initialise(new: Path, account: Account) -> None:
     command = [str(programs() / "initdb"), *_INITDB, "-D", _HERE]
-    # In a session of its own: Ctrl-C is for us to judge, and some programs of ours end in their own time.
+    # In a session of its own: Ctrl-C must reach this process alone, which decides how initdb ends.
     with _opened(new) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = account.run(
@@ -192,9 +199,9 @@ def _close(folder: Path) -> None:
 
 
 def _allow_owner_only(folder: Path) -> bool:
-    """Let only the folder's owner and root connect, as the system names them, also where an older version let everybody.
+    """Let only the folder's owner and root connect. An older version let every user connect.
 
-    True if that is new to the folder.
+    Returns True if the files were changed.
     """
     found = folder.stat()
     names = sorted({user_name(0), user_name(found.st_uid)})
@@ -202,7 +209,7 @@ def _allow_owner_only(folder: Path) -> bool:
     files = {"pg_hba.conf": _HBA, "pg_ident.conf": f"# Written by Pleiades.\n{ident}"}
     changed = {name: text for name, text in files.items() if _content(folder / name) != text.encode()}
     for name, text in changed.items():
-        # Of the server's account, which has to read them.
+        # They belong to the server's account, which has to read them.
         replace_file(folder / name, text.encode(), owner=(found.st_uid, found.st_gid))
     return bool(changed)
 
@@ -219,7 +226,7 @@ def _launch(folder: Path) -> None:
     command += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     with _opened(folder) as lock, _opened(folder / "log", os.O_WRONLY | os.O_APPEND | os.O_CREAT) as output:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        # The shell only lets go of the server; it reads none of the words after its first.
+        # The shell puts the server into the background; it does not interpret the arguments.
         replace(account, prefix=("/bin/sh", "-c", '"$@" &', "sh", *account.prefix)).run(
             command, cwd=folder, env=_environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             start_new_session=True, pass_fds=[lock],
@@ -227,7 +234,7 @@ def _launch(folder: Path) -> None:
 
 
 def _ends(folder: Path, number: signal.Signals) -> bool:
-    """Send the server a signal as soon as it can be told from other processes; whether it ended in time."""
+    """Send the server a signal as soon as it can be told from other processes. Returns True if it ended in time."""
     sent, deadline = False, time.monotonic() + _LONGEST_STOP_S
     while time.monotonic() < deadline:
         server = find(folder)
@@ -242,7 +249,7 @@ def _ends(folder: Path, number: signal.Signals) -> bool:
 
 
 def _is_free(folder: Path) -> bool:
-    """Whether no process of a server holds the folder's lock."""
+    """True if no process of a server holds the folder's lock."""
     try:
         with _opened(folder) as handle:
             return try_to_lock(handle)
@@ -257,7 +264,7 @@ def _forget_the_dead(folder: Path) -> None:
 
 
 def _state(folder: Path) -> str:
-    """What the server says of itself: starting, ready, stopping; nothing while it writes its file."""
+    """The server's state as its file has it: starting, ready, stopping; empty while it writes the file."""
     lines = (_content(folder / _PID_FILE) or b"").decode(errors="replace").splitlines()
     return lines[_STATE_LINE].strip() if len(lines) > _STATE_LINE else ""
 

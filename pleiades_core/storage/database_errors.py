@@ -3,8 +3,8 @@
 Belongs here: the table of causes. Does not belong here: catching errors (postgres.py), and asking the server for the holder of
 a lock (locks.py).
 
-An error that only a defect of Pleiades explains (a wrong statement, a value that does not fit, a broken constraint) has no
-meaning here: it stays as it is, and ends with a traceback.
+An error that only a defect of Pleiades explains (a wrong statement, a value that does not fit, a broken constraint) is not in
+the table: it stays a psycopg.Error, and ends with a traceback.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FAILED = _Meaning(
     StorageError, "failed", f"read the log of the PostgreSQL server, mend it, then run the command again: {_KEPT}"
 )
 
-#: By SQLSTATE, or by its class (the first two characters); the longer one goes first.
+#: By SQLSTATE, or by its class (the first two characters). A full code goes before its class.
 #: postgresql.org/docs/current/errcodes-appendix.html (read 2026-11-26)
 _MEANINGS = {
     "08": _LOST,
@@ -83,9 +83,9 @@ _MEANINGS = {
 
 
 def meaning_of(error: psycopg.Error, place: str) -> StorageError | None:
-    """Our error for one that the server or the network caused; None for one that is a defect of Pleiades.
+    """Our error for an error that the server or the network caused; None for a defect of Pleiades.
 
-    `error` comes from a statement, a commit or a connect. `place` is the database as it may be shown, without a password.
+    `error` comes from a statement, a commit or a connect. `place` names the database without its password.
     """
     state = error.sqlstate or ""
     found = next((_MEANINGS[state[:length]] for length in (5, 3, 2) if state[:length] in _MEANINGS), None)
@@ -98,5 +98,5 @@ def meaning_of(error: psycopg.Error, place: str) -> StorageError | None:
 
 
 def reason_of(error: psycopg.Error) -> str:
-    """The server's words, or those of libpq, in one line."""
+    """The message of the server, or of libpq, in one line."""
     return " ".join((error.diag.message_primary or str(error) or type(error).__name__).split())

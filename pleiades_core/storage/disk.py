@@ -20,9 +20,9 @@ from pathlib import Path
 
 from pleiades_core.errors import ConfigurationError, CorruptFile, VaultError
 
-#: How long a lock file is waited for: as long as a lock of the database (postgres.py). It is held for one write of a file.
+#: How long to wait for a lock file: as long as for a lock of the database (postgres.py). It is held for one write of a file.
 LOCK_WAIT = timedelta(seconds=30)
-#: `flock` has no limit of its own, so it is tried again after so long.
+#: `flock` has no time limit, so it is tried again after this pause.
 _LOCK_AGAIN_S = 0.05
 _KERNEL_LOCKS = Path("/proc/locks")
 #: What a person can do about an error of the disk.
@@ -42,17 +42,21 @@ _CURES = {
 _KINDS = (
     (stat.S_ISLNK, "symbolic link"), (stat.S_ISDIR, "folder"), (stat.S_ISFIFO, "named pipe"), (stat.S_ISSOCK, "socket"),
 )  # fmt: skip
-#: A folder above ours that this user may not read, or whose file system syncs no folders: nothing there can be synced by us.
+#: Errors of a folder above ours that this user may not read, or whose file system syncs no folders. We cannot sync it.
 _UNSYNCABLE = frozenset({errno.EACCES, errno.EPERM, errno.EINVAL, errno.EROFS})
 
-#: Folders whose names this process knows to be on disk, by path, device and inode: one that was removed and made again is
+#: Folders whose names this process knows to be on disk, by path, device and inode: a folder that was removed and made again is
 #: another folder. The kernel does not tell whether a name is durable, so the first use in a process syncs it: another process
 #: may have been killed between making the folder and syncing it.
 _durable: set[tuple[str, int, int]] = set()
 
 
 def walk(folder: Path | str) -> Iterator[os.DirEntry[str]]:
-    """Every entry below a folder but the folders themselves; nothing behind a symbolic link. Raises OSError."""
+    """Every entry below a folder except the folders themselves; nothing behind a symbolic link.
+
+    Raises:
+        OSError: a folder cannot be listed.
+    """
     try:
         with os.scandir(folder) as found:
             entries = list(found)
@@ -68,7 +72,15 @@ def walk(folder: Path | str) -> Iterator[os.DirEntry[str]]:
 
 @contextlib.contextmanager
 def explained(action: str, path: Path) -> Iterator[None]:
-    """Whatever the disk refuses is a VaultError that names the file, the reason and the cure."""
+    """Turn an error of the disk within the block into an error that names the file, the reason and the cure.
+
+    Args:
+        action: the verb of the message, such as `write`.
+        path: the file that the block is about.
+
+    Raises:
+        VaultError: the operating system refused something in the block.
+    """
     try:
         yield
     except OSError as error:
@@ -81,9 +93,18 @@ def explained(action: str, path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def temporary_file(path: Path, content: bytes, *, owner: tuple[int, int] | None = None) -> Iterator[Path]:
-    """A durable file beside `path`, in a durable folder; gone at the end unless it was renamed. Raises OSError.
+    """A durable file beside `path`, in a durable folder. It is removed at the end of the block unless the block renamed it.
 
-    owner: user and group that the file belongs to; None: this process's.
+    Args:
+        path: the file beside which it is made.
+        content: what it holds.
+        owner: user and group that the file belongs to; None: those of this process.
+
+    Yields:
+        The path of the temporary file.
+
+    Raises:
+        OSError: the disk refuses.
     """
     make_durable(path.parent)
     temporary = path.parent / f".tmp-{uuid.uuid4().hex}"
@@ -101,15 +122,23 @@ def temporary_file(path: Path, content: bytes, *, owner: tuple[int, int] | None 
             os.close(descriptor)
         yield temporary
     finally:
-        # One that stays is removed by the janitor.
+        # If this fails, the janitor removes the file.
         with contextlib.suppress(OSError):
             temporary.unlink()
 
 
 def replace_file(path: Path, content: bytes, *, owner: tuple[int, int] | None = None) -> None:
-    """Put `content` in place of `path`, durable on return. Readers see the old or the new content, whole. Raises OSError.
+    """Put `content` in place of a file, durable on return. Readers see the old or the new content, whole.
 
-    Two writers do not disturb each other: the last one wins. `owner` is that of `temporary_file`.
+    Two writers do not disturb each other: the last one wins.
+
+    Args:
+        path: the file, which may be missing.
+        content: what it holds afterwards.
+        owner: user and group that the file belongs to; None: those of this process.
+
+    Raises:
+        OSError: the disk refuses.
     """
     with temporary_file(path, content, owner=owner) as temporary:
         os.rename(temporary, path)  # noqa: PTH104
@@ -118,9 +147,12 @@ def replace_file(path: Path, content: bytes, *, owner: tuple[int, int] | None = 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Alone among processes, by a lock file.
+    """Let one process at a time into the block, by a lock file.
 
-    Raises OSError, CorruptFile when it is no file, and VaultError when another process keeps the lock for `LOCK_WAIT`.
+    Raises:
+        OSError: the disk refuses.
+        CorruptFile: the name belongs to something that is no file.
+        VaultError: another process keeps the lock for `LOCK_WAIT`.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
     try:
@@ -165,10 +197,19 @@ def _lock_error(path: Path, found: os.stat_result) -> VaultError:
 
 
 def lock_holder(listed: str, device: int, inode: int) -> int | None:
-    """The process that holds the `flock` lock of a file, by the text of /proc/locks; None: it is not listed. Pure.
+    """Find the process that holds the `flock` lock of a file. Pure.
 
-    A line reads `1: FLOCK ADVISORY WRITE 24078 fe:00:2422160 0 EOF`. That of a process that waits has `->` after the number.
-    Pid 0 is a process of another container.
+    A line of /proc/locks reads `1: FLOCK ADVISORY WRITE 24078 fe:00:2422160 0 EOF`. A waiting process has `->` after the
+    number. Pid
+    0 is a process of another container.
+
+    Args:
+        listed: the text of /proc/locks.
+        device: number of the file's device.
+        inode: number of the file.
+
+    Returns:
+        The process id; None if the list does not name the file.
     """
     file = f"{os.major(device):02x}:{os.minor(device):02x}:{inode}"
     for line in listed.splitlines():
@@ -179,7 +220,12 @@ def lock_holder(listed: str, device: int, inode: int) -> int | None:
 
 
 def read_file(path: Path) -> bytes:
-    """The content of a file. Raises OSError, or CorruptFile for what is no file: a pipe would be read for ever."""
+    """The content of a file. A pipe, which could be read for ever, is refused.
+
+    Raises:
+        OSError: the disk refuses, or there is no such file.
+        CorruptFile: the name belongs to something that is no regular file.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
@@ -196,7 +242,15 @@ def read_file(path: Path) -> bytes:
 
 
 def require_file(path: Path, found: os.stat_result) -> None:
-    """Refuse what is no regular file, by its status. Raises CorruptFile, which names it."""
+    """Refuse anything but a regular file.
+
+    Args:
+        path: names it in the error.
+        found: its status, as `os.lstat` or `os.fstat` gives it.
+
+    Raises:
+        CorruptFile: it is a link, a folder, a pipe, a socket or a device.
+    """
     if not stat.S_ISREG(found.st_mode):
         kind = next((name for is_kind, name in _KINDS if is_kind(found.st_mode)), "device")
         raise CorruptFile(
@@ -205,7 +259,11 @@ def require_file(path: Path, found: os.stat_result) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder` and those above it, durably. Raises ConfigurationError when there can be no such folder."""
+    """Make a folder and those above it, durably, for a home.
+
+    Raises:
+        ConfigurationError: the folder cannot be made.
+    """
     try:
         make_durable(folder)
     except OSError as error:
@@ -215,9 +273,12 @@ def make_folder(folder: Path) -> None:
 
 
 def make_durable(folder: Path) -> None:
-    """Make `folder` and those above it where they are missing; their names are on disk on return. Raises OSError.
+    """Make a folder and those above it where they are missing. Their names are on disk on return.
 
     Costs one `stat` once the folder is known to be durable.
+
+    Raises:
+        OSError: the disk refuses.
     """
     steps: list[Path] = []
     for step in (folder.absolute(), *folder.absolute().parents):
@@ -240,7 +301,11 @@ def make_durable(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names in `folder` are on disk. Raises OSError."""
+    """Wait until the names in a folder are on disk.
+
+    Raises:
+        OSError: the disk refuses.
+    """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -249,7 +314,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _identity(folder: Path) -> tuple[str, int, int] | None:
-    """None: there is no such folder. Raises OSError when something else has its name."""
+    """What tells a folder from another one; None: there is no such folder. Raises OSError if the name is not a folder's."""
     try:
         found = folder.stat()
     except FileNotFoundError:

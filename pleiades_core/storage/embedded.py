@@ -30,7 +30,7 @@ from pleiades_core.storage.disk import make_folder
 
 #: Bytes: with the name of the socket after it, the path stays below the 107 that the kernel allows.
 _LONGEST_SOCKET_FOLDER = 90
-#: Longer than the longest start and stop of another process.
+#: Seconds to wait for another process that starts or stops the server: more than the longest start and stop.
 _LONGEST_WAIT_S = 600.0
 _LOOK_EVERY_S = 0.01
 #: Name of a user's file: the number of its process, and something that tells it from a process of the same number elsewhere.
@@ -65,13 +65,16 @@ _uses: dict[Path, _Use] = {}
 
 @contextlib.contextmanager
 def embedded(folder: Path) -> Iterator[EmbeddedServer]:
-    """The running server of `folder` for the length of a block, started (and created) if need be.
+    """The running server of `folder` for the length of a block. It is created and started if need be.
 
-    Threads and processes share it; the last one to leave stops it. Raises DatabaseUnreachable with the end of the server's log
-    when it does not come up, ConfigurationError when there can be no such folder.
+    Threads and processes share the server; the last one to leave stops it.
+
+    Raises:
+        DatabaseUnreachable: the server does not come up; the message has the end of its log.
+        ConfigurationError: there can be no such folder.
     """
     require_usable(folder)
-    # Before it is resolved: a loop of links is an error of the folder's.
+    # Before the path is resolved: a loop of links is an error of the folder.
     make_folder(folder.parent)
     key = folder.resolve()
     with _turn_of_threads:
@@ -81,7 +84,7 @@ def embedded(folder: Path) -> Iterator[EmbeddedServer]:
         yield use.server
     finally:
         with _turn_of_threads:
-            # A forked child inherits the block and not the use.
+            # A forked child inherits the block, but does not count as a user.
             if _uses.get(key) is use:
                 use.blocks -= 1
                 if use.blocks == 0:
@@ -94,7 +97,11 @@ def embedded_url(server: EmbeddedServer, database: str) -> str:
 
 
 def require_usable(folder: Path) -> None:
-    """Refuse a folder whose path has a line break: PostgreSQL keeps paths in files of lines. Raises ConfigurationError."""
+    """Refuse a folder whose path has a line break: PostgreSQL keeps paths in files of lines.
+
+    Raises:
+        ConfigurationError: the path has a line break.
+    """
     if "\n" in str(folder):
         raise ConfigurationError(
             f"PostgreSQL cannot keep its data in {str(folder)!r}: the path has a line break",
@@ -110,7 +117,7 @@ def users_of(folder: Path) -> list[int]:
 
 def _enter(folder: Path) -> _Use:
     """The use of the server by this process; the server runs. A server that died meanwhile is started again."""
-    # First of all: in another user's home nothing is left behind.
+    # First of all, so that nothing is written into another user's home.
     account_of(folder)
     try:
         with _turn_of_processes(folder):
@@ -145,7 +152,7 @@ def _begin(folder: Path) -> _Use:
     """Count this process among the users."""
     handle, name = tempfile.mkstemp(prefix=f"{os.getpid()}.", dir=_users_folder(folder))
     fcntl.flock(handle, fcntl.LOCK_EX)
-    # Root may share a user's server: each must be able to look at the other's lock. The folder keeps everybody else out.
+    # Root may share a user's server: each must be able to look at the other's lock. The folder keeps all other users out.
     os.fchmod(handle, 0o644)
     use = _Use(EmbeddedServer(folder, _socket_folder(folder)), Path(name), handle)
     _uses[folder] = use
@@ -153,7 +160,7 @@ def _begin(folder: Path) -> _Use:
 
 
 def _end(folder: Path) -> None:
-    """Count this process among the users no longer, and stop the server if it was the last."""
+    """Remove this process from the users, and stop the server if it was the last user."""
     use = _uses.pop(folder)
     try:
         use.file.unlink(missing_ok=True)
@@ -169,7 +176,7 @@ def _end(folder: Path) -> None:
 
 
 def _users(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Files of the living users and of the dead ones. What is no user's file is neither."""
+    """Files of the living users, and files of the dead users. Other files are ignored."""
     files = [path for path in _users_folder(folder).glob("*") if _USER_FILE.fullmatch(path.name) and path.is_file()]
     living = [path for path in files if _is_locked(path)]
     return living, [path for path in files if path not in living]
@@ -178,7 +185,7 @@ def _users(folder: Path) -> tuple[list[Path], list[Path]]:
 def _is_locked(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            # Shared: two that look at once must not take each other for the user.
+            # A shared lock: two processes that look at the same time must not take each other for the user.
             return not cluster.try_to_lock(file.fileno(), fcntl.LOCK_SH)
     except FileNotFoundError:
         return False
@@ -190,7 +197,7 @@ def _users_folder(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def _turn_of_processes(folder: Path) -> Iterator[None]:
-    """A block that one process at a time is in.
+    """A block that one process at a time may enter.
 
     Raises ConfigurationError when the home is another user's, DatabaseUnreachable when another process stays in the block.
     """
@@ -220,7 +227,7 @@ def _turn_of_processes(folder: Path) -> Iterator[None]:
 
 
 def _unlock(handle: int) -> None:
-    """Let go of a lock. Not by closing alone: a forked child may have the same handle. It is closed if unlocking fails, too."""
+    """Release a lock and close its handle. Closing alone is not enough: a forked child may have the same handle."""
     try:
         fcntl.flock(handle, fcntl.LOCK_UN)
     finally:
@@ -235,7 +242,7 @@ def _socket_folder(folder: Path) -> Path:
     if _is_plain(folder):
         return folder
     base = tempfile.gettempdir() if _is_plain(Path(tempfile.gettempdir(), "pleiades-12345678", "pg")) else "/tmp"  # noqa: S108
-    # A folder that nobody else can enter, so nobody else can have the link lead to a server of theirs.
+    # No other user can enter this folder, so no other user can point the link at a server of his own.
     link = Path(tempfile.mkdtemp(prefix="pleiades-", dir=base)) / "pg"
     link.symlink_to(folder)
     return link
@@ -246,14 +253,14 @@ def _is_plain(path: Path) -> bool:
 
 
 def _leave_all() -> None:
-    """At the end of the process: blocks that nobody left."""
+    """At the end of the process: leave every block that is still open."""
     for folder in list(_uses):
         with contextlib.suppress(Exception):
             _leave(folder)
 
 
 def _forget_in_child() -> None:
-    """In a forked child: the server is the parent's to use, and the parent's lock must end with the parent."""
+    """In a forked child: only the parent uses the server, and the parent's lock must end with the parent."""
     global _turn_of_threads  # noqa: PLW0603  it may be held by a thread that the child does not have
     _turn_of_threads = threading.Lock()
     for use in _uses.values():

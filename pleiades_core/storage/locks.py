@@ -1,15 +1,14 @@
-"""Advisory locks: which there are, what each guards, and in which order they are taken; and who holds a lock that was not
-granted.
+"""Advisory locks: which there are, what each guards, and in which order they are taken. And which session holds a lock that was
+not granted.
 
 Belongs here: every number by which one transaction of ours waits for another. Does not belong here: locks on rows, which
 queries take.
 
     MIGRATING       the schema, while it is brought up to the program; alone in its transaction
-    DISCOVERY         channels, videos and search_queue, of which a transaction writes many rows, in any order: two hunters that
-                    noted the same channels in another order each waited for the other. Before any row of these is locked
-    ADDING_TERMS    the terms that enter the queue, after DISCOVERY or alone; tried and never waited for (terms.sql)
-    SOURCE          with a source's bit: the questions of one source, from its first to its last find; tried and never waited
-    for
+    DISCOVERY       channels, videos and search_queue. A transaction writes many of their rows in any order, so two hunters
+                    could wait for each other. Taken before any row of these tables is locked
+    ADDING_TERMS    the terms that enter the queue, after DISCOVERY or alone; tried, never waited for (terms.sql)
+    SOURCE          with the source's bit: the requests of one source, from its first to its last find; tried, never waited for
 
 Each is held until its transaction ends, SOURCE until its block does. The numbers are part of the database: two releases that
 share one must agree on them.
@@ -38,8 +37,10 @@ SOURCE = 7_236_023
 def hold(connection: psycopg.Connection, lock: int) -> None:
     """Wait for a lock, and hold it until the caller's transaction ends.
 
-    The wait is bounded like that for any lock (`postgres.LOCK_WAIT`), and raises psycopg.errors.LockNotAvailable, which
-    `Database.transaction` turns into a DatabaseBusy that names the holder.
+    `Database.transaction` turns the error into a DatabaseBusy that names the holder.
+
+    Raises:
+        psycopg.errors.LockNotAvailable: the lock was not granted within `postgres.LOCK_WAIT`.
     """
     connection.execute("select pg_advisory_xact_lock(%s)", [lock])
 
@@ -51,14 +52,14 @@ def lock_discovery(connection: psycopg.Connection) -> None:
 
 @contextlib.contextmanager
 def source_lock(session: psycopg.Connection, source: int) -> Iterator[bool]:
-    """Whether this session alone asks a source within the block. `session`: see `Database.session`."""
+    """True within the block if this session got the lock of a source. `session`: see `Database.session`."""
     row = session.execute("select pg_try_advisory_lock(%s, %s)", [SOURCE, source]).fetchone()
     is_granted = row is not None and bool(row[0])
     try:
         yield is_granted
     finally:
         if is_granted:
-            # A connection that broke has let go of it.
+            # A connection that broke has released the lock.
             with contextlib.suppress(psycopg.OperationalError):
                 session.execute("select pg_advisory_unlock(%s, %s)", [SOURCE, source])
 
@@ -77,16 +78,24 @@ class LockHolder(NamedTuple):
     since: datetime | None
 
     def __str__(self) -> str:
-        """As a person finds it in `pg_stat_activity`."""
+        """The session in the words of `pg_stat_activity`."""
         since = f" since {self.since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
         return f"pid {self.pid} ({self.application}, role {self.role}, {self.state}{since})"
 
 
 def lock_error(url: str, place: str, waited: timedelta) -> DatabaseBusy:
-    """The error for a lock at `url` that was waited for in vain. `place` is the database as it may be shown.
+    """The error for a lock that was not granted in time.
 
-    Asked after the wait: `pg_blocking_pids` answers only for a session that still waits, so the sessions that hold locks on our
-    tables are named, the oldest transaction first.
+    `pg_blocking_pids` answers only while a session waits. After the wait, the sessions that hold locks on our tables are named
+    instead, the oldest transaction first.
+
+    Args:
+        url: the database.
+        place: the database as it may be shown, without a password.
+        waited: how long the statement waited.
+
+    Returns:
+        The error, which names the holders if the server can be asked.
     """
     message = f"waited {waited.total_seconds():g} s for a lock in {place}"
     holders: list[LockHolder] = []

@@ -43,10 +43,19 @@ def migrations() -> tuple[Migration, ...]:
 
 
 def migrate(connection: psycopg.Connection, steps: tuple[Migration, ...] | None = None) -> list[str]:
-    """Apply what is missing, in one transaction, and return the titles applied (empty: nothing to do).
+    """Apply the missing migrations, in one transaction.
 
-    Raises SchemaMismatch when the database is newer than this program, a step was changed after it ran, or the schema was
-    changed by hand so that a step does not fit.
+    Args:
+        connection: to the database, outside a transaction.
+        steps: every migration, in order; None: those of this program.
+
+    Returns:
+        The titles of the migrations that were applied; empty if there was nothing to do.
+
+    Raises:
+        SchemaMismatch: the database is newer than this program, a migration was changed after it ran, or the schema was changed
+            by
+            hand so that a migration does not fit.
     """
     known = migrations() if steps is None else steps
     with connection.transaction():
@@ -76,7 +85,9 @@ def has_schema(connection: psycopg.Connection) -> bool:
 def check_schema(connection: psycopg.Connection) -> None:
     """Refuse a database that this program does not fit. Changes nothing.
 
-    Raises NoInstallation for a database without a schema of ours, SchemaMismatch for one with an older or a newer schema.
+    Raises:
+        NoInstallation: the database has no schema of ours.
+        SchemaMismatch: the schema is older or newer than this program.
     """
     if not has_schema(connection):
         raise NoInstallation(
@@ -91,7 +102,7 @@ def check_schema(connection: psycopg.Connection) -> None:
 
 
 def _apply(connection: psycopg.Connection, step: Migration) -> None:
-    """Run a step. Raises SchemaMismatch when it meets tables that no earlier step made, or rows that none allows."""
+    """Run a migration. Raises SchemaMismatch if it meets tables or rows that no earlier migration made."""
     try:
         connection.execute(step.text)
     except psycopg.errors.InsufficientPrivilege:

@@ -3,7 +3,7 @@
 Belongs here: codecs and encodings, with the measurement behind each, and the checksum. Does not belong here: which columns
 there are.
 
-The checksum is the SHA-256 of the whole file, computed while its own 64 digits are zeros, and stands in the footer under
+The checksum is the SHA-256 of the whole file, computed while its own 64 digits are zeros. It stands in the footer under
 `pleiades.sha256`. So a file can be checked alone: without a database, after a copy, on any store.
 """
 
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from pleiades_core.errors import CorruptFile
 
-#: Level 3 costs little while somebody waits; 9 is for files that are written once and read for ever.
+#: zstd level 3 costs little while a person waits; level 9 is for files that are written once and read for ever.
 JOURNAL_LEVEL = 3
 ARCHIVE_LEVEL = 9
 #: Readers skip whole row groups by their statistics: one video's days cost one small group each, not a file.
@@ -32,10 +32,20 @@ _CURE = "restore the file from a copy; `pleiades doctor` names every damaged one
 
 
 def encode(table: pa.Table, *, delta: tuple[str, ...] = (), level: int = JOURNAL_LEVEL) -> bytes:
-    """`table` as a Parquet file, its schema's metadata in the footer; the same table gives the same bytes.
+    """A table as the bytes of a Parquet file, with the metadata of its schema in the footer. One table always gives the same
+    bytes.
 
-    `delta` columns are stored as differences (DELTA_BINARY_PACKED); the others plain: differences break zstd's matching on
-    counters, and BYTE_STREAM_SPLIT on integers, smaller by a fifth, cannot be read by DuckDB before 2.0.
+    Differences break zstd's matching on counters, so only the columns that are named get them. BYTE_STREAM_SPLIT on integers
+    would
+    save a fifth, but DuckDB before 2.0 cannot read it.
+
+    Args:
+        table: the rows.
+        delta: columns that are stored as differences (DELTA_BINARY_PACKED); the other columns are plain.
+        level: zstd's level.
+
+    Returns:
+        The file, with its own checksum in the footer.
     """
     sink = pa.BufferOutputStream()
     strings = [field.name for field in table.schema if not pa.types.is_integer(field.type)]
@@ -61,9 +71,9 @@ def encode(table: pa.Table, *, delta: tuple[str, ...] = (), level: int = JOURNAL
 
 @dataclass(frozen=True, slots=True)
 class CheckedContent:
-    """What a file says of itself, once its checksum was found right."""
+    """What the footer of a file says. The file's checksum was right."""
 
-    #: Of the whole file as it is, the checksum's digits included: what a manifest says.
+    #: Hex SHA-256 of the whole file, the checksum's digits included, as a manifest has it.
     sha256: str
     #: Bytes of the file.
     size: int
@@ -74,7 +84,8 @@ class CheckedContent:
 def check(content: bytes, *, origin: str) -> CheckedContent:
     """Compare a file with its own checksum, and read its footer. Its rows are not decoded.
 
-    Raises CorruptFile, naming `origin`, when there is no checksum, or another one, or no footer of Parquet.
+    Raises:
+        CorruptFile: the checksum is missing or wrong, or there is no footer of Parquet. The message names `origin`.
     """
     found = content.rfind(CHECKSUM)
     place = found + len(CHECKSUM) + 2
@@ -100,7 +111,7 @@ def check(content: bytes, *, origin: str) -> CheckedContent:
 def highest(location: str, column: str) -> int | None:
     """The highest value of a column of integers, by the statistics in the footer of the file at `location`.
 
-    None where there is none, or the file is no Parquet that can be read: whether a file is whole is not asked here.
+    None if there is no value, or if the file cannot be read as Parquet. Whether the file is whole is not checked here.
     """
     try:
         metadata = pq.read_metadata(location)
@@ -112,17 +123,38 @@ def highest(location: str, column: str) -> int | None:
 
 
 def decode(content: bytes, *, schema: pa.Schema, origin: str) -> pa.Table:
-    """The table in `content`, its columns cast to `schema`, its footer metadata kept.
+    """Check a file and read its rows.
 
-    A column that may be null and is not there is null throughout: the file is older than the column. Raises CorruptFile,
-    naming `origin`, when the bytes do not match their checksum, are not Parquet or lack another column.
+    Args:
+        content: the bytes of the file.
+        schema: the columns to return. A column that may be null and is not in the file is null: the file is older than the
+            column.
+        origin: names the file in errors.
+
+    Returns:
+        The rows, with the columns of `schema` and the metadata of the footer.
+
+    Raises:
+        CorruptFile: the checksum is wrong, the bytes are not Parquet, or a column that may not be null is missing.
     """
     check(content, origin=origin)
     return read_rows(content, schema=schema, origin=origin)
 
 
 def read_rows(content: bytes, *, schema: pa.Schema, origin: str) -> pa.Table:
-    """What `decode` gives, for a file that was checked already. Raises CorruptFile."""
+    """Read the rows of a file whose checksum was compared already.
+
+    Args:
+        content: the bytes of the file.
+        schema: the columns to return, as for `decode`.
+        origin: names the file in errors.
+
+    Returns:
+        The rows, as `decode` returns them.
+
+    Raises:
+        CorruptFile: the bytes are not Parquet, or a column that may not be null is missing.
+    """
     try:
         table = pq.read_table(pa.BufferReader(content))
         metadata = table.schema.metadata

@@ -29,9 +29,9 @@ from pleiades_core.storage.embedded import embedded, embedded_url
 from pleiades_core.storage.locks import lock_error
 from pleiades_core.storage.migrate import check_schema, has_schema, migrate
 
-#: `generated always as identity`, `gen_random_uuid()` and `unnest` of several arrays: tested from here on.
+#: The oldest server that was tested: `generated always as identity`, `gen_random_uuid()`, `unnest` of several arrays.
 _OLDEST_SERVER = 150_000
-#: Words of libpq that may stand after the question mark of a URL.
+#: Passwords among the parameters after the question mark of a URL.
 _PASSWORD_IN_QUERY = re.compile(r"(\b(?:ssl)?password=)[^&]*")
 #: Name of our database on the embedded server.
 _EMBEDDED_NAME = "pleiades"
@@ -45,8 +45,8 @@ CONNECTION_WAIT_S = 30.0
 class Database:
     """A pool of connections to one database. Every use is one transaction: committed at the end, rolled back on an error.
 
-    What the server or the network does to a block of `transaction` or `session` is raised as a StorageError; a defect of ours
-    stays a psycopg.Error.
+    An error of the server or the network in a block of `transaction` or `session` is raised as a StorageError. A defect of
+    Pleiades stays a psycopg.Error.
     """
 
     def __init__(self, url: str, *, max_connections: int = 12, lock_wait: timedelta = LOCK_WAIT) -> None:
@@ -68,9 +68,13 @@ class Database:
         )  # fmt: skip
 
     def open(self) -> None:
-        """Connect. Raises DatabaseUnreachable, without the password, when nobody answers or the server is too old."""
+        """Connect.
+
+        Raises:
+            DatabaseUnreachable: no server answers, or it is too old. The message does not have the password.
+        """
         try:
-            # A plain attempt first: the pool would retry for its whole timeout and say less.
+            # A single attempt first: the pool would retry for its whole timeout, and its error says less.
             with psycopg.connect(self.url, connect_timeout=10) as probe:
                 if probe.info.server_version < _OLDEST_SERVER:
                     raise DatabaseUnreachable(
@@ -94,11 +98,19 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self, *, within_s: float | None = None) -> Iterator[psycopg.Connection[TupleRow]]:
-        """A connection inside one transaction. Waits for a free connection for 30 s, or for `within_s`.
+        """A connection inside one transaction.
 
-        Raises DatabaseUnreachable when there is no connection or it broke (at the commit: nobody knows whether it counts),
-        DatabaseBusy for a lock, a deadlock or a time limit of the server, StorageError when the server cannot do it: read-only,
-        no room on its disk, a missing right.
+        Args:
+            within_s: seconds to wait for a free connection; None: 30.
+
+        Yields:
+            The connection.
+
+        Raises:
+            DatabaseUnreachable: there is no connection, or it broke. After a break at the commit it is unknown whether the
+                commit counts.
+            DatabaseBusy: a lock, a deadlock or a time limit of the server ended the transaction.
+            StorageError: the server cannot do it: it is read-only, its disk is full, or a right is missing.
         """
         with (
             self._explained(),
@@ -108,9 +120,10 @@ class Database:
 
     @contextlib.contextmanager
     def session(self) -> Iterator[psycopg.Connection[TupleRow]]:
-        """A connection whose statements are each a transaction: for what is held longer than one may last.
+        """A connection on which each statement is a transaction: for a lock that is held longer than a transaction may last.
 
-        Raises as `transaction` does.
+        Raises:
+            StorageError: as `transaction` raises it.
         """
         with self._explained(), self._pool.connection(timeout=CONNECTION_WAIT_S) as connection:
             connection.autocommit = True
@@ -122,7 +135,7 @@ class Database:
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn what the server or the network does into our errors."""
+        """Turn errors of the server and the network into our errors."""
         place = without_password(self.url)
         try:
             yield
@@ -142,7 +155,7 @@ class Database:
             raise known from error
 
     def _trouble(self) -> str:
-        """Why there is no connection, by the words of one more attempt."""
+        """Why there is no connection: the message of one more attempt."""
         try:
             psycopg.connect(self.url, connect_timeout=2).close()
         except psycopg.Error as error:
@@ -155,7 +168,12 @@ class Database:
             return has_schema(connection)
 
     def check(self) -> None:
-        """Refuse a schema that this program does not fit. Raises NoInstallation or SchemaMismatch."""
+        """Refuse a schema that this program does not fit.
+
+        Raises:
+            NoInstallation: there is no schema of ours.
+            SchemaMismatch: the schema is older or newer than this program.
+        """
         with self.transaction() as connection:
             check_schema(connection)
 
@@ -169,7 +187,8 @@ class Database:
 def _require_alive(connection: psycopg.Connection[TupleRow]) -> None:
     """Refuse a pooled connection that the server ended while it was idle; the pool then makes another. Raises psycopg.Error.
 
-    A server that ends a session says so unasked. Only then a round trip is worth its time, so a healthy connection costs none.
+    A server that ends a session sends a message first. A round trip is made only if there is one, so a healthy connection costs
+    none.
     """
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
@@ -181,9 +200,20 @@ def _require_alive(connection: psycopg.Connection[TupleRow]) -> None:
 def open_database(settings: Settings, *, create: bool = False, upgrade: bool = False) -> Iterator[Database]:
     """The installation's database for the length of a block, with a schema that fits.
 
-    `create` makes the server, the database and its schema where they are missing. `upgrade` brings an older schema up to date.
-    The schema of the embedded server is always brought up to date: no other program uses it.
-    Raises NoInstallation, DatabaseUnreachable or SchemaMismatch.
+    Args:
+        settings: name the database; without DATABASE_URL it is the embedded one.
+        create: make the server, the database and its schema where they are missing.
+        upgrade: bring an older schema up to date. The schema of the embedded server is always brought up to date: no other
+            program
+            uses it.
+
+    Yields:
+        The database, open.
+
+    Raises:
+        NoInstallation: something is missing, and `create` is not given.
+        DatabaseUnreachable: no server answers.
+        SchemaMismatch: the schema is older or newer than this program.
     """
     is_embedded = settings.database.url is None
     if is_embedded and not create and not is_initialised(settings.postgres_folder):
@@ -222,10 +252,10 @@ def database_url(settings: Settings) -> Iterator[str]:
 
 
 def _checked(url: str, variable: str = "DATABASE_URL") -> str:
-    """`url`, if it is one that nobody can misread. Raises ConfigurationError, which does not repeat it.
+    """The URL, if every reader of it sees the same parts. Raises ConfigurationError, which does not repeat the URL.
 
-    A password with a character that is not percent-encoded makes libpq take a part of it for a host or a port, and say so in
-    its errors.
+    A password with a character that is not percent-encoded makes libpq take a part of it for a host or a port, and show that
+    part in its errors.
     """
     cure = (
         f"write {variable} as postgresql://user:password@host:5432/name, with @ / ? # % in the password as %40 %2F %3F %23 %25"
@@ -236,7 +266,7 @@ def _checked(url: str, variable: str = "DATABASE_URL") -> str:
         )
     try:
         parts, known = urlsplit(url), {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
-        # Both readers must see the same password: what we hide of the URL is what libpq takes for it.
+        # We hide what we take for the password, so libpq must take the same part for it.
         given = unquote(parts.password) if parts.password is not None else dict(parse_qsl(parts.query)).get("password", "")
         readable = given == known.get("password", "") and "@" not in parts.path + known.get("host", "")
         readable = readable and all(not port or port.isdigit() for port in known.get("port", "").split(","))
@@ -248,7 +278,7 @@ def _checked(url: str, variable: str = "DATABASE_URL") -> str:
 
 
 class DagsterUrls(NamedTuple):
-    """Dagster's database, as its two readers want it named."""
+    """Dagster's database, in the forms of its two readers."""
 
     #: As `DATABASE_URL` is written.
     plain: str
@@ -257,10 +287,13 @@ class DagsterUrls(NamedTuple):
 
 
 def dagster_urls(settings: Settings, url: str) -> DagsterUrls:
-    """The URLs of Dagster's database: the one that the settings name, or the one beside `url`. Raises ConfigurationError.
+    """The URLs of Dagster's database: the one that the settings name, or the one beside `url`.
 
     The driver is named because a bare `postgresql://` means psycopg 3 since SQLAlchemy 2.1, with which dagster-postgres fails
     (`NOTIFY` with a parameter; dagster issue 33958).
+
+    Raises:
+        ConfigurationError: the URL in the settings cannot be read.
     """
     parts = urlsplit(_checked(settings.database.dagster_url, "DAGSTER_PG_URL") if settings.database.dagster_url else url)
     path = parts.path if settings.database.dagster_url else f"{parts.path or '/postgres'}_dagster"
@@ -269,7 +302,11 @@ def dagster_urls(settings: Settings, url: str) -> DagsterUrls:
 
 
 def ensure_database(url: str) -> None:
-    """Create the database that `url` names if its server lacks it. Raises DatabaseUnreachable."""
+    """Create the database that `url` names if its server lacks it.
+
+    Raises:
+        DatabaseUnreachable: the server cannot be reached, or refuses.
+    """
     parts = urlsplit(url)
     name = parts.path.lstrip("/")
     try:
@@ -279,7 +316,7 @@ def ensure_database(url: str) -> None:
         with psycopg.connect(admin, autocommit=True, connect_timeout=10) as connection:
             known = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
             if known is None:
-                # Another process creates it at the same moment: seen by the name, or by its index.
+                # Another process may create it at the same moment: the server finds that by the name, or by its index.
                 with contextlib.suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
                     connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
     except psycopg.Error as error:

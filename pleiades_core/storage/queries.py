@@ -77,11 +77,19 @@ def load_duckdb_text(name: str, package: str) -> str:
 def records(
     connection: psycopg.Connection, record: type[_Record], query: str, parameters: Mapping[str, object] | None = None
 ) -> list[_Record]:
-    """Run a query and return each row of its answer as a `record`, whose fields are the columns.
+    """Run a query and read its answer by column name.
+
+    Args:
+        connection: where the query runs.
+        record: the class of a row; its fields are the columns.
+        query: the text of the query.
+        parameters: the values that are bound.
+
+    Returns:
+        A record for each row, in order.
 
     Raises:
         TypeError: the columns are not the fields of the record.
-
     """
     with connection.cursor(row_factory=class_row(record)) as cursor:
         return cursor.execute(query, parameters).fetchall()

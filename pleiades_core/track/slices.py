@@ -39,7 +39,7 @@ class Due:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """Claimed videos in the order of their vids, with the units that their calls were debited in advance."""
+    """Claimed videos in the order of their vids, with the units that were debited in advance for their calls."""
 
     lease: Lease
     videos: tuple[Due, ...]
@@ -50,11 +50,24 @@ def take_slice(
     database: Database, ledger: Ledger, cadence: Cadence, lease_id: uuid.UUID, *,
     now: datetime, tier: Tier | None, project: str | None, calls: int, lasting: timedelta,
 ) -> Slice | None:  # fmt: skip
-    """T1: lease due videos of one tier (None: of any) and debit their calls. None when nothing is due.
+    """T1: lease due videos and debit the units of their calls.
 
-    The units are debited here, before anything is sent, and what is not used is given back in T2; a slice that is never
-    committed stays debited, so the ledger never says less than was sent. `project` None: nothing is debited in advance, each
-    call asks the ledger itself.
+    The units are debited before anything is sent, and unused units are given back in T2. A slice that is never committed stays
+    debited, so the ledger never says less than was sent.
+
+    Args:
+        database: holds the watchlist.
+        ledger: holds the quota.
+        cadence: decides which videos are due.
+        lease_id: made up by the caller.
+        now: the present instant.
+        tier: the tier to poll; None: any.
+        project: whose units are debited; None: nothing is debited in advance, and each call asks the ledger itself.
+        calls: the most calls; each takes up to 50 videos.
+        lasting: how long the lease lasts.
+
+    Returns:
+        The slice; None if nothing is due.
     """
     with database.transaction() as connection:
         lease = take_lease(connection, lease_id, "track", now=now, lasting=lasting)
@@ -78,9 +91,17 @@ def take_slice(
 def commit_slice(
     database: Database, ledger: Ledger, taken: Slice, written: Sequence[tuple[WrittenBatch, pa.Table]], *, now: datetime
 ) -> None:
-    """T2: record the files, move the schedule of what they hold, give back unused units, end the lease; all or nothing.
+    """T2: record the files, move the schedule, give back unused units and end the lease, in one transaction.
 
-    Raises LeaseLost when the lease is gone; the files stay and get adopted.
+    Args:
+        database: holds the watchlist.
+        ledger: holds the quota.
+        taken: the slice of T1.
+        written: the batch files and their rows.
+        now: the present instant.
+
+    Raises:
+        LeaseLost: the lease is gone. The files stay and are adopted.
     """
     with database.transaction() as connection:
         hold_lease(connection, taken.lease)
@@ -91,9 +112,16 @@ def commit_slice(
 
 
 def give_back(database: Database, ledger: Ledger, lease_id: uuid.UUID, reservation: Reservation | None) -> None:
-    """End a slice without a file: its videos are due again, units that were used stay spent. Nothing happens to an ended one.
+    """End a slice without a file: its videos are due again, and units that were used stay spent.
 
-    Units are given back only together with the lease: an interrupt may arrive when T2 has committed and nobody was told.
+    Units are given back only together with the lease: an interrupt may arrive after T2 was committed and before this process
+    learnt of it. Nothing happens to a slice that has ended.
+
+    Args:
+        database: holds the watchlist.
+        ledger: holds the quota.
+        lease_id: the lease of the slice.
+        reservation: the units that were debited in advance, if any.
     """
     with database.transaction() as connection:
         if end_slice(connection, lease_id) and reservation:

@@ -51,9 +51,9 @@ class Answer:
     arrived_at: datetime
     requested: Sequence[Due]
     counts: Sequence[Counts]
-    #: Asked, in the reply, and not to be understood: neither counts nor a miss.
+    #: Videos whose row in the reply could not be understood: neither counts nor a miss.
     unreadable: Collection[VideoId] = ()
-    #: It was the second one: the first had none of the videos, which was not true.
+    #: True if this is the answer of the second method: the first method had wrongly returned none of the videos.
     corrected: bool = False
 
 
@@ -74,20 +74,20 @@ class TrackReport:
     calls: dict[Bucket, int]
     #: Of the bucket that tracking draws on.
     units_left: dict[Bucket, int]
-    #: Between when a poll was due and when its slice was taken; None when nothing that was polled before was due.
+    #: Seconds from the due instant to the claim of its slice; None if no due video had been polled before.
     lateness_median_s: float | None
     lateness_max_s: float | None
-    #: Calls that failed after every retry, whose videos stay due, and replies without any video that another one corrected.
+    #: Calls that failed after every retry, whose videos stay due; and empty replies that the other method corrected.
     failed_calls: int
     #: When quota ran out: the instant at which there is some again.
     resets_at: datetime | None
-    #: What to say of it.
+    #: The error, as people read it.
     quota_error: str
 
 
 @dataclass(slots=True)
 class _Polled:
-    """What came back of a slice."""
+    """The answers to a slice."""
 
     answers: list[Answer]
     errors: list[ApiError]
@@ -108,11 +108,19 @@ class Tracker:
         self._settings = settings
 
     def track(self, tier: Tier | None = None) -> TrackReport:
-        """Poll what is due in one tier (None: in any), until nothing is due or quota is spent.
+        """Poll the due videos of one tier, until nothing is due or quota is spent. What dead trackers left is adopted first.
 
-        What dead trackers left is adopted first. Raises an ApiError when every call of a slice failed for another reason than
-        quota; what had been polled before is committed, and a slice that is given up is due again. Raises ConfigurationError,
-        before a call is made, when the clocks of this machine and of the database are too far apart.
+        Args:
+            tier: the tier to poll; None: any.
+
+        Returns:
+            What was polled and spent.
+
+        Raises:
+            ApiError: every call of a slice failed for another reason than quota. Polls before it are committed; its videos are
+                due
+                again.
+            ConfigurationError: the clocks of this machine and of the database are too far apart. No call was made.
         """
         youtube = self._youtube.part()
         reap(self._database, self._vault, self._clock)
@@ -124,7 +132,7 @@ class Tracker:
             if polled.errors and not polled.answers and exhausted is None:
                 raise polled.errors[0]
             if exhausted is None and (polled.errors or not polled.answers):
-                break  # What failed is due again at once: leave it to the next tick instead of asking for ever.
+                break  # Failed videos are due again at once: the next tick polls them, or this one would never end.
         return TrackReport(
             tier=tier, slices=usage["slices"], due=usage["due"], samples=usage["samples"], misses=usage["misses"],
             bytes=usage["bytes"], calls=dict(youtube.calls()),
@@ -136,7 +144,7 @@ class Tracker:
 
     def _slice(self, youtube: YouTube, tier: Tier | None, usage: Counter[str], lateness: list[float]) -> _Polled | None:
         """One slice from T1 to T2. None when nothing is due."""
-        # Each time: a clock that is set in the middle of a tick must not decide what is due.
+        # For each slice: a clock that is set in the middle of a tick must not decide what is due.
         self._clock.check()
         ledger = youtube.ledger
         lease_id, taken = uuid.uuid4(), None
@@ -154,8 +162,8 @@ class Tracker:
             written = self._write(taken, polled)
             self._commit(taken, written)
         except BaseException:
-            # Ctrl-C at any moment and a full disk included: the videos are due again, the units that were used stay spent.
-            # Where the database fails too, the first error is the one to report; the lease runs out by itself.
+            # After any error, Ctrl-C and a full disk included: the videos are due again, and used units stay spent. If the
+            # database fails too, the first error is the one to report; the lease runs out by itself.
             with contextlib.suppress(StorageError):
                 give_back(self._database, ledger, lease_id, taken.reservation if taken else None)
             raise
@@ -181,8 +189,8 @@ class Tracker:
         )
         requested = sum(len(answer.requested) for answer in answers)
         if len(answers) > 1 and not any(answer.counts or answer.unreadable for answer in answers):
-            # Both methods answer, and neither has anything. Misses would make all of a small watchlist weekly within three
-            # hours; what is really gone costs its polls for as long as nothing else is due beside it.
+            # Both methods answered, and neither had a video. Misses would make all of a small watchlist weekly within three
+            # hours. Videos that are really gone cost polls only while nothing else is due beside them.
             errors.append(
                 EmptyReply(f"{len(answers)} replies have none of the {requested} videos that were requested", status=200)
             )
@@ -194,7 +202,7 @@ class Tracker:
         try:
             counts, unreadable = youtube.stats(ids, reservation)
         except EmptyReply as error:
-            # Believed, three of these would make every video of an hour weekly.
+            # If empty replies were believed, three of them would make every video of an hour weekly.
             doubt = error
             counts, unreadable = _asked_again(youtube, ids, doubt)
         corrected = doubt is not None and bool(counts or unreadable)
@@ -212,10 +220,10 @@ class Tracker:
 
 
 def samples_of(answer: Answer) -> Iterator[Sample]:
-    """A sample for each video that was asked for.
+    """A sample for each video that was requested.
 
-    One that is absent from the reply becomes a miss; one whose row could not be understood becomes a sample that says so.
-    Neither has counts, both move the schedule: nothing is asked for again and again.
+    A video that is absent from the reply becomes a miss. A video whose row could not be understood becomes a sample with that
+    status. Neither has counts; both move the schedule, so that the video is not requested again and again.
     """
     found = {counts.video_id: counts for counts in answer.counts}
     for due in answer.requested:
@@ -224,7 +232,7 @@ def samples_of(answer: Answer) -> Iterator[Sample]:
 
 
 def _asked_again(youtube: YouTube, ids: Sequence[VideoId], doubt: EmptyReply) -> _Stats:
-    """What the other method says, and what it has not is missing. Raises the doubt when there is no other, or no unit."""
+    """The answer of the other method. Raises the doubt if there is no other method, or no unit for it."""
     if doubt.method == "videos.list":
         raise doubt
     try:

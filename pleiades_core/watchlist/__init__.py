@@ -1,1 +1,1 @@
-"""Which videos are worth a call now, and who is making it: cadence, slices under leases, and what a batch changes."""
+"""Which videos are due and when: the cadence, the schedule and the cohorts. The calls are made in track/."""

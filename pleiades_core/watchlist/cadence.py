@@ -1,4 +1,4 @@
-"""When is a video due again, and how often is it asked? Pure arithmetic. Does not belong here: leasing (track/slices.py).
+"""When a video is due again, and how often it is polled. Pure arithmetic. Does not belong here: leasing (track/slices.py).
 
 This is the cadence `tiers`: hourly in the first day, daily in the first week, then weekly. The age that counts is the age at
 the last poll, so the interval of a video is fixed until it is polled again.
@@ -28,11 +28,11 @@ class Cadence:
     #: A poll may come this much early. Without it an hourly tick that starts a second sooner than the last one finds nothing
     #: due, and hourly becomes two-hourly.
     early: timedelta = timedelta(minutes=5)
-    #: A poll further ahead of now than this was written by a clock that was wrong: it counts as none. More than twice what the
-    #: clocks of two machines may differ (storage/checked_clock.py): neither must poll again what the other one polled.
+    #: A poll further ahead of now than this was written by a wrong clock, and does not count. It is more than twice the
+    #: difference that two clocks may have (storage/checked_clock.py): no machine polls again what another one just polled.
     ahead: timedelta = timedelta(minutes=15)
-    #: At most one run of the tier in each of these: whatever is due by then shares its calls, and a run of Dagster costs 5
-    #: CPU-seconds before any work. Ticks begin at midnight UTC.
+    #: From one run of the tier to the next: videos that are due by then share calls, and a run of Dagster costs 5 CPU-seconds
+    #: before any work. Ticks begin at midnight UTC.
     hourly_tick: timedelta = timedelta(minutes=15)
     daily_tick: timedelta = timedelta(hours=1)
     weekly_tick: timedelta = timedelta(hours=6)
@@ -53,11 +53,20 @@ class Cadence:
 
     @property
     def ticks_a_day(self) -> int:
-        """Of all tiers: so many last calls of a day may not be full."""
+        """Ticks of all tiers in a day; the last call of each may not be full."""
         return sum(timedelta(days=1) // self.tick(tier) for tier in Tier)
 
     def due_at(self, published_at: datetime, polled_at: datetime | None, misses: int = 0) -> datetime | None:
-        """When the next poll is due; None: it has not been polled and is due now."""
+        """When the next poll is due.
+
+        Args:
+            published_at: when the video was published.
+            polled_at: the last poll; None: there was none.
+            misses: misses in a row, up to the last poll.
+
+        Returns:
+            The instant; None: the video has not been polled and is due now.
+        """
         if polled_at is None:
             return None
         return polled_at + self.interval(self.tier(polled_at - published_at, misses))
@@ -67,12 +76,22 @@ class Cadence:
         return None if polled_at is None or polled_at > now + self.ahead else polled_at
 
     def is_due(self, published_at: datetime, polled_at: datetime | None, now: datetime, misses: int = 0) -> bool:
-        """True when a poll at `now` is worth its share of a call."""
+        """True when a poll at `now` is worth its share of a call.
+
+        Args:
+            published_at: when the video was published.
+            polled_at: the last poll; None: there was none.
+            now: the present instant.
+            misses: misses in a row, up to the last poll.
+
+        Returns:
+            Whether the video is due.
+        """
         due_at = self.due_at(published_at, self.counted(polled_at, now), misses)
         return due_at is None or now >= due_at - self.early
 
     def parameters(self) -> dict[str, object]:
-        """The same numbers for `watchlist.sql`, which must decide alike (tests/postgres/watchlist/test_cadence_sql.py)."""
+        """The numbers for `watchlist.sql`, which must decide alike (tests/postgres/watchlist/test_cadence_sql.py)."""
         return {
             "hourly_below": self.hourly_below, "daily_below": self.daily_below, "hourly": self.hourly, "daily": self.daily,
             "weekly": self.weekly, "misses_until_weekly": self.misses_until_weekly, "early": self.early, "ahead": self.ahead,

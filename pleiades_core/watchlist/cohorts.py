@@ -38,7 +38,7 @@ class CohortReport:
     polls: int
     #: Videos whose last polls were misses.
     missing: int
-    #: Schedules in SQL that differ from the fold, although nothing was polled since: always 0, or a defect.
+    #: Schedules in SQL that differ from the fold although nothing was polled since. Anything but 0 is a defect.
     disagreements: int
     #: Of the checkpoint that was written.
     bytes: int
@@ -50,15 +50,34 @@ def last_closed_day(vault: Vault) -> date | None:
 
 
 def fold_cohort(vault: Vault, day: date, through: date) -> pa.Table:
-    """A row for each video discovered on `day`: its last poll and counts, up to the end of `through`. Pure in the vault."""
+    """The state of every video of a cohort at the end of a closed day. Reads the vault alone.
+
+    Args:
+        vault: holds registry and samples.
+        day: UTC day on which the videos were discovered.
+        through: the last closed day to read.
+
+    Returns:
+        A row for each video, with the columns of CHECKPOINT_SCHEMA.
+    """
     until = int(utc_midnight(through + timedelta(days=1)).timestamp())
     return query.query(vault, _FOLD, {"day": day, "until": until}, first=day, last=through, whole=True).cast(CHECKPOINT_SCHEMA)
 
 
 def rebuild_cohort(database: Database, vault: Vault, day: date) -> CohortReport:
-    """Fold the cohort again, replace its checkpoint, and compare it with SQL.
+    """Fold a cohort again, replace its checkpoint, and compare it with SQL.
 
-    Raises NotFound when no day was closed yet, DamagedAnswer when a file of the fold is missing or damaged.
+    Args:
+        database: holds the schedule.
+        vault: holds registry, samples and checkpoint.
+        day: UTC day on which the videos were discovered.
+
+    Returns:
+        What the new checkpoint says.
+
+    Raises:
+        NotFound: no day was closed yet.
+        DamagedAnswer: a file of the fold is missing or damaged.
     """
     table, through = _folded(database, vault, day)
     content = parquet.encode(table.replace_schema_metadata(None), delta=("vid",), level=parquet.ARCHIVE_LEVEL)
@@ -67,7 +86,20 @@ def rebuild_cohort(database: Database, vault: Vault, day: date) -> CohortReport:
 
 
 def inspect_cohort(database: Database, vault: Vault, day: date) -> CohortReport:
-    """Fold the cohort again and compare it with SQL, but write nothing: `bytes` is 0. Raises as `rebuild_cohort` does."""
+    """Fold a cohort again and compare it with SQL, but write nothing.
+
+    Args:
+        database: holds the schedule.
+        vault: holds registry and samples.
+        day: UTC day on which the videos were discovered.
+
+    Returns:
+        What a checkpoint would say; its `bytes` is 0.
+
+    Raises:
+        NotFound: no day was closed yet.
+        DamagedAnswer: a file of the fold is missing or damaged.
+    """
     table, through = _folded(database, vault, day)
     return _report(database, table, day, through, 0)
 
@@ -84,7 +116,7 @@ def _folded(database: Database, vault: Vault, day: date) -> tuple[pa.Table, date
 def _require_files(database: Database, vault: Vault, day: date) -> None:
     """Refuse a fold that lacks a closed day. Raises DamagedAnswer that names every file that is recorded and gone.
 
-    A fold without them would be older than the schedule in SQL, and look like a defect of SQL.
+    A fold without that day would be older than the schedule in SQL, and look like a defect of SQL.
     """
     needed = {
         file.key

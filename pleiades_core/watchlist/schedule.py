@@ -21,7 +21,7 @@ _SQL = load_queries("watchlist")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TierCount:
-    """How a tier stands."""
+    """How many videos of a tier are watched, and how many are due."""
 
     watched: int
     due: int
@@ -34,7 +34,7 @@ class Entry:
     published_at: datetime
     #: None: not yet.
     polled_at: datetime | None
-    #: In a row, up to the last poll.
+    #: Misses in a row, up to the last poll.
     misses: int
 
 
@@ -44,19 +44,38 @@ def entry(connection: psycopg.Connection, video_id: VideoId) -> Entry | None:
 
 
 def missing(connection: psycopg.Connection) -> tuple[int, int]:
-    """Of the videos that were polled, how many were missing at their last poll; and how many were polled."""
+    """How many videos were missing at their last poll, and how many videos were polled at all."""
     row = connection.execute(_SQL.missing).fetchone()
     return (row[0], row[1]) if row else (0, 0)
 
 
 def polled_in_future(connection: psycopg.Connection, cadence: Cadence, now: datetime) -> int:
-    """How many videos were polled in the future: a clock was wrong then. They are due now, and their next poll mends them."""
+    """How many videos have a last poll in the future, which a wrong clock wrote. They are due now, and their next poll mends
+    them.
+
+    Args:
+        connection: where the watchlist is.
+        cadence: says how far ahead a poll may be.
+        now: the present instant.
+
+    Returns:
+        The number of videos.
+    """
     row = connection.execute(_SQL.future, {"now": now, "ahead": cadence.ahead}).fetchone()
     return row[0] if row else 0
 
 
 def due_counts(connection: psycopg.Connection, cadence: Cadence, now: datetime) -> dict[Tier, TierCount]:
-    """Watched and due videos of each tier, empty ones included."""
+    """Count the watched and the due videos of each tier.
+
+    Args:
+        connection: where the watchlist is.
+        cadence: decides tier and due instant.
+        now: the present instant.
+
+    Returns:
+        The counts by tier, empty tiers included.
+    """
     rows = connection.execute(_SQL.due_counts, {**cadence.parameters(), "now": now}).fetchall()
     found = {Tier(tier): TierCount(watched=watched, due=due) for tier, watched, due in rows}
     return {tier: found.get(tier, TierCount(watched=0, due=0)) for tier in Tier}
