@@ -3,9 +3,9 @@
 Belongs here: when a day may be closed, and closing it. Does not belong here: reading across days (query.py), removing what
 was folded (janitor.py).
 
-The rows of a day are a function of the set of batches in it: closing again, or twice at once, gives the same rows. It is
-published by compare-and-swap, so a reader sees one generation or the next; its footer names the batches it holds, so a reader
-that also looks at the journal counts nothing twice, in mid-close too.
+The rows of a day are a function of the set of its batches: closing again, or twice at once, gives equal rows. The file is
+published by compare-and-swap, so a reader sees one generation or the next. Its footer names the batches that it holds, so a
+reader that also looks at the journal counts nothing twice, even during a closing.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ log = logging.getLogger(__name__)
 
 _SQL = load_queries("batches")
 
-#: From midnight to the closing of the day: the longest lease that settings allow (20 minutes) and a margin. Later batches close
-#: it again.
+#: From midnight to the closing of the day: the longest lease that settings allow (20 minutes) and a margin. For later batches
+#: the day is closed again.
 CLOSING_GRACE = timedelta(minutes=25)
 
 
@@ -53,13 +53,13 @@ class ClosedDay:
     generation: int
     sha256: str
     rows: int
-    #: Of the file.
+    #: Bytes of the file.
     bytes: int
-    #: Folded in, in all.
+    #: All batches that the file holds.
     batches: int
-    #: Rows that two batches had under one key, kept once.
+    #: Rows that two batches had under one key; one of them was dropped.
     duplicates: int
-    #: False: the file was already what it should be.
+    #: False: the file was up to date already.
     changed: bool
 
 
@@ -71,13 +71,22 @@ def closable(database: Database, now: datetime) -> list[tuple[Dataset, date]]:
 
 
 def has_anything(database: Database, dataset: Dataset, day: date) -> bool:
-    """True when a batch of the day is recorded, or the day was closed before."""
+    """True when a batch of the day is recorded, or the day was closed before.
+
+    Args:
+        database: has the manifest.
+        dataset: samples or registry.
+        day: UTC day.
+
+    Returns:
+        Whether there is anything to close.
+    """
     with database.transaction() as connection:
         return bool(known_batches(connection, dataset, day)) or recorded_day(connection, dataset, day) is not None
 
 
 def closes_at(day: date) -> datetime:
-    """From when on the day may be closed: it is over, and no lease of it can be alive."""
+    """The instant from which the day may be closed: it is over, and no lease of it can be alive."""
     return utc_midnight(day + timedelta(days=1)) + CLOSING_GRACE
 
 
@@ -87,16 +96,26 @@ def may_close(day: date, now: datetime) -> bool:
 
 
 def close_day(database: Database, vault: Vault, clock: Clock, dataset: Dataset, day: date) -> ClosedDay:
-    """Fold the day's recorded batches, and what the file already holds, into one file; record it.
+    """Fold the day's recorded batches, and the rows of its present file, into one file; record it.
 
     A day without any batch gets an empty file: "nothing happened" and "not closed" are different things. Orphans are adopted
-    before (batches/reaper.py). A damaged file is set aside and rebuilt, while the journal holds all of its batches.
+    before
+    (batches/reaper.py). A damaged file is set aside and rebuilt, while the journal holds all of its batches.
+
+    Args:
+        database: has the manifest.
+        vault: has the files.
+        clock: the present instant.
+        dataset: samples or registry.
+        day: UTC day to close.
+
+    Returns:
+        What closing did.
 
     Raises:
         CorruptFile: a batch is damaged; it stays where it is.
         MissingFile: a recorded batch has no file.
         PublishConflict: another process closed the day meanwhile (repeat).
-
     """
     with database.transaction() as connection:
         known = known_batches(connection, dataset, day)
@@ -151,8 +170,8 @@ def _present(
 ) -> tuple[DayFile | None, str | None]:  # fmt: skip
     """The day's file, and the SHA-256 of the file that the next one replaces; None where there is none.
 
-    A missing or damaged file is none where the journal still holds all of its batches: the day is closed again from them, and
-    the damaged file is set aside.
+    A missing or damaged file counts as none if the journal still holds all of its batches: the day is closed again from them,
+    and the damaged file is set aside.
 
     Raises:
         MissingFile: the file is gone, and so are batches that it held: closing would hide the loss.
@@ -170,7 +189,7 @@ def _present(
             raise MissingFile(f"{key} is gone, and so are batches that it held", cure=give_up) from None
         return None, None
     except CorruptFile as error:
-        # What lies where no day was ever closed is somebody's, and no damage.
+        # If the day was never closed, the file is not ours, and it is not damage.
         if recorded is None:
             raise
         if not rebuilt:
@@ -183,9 +202,9 @@ def _present(
 
 
 def _require_recorded(key: str, present: DayFile, recorded: RecordedDay | None) -> None:
-    """Refuse another file than the recorded one. Raises CorruptFile.
+    """Refuse a file that is not the recorded one. Raises CorruptFile.
 
-    A newer generation than the recorded one is a closing that died before it was noted; the same one is damage.
+    A file of a newer generation than the recorded one comes from a closing that died before it was recorded, and is accepted.
     """
     if recorded and present.footer.generation <= recorded.generation and present.sha256 != recorded.sha256:
         raise CorruptFile(f"{key} is not the file that was closed: its SHA-256 is not the recorded one")
@@ -194,7 +213,7 @@ def _require_recorded(key: str, present: DayFile, recorded: RecordedDay | None) 
 def _merge(dataset: Dataset, parts: list[pa.Table]) -> tuple[pa.Table, int]:
     """All rows, each key once, sorted by the key; and how many rows were dropped.
 
-    Which of two rows stays depends on what they say, not on the order they came in: an answer before a miss.
+    Which of two rows stays depends on their content, not on their order: an answer goes before a miss.
     """
     if not parts:
         return dataset.schema.empty_table(), 0
@@ -207,7 +226,7 @@ def _merge(dataset: Dataset, parts: list[pa.Table]) -> tuple[pa.Table, int]:
     for column in dataset.key:
         values = merged.column(column).combine_chunks()
         this, before = values.slice(1), values.slice(0, len(values) - 1)
-        # Null equals null here: it stands in files that are older than the column.
+        # Null equals null here: files that are older than the column have null in it.
         alike = pc.or_(pc.fill_null(pc.equal(this, before), fill_value=False), pc.and_(pc.is_null(this), pc.is_null(before)))
         is_same = pc.and_(is_same, alike)
     keep = pa.concat_arrays([pa.array([True]), pc.invert(is_same)])

@@ -1,6 +1,6 @@
-"""What the codes and the columns of the vault's files mean, in words: for the files' footers, docs/columns.md and Dagster.
+"""The meaning of codes, columns and rows of the vault's files: for the files' footers, docs/columns.md and Dagster.
 
-Belongs here: words. Does not belong here: types and keys (layout.py), the values behind the codes (models.py).
+Belongs here: texts. Does not belong here: types and keys (layout.py), the values behind the codes (models.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pleiades_core.models import CountingDefinition, SampleStatus
 
-#: Column -> code -> word. A status has the word that the views show.
+#: Column -> code -> meaning. That of a status is the word that the views show.
 CODES: Mapping[str, Mapping[int, str]] = {
     "status": {int(status): status.name.lower() for status in SampleStatus},
     "definition": {
@@ -27,7 +27,7 @@ _CHANNEL_ID = "YouTube's id of the channel, `UC…`"
 _CHANNEL_TITLE = "name of the channel when the video was found"
 _TITLE = "title when the video was found"
 _PUBLISHED_AT = "when the video was published, UTC"
-#: Of the samples that insights/views.sql compares: those whose status is ok, with a count of views.
+#: Columns that are measured on the samples that insights/views.duckdb.sql compares: status ok, with a count of views.
 _MEASURES = {
     "views": "views at the newest sample of the window that has a count",
     "likes": "likes at that sample; null: hidden",
@@ -73,9 +73,9 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "discovery_requests": {
         "requested_at": "when the answer was recorded, UTC",
         "request": "number of the row in the database; a restored database may give a number again",
-        "source": "source of discovery that asked",
-        "target": "what the source asked for: a term, a chart, a month; empty: the source asks one thing only",
-        "bucket": "quota bucket that paid, or paid most; null: the question cost nothing",
+        "source": "source of discovery that made the request",
+        "target": "what was requested of the source: a term, a chart, a month; empty: the source has one target only",
+        "bucket": "quota bucket that paid, or paid most; null: the request cost nothing",
         "units": "units of quota, of all buckets; refused and repeated calls included",
         "candidates": "videos in the answer",
         "new": "of these, videos that no source had found before; for `details`: videos that were written to the vault",
@@ -169,5 +169,9 @@ def codes_metadata(columns: Iterable[str]) -> dict[str, str]:
 
 
 def columns_metadata(dataset: str) -> dict[str, str]:
-    """Parquet key-value metadata that explains every column of a dataset: `pleiades.columns` -> JSON. Raises KeyError."""
+    """Parquet key-value metadata that explains every column of a dataset: `pleiades.columns` -> JSON.
+
+    Raises:
+        KeyError: there is no such dataset.
+    """
     return {"pleiades.columns": json.dumps(dict(COLUMNS[dataset]), ensure_ascii=False)}

@@ -1,5 +1,4 @@
-"""What does the file of a closed day really hold? Facts for the data tests that people read, measured on the file, not on
-reports.
+"""Facts about the file of a closed day, for the data tests that people read. They are measured on the file itself.
 
 Belongs here: counting rows, keys, times and falls of one closed day, and comparing them with what SQL and the manifest say.
 Does not belong here: closing (archive.py), and which facts are good or bad (pleiades_dagster/day_verdicts.py).
@@ -30,15 +29,16 @@ _Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayInspection:
-    """What the file of one closed day of samples holds, and what was promised of it."""
+    """What the file of one closed day of samples holds, and what it should hold."""
 
     day: date
     rows: int
-    #: Rows that the batches named in the footer must give: their sum, less rows that two of them share.
+    #: Rows that the batches in the footer must give: their sum, less the rows that two of them share.
     expected_rows: int
-    #: Batches in the footer whose row SQL has not (any more): their files were swept after the close, or the database was lost.
+    #: Batches in the footer that SQL does not have (any more): their files were swept after the close, or the database was
+    #: lost.
     unknown_batches: int
-    #: Rows of the closed day by SQL; None where there is no row for it.
+    #: Rows of the closed day as SQL records them; None if SQL has no row for the day.
     recorded_rows: int | None
     distinct_keys: int
     distinct_videos: int
@@ -49,12 +49,12 @@ class DayInspection:
     #: Pairs of consecutive samples of one video with views in both, and those whose views fell.
     pairs: int
     falls: int
-    #: Samples that say "not there".
+    #: Samples of status missing.
     misses: int
     #: Hours of the day that have a sample.
     hours: int
     sha256: str
-    #: What the manifest in the vault and the row in SQL say; None where there is none.
+    #: The checksums in the vault's manifest and in SQL; None where there is none.
     manifest_sha256: str | None
     recorded_sha256: str | None
 
@@ -70,7 +70,20 @@ class DayInspection:
 
 
 def inspect_day(database: Database, vault: Vault, day: date) -> DayInspection:
-    """Read the closed day and everything that speaks of it. Raises NotFound (there is no file) or CorruptFile."""
+    """Read the samples of a closed day, and everything that SQL and the manifest say of it.
+
+    Args:
+        database: has the manifest.
+        vault: has the files.
+        day: UTC day.
+
+    Returns:
+        The facts.
+
+    Raises:
+        NotFound: the day is not closed.
+        CorruptFile: its file is damaged.
+    """
     found = read_with_witnesses(database, vault, SAMPLES, day)
     table = found.file.rows
     vid, polled_at = _numbers(table, "vid"), _numbers(table, "polled_at")
@@ -122,7 +135,7 @@ def _falls(table: pa.Table, vid: _Numbers) -> tuple[int, int]:
 
 
 def _shared(vault: Vault, day: date, batches: Iterable[RecordedBatch]) -> int:
-    """Rows whose key another row of these batches has too. A file that is gone counts nothing: the comparison then fails."""
+    """Rows whose key is also in another of these batches. A missing file counts as empty: the comparison then fails."""
     keys = files_of_day(vault, SAMPLES, day)
     found = [
         read_batch(vault, SAMPLES, day, batch.batch_id, sha256=batch.sha256)[1].select(SAMPLES.key)
@@ -134,7 +147,7 @@ def _shared(vault: Vault, day: date, batches: Iterable[RecordedBatch]) -> int:
 
 
 def _distinct(vid: _Numbers, polled_at: _Numbers) -> int:
-    """How many different (video, second) there are."""
+    """The number of different pairs of video and second."""
     if not len(vid):
         return 0
     order = np.lexsort((polled_at, vid))
@@ -144,30 +157,44 @@ def _distinct(vid: _Numbers, polled_at: _Numbers) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryInspection:
-    """What the registry file of one closed day holds, and what was promised of it."""
+    """What the registry file of one closed day holds, and what it should hold."""
 
     day: date
     rows: int
-    #: Rows that the batches named in the footer must give: their sum, less rows that two of them share.
+    #: Rows that the batches in the footer must give: their sum, less the rows that two of them share.
     expected_rows: int
-    #: Batches in the footer that SQL does not name (any more): swept after the close, or the database was lost.
+    #: Batches in the footer that SQL does not have (any more): their files were swept after the close, or the database was
+    #: lost.
     unknown_batches: int
-    #: Rows of the closed day by SQL; None where there is no row for it.
+    #: Rows of the closed day as SQL records them; None if SQL has no row for the day.
     recorded_rows: int | None
     #: Distinct pairs of video and `watched`.
     distinct_keys: int
     #: Rows whose video id is not 11 characters that spell 64 bits.
     invalid_ids: int
-    #: Video ids that two different vids carry.
+    #: Video ids that belong to two different vids.
     shared_ids: int
     sha256: str
-    #: What the manifest in the vault and the row in SQL say; None where there is none.
+    #: The checksums in the manifest of the vault and in SQL; None where there is none.
     manifest_sha256: str | None
     recorded_sha256: str | None
 
 
 def inspect_registry(database: Database, vault: Vault, day: date) -> RegistryInspection:
-    """Read the registry file of a closed day and everything that speaks of it. Raises NotFound (not closed) or CorruptFile."""
+    """Read the descriptions of a closed day, and everything that SQL and the manifest say of it.
+
+    Args:
+        database: has the manifest.
+        vault: has the files.
+        day: UTC day.
+
+    Returns:
+        The facts.
+
+    Raises:
+        NotFound: the day is not closed.
+        CorruptFile: its file is damaged.
+    """
     found = read_with_witnesses(database, vault, REGISTRY, day)
     present, named, recorded, noted = found.file, found.named, found.recorded, found.noted
     expected = sum(batch.rows for batch in named)
@@ -191,7 +218,7 @@ def inspect_registry(database: Database, vault: Vault, day: date) -> RegistryIns
 
 
 def _batches(vault: Vault, day: date, batches: Iterable[RecordedBatch]) -> list[pa.Table]:
-    """The rows of these batches. A file that is gone gives none: the comparison then fails."""
+    """The rows of these batches. A missing file counts as empty: the comparison then fails."""
     there = files_of_day(vault, REGISTRY, day)
     return [
         read_batch(vault, REGISTRY, day, batch.batch_id, sha256=batch.sha256)[1] for batch in batches if batch.batch_id in there

@@ -31,9 +31,21 @@ class DayFile:
 
 
 def read_day(vault: Vault, dataset: Dataset, day: date, *, sha256: str | None = None, owner: Owner | None = None) -> DayFile:
-    """The day's file. `sha256`: what the manifest says of it. `owner` None: of any installation.
+    """Read the file of a closed day.
 
-    Raises NotFound when there is none, CorruptFile when it is damaged, another file, or not a closed day of ours.
+    Args:
+        vault: has the file.
+        dataset: samples or registry.
+        day: UTC day.
+        sha256: the checksum that the manifest has; None: any.
+        owner: the installation that must have closed the day; None: any.
+
+    Returns:
+        The file's rows and footer.
+
+    Raises:
+        NotFound: the day is not closed.
+        CorruptFile: the file is damaged, is another file, or is not a closed day of ours.
     """
     key = dataset.day_key(day)
     content = vault.archive.read(key)

@@ -1,11 +1,10 @@
-"""Requests in the vault: what every question of every source cost and brought, a file a UTC day.
+"""Discovery requests in the vault: what every request to a source cost and brought, one file for each UTC day.
 
-Belongs here: from table `discovery_requests` to `discovery_requests/date=D/day.parquet`, and forgetting rows that the file
-holds. Does not belong here: writing the table (discover/hunter.py), reading it for people (reports/sources.py).
+Belongs here: exporting table `discovery_requests` to `discovery_requests/date=D/day.parquet`, and deleting the rows that a file
+holds. Does not belong here: writing the table (discover/usage.py), reading it for people (reports/sources.py).
 
-Requests come from one table and are few, so they need no journal: the day's file is replaced whole, by compare-and-swap. A row
-that a file holds stays in it, whether SQL still has it or not; so exporting again after the rows were forgotten, or after a
-restore, loses nothing.
+Requests are few and come from one table, so they need no journal: the day's file is replaced whole, by compare-and-swap. A row
+stays in the file even if SQL has deleted it, so exporting again, or after a restore, loses nothing.
 """
 
 from __future__ import annotations
@@ -38,19 +37,19 @@ class ExportedRequests:
     """What the file of a day holds."""
 
     day: date
-    #: Of the file, those included that SQL has forgotten.
+    #: Rows of the file, with those that SQL has deleted.
     rows: int
-    #: Of these, how many were not in it before.
+    #: Rows that were not in the file before.
     added: int
     bytes: int
     sha256: str
-    #: False: the file was already what it should be.
+    #: False: the file was up to date already.
     changed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgottenRequests:
-    """What left SQL."""
+    """What was deleted from SQL."""
 
     days: int
     rows: int
@@ -59,11 +58,21 @@ class ForgottenRequests:
 
 
 def export_day(database: Database, vault: Vault, day: date) -> ExportedRequests:
-    """Bring the file of a UTC day up to what table `discovery_requests` says. May be repeated: the same rows give the same
-    bytes.
+    """Bring the file of a UTC day up to table `discovery_requests`. May be repeated: equal rows give equal bytes.
 
-    A day without requests gets an empty file: "nothing was asked" and "not exported" are different things. Raises CorruptFile
-    when the present file cannot be read, PublishConflict when another process replaced it meanwhile (repeat).
+    A day without requests gets an empty file: "nothing was requested" and "not exported" are different things.
+
+    Args:
+        database: has the table.
+        vault: has the file.
+        day: UTC day.
+
+    Returns:
+        What the file holds.
+
+    Raises:
+        CorruptFile: the present file cannot be read.
+        PublishConflict: another process replaced the file meanwhile (repeat).
     """
     rows = _of_day(database, day)
     key = discovery_requests_key(day)
@@ -86,14 +95,34 @@ def export_day(database: Database, vault: Vault, day: date) -> ExportedRequests:
 
 
 def unexported(database: Database, vault: Vault, now: datetime) -> list[date]:
-    """Days that are over, have requests, and have no file that holds them all; oldest first. Raises CorruptFile."""
+    """Find the days whose requests are not all in their file.
+
+    Args:
+        database: has the table.
+        vault: has the files.
+        now: the present instant; a day that is not over is left out.
+
+    Returns:
+        The days, oldest first.
+
+    Raises:
+        CorruptFile: a file cannot be read.
+    """
     return [day for day in _days(database, utc_midnight(now.date())) if _missing(database, vault, day)]
 
 
 def forget_requests(database: Database, vault: Vault, before: datetime) -> ForgottenRequests:
-    """Delete the requests of whole UTC days that ended before `before`, of those days only whose file holds every one of them.
+    """Delete requests from SQL, whole UTC days at a time, if the day's file holds every one of them.
 
-    The file is read back and compared row by row: nothing is deleted on the word of SQL alone.
+    The file is read back and compared row by row: nothing is deleted because SQL alone says that it was exported.
+
+    Args:
+        database: has the table.
+        vault: has the files.
+        before: only days that ended before this instant.
+
+    Returns:
+        What was deleted, and which days stay.
     """
     days = rows = 0
     kept: list[date] = []
@@ -144,7 +173,7 @@ def _of_day(database: Database, day: date) -> pa.Table:
 
 
 def _merged(held: pa.Table, rows: pa.Table) -> pa.Table:
-    """All rows, equal ones once, in the order in which they were requested.
+    """All rows in the order of their requests; of equal rows one.
 
     The whole row is the key: after a restore `request` begins anew, and two requests may share their number.
     """

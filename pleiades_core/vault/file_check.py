@@ -1,4 +1,4 @@
-"""May this file be read? Each is compared with its checksum, once per process and version of the file.
+"""Whether a file may be read: each file is compared with its checksum, once for each process and version of the file.
 
 Belongs here: the verdict on one file: whole, damaged or foreign. Does not belong here: which files make up an answer
 (readable_files.py), what people are told (verify.py).
@@ -19,18 +19,20 @@ from pleiades_core.vault.manifest import read_manifest
 from pleiades_core.vault.owner import Owner
 from pleiades_core.vault.vault import Vault
 
-#: What was found in the newest version of each file, by its location: some 20 kB for a closed day of 100 batches.
+#: The verdict on the newest version of each file, by its URI: some 20 kB for a closed day of 100 batches.
 _checked: dict[str, tuple[Hashable, parquet.CheckedContent | str]] = {}
 #: Footers of closed days, decoded, with the versions of the file and of its manifest.
 _days: dict[str, tuple[Hashable, DayFooter]] = {}
-#: Of a closed day that is closed again in every moment in which it is looked at.
+#: How often to look at a closed day that is closed again at the same moment.
 _ATTEMPTS = 5
 
 
 def check_file(place: Objects, key: str) -> parquet.CheckedContent:
-    """Read the file and compare it with its own checksum, unless this process did so before.
+    """Compare a file with its own checksum, unless this process did so before.
 
-    Raises CorruptFile when it is damaged, NotFound when there is none.
+    Raises:
+        CorruptFile: the file is damaged.
+        NotFound: there is no such file.
     """
     location, version = place.uri(key), place.version(key)
     known = _checked.get(location)
@@ -47,15 +49,26 @@ def check_file(place: Objects, key: str) -> parquet.CheckedContent:
 
 
 def forget_checked_files() -> None:
-    """Have every file read again: for those who look for damage."""
+    """Forget every verdict, so that each file is read again. For a caller that looks for damage."""
     _checked.clear()
     _days.clear()
 
 
 def check_closed_day(vault: Vault, dataset: Dataset, day: date, owner: Owner | None) -> DayFooter:
-    """The footer of a closed day, once the file is found whole, ours, and as new as its manifest. `owner` None: of anyone.
+    """Check that the file of a closed day is whole, ours, and as new as its manifest.
 
-    Raises CorruptFile or NotFound.
+    Args:
+        vault: has the file.
+        dataset: samples or registry.
+        day: UTC day.
+        owner: the installation that must have closed the day; None: any.
+
+    Returns:
+        The footer of the file.
+
+    Raises:
+        CorruptFile: the file is damaged, foreign, or older than its manifest.
+        NotFound: the day is not closed.
     """
     key = dataset.day_key(day)
     location = vault.archive.uri(key)
@@ -70,7 +83,7 @@ def check_closed_day(vault: Vault, dataset: Dataset, day: date, owner: Owner | N
             noted = read_manifest(vault, dataset, day)
             newer = noted is not None and noted.generation > footer.generation
             is_other_file = noted is not None and noted.generation == footer.generation and noted.sha256 != checked.sha256
-            # A file that is newer than its manifest is a closing that goes on, or died before it was noted.
+            # A file that is newer than its manifest belongs to a closing that goes on, or that died before it was recorded.
             if (newer or is_other_file) and versions[0] != vault.archive.version(key):
                 continue  # The day was closed again between the two looks.
             if noted is not None and (newer or is_other_file):
@@ -92,9 +105,21 @@ def _version(place: Objects, key: str) -> Hashable:
 
 
 def day_footer(checked: parquet.CheckedContent, dataset: Dataset, day: date, owner: Owner | None) -> DayFooter:
-    """What a whole file says as a closed day. `owner` None: of any installation. Raises CorruptFile when it is another file.
+    """Read the footer of a whole file as that of a closed day.
 
-    A foreign file is damage here: it lies where the day's own file should be.
+    A file of another installation is damage here: it lies where the day's own file should be.
+
+    Args:
+        checked: the file's content, found whole.
+        dataset: samples or registry.
+        day: UTC day whose place the file has.
+        owner: the installation that must have closed the day; None: any.
+
+    Returns:
+        The footer.
+
+    Raises:
+        CorruptFile: it is another file.
     """
     key = dataset.day_key(day)
     try:
@@ -116,9 +141,18 @@ def _owned(key: str, footer: DayFooter, owner: Owner | None) -> DayFooter:
 
 
 def check_day_file(place: Objects, key: str, name: str, day: date, owner: Owner | None) -> None:
-    """Compare a file of requests or of an insight with its checksum and its place. `owner` None: of any installation.
+    """Check that a file of requests or of an insight is whole and in its place.
 
-    Raises CorruptFile when it is damaged, or is the file of another dataset, day or installation; NotFound when there is none.
+    Args:
+        place: the store of the file.
+        key: where the file is.
+        name: the dataset that it must hold.
+        day: UTC day that it must hold.
+        owner: the installation that must have written it; None: any.
+
+    Raises:
+        CorruptFile: the file is damaged, or belongs to another dataset, day or installation.
+        NotFound: there is no such file.
     """
     metadata = check_file(place, key).metadata
     found = [metadata.get(f"pleiades.{word}".encode(), b"").decode() for word in ("dataset", "day", "installation")]
@@ -130,7 +164,23 @@ def check_day_file(place: Objects, key: str, name: str, day: date, owner: Owner 
 
 
 def check_batch(place: Objects, dataset: Dataset, day: date, batch_id: uuid.UUID, owner: Owner | None) -> BatchFooter:
-    """The footer of a batch, once the file is found whole and ours. Raises CorruptFile, ForeignFile or NotFound."""
+    """Check that the file of a batch is whole, ours and in its place.
+
+    Args:
+        place: the store of the file.
+        dataset: samples or registry.
+        day: UTC day of the batch.
+        batch_id: names the batch.
+        owner: the installation that must have written it; None: any.
+
+    Returns:
+        The footer of the file.
+
+    Raises:
+        CorruptFile: the file is damaged.
+        ForeignFile: it is no batch, a batch of another installation, or a copy of a batch of another place.
+        NotFound: there is no such file.
+    """
     key = dataset.batch_key(day, batch_id)
     return batch_footer(check_file(place, key), dataset, day, batch_id, owner)
 
@@ -138,9 +188,20 @@ def check_batch(place: Objects, dataset: Dataset, day: date, batch_id: uuid.UUID
 def batch_footer(
     checked: parquet.CheckedContent, dataset: Dataset, day: date, batch_id: uuid.UUID, owner: Owner | None
 ) -> BatchFooter:
-    """What a whole file says as a batch. `owner` None: of any epoch.
+    """Read the footer of a whole file as that of a batch.
 
-    Raises ForeignFile when it is no batch, a batch of another installation, or a copy that lies under another name or day.
+    Args:
+        checked: the file's content, found whole.
+        dataset: samples or registry.
+        day: UTC day whose place the file has.
+        batch_id: the batch whose place the file has.
+        owner: the installation that must have written it; None: any.
+
+    Returns:
+        The footer.
+
+    Raises:
+        ForeignFile: it is no batch, a batch of another installation, or a copy of a batch of another place.
     """
     key = dataset.batch_key(day, batch_id)
     try:

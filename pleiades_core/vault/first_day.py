@@ -1,9 +1,10 @@
 """The first UTC day of an installation: the day on which Dagster's daily partitions begin.
 
-SQL records the day once, at the first opening, by the clock of the installation; by the database's, where the machine's clock
-disagrees with it. A day before YouTube began is a wrong clock's and counts nowhere. A small file in HOME repeats it, because
-Dagster loads definitions where no database runs. Belongs here: recording the day and reading it again. Does not belong here:
-partitions (pleiades_dagster/partitions.py).
+SQL records the day once, at the first opening, by the clock of the installation; if that clock disagrees with the database's,
+by
+the database's. A day before YouTube began comes from a wrong clock and never counts. A small file in HOME repeats the day,
+because Dagster loads definitions where no database runs. Belongs here: recording the day and reading it again. Does not belong
+here: partitions (pleiades_dagster/partitions.py).
 """
 
 from __future__ import annotations
@@ -48,10 +49,19 @@ def first_day_of(settings: Settings, *, today: date) -> date:
 
 
 def record_first_day(settings: Settings, database: Database, clock: Clock) -> date | None:
-    """Record today as the first day, unless a day is recorded; repeat it in HOME/installation.json. Returns the recorded day.
+    """Record today as the first day, unless a day is recorded; repeat it in HOME/installation.json.
 
-    Returns None and records nothing while the clock cannot be read, as when the simulator of the installation does not run, or
-    shows a day before YouTube began; a later opening records the day then.
+    Nothing is recorded while the clock cannot be read, as when the simulator of the installation does not run, or while it
+    shows a
+    day before YouTube began. A later opening records the day then.
+
+    Args:
+        settings: name home and vault.
+        database: records the day.
+        clock: the installation's clock.
+
+    Returns:
+        The recorded day; None if nothing could be recorded.
     """
     with database.transaction() as connection:
         row = connection.execute(_SQL.recorded_first_day).fetchone()
@@ -122,5 +132,5 @@ def _days_with_files(store: Objects, folder: str) -> Iterator[date]:
 
 
 def _plausible(day: date | None) -> date | None:
-    """`day`, or None for one on which YouTube did not exist."""
+    """`day`; None if YouTube did not exist on it."""
     return day if day is not None and day >= YOUTUBE_BEGAN else None

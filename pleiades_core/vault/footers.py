@@ -1,7 +1,8 @@
-"""What a file of the vault says of itself, as Parquet key-value metadata. Pure.
+"""The footer of a file of the vault: what the file holds, as Parquet key-value metadata. Pure.
 
-Belongs here: the words of batches and closed days. Does not belong here: the explanation of codes and columns (codes.py), the
-checksum (storage/parquet.py), whether the words fit the file's place (file_check.py).
+Belongs here: the metadata of batches and closed days. Does not belong here: the explanation of codes and columns (codes.py),
+the
+checksum (storage/parquet.py), whether the metadata fit the file's place (file_check.py).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pleiades_core.vault.layout import DATASETS, LAYOUT_VERSION
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchFooter:
-    """What a batch says of itself, so that the manifest can be rebuilt if PostgreSQL is lost."""
+    """The metadata of a batch. The manifest can be rebuilt from them if PostgreSQL is lost."""
 
     dataset: str
     day: date
@@ -40,7 +41,12 @@ class BatchFooter:
 
     @classmethod
     def decode(cls, metadata: Mapping[bytes, bytes] | None) -> BatchFooter:
-        """The inverse. Raises KeyError or ValueError for a file that is not a batch of this layout."""
+        """The inverse of `encode`.
+
+        Raises:
+            KeyError: a part is missing.
+            ValueError: a part is wrong, or the file has another layout.
+        """
         values = _metadata_of(metadata)
         return cls(
             dataset=values["pleiades.dataset"],
@@ -53,7 +59,7 @@ class BatchFooter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayFooter:
-    """What a closed day says of itself: content and manifest are one object."""
+    """The metadata of a closed day: content and manifest are one object."""
 
     #: The installation that closed the day.
     installation: uuid.UUID
@@ -79,7 +85,12 @@ class DayFooter:
 
     @classmethod
     def decode(cls, metadata: Mapping[bytes, bytes] | None) -> DayFooter:
-        """The inverse. Raises KeyError or ValueError for a file that is not a closed day of this layout."""
+        """The inverse of `encode`.
+
+        Raises:
+            KeyError: a part is missing.
+            ValueError: a part is wrong, or the file has another layout.
+        """
         values = _metadata_of(metadata)
         return cls(
             installation=uuid.UUID(values["pleiades.installation"]),
@@ -91,7 +102,16 @@ class DayFooter:
 
 
 def day_file_words(name: str, day: date, installation: uuid.UUID | None) -> dict[str, str]:
-    """What a day's file of requests or of an insight says of itself. `installation` None: the vault has no owner yet."""
+    """The metadata of a day's file of requests or of an insight.
+
+    Args:
+        name: the dataset.
+        day: UTC day of the rows.
+        installation: the owner of the vault; None: it has none yet.
+
+    Returns:
+        Parquet key-value metadata.
+    """
     return {
         "pleiades.layout": str(LAYOUT_VERSION),
         "pleiades.dataset": name,
@@ -101,7 +121,7 @@ def day_file_words(name: str, day: date, installation: uuid.UUID | None) -> dict
 
 
 def _metadata_of(metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:
-    """What a footer says. Raises KeyError or ValueError when it is of another layout."""
+    """The metadata as text. Raises KeyError or ValueError if they are of another layout."""
     values = {key.decode(): value.decode() for key, value in (metadata or {}).items() if key.startswith(b"pleiades.")}
     if values["pleiades.layout"] != str(LAYOUT_VERSION):
         raise ValueError(f"its layout is {values['pleiades.layout']}, and this program reads {LAYOUT_VERSION}")

@@ -1,6 +1,6 @@
-"""Work in a thread of its own, so that a signal ends the wait for it, even where the work itself hangs in a read.
+"""Work in a thread of its own, so that a signal ends the wait for it even if the work hangs in a read.
 
-Belongs here: the thread, and giving it up. Does not belong here: what the work is (query.py).
+Belongs here: the thread, and giving it up. Does not belong here: the work itself (query.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import TypeVar
 _T = TypeVar("_T")
 
 _INTERRUPT_EVERY_S = 0.05
-#: After a signal the work has so long to end. DuckDB ends within milliseconds; a read of a FIFO or of a hung mount never does.
+#: Seconds that the work has to end after a signal. DuckDB ends within milliseconds; a read of a FIFO or a hung mount never
+#: does.
 _GIVE_UP_AFTER_S = 10.0
 
 _given_up: list[threading.Thread] = []
@@ -33,10 +34,10 @@ def interruptible(work: Callable[[], _T], interrupt: Callable[[], None]) -> _T:
         interrupt: asks the work to end; called again and again, from this thread, until the work is over.
 
     Raises:
-        What `work` raises; and what a signal handler raises, once the work is over or given up.
+        BaseException: the error of `work`; or the error of a signal handler, once the work is over or given up.
 
     """
-    # No executor: a signal while that starts its thread leaves a thread which nobody stops.
+    # No executor: a signal while it starts its thread would leave a thread that nothing stops.
     result: Future[_T] = Future()
     ready = threading.Event()
 
@@ -54,7 +55,7 @@ def interruptible(work: Callable[[], _T], interrupt: Callable[[], None]) -> _T:
         ready.set()
         return result.result()
     finally:
-        # Work that has not begun never will.
+        # Work that has not begun is never begun.
         result.cancel()
         ready.set()
         _end(result, interrupt, time.monotonic() + _GIVE_UP_AFTER_S)
@@ -67,7 +68,7 @@ def interruptible(work: Callable[[], _T], interrupt: Callable[[], None]) -> _T:
 def _end(result: Future[_T], interrupt: Callable[[], None], until: float) -> None:
     """Stop the work if it is not over, or give it up. Raises what further signals raise, but only then."""
     try:
-        # Again and again: between the steps of a query an interrupt is forgotten.
+        # Repeated, because DuckDB forgets an interrupt that comes between two steps of a query.
         while not result.done() and time.monotonic() < until:
             interrupt()
             wait([result], timeout=_INTERRUPT_EVERY_S)

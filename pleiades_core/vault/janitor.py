@@ -1,4 +1,4 @@
-"""Removing what is surely elsewhere: batch files whose rows a closed day has held for a day.
+"""Removing batch files whose rows a closed day has held for a day.
 
 Belongs here: deletions in the vault. Does not belong here: retention of days (none: the vault keeps them for ever).
 """
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 _SQL = load_queries("batches")
 
-#: A reader that planned its files before the day was closed may still open them; so long it may take.
+#: How long batches stay after their day was closed: a reader that planned its files before may still open them.
 SWEEP_GRACE = timedelta(hours=24)
 
 
@@ -35,16 +35,26 @@ class SweepReport:
     files: int
     #: Temporary files of killed writers.
     unfinished: int
-    #: Days whose file is not what was closed; their batches stay.
+    #: Days whose file is not the recorded one; their batches stay.
     damaged: tuple[str, ...]
 
 
 def sweep(database: Database, vault: Vault, clock: Clock) -> SweepReport:
-    """Remove folded batches of days closed at least a day ago.
+    """Remove batches of days that were closed at least SWEEP_GRACE ago.
 
-    The day's file is read back and compared with its checksum first: nothing is deleted on the word of SQL alone. Rows go
-    before files: a file without a row is named in the day's footer and counts nowhere, a row without a file would be a loss.
-    What a killed sweep left is found again, because the journal's files are looked through and not the rows.
+    The day's file is read back and compared with its checksum first: nothing is deleted because SQL alone says so. Rows go
+    before
+    files: a file without a row is named in the day's footer and counts nowhere, but a row without a file would be a loss. What
+        a
+    killed sweep left is found again, because the journal's files are listed, not the rows.
+
+    Args:
+        database: has the manifest.
+        vault: has the files.
+        clock: the present instant.
+
+    Returns:
+        What was removed.
     """
     swept = files = 0
     damaged: list[str] = []

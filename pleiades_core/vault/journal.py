@@ -28,7 +28,7 @@ _SQL = load_queries("batches")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenBatch:
-    """A batch file that is durable. It counts once it is recorded, and is adopted if its writer never comes to that."""
+    """A batch file that is durable. It counts once it is recorded. If its writer dies before that, it is adopted."""
 
     dataset: Dataset
     day: date
@@ -44,7 +44,20 @@ def write_batch(
 ) -> WrittenBatch:
     """Write the rows of one lease for one UTC day, sorted by the dataset's key. Durable on return.
 
-    Raises AlreadyExists if the lease wrote other rows before, VaultError when the disk refuses.
+    Args:
+        vault: has the journal.
+        dataset: samples or registry.
+        day: UTC day of the rows.
+        table: the rows, with the columns of the dataset.
+        lease_id: the lease under which they were made; it decides the batch's id.
+        epoch: the installation's epoch when the lease was granted.
+
+    Returns:
+        What was written.
+
+    Raises:
+        AlreadyExists: the lease wrote other rows before.
+        VaultError: the store refuses.
     """
     batch_id = batch_id_of(lease_id, dataset, day)
     footer = BatchFooter(dataset=dataset.name, day=day, batch_id=batch_id, lease_id=lease_id, epoch=epoch)
@@ -63,7 +76,17 @@ def write_batch(
 
 
 def record_batch(connection: psycopg.Connection, batch: WrittenBatch, *, now: datetime, adopted: bool = False) -> bool:
-    """Make a written batch count, inside the caller's transaction. False: it was recorded before."""
+    """Make a written batch count, inside the caller's transaction.
+
+    Args:
+        connection: the caller's transaction.
+        batch: what was written.
+        now: the present instant.
+        adopted: True if the reaper records it, False if the writer does.
+
+    Returns:
+        False if it was recorded before.
+    """
     row = connection.execute(
         _SQL.record_batch,
         {
@@ -81,7 +104,16 @@ def days_with_files(vault: Vault, dataset: Dataset) -> list[date]:
 
 
 def files_of_day(vault: Vault, dataset: Dataset, day: date) -> dict[uuid.UUID, str]:
-    """Every batch file of a day and its key, recorded or not. Strays are passed over."""
+    """Find every batch file of a day, recorded or not. Strays are left out.
+
+    Args:
+        vault: has the journal.
+        dataset: samples or registry.
+        day: UTC day.
+
+    Returns:
+        The keys by batch id.
+    """
     parsed = {key: parse_key(key) for key in vault.journal.keys(dataset.batch_folder(day))}
     return {name.batch: key for key, name in parsed.items() if name is not None and name.batch is not None}
 

@@ -1,15 +1,15 @@
-"""What lies where in the vault, and what a row is. Pure: names and schemas.
+"""The layout of the vault: the key of every file, and the columns of every row. Pure.
 
-Belongs here: keys and column types. Does not belong here: what a file says of itself (footers.py), reading or writing
-(journal.py, archive.py).
+Belongs here: keys and column types. Does not belong here: the footers of files (footers.py), reading or writing (journal.py,
+archive.py).
 
     vault.json                                 the owner (owner.py)
     journal/samples/date=D/<batch>.parquet     batches of samples, immutable      metrics/date=D/day.parquet    closed days
     journal/registry/date=D/<batch>.parquet    batches of discovered videos       videos/date=D/day.parquet     closed days
     journal/checkpoints/date=D/cohort.parquet  a cache (watchlist/cohorts.py)
     insights/<name>/date=D/day.parquet         recomputable                       manifests/…/date=D.json       checksums
-    discovery_requests/date=D/day.parquet                   what the sources cost and brought
-    losses/<id>.json                           what was given up (losses.py)      damaged/…                     set aside then
+    discovery_requests/date=D/day.parquet      what requests cost and brought
+    losses/<id>.json                           what was given up (losses.py)      damaged/…                     files set aside
 
 A glob over `metrics/` sees closed days, whole. Column types are a promise to people's queries: they only ever grow. A file
 whose name fits none of these lines is a stray: readers ignore it, and `doctor` lists it.
@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from pleiades_core.models import Sample
 
-#: Folder of what is not in a closed day yet.
+#: Folder of batches that are not in a closed day yet.
 JOURNAL = "journal"
 #: Folder of the checkpoints of cohorts.
 CHECKPOINTS = f"{JOURNAL}/checkpoints"
@@ -35,7 +35,7 @@ CHECKPOINTS = f"{JOURNAL}/checkpoints"
 DISCOVERY_REQUESTS = "discovery_requests"
 #: Folder of the insights, one folder for each.
 INSIGHTS = "insights"
-#: Raised when a reader of the old layout would misread the new one. 2: every file has a checksum of its own, vid is int64.
+#: Incremented when a reader of the old layout would misread the new one. 2: every file has its own checksum, vid is int64.
 LAYOUT_VERSION = 2
 
 #: One poll's knowledge of one video. `polled_at` is when the reply arrived, to the second. Counts are null where YouTube gave
@@ -77,21 +77,21 @@ REGISTRY_SCHEMA = pa.schema(
     ]
 )
 
-#: One question of one source: what it cost and brought (discovery_requests.py). Sorted by its columns, in this order.
+#: One request to a source of discovery: what it cost and brought (discovery_requests.py). Sorted by its columns, in this order.
 DISCOVERY_REQUEST_SCHEMA = pa.schema(
     [
         # To the microsecond, as SQL has it: rows are compared before SQL forgets them.
         pa.field("requested_at", pa.timestamp("us", tz="UTC"), nullable=False),
         pa.field("request", pa.int64(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
-        # Of the source: a term, a chart, a month. Empty where the source is one target.
+        # Target of the source: a term, a chart, a month. Empty if the source has one target only.
         pa.field("target", pa.string(), nullable=False),
-        # That most of the units were taken from. Null: the question cost none.
+        # The bucket that most of the units were taken from. Null: the request cost none.
         pa.field("bucket", pa.string()),
-        # Of all buckets.
+        # Units of all buckets.
         pa.field("units", pa.int32(), nullable=False),
         pa.field("candidates", pa.int32(), nullable=False),
-        # Of the candidates, those that no source had come upon before.
+        # Candidates that no source had found before.
         pa.field("new", pa.int32(), nullable=False),
         pa.field("error", pa.string()),
     ]
@@ -158,7 +158,7 @@ class Dataset:
 
 
 SAMPLES = Dataset("samples", "metrics", SAMPLE_SCHEMA, ("vid", "polled_at"), ("status", "views", "likes", "comments"), ("vid",))
-#: A video that was found when quota had no room, and added by a person on the same day, has a row of either kind.
+#: A video that was found when quota had no room, and that a person added on the same day, has two rows: one for each `watched`.
 REGISTRY = Dataset("registry", "videos", REGISTRY_SCHEMA, ("vid", "watched"), ("discovered_at", "title"), ("vid",))
 DATASETS = {dataset.name: dataset for dataset in (SAMPLES, REGISTRY)}
 
@@ -182,7 +182,17 @@ def discovery_requests_key(day: date) -> str:
 
 
 def batch_id_of(lease_id: uuid.UUID, dataset: Dataset, day: date) -> uuid.UUID:
-    """The batch that a lease writes for one day: the same lease writing again meets its own file, never a second one."""
+    """The id of the batch that a lease writes for one day. A lease that writes again meets its own file, never makes a second
+    one.
+
+    Args:
+        lease_id: the lease.
+        dataset: samples or registry.
+        day: UTC day of the rows.
+
+    Returns:
+        The id.
+    """
     return uuid.uuid5(lease_id, f"{dataset.name}/{day.isoformat()}")
 
 
@@ -211,7 +221,7 @@ DAMAGED = "damaged"
 
 
 def damaged_key(key: str, sha256: str) -> str:
-    """Where a damaged file is set aside: a name for each content, so that a second one finds its place."""
+    """Where a damaged file is set aside. Each content has a key of its own, so that a second damaged file has a place."""
     return f"{DAMAGED}/{sha256[:16]}/{key}"
 
 
@@ -242,7 +252,7 @@ class ParsedKey:
     folder: str
     #: None where there is no day in the name.
     day: date | None
-    #: Of a batch, or of a loss.
+    #: The id of a batch, or of a loss.
     batch: uuid.UUID | None
 
 
@@ -260,7 +270,7 @@ def parse_key(key: str) -> ParsedKey | None:
 
 
 def days_by_key(keys: Iterable[str], folder: str) -> dict[str, date]:
-    """The keys of `folder`, a day's file each, and their days; strays are left out. Pure."""
+    """The days of the keys in `folder`, which holds a file for each day; strays are left out. Pure."""
     parsed = {key: parse_key(key) for key in keys}
     return {
         key: name.day for key, name in parsed.items() if name is not None and name.folder == folder and name.day is not None

@@ -1,7 +1,7 @@
-"""Giving up what is gone for good: a recorded batch or a closed day whose file is missing or damaged, with no copy.
+"""Giving up files that are lost for good: a recorded batch or a closed day whose file is missing or damaged, with no copy.
 
-Belongs here: finding such files of one day, writing the loss into the vault, and having SQL count on them no more. Does not
-belong here: describing the videos of a lost registry batch again (discover/).
+Belongs here: finding such files of one day, writing the loss into the vault, and removing the files from the manifest in SQL.
+Does not belong here: describing the videos of a lost registry batch again (discover/).
 
 Every step may be repeated: the damaged file is set aside, then the loss is written into the vault, then SQL forgets the file. A
 batch that is found later, and put back, is adopted like any orphan.
@@ -34,7 +34,7 @@ from pleiades_core.vault.vault import Vault
 
 _BATCHES, _VIDEOS = map(load_queries, ("batches", "videos"))
 _UNDESCRIBED = load_duckdb_text("undescribed", "pleiades_core.vault")
-#: A video is claimed before it is described: at most so long, as a claim waits for several hunts (discover/admission/retry.py).
+#: A video is claimed at most this long before it is described: a claim waits for several hunts (discover/admission/retry.py).
 _CLAIMED_BEFORE = timedelta(days=9)
 
 
@@ -47,7 +47,7 @@ class Loss:
     day: date
     #: None: the file of a closed day.
     batch_id: uuid.UUID | None
-    #: As recorded. Of a closed day some may still be in the journal.
+    #: Rows as recorded. Rows of a closed day may still be in the journal.
     rows: int
     sha256: str
     reason: str
@@ -63,9 +63,18 @@ class GivenUp:
 
 
 def find_losses(database: Database, vault: Vault, day: date) -> list[Loss]:
-    """Every recorded file of a UTC day that is missing or damaged, and whose rows no other file is known to hold.
+    """Find every recorded file of a UTC day that is missing or damaged, and whose rows no other file is known to hold.
 
-    A file that cannot be read for another reason is no loss: raises VaultError, as for a disk that fails.
+    Args:
+        database: has the manifest.
+        vault: has the files.
+        day: UTC day.
+
+    Returns:
+        The losses.
+
+    Raises:
+        VaultError: a file cannot be read for another reason, as when a disk fails. That is no loss.
     """
     forget_checked_files()
     return [loss for dataset in DATASETS.values() for loss in _losses(database, vault, dataset, day)]
@@ -93,7 +102,7 @@ def _losses(database: Database, vault: Vault, dataset: Dataset, day: date) -> It
                 key=dataset.batch_key(day, batch_id), dataset=dataset.name, day=day, batch_id=batch_id, rows=batch.rows,
                 sha256=batch.sha256, reason=str(error),
             )  # fmt: skip
-    # Where the journal has every batch that the day held, closing rebuilds it.
+    # If the journal has every batch that the day held, closing rebuilds the day.
     left = [batch for batch in known.values() if batch.batch_id not in lost]
     if damage and recorded and recorded.sha256 and not can_be_closed_again(recorded, left):
         yield Loss(
@@ -105,8 +114,19 @@ def _losses(database: Database, vault: Vault, dataset: Dataset, day: date) -> It
 def give_up(database: Database, vault: Vault, day: date, now: datetime) -> GivenUp:
     """Give up every loss of a UTC day, as `find_losses` finds it now. May be repeated.
 
-    Videos that SQL takes for described, and that no file describes, are described again by the next hunts. Raises DamagedAnswer
-    instead when a registry file of another day is damaged: its videos may be described there.
+    Videos that SQL takes for described, and that no file describes, are described again by the next hunts.
+
+    Args:
+        database: has the manifest.
+        vault: has the files.
+        day: UTC day.
+        now: the present instant.
+
+    Returns:
+        What was given up.
+
+    Raises:
+        DamagedAnswer: a registry file of another day is damaged; it may describe the videos.
     """
     require_owned(database, vault)
     with database.transaction() as connection:
@@ -127,7 +147,7 @@ def give_up(database: Database, vault: Vault, day: date, now: datetime) -> Given
 
 
 def _set_aside(vault: Vault, loss: Loss) -> None:
-    """Move a damaged file out of the way of readers. A link, a pipe or a folder under its name is none of theirs, and stays."""
+    """Move a damaged file away from readers. A link, a pipe or a folder under its name is not read, and stays."""
     place = vault.archive if loss.batch_id is None else vault.journal
     try:
         content: bytes | None = place.read(loss.key)
@@ -141,13 +161,13 @@ def _set_aside(vault: Vault, loss: Loss) -> None:
 
 
 def _record(vault: Vault, owner: Owner, loss: Loss, content: bytes) -> None:
-    """Once for each lost file: a second attempt finds the record of the first."""
+    """Write the record of a loss, once for each lost file: a second attempt finds the record of the first."""
     with contextlib.suppress(AlreadyExists):
         vault.archive.put_if_absent(loss_key(uuid.uuid5(owner.installation, f"{loss.key}/{loss.sha256}")), content)
 
 
 def _describe_again(database: Database, vault: Vault, day: date) -> int:
-    """Have videos described again that SQL takes for described and no file describes; how many."""
+    """Mark videos to be described again: SQL takes them for described, but no file describes them. Returns how many."""
     bounds = {"first": utc_midnight(day) - _CLAIMED_BEFORE, "until": utc_midnight(day + timedelta(days=1))}
     with database.transaction() as connection:
         admitted: Iterable[int] = [row[0] for row in connection.execute(_VIDEOS.admitted_between, bounds).fetchall()]

@@ -1,4 +1,4 @@
-"""The manifest: what SQL says of batches and closed days, and what `manifests/` in the vault says of closed days.
+"""The manifest: batches and closed days as SQL records them, and closed days as `manifests/` in the vault records them.
 
 Belongs here: reading both. Does not belong here: writing them (journal.py, archive.py). The manifests in the vault serve
 readers that have no database.
@@ -31,7 +31,7 @@ class RecordedBatch:
     batch_id: uuid.UUID
     sha256: str
     rows: int
-    #: The file of its closed day holds it.
+    #: True if the file of its closed day holds it.
     folded: bool
 
 
@@ -42,7 +42,7 @@ class RecordedDay:
     generation: int
     sha256: str
     rows: int
-    #: Folded in, in all.
+    #: All batches that the file holds.
     batches: int
 
 
@@ -78,14 +78,23 @@ def recorded_files(database: Database) -> list[RecordedFile]:
 
 @dataclass(frozen=True, slots=True)
 class NotedDay:
-    """What the manifest in the vault says of a closed day."""
+    """A closed day in the manifest of the vault."""
 
     generation: int
     sha256: str
 
 
 def read_manifest(vault: Vault, dataset: Dataset, day: date) -> NotedDay | None:
-    """The manifest in the vault. None: there is none that can be read; closing the day writes it again."""
+    """Read the manifest of a closed day in the vault.
+
+    Args:
+        vault: has the manifest.
+        dataset: samples or registry.
+        day: UTC day.
+
+    Returns:
+        The manifest; None if there is none that can be read. Closing the day writes it again.
+    """
     try:
         content = json.loads(vault.archive.read(dataset.manifest_key(day)))
         return NotedDay(int(content["generation"]), str(content["sha256"]))
@@ -94,7 +103,16 @@ def read_manifest(vault: Vault, dataset: Dataset, day: date) -> NotedDay | None:
 
 
 def known_batches(connection: psycopg.Connection, dataset: Dataset, day: date) -> dict[uuid.UUID, RecordedBatch]:
-    """What is recorded of one day. Batches whose files were swept are not in it any more."""
+    """The batches of a day that SQL records. Batches whose files were swept are not recorded any more.
+
+    Args:
+        connection: to the database.
+        dataset: samples or registry.
+        day: UTC day.
+
+    Returns:
+        The batches by id.
+    """
     found = records(connection, RecordedBatch, _SQL.known_batches, {"dataset": dataset.name, "day": day})
     return {batch.batch_id: batch for batch in found}
 
@@ -105,5 +123,14 @@ def can_be_closed_again(recorded: RecordedDay, known: Iterable[RecordedBatch]) -
 
 
 def recorded_day(connection: psycopg.Connection, dataset: Dataset, day: date) -> RecordedDay | None:
-    """A closed day. None: it was never closed."""
+    """A closed day as SQL records it.
+
+    Args:
+        connection: to the database.
+        dataset: samples or registry.
+        day: UTC day.
+
+    Returns:
+        The newest generation; None if the day was never closed.
+    """
     return next(iter(records(connection, RecordedDay, _SQL.day, {"dataset": dataset.name, "day": day})), None)

@@ -26,7 +26,7 @@ class Owner:
     """The mark, as it stands in the vault or as the database would write it."""
 
     installation: uuid.UUID
-    #: Every epoch of the installation: who wrote a batch.
+    #: Every epoch of the installation. A batch names the epoch in which it was written.
     epochs: Sequence[uuid.UUID]
     #: The highest vid that was given out; 0 before the first.
     vid: int
@@ -43,7 +43,11 @@ class Owner:
 
     @classmethod
     def decode(cls, content: bytes) -> Owner:
-        """The inverse. Raises CorruptFile."""
+        """The inverse of `encode`.
+
+        Raises:
+            CorruptFile: the mark is damaged.
+        """
         try:
             mark = json.loads(content)
             return cls(
@@ -58,7 +62,11 @@ class Owner:
 
 
 def read_owner(vault: Vault) -> Owner | None:
-    """The mark in the vault. None: nobody has marked it. Raises CorruptFile."""
+    """The mark in the vault; None: there is none.
+
+    Raises:
+        CorruptFile: the mark is damaged.
+    """
     try:
         return Owner.decode(vault.archive.read(OWNER_KEY))
     except NotFound:

@@ -1,12 +1,13 @@
-"""A vault is used with one database: the mark in it is compared with the database before anything is claimed, and written.
+"""A vault is used with one database: before anything is claimed, the mark in the vault is compared with the database.
 
-Belongs here: comparing and writing the mark. Does not belong here: what the mark says (owner.py), which files are foreign
+Belongs here: comparing and writing the mark. Does not belong here: the content of the mark (owner.py), which files are foreign
 (file_check.py).
 
-A vid is given out by the database and stands for a video in the files for ever. Another database, or an older copy of the same
-one, would give the same vids to other videos. The mark has the installation's id, every epoch of it, the highest vid given
-out, and a revision. The database raises its revision first and the vault follows, so a vault that is ahead was used by a newer
-copy of the database.
+The database gives out a vid, which stands for one video in the files for ever. Another database, or an older copy of this one,
+would give vids that are in use to other videos. The mark has the installation's id, its epochs, the highest vid given out, and
+a
+revision. The database raises its revision first and the vault follows, so a vault that is ahead was used by a newer copy of the
+database.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from pleiades_core.vault.owner import Owner, owner_of, read_owner
 from pleiades_core.vault.vault import Vault
 
 _SQL = load_queries("installation")
-#: Of replacing the mark while other processes do; each loses at most to those that are faster.
+#: How often to try to replace the mark while other processes replace it too.
 _ATTEMPTS = 20
 #: Files that are looked at to tell whether a database knows an unmarked vault.
 _WITNESSES = 20
-#: Closed days of the registry that are looked at for the highest vid. A claim waits for its description for some days at most.
+#: Closed days of the registry that are looked at for the highest vid. A claim waits a few days at most for its description.
 _NEWEST_DAYS = 10
 _ARCHIVE = REGISTRY.archive_folder
 _ELSEWHERE = (
@@ -42,10 +43,13 @@ _ELSEWHERE = (
 def require_owned(database: Database, vault: Vault) -> None:
     """Refuse a vault that this database must not be used with. Nothing is written.
 
-    Raises ForeignVault for the vault of another installation, OlderDatabase when the vault was used by a newer copy of this
-    database, CorruptFile for a damaged mark, VaultError for an empty vault where this database has used one before.
+    Raises:
+        ForeignVault: the vault belongs to another installation.
+        OlderDatabase: a newer copy of this database has used the vault.
+        CorruptFile: the mark is damaged.
+        VaultError: the vault is empty, and this database has used a vault before.
     """
-    # The vault first: the database raises its revision before the vault's, so it is never behind by chance.
+    # The vault is read first: the database raises its revision before the vault's, so it is never behind by chance.
     marked = read_owner(vault)
     with database.transaction() as connection:
         own = owner_of(connection)
@@ -71,7 +75,10 @@ def require_owned(database: Database, vault: Vault) -> None:
 def begin_work(database: Database, vault: Vault) -> None:
     """Before a hunt or a tick: compare the newest files with the database, and write the mark.
 
-    The mark itself may be an older copy, put back together with an older database. Raises as `require_owned` does.
+    The mark alone is not enough: it may be an older copy that was restored together with an older database.
+
+    Raises:
+        VaultError: as `require_owned` raises it.
     """
     require_owned(database, vault)
     with database.transaction() as connection:
@@ -83,7 +90,11 @@ def begin_work(database: Database, vault: Vault) -> None:
 def mark_vault(database: Database, vault: Vault) -> None:
     """Write the mark: this database is used with this vault, and has given out vids up to here. Durable on return.
 
-    Before anything is hunted or polled, and before new vids appear in a file.
+    It is written before a hunt or a poll, and before new vids appear in a file.
+
+    Raises:
+        ForeignVault: another installation has just taken the vault.
+        PublishConflict: other processes replaced the mark during every attempt.
     """
     with database.transaction() as connection:
         (own,) = records(connection, Owner, _SQL.raise_revision)

@@ -28,27 +28,27 @@ from pleiades_core.vault.relations import Relation, WholeFiles, relation
 from pleiades_core.vault.vault import Vault, raise_damaged
 
 _VIEWS = load_duckdb_text("views", "pleiades_core.vault")
-#: Of a query that meets a day being closed again; each lasts as long as the query, a closing comes once an hour at most.
+#: How often to try a query if a day is closed again meanwhile. A closing comes once an hour at most.
 _ATTEMPTS = 5
 #: What no query may do. With these, and `lock_configuration` once the views stand, DuckDB opens no file.
 _LOCKED = {
     "enable_external_access": "false",
     # `select * from x` never means a variable x of this program.
     "python_enable_replacements": "false",
-    # The secrets of the person's own DuckDB are no business of a query.
+    # A query must not see the secrets of the person's own DuckDB.
     "allow_persistent_secrets": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
-#: DuckDB's words for a relation that could not be read; the name is that of the relation.
+#: DuckDB's message for a relation that could not be read, with the name of the relation.
 _UNREADABLE = re.compile(r"reading the stream registered as '(\w+)' failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a query that a person wrote may use. It has no disk: what does not fit into memory fails."""
+    """Limits of a query that a person wrote. It gets no disk: it fails if it does not fit into memory."""
 
-    #: For the query; its answer may be as large again.
+    #: Megabytes for the query; its answer may be as large again.
     memory_mb: int
     threads: int
 
@@ -83,6 +83,9 @@ def query(
         limits: of a query that a person wrote. None: one of this program, which may spill to a private temporary folder.
         whole: the answer is kept, so a damaged file that the query would have read is an error.
 
+    Returns:
+        The answer.
+
     Raises:
         DamagedAnswer: a file is damaged, and `whole` was asked for.
         PublishConflict: the vault changed during every attempt.
@@ -106,9 +109,9 @@ def query(
 
 @contextlib.contextmanager
 def _disk(limits: Limits | None) -> Iterator[str]:
-    """A folder for what does not fit into memory, for the length of a query; empty where a query has none.
+    """A folder to which a query may spill; an empty text for a query that may not spill.
 
-    DuckDB lets a query read and write its folder. Ours has nothing in it, and is only for queries that this program wrote.
+    DuckDB lets a query read and write this folder. It is empty, and only for queries that this program wrote.
     """
     if limits is not None:
         yield ""
@@ -122,7 +125,7 @@ def _resources(limits: Limits | None) -> dict[str, str]:
 
 
 def _closing(connection: duckdb.DuckDBPyConnection, ask: Callable[[duckdb.DuckDBPyConnection], pa.Table]) -> pa.Table:
-    """In the thread of the query, not where it is waited for: closing a connection that hangs would hang too."""
+    """Close the connection in the thread of the query: closing a connection that hangs would hang the waiting thread too."""
     with connection:
         return ask(connection)
 
@@ -150,7 +153,7 @@ def _ask(
         answer = _answer(connection, sql, parameters, limits)
     except duckdb.Error as error:
         if _UNREADABLE.search(str(error)):
-            # A file was swept, or damaged, after it was found whole: the next attempt goes without it.
+            # A file was swept, or damaged, after it was found whole: the next attempt leaves it out.
             forget_checked_files()
             raise ChangedMeanwhile(str(error)) from None
         raise
@@ -172,7 +175,7 @@ def _answer(connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[st
     if answer is None or limits is None:
         # A statement that has no answer, such as `create view`, gives None.
         return pa.table({}) if answer is None else answer.to_arrow_table()
-    # DuckDB's own limit does not count what it has handed over.
+    # DuckDB's own limit does not count rows that it has handed over.
     reader, batches, room = answer.to_arrow_reader(), [], limits.memory_mb * 1_000_000
     for batch in reader:
         batches.append(batch)

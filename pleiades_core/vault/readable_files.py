@@ -53,10 +53,22 @@ class Files:
 
 
 def files(vault: Vault, dataset: Dataset, *, first: date | None = None, last: date | None = None) -> Files:
-    """The files with rows of the days from `first` to `last`, both included.
+    """Choose the files with rows of some days.
 
-    Closed days are not read here, but for those that still have batches in the journal: their footers say which batches count.
-    Strays and files of another installation are passed over; `pleiades doctor` lists them. Raises ChangedMeanwhile.
+    Closed days are not read here, except those that still have batches in the journal: their footers say which batches count.
+    Strays and files of another installation are left out; `pleiades doctor` lists them.
+
+    Args:
+        vault: has the files.
+        dataset: samples or registry.
+        first: the first UTC day; None: from the beginning.
+        last: the last UTC day; None: to the end.
+
+    Returns:
+        The files.
+
+    Raises:
+        ChangedMeanwhile: a batch was swept between listing and reading.
     """
 
     def is_in_range(day: date) -> bool:
@@ -64,7 +76,7 @@ def files(vault: Vault, dataset: Dataset, *, first: date | None = None, last: da
 
     damaged: dict[str, str] = {}
     owner = _owner(vault, damaged)
-    # In this order: a day that is closed, or a batch that is folded, between two of the steps counts as it was before.
+    # The order matters: if a day is closed between two of these steps, it counts as it was before.
     noted = set(filter(is_in_range, day_files(vault, dataset.manifest_folder)))
     closed = set(filter(is_in_range, day_files(vault, dataset.archive_folder)))
     busy = [day for day in days_with_files(vault, dataset) if is_in_range(day)]
@@ -118,8 +130,15 @@ def future_days(vault: Vault, today: date) -> dict[str, list[date]]:
 
 
 def whole_day_files(vault: Vault, folder: str, *, partitioned: bool = False) -> WholeFiles:
-    """The whole files of an archive folder such as `discovery_requests`. `partitioned`: each row has its file's day as column
-    `day`.
+    """The whole files of an archive folder such as `discovery_requests`.
+
+    Args:
+        vault: has the files.
+        folder: of the archive.
+        partitioned: give each row the day of its file as column `day`.
+
+    Returns:
+        The whole files, and the damaged ones.
     """
     locations: dict[date, str] = {}
     damaged: dict[str, str] = {}
@@ -147,7 +166,7 @@ def _owner(vault: Vault, damaged: dict[str, str]) -> Owner | None:
 
 
 def _footers(vault: Vault, dataset: Dataset, busy: Sequence[date], owner: Owner | None) -> dict[date, DayFooter]:
-    """The footers of those days that have a whole file; the damage of the others is named when they are read."""
+    """The footers of the days that have a whole file. A damaged day is named later, when it is read."""
     footers: dict[date, DayFooter] = {}
     for day in busy:
         with contextlib.suppress(NotFound, VaultError):

@@ -1,7 +1,8 @@
-"""A closed day and everything that speaks of it, as of one moment: its file, SQL and the manifest in the vault.
+"""A closed day as of one moment: its file, its row in SQL, and its manifest in the vault.
 
-Belongs here: reading them so that a closing that goes on does not make them disagree. Does not belong here: what the file holds
-(day_facts.py).
+Belongs here: reading the three so that a closing that goes on does not make them disagree. Does not belong here: facts about
+the
+rows (day_facts.py).
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from pleiades_core.vault.manifest import NotedDay, RecordedBatch, RecordedDay, k
 from pleiades_core.vault.owner import owner_of
 from pleiades_core.vault.vault import Vault
 
-#: A closing that has published the file and not noted it yet takes milliseconds; one that died there stays so.
+#: How often to read. Between publishing a file and recording it a closing takes milliseconds, unless it dies there.
 _ATTEMPTS = 5
 _WAIT_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayAndWitnesses:
-    """The file of a closed day, and what is said of it elsewhere."""
+    """The file of a closed day, its row in SQL and its manifest."""
 
     file: DayFile
     #: Batches of the day that SQL has; those of older closings were swept.
@@ -43,7 +44,21 @@ class DayAndWitnesses:
 
 
 def read_with_witnesses(database: Database, vault: Vault, dataset: Dataset, day: date) -> DayAndWitnesses:
-    """Read the file between two looks at SQL, again if the day was closed meanwhile. Raises NotFound or CorruptFile."""
+    """Read the file between two looks at SQL, again if the day was closed meanwhile.
+
+    Args:
+        database: has the manifest.
+        vault: has the files.
+        dataset: samples or registry.
+        day: UTC day.
+
+    Returns:
+        File, row and manifest.
+
+    Raises:
+        NotFound: the day is not closed.
+        CorruptFile: its file is damaged.
+    """
     found = _read(database, vault, dataset, day)
     for _ in range(_ATTEMPTS):
         recorded = found.recorded

@@ -4,7 +4,7 @@ Belongs here: opening files for DuckDB, which has no file system of its own (que
 are, and whether they are whole (readable_files.py).
 
 A query reads the relations that it is given, and no statement in it reads, writes, loads or fetches anything else. Files are
-checked when DuckDB scans their relation: a relation that a query does not read costs nothing, and its damage is no hindrance.
+checked when DuckDB scans their relation: a relation that a query does not read costs nothing, and its damage does not matter.
 Reading closed days through pyarrow takes as long as DuckDB's own reader, or up to twice as long (3.6 million samples of 60
 days: 0.5 s against 0.3 s for one video's).
 """
@@ -21,14 +21,14 @@ import pyarrow.fs as pafs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WholeFiles:
-    """Files that were found whole, and the others."""
+    """Files that were found whole, and files that were found damaged."""
 
     locations: Sequence[str]
     #: Damaged files, which are left out, by their key, and what is wrong with each.
     damaged: Mapping[str, str] = field(default_factory=dict)
     #: What is true of all rows of a file, in the order of `locations`; None: nothing besides what the file says.
     partitions: Sequence[ds.Expression] | None = None
-    #: True: a file went while it was looked at, so that the answer must be made again.
+    #: True: a file was removed while it was looked at, so the answer must be made again.
     changed: bool = False
 
 
@@ -37,7 +37,7 @@ class Relation(ds.FileSystemDataset):  # type: ignore[misc]  # pyarrow has no ty
 
     _load: Callable[[], WholeFiles]
     _whole: ds.FileSystemDataset | None = None
-    #: What was found when a query read it; None: no query has.
+    #: The files that were found when a query read the relation; None: no query has read it.
     found: WholeFiles | None = None
 
     def scanner(self, **options: object) -> _Scan:
@@ -50,8 +50,10 @@ class Relation(ds.FileSystemDataset):  # type: ignore[misc]  # pyarrow has no ty
 
 @dataclass(frozen=True, slots=True)
 class _Scan:
-    """pyarrow's own `to_reader` keeps Python's lock while it opens the files (26.0): where a read hangs, no thread of Python
-    would run any more, and no signal be handled.
+    """A scanner that opens files without Python's lock.
+
+    pyarrow's own `to_reader` keeps the lock while it opens the files (26.0): if a read hung, no thread of Python would run any
+    more, and no signal would be handled.
     """
 
     scanner: ds.Scanner

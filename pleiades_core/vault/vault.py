@@ -1,4 +1,4 @@
-"""The vault as one object: its journal and its archive, and who they belong to.
+"""The vault as one object: its journal and its archive.
 
 Belongs here: opening it. Does not belong here: what is written (journal.py, archive.py) or read (query.py).
 """
@@ -13,7 +13,7 @@ from typing import NoReturn
 from pleiades_core.errors import ConfigurationError, DamagedAnswer, VaultError
 from pleiades_core.storage.objects import LocalObjects, Objects
 
-#: Several times what one hunt writes. Below it an hour's quota would be spent on what cannot be kept.
+#: Several times the bytes that one hunt writes. With less room, an hour's quota would be spent on data that cannot be kept.
 _ROOM_BYTES = 20_000_000
 
 
@@ -23,7 +23,7 @@ class Vault:
 
     journal: Objects
     archive: Objects
-    #: Damaged files that answers of this opening were made without, by their key, and what is wrong with each (query.py).
+    #: Damaged files that the answers of this process left out, by their key, and what is wrong with each (query.py).
     damaged: dict[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
@@ -35,13 +35,21 @@ class Vault:
             )
 
     def require_whole_answers(self) -> None:
-        """Refuse to go on with answers that lack something. Raises DamagedAnswer that names every damaged file."""
+        """Refuse to go on with answers that left out damaged files.
+
+        Raises:
+            DamagedAnswer: at least one file was left out; the error names all of them.
+        """
         if self.damaged:
             raise_damaged(self.damaged)
 
 
 def raise_damaged(damaged: Mapping[str, str]) -> NoReturn:
-    """Name damaged files, given as `Vault.damaged` has them. Raises DamagedAnswer."""
+    """Name damaged files, given as `Vault.damaged` has them.
+
+    Raises:
+        DamagedAnswer: always.
+    """
     raise DamagedAnswer(
         f"{len(damaged)} damaged file(s) are left out of what was read: {'; '.join(damaged.values())}", files=damaged
     )

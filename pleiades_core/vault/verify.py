@@ -1,4 +1,4 @@
-"""Is everything there that should be, and nothing else? What readers find, what the manifest in SQL says, and what lies beside.
+"""Verifying a vault: every file that should be there is there and whole, and there is nothing else.
 
 Belongs here: the comparison. Does not belong here: mending (restore from a copy, or losses.py) or removing (janitor.py).
 """
@@ -29,7 +29,7 @@ class Verification:
     bytes: int
     #: Damaged and missing files, a sentence each. Readers leave their rows out.
     problems: tuple[str, ...]
-    #: Whole batch files that do not belong where they lie, a sentence each. They are never read.
+    #: Whole batch files whose footer names another place, a sentence each. They are never read.
     foreign: tuple[str, ...]
     #: Keys of files, links and folders that Pleiades never made. They are never read.
     strays: tuple[str, ...]
@@ -61,7 +61,7 @@ def verify(database: Database, vault: Vault) -> Verification:
             continue  # It was swept meanwhile.
         except VaultError as error:
             problems[key] = str(error)
-    # Only what SQL counted on all the while: a day may be closed again, and a batch swept, while the vault is read.
+    # Only files that SQL recorded before and after: a day may be closed again, and a batch swept, while the vault is read.
     after = {(file.key, file.sha256) for file in recorded_files(database)}
     for file in (file for file in before if (file.key, file.sha256) in after):
         if file.key not in keys and file.batch_id in _held(vault, file, owner):
@@ -88,7 +88,7 @@ def _held(vault: Vault, file: RecordedFile, owner: Owner) -> frozenset[uuid.UUID
 
 
 def _check(vault: Vault, key: str, name: ParsedKey, owner: Owner) -> None:
-    """What readers do before they read the file. Raises VaultError or NotFound."""
+    """Check a file as readers do before they read it. Raises VaultError or NotFound."""
     if name.folder in DATASETS and name.day and name.batch:
         check_batch(vault.journal, DATASETS[name.folder], name.day, name.batch, owner)
     elif name.folder in _BY_FOLDER and name.day:
