@@ -1,7 +1,7 @@
-"""YouTube as the rest of Pleiades sees it: typed questions, records as answers.
+"""YouTube as the rest of Pleiades sees it: a typed method for each request, records as answers.
 
-Belongs here: which method, parts and pool a question takes, the way around a method that is refused, and where rejected rows
-go. Does not belong here: field names (parse.py), errors' policy (executor.py), what candidates and counts are used for.
+Belongs here: the API method, parts and pool of a request, the way around a refused method, and where rejected rows go. Does not
+belong here: field names (parse.py), what is done about errors (executor.py), what candidates and counts are used for.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Refusal:
-    """Until when videos.batchGetStats counts as refused; all parts of one YouTube share it."""
+    """The instant until which videos.batchGetStats counts as refused; all parts of one YouTube share it."""
 
     #: Aware UTC; None: it was not refused. One assignment, so that threads need no lock.
     until: datetime | None = None
@@ -60,10 +60,10 @@ class _Refusal:
 
 
 class YouTube:
-    """The questions that Pleiades asks. Safe to share between threads.
+    """The requests that Pleiades makes. Safe to share between threads.
 
-    Every question may raise what `HydraExecutor.execute` raises. Rows that cannot be understood go to `quarantine`, with the
-    name of the method; the other rows of their reply are returned.
+    Every method may raise what `HydraExecutor.execute` raises. Rows that cannot be understood go to `quarantine`, with the name
+    of the method; the other rows of their reply are returned.
     """
 
     def __init__(self, executor: HydraExecutor, quarantine: Quarantine) -> None:
@@ -73,7 +73,9 @@ class YouTube:
         self._refusal = _Refusal()
 
     def part(self) -> YouTube:
-        """YouTube for a part of this work: `calls` of the part are its own calls alone, and this one counts them too."""
+        """YouTube for a part of this work. `calls` of the part counts its own calls alone; `calls` of this object counts
+        all.
+        """
         part = copy.copy(self)
         part._meter = self._meter.part()  # noqa: SLF001  a copy of this object
         return part
@@ -85,17 +87,26 @@ class YouTube:
 
     @property
     def ledger(self) -> Ledger:
-        """What calls are charged to."""
+        """The ledger that calls are charged to."""
         return self.ring.ledger
 
     def search(
         self, term: str | None, *, published_after: datetime | None = None, published_before: datetime | None = None,
         category: int | None = None, order: str = "date", page_token: str | None = None, pool: QuotaPool = QuotaPool.HUNTING,
     ) -> Page:  # fmt: skip
-        """Up to 50 videos about `term`, of any topic when it is None. One of 100 calls a day.
+        """Search for videos. One of 100 calls a day.
 
-        `published_after` and `published_before` are aware instants, `category` a number of `categories`; `order` is `date`
-        (newest first), `viewCount`, `relevance` or `rating`.
+        Args:
+            term: the search term; None: videos of any topic.
+            published_after: aware instant; earlier videos are left out.
+            published_before: aware instant; later videos are left out.
+            category: number of a category, as videos have it.
+            order: `date` (newest first), `viewCount`, `relevance` or `rating`.
+            page_token: of the page before; None: the first page.
+            pool: the quota pool that pays.
+
+        Returns:
+            Up to 50 videos.
         """
         params = {
             "part": "snippet", "type": "video", "order": order, "maxResults": IDS_PER_CALL, "q": term,
@@ -110,7 +121,20 @@ class YouTube:
         self, channel_id: ChannelId, page_token: str | None = None, *, with_title: bool = False,
         reservation: Reservation | None = None,
     ) -> Page:  # fmt: skip
-        """Up to 50 videos of a channel, newest first, and its title if wanted. One general unit. Raises ResourceMissing."""
+        """Read a page of a channel's uploads, newest first. One general unit.
+
+        Args:
+            channel_id: the channel.
+            page_token: of the page before; None: the first page.
+            with_title: also read the channel's title.
+            reservation: pays, if given.
+
+        Returns:
+            Up to 50 videos.
+
+        Raises:
+            ResourceMissing: there is no such channel, or it has no list.
+        """
         part = "contentDetails,snippet" if with_title else "contentDetails"
         params = {"part": part, "playlistId": uploads_playlist(channel_id), "maxResults": IDS_PER_CALL, "pageToken": page_token}
         reply = self._execute("playlistItems.list", params, pool=QuotaPool.HUNTING, reservation=reservation)
@@ -121,9 +145,13 @@ class YouTube:
     def videos(
         self, ids: Sequence[VideoId], *, reservation: Reservation | None = None
     ) -> tuple[tuple[VideoDetails, ...], frozenset[VideoId]]:
-        """What is known of up to 50 videos; absent ones are just not there. One general unit, none for no ids.
+        """Describe up to 50 videos. One general unit, none for no ids. Absent videos are left out.
 
-        Also those whose rows came and were rejected: they are there, unreadable. Raises EmptyReply when all of many are absent.
+        Returns:
+            The descriptions, and the videos whose rows came and could not be understood.
+
+        Raises:
+            EmptyReply: many were requested, and all of them are absent.
         """
         if not ids:
             return (), frozenset()
@@ -136,9 +164,18 @@ class YouTube:
         return details, unreadable
 
     def chart(self, region: str, category: int, page_token: str | None = None) -> ChartPage:
-        """Up to 50 videos of a region's chart of one of `CHART_CATEGORIES`. One general unit.
+        """Read a page of a region's chart. One general unit.
 
-        Raises ResourceMissing for another category, without a call, and for a region that has no such chart.
+        Args:
+            region: ISO 3166-1 code of the region.
+            category: one of `CHART_CATEGORIES`.
+            page_token: of the page before; None: the first page.
+
+        Returns:
+            Up to 50 videos, the best first.
+
+        Raises:
+            ResourceMissing: the category has no chart (no call is made), or the region has no such chart.
         """
         if category not in CHART_CATEGORIES:
             raise ResourceMissing(
@@ -157,11 +194,20 @@ class YouTube:
     def stats(
         self, ids: Sequence[VideoId], reservation: Reservation | None = None, *, again: bool = False
     ) -> tuple[tuple[Counts, ...], frozenset[VideoId]]:
-        """The counts of up to 50 videos; absent ones are just not there. One unit of the stats bucket, none for no ids.
+        """Poll the counts of up to 50 videos. One unit of the stats bucket, none for no ids. Absent videos are left out.
 
-        Also the videos whose rows came and were rejected: for those the poll failed, they are not missing. Where
-        videos.batchGetStats is refused or its bucket spent, videos.list answers, for one general unit. Raises EmptyReply when
-        all of many are absent; asked `again`, videos.list answers and is believed.
+        If videos.batchGetStats is refused or its bucket is spent, videos.list answers, for one general unit.
+
+        Args:
+            ids: the videos.
+            reservation: pays, if given.
+            again: ask videos.list, and believe its answer even if all videos are absent.
+
+        Returns:
+            The counts, and the videos whose rows came and could not be understood: their poll failed, but they are not missing.
+
+        Raises:
+            EmptyReply: many were requested, and all of them are absent.
         """
         if not ids:
             return (), frozenset()
@@ -179,7 +225,7 @@ class YouTube:
             method = "videos.list"
             reply = self._execute(method, {**params, "maxResults": IDS_PER_CALL}, pool=QuotaPool.TRACKING)
             if refused:
-                # Only now: when videos.list refuses too, the ids were at fault and not the method.
+                # Only after videos.list answered: if it refuses too, the ids were at fault and not the method.
                 self._refusal.until = self.executor.clock.now() + _REFUSAL_LASTS
         counts, rejected = parse.stats(reply, ids)
         self._keep(method, rejected)
@@ -189,9 +235,10 @@ class YouTube:
         return counts, unreadable
 
     def channels(self, ids: Sequence[ChannelId], *, reservation: Reservation | None = None) -> tuple[ChannelDetails, ...]:
-        """How much up to 50 channels have uploaded; absent ones are just not there. One general unit, none for no ids.
+        """Read how much up to 50 channels have uploaded. One general unit, none for no ids. Absent channels are left out.
 
-        Raises EmptyReply when all of many are absent.
+        Raises:
+            EmptyReply: many were requested, and all of them are absent.
         """
         return self._channels({"id": _joined(ids), "maxResults": IDS_PER_CALL}, reservation, ids) if ids else ()
 
@@ -205,10 +252,19 @@ class YouTube:
 
     @contextlib.contextmanager
     def reserved(self, bucket: Bucket, pool: QuotaPool, units: int) -> Iterator[Reservation | None]:
-        """Up to `units` debited in one transaction, for the calls of a block; what they did not use is given back after it.
+        """Debit units in advance for the calls of a block, in one transaction; give back unused ones after it.
 
-        Two transactions instead of two for every call. A process that dies within the block leaves all of them spent. None:
-        there is nothing to reserve, and each call will say so.
+        So a block of calls costs two transactions instead of two for each call. If the process dies within the block, all units
+        stay
+        spent.
+
+        Args:
+            bucket: the bucket of the calls.
+            pool: the quota pool that pays.
+            units: the most units.
+
+        Returns:
+            The reservation; None if there is nothing to reserve, and each call will raise the reason.
         """
         project = self.project_for(bucket, pool) if units else None
         if project is None:
@@ -224,15 +280,21 @@ class YouTube:
                 ledger.settle(connection, reservation)
 
     def units_left(self, bucket: Bucket, pool: QuotaPool | None = None) -> int:
-        """Units that all projects of the ring together have left in a bucket; those that one pool may take now.
+        """Units that all projects of the ring together have left in a bucket; with `pool`, those that the pool may take now.
 
-        Projects none of whose live keys serve the pool do not count.
+        A project counts only if one of its live keys serves the pool.
         """
         projects = self.ring.serving() if pool is None else self.ring.serving(pool)
         return sum(self.ledger.left(project, bucket, pool) for project in projects)
 
     def require(self, bucket: Bucket, pool: QuotaPool) -> None:
-        """Raise what the next call of a bucket would meet: QuotaExhausted, KeyInvalid, or ConfigurationError without a key."""
+        """Check that the next call of a bucket can be paid for.
+
+        Raises:
+            QuotaExhausted: no project of the pool has units left.
+            KeyInvalid: every key of the pool was refused.
+            ConfigurationError: the pool has no key.
+        """
         self.ring.choose(bucket, pool)
 
     def check_keys(self) -> tuple[KeyCheck, ...]:
@@ -269,7 +331,7 @@ class YouTube:
 
 
 def _rfc3339(instant: datetime | None) -> str | None:
-    """As the API takes it; fractions of a second were refused by older versions."""
+    """An instant in the API's form. Older versions of the API refused fractions of a second."""
     return None if instant is None else f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -283,10 +345,21 @@ def _joined(ids: Sequence[str]) -> str:
 def open_youtube(
     settings: Settings, database: Database, clock: Clock, *, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[YouTube]:
-    """YouTube, or what `settings.youtube.url` says stands for it, for the length of a block. `sleep` waits between attempts.
+    """YouTube, or the server that `settings.youtube.url` names instead, for the length of a block. Nothing is sent.
 
-    Raises ConfigurationError when no keys are set, they are malformed, or compliance mode is neither on nor properly off. What
-    an operator may not expect of the keys is logged. Nothing is sent.
+    Limits that an operator may not expect of the keys are logged.
+
+    Args:
+        settings: have keys and address.
+        database: has ledger, retired keys and quarantine.
+        clock: the present instant.
+        sleep: waits between attempts.
+
+    Returns:
+        YouTube.
+
+    Raises:
+        ConfigurationError: there are no keys, they are malformed, or compliance mode is neither on nor properly off.
     """
     # A command that only reads needs no keys.
     keys_of(settings)

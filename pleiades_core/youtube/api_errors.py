@@ -1,9 +1,9 @@
-"""What YouTube means when it refuses: an HTTP status and a body to one error of the tree. Pure.
+"""From a refusal of YouTube, an HTTP status and a body, to one error of the tree. Pure.
 
-Belongs here: the API's reasons, statuses and limits' names. Does not belong here: what is done about an error (executor.py).
+Belongs here: the API's reasons, statuses and names of limits. Does not belong here: what is done about an error (executor.py).
 
 Status and reason alone cannot tell "slow down" from "come back tomorrow": since 1 June 2026 a spent search bucket answers 429
-rateLimitExceeded. The order of trust is the limit's unit, then the words of the message, then the reason.
+rateLimitExceeded. The limit's unit decides first, then the text of the message, then the reason.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from pleiades_core.errors import (
 
 @dataclass(frozen=True, slots=True)
 class _AboutKey:
-    """What a refusal says of the key, in words, and what a person can do about it."""
+    """What a refusal says of the key, as people read it, and what a person can do about it."""
 
     error: type[KeyRefused]
     description: str
@@ -97,10 +97,10 @@ _TOO_FAST = {
 }
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z_]{0,59}")
-#: Nothing that could be an address or a credential is repeated, whatever the server wrote.
+#: Parts of a server's text that could be an address or a credential: they are never repeated.
 _UNSPEAKABLE = re.compile(r"<[^>]*>|\b\w+://\S+|\bAIza[\w-]+|\bkey=\S+|[^\x20-\x7e]", re.IGNORECASE)
 _MESSAGE_CHARS = 160
-#: A Retry-After beyond a day is no advice to a program.
+#: A longer Retry-After is ignored.
 _LONGEST_WAIT_S = 86_400.0
 
 _TOO_MANY, _UNAUTHORIZED, _FORBIDDEN, _MISSING, _TIMEOUT = 429, 401, 403, 404, 408
@@ -110,10 +110,18 @@ _FIRST_REDIRECT, _FIRST_REFUSAL, _FIRST_FAILURE = 300, 400, 500
 def parse_error(  # noqa: PLR0911  one return for each meaning
     status: int, headers: Mapping[str, str], body: bytes, *, project: str, bucket: str, now: datetime
 ) -> ApiError:
-    """The error that a reply other than 200 stands for.
+    """The error for a reply other than 200. Never raises.
 
-    `headers` have lower-case names. `project` and `bucket` are what the call was charged to, `now` an aware instant. The
-    error says what a person can do and carries no address, no key and no header. Never raises.
+    Args:
+        status: HTTP status.
+        headers: with lower-case names.
+        body: as it came.
+        project: whose units the call was charged to.
+        bucket: from which the units came.
+        now: aware instant.
+
+    Returns:
+        The error. It says what a person can do, and has no address, no key and no header in it.
     """
     wait_s = retry_after_s(headers.get("retry-after"), now)
     if status >= _FIRST_FAILURE or status == _TIMEOUT:
@@ -130,7 +138,7 @@ def parse_error(  # noqa: PLR0911  one return for each meaning
     text_of_api = " ".join(_UNSPEAKABLE.sub(" ", message[:2_000]).split())[:_MESSAGE_CHARS] if isinstance(message, str) else ""
     text = f"YouTube answered {status}{f' {reason}' if reason else ''}{f': {text_of_api}' if text_of_api else ''}"
     for word in ABOUT_KEY:
-        # In the order of the table: a project without the API says so beside other reasons.
+        # The order of the table matters: a project without the API gives that reason beside others.
         if word in reasons or (
             word == "UNAUTHENTICATED" and status == _UNAUTHORIZED and (reasons or error.get("code") == status)
         ):
@@ -144,13 +152,13 @@ def parse_error(  # noqa: PLR0911  one return for each meaning
     if status == _MISSING or any(word.endswith("NotFound") or word == "notFound" for word in reasons):
         return ResourceMissing(text, status=status, reason=reason)
     if status == _UNAUTHORIZED or (status == _FORBIDDEN and not error):
-        # A page of some gateway on the way; the API's own refusals always say why. No reason to retire a key.
+        # The page of a gateway on the way: the API's own refusals always have a reason. The key is not to blame.
         return BadReply(text, cure="check that nothing between here and YouTube answers for it", status=status)
     return BadRequest(text, status=status, reason=reason)
 
 
 def in_words(reason: str) -> str:
-    """What a reason says of a key, with the API's own word; a reason that is not about keys is returned as it is."""
+    """A reason as people read it, with the API's own name for it. A reason that is not about keys is returned as it is."""
     about = ABOUT_KEY.get(reason)
     return f"{about.description} ({reason})" if about else reason
 

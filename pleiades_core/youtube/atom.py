@@ -1,8 +1,8 @@
-"""Atom as YouTube writes it: the feed of a channel, and the notice that its hub sends, to frozen records. Pure.
+"""From Atom as YouTube writes it (the feed of a channel, the notice that its hub sends) to frozen records. Pure.
 
 Belongs here: elements, names and what a good entry is. Does not belong here: fetching (feeds.py), signatures (hub.py), what is
-done about an entry. An entry that cannot be understood is rejected and the others stay; nothing is looked up for a document,
-no entity is expanded and no type declaration accepted.
+done about an entry. An entry that cannot be understood is rejected, and the other entries stay. Nothing is fetched for a
+document, no entity is expanded, and no type declaration is accepted.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _YT = "{http://www.youtube.com/xml/schemas/2015}"
 _ID_PREFIX = "yt:video:"
 
 _ROW_CHARS = 500
-#: What XML 1.0 does not allow, written out or as a reference: one such title must not cost the other entries.
+#: Characters that XML 1.0 does not allow, literal or as a reference. One title with such a character must not cost the entries.
 _ILLEGAL = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _REFERENCE = re.compile("&#(?:x([0-9A-Fa-f]{1,8})|([0-9]{1,10}));")
 _DECLARATION = re.compile("<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
@@ -46,20 +46,25 @@ class FeedEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
-    """What one document says. A video stands in it once."""
+    """The content of one document. It has each video once."""
 
     entries: tuple[FeedEntry, ...]
     rejected: tuple[Rejected, ...]
 
 
 def parse_feed(body: bytes) -> Feed:
-    """The feed that a body is. Raises BadReply when it is none, or is cut off; ReplyTooLarge beyond MAX_FEED_BYTES."""
+    """Read a body as a feed.
+
+    Raises:
+        BadReply: it is no feed, or is cut off.
+        ReplyTooLarge: it has more than MAX_FEED_BYTES.
+    """
     if len(body) > MAX_FEED_BYTES:
         raise ReplyTooLarge(f"the feed is larger than {MAX_FEED_BYTES} bytes")
     text = _ILLEGAL.sub("\ufffd", _REFERENCE.sub(_legal, body.decode("utf-8", "replace")))
     if _DECLARATION.search(text):
         raise BadReply("the feed declares a document type, which no feed of YouTube does")
-    # The encoding is ours whatever the document says: another one could hide a declaration from the search above.
+    # UTF-8, whatever the document declares: another encoding could hide a declaration from the search above.
     parser = etree.XMLParser(
         encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True,
         remove_pis=True,
@@ -85,12 +90,12 @@ def _feed(root: etree._Element) -> Feed:
         else:
             bad.reject(partial(_rejected, entry, element))
     bad.pass_over(sum(1 for _ in elements))
-    # What a notice says is gone, we learn from the polls: a video that is watched goes on being asked for.
+    # Notices of deleted videos are ignored: the polls of a watched video find that out.
     return Feed(entries=tuple(entries.values()), rejected=bad.records())
 
 
 def _entry(element: etree._Element) -> FeedEntry | str:
-    """The record of an entry, or why there is none."""
+    """The record of an entry, or the reason why there is none."""
     video_id = _text(element, f"{_YT}videoId") or _text(element, f"{_ATOM}id").removeprefix(_ID_PREFIX)
     channel_id = _text(element, f"{_YT}channelId")
     published_at = _instant(_text(element, f"{_ATOM}published"))
@@ -116,7 +121,7 @@ def _instant(text: str) -> datetime | None:
 
 
 def _legal(reference: re.Match[str]) -> str:
-    """A character reference as it stands, or what stands for a character that XML forbids."""
+    """A character reference as it is, or the replacement for a character that XML forbids."""
     code = int(reference[1], 16) if reference[1] else int(reference[2])
     illegal = code > 0x10FFFF or _ILLEGAL.match(chr(code))  # noqa: PLR2004  the last code point
     return "\ufffd" if illegal else reference[0]

@@ -2,8 +2,9 @@
 
 Belongs here: counting attempts. Does not belong here: paying for them (quota.py), sending them (executor.py).
 
-A meter is handed to the calls that it counts, as a part of `YouTube` (`YouTube.part`). Work that shares an executor with other
-work, or runs in several threads, therefore counts its own calls and no other ones.
+A meter is given to the calls that it counts, as a part of `YouTube` (`YouTube.part`). So work that shares an executor with
+other
+work, or runs in several threads, counts its own calls alone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Calls of YouTube's methods: google-api-python-client builds them, a `wire.Line` carries them.
+"""Calls of YouTube's methods: google-api-python-client builds them, an `HttpConnection` sends them.
 
-Belongs here: the discovery document's methods, the request headers, the pool of connections. Does not belong here: what the
-bytes that come back mean (parse.py), quota, which key to use, trying again.
+Belongs here: the discovery document's methods, the request headers, the pool of connections. Does not belong here: the meaning
+of the reply (parse.py), quota, which key to use, trying again.
 
 googleapiclient knows every method's path and parameters from the document that it ships. Its own way of sending is left out
 through the `requestBuilder` that `build` takes: `execute` follows redirects with the key in hand, retries unseen, and raises
@@ -20,8 +20,8 @@ from googleapiclient.http import MAX_URI_LENGTH
 from pydantic import SecretStr
 
 from pleiades_core.errors import ApiError, BadRequest
-from pleiades_core.youtube.connection import USER_AGENT, Line, Origin, Reply, tls_context
-from pleiades_core.youtube.connection_pool import Idle
+from pleiades_core.youtube.connection import USER_AGENT, HttpConnection, Origin, Reply, tls_context
+from pleiades_core.youtube.connection_pool import ConnectionPool
 from pleiades_core.youtube.quota import BUCKET_OF_METHOD
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ _MOST_BYTES_OF_OTHERS = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What googleapiclient made of a method and its parameters: path and query, without host and key."""
+    """A request that googleapiclient built from a method and its parameters: path and query, without host and key."""
 
     verb: str
     uri: str
@@ -48,13 +48,13 @@ class _Caller:
     whole call otherwise does.
     """
 
-    def __init__(self, base_url: str, line: Line) -> None:
-        self.line = line
+    def __init__(self, base_url: str, connection: HttpConnection) -> None:
+        self.connection = connection
         service = googleapiclient.discovery.build(
             "youtube",
             "v3",
             # Any object will do: requests are only built here. Without one, build would look for Google credentials.
-            http=line,
+            http=connection,
             requestBuilder=_built,
             client_options={"api_endpoint": f"{base_url}/"},
             static_discovery=True,
@@ -83,24 +83,34 @@ class Transport:
         if self._origin.scheme == "http" and self._origin.host not in {"127.0.0.1", "::1", "localhost"}:
             log.warning("API keys travel unencrypted to %s: fine for a simulator's keys, not for real ones", self._origin.host)
         self._context = tls_context() if self._origin.scheme == "https" else None
-        self._callers = Idle(self._caller, lambda caller: caller.line.close())
+        self._pool = ConnectionPool(self._caller, lambda caller: caller.connection.close())
 
     def send(self, method_name: str, params: Mapping[str, Any], key: SecretStr) -> Reply:
-        """Call a method such as `videos.batchGetStats` once. The reply has whatever status came back, redirects included.
+        """Call a method once. Redirects are not followed.
 
-        Raises BackendError when no whole answer came, BadReply when it is no HTTP or too large, BadRequest when the method or
-        a parameter does not exist. No error holds the address, a header or the key.
+        Args:
+            method_name: such as `videos.batchGetStats`.
+            params: parameters of the method.
+            key: the API key.
+
+        Returns:
+            The reply, whatever its status.
+
+        Raises:
+            BackendError: no whole answer came.
+            BadReply: the answer is no HTTP, or is too large.
+            BadRequest: the method or a parameter does not exist. No error has the address, a header or the key in it.
         """
-        with self._callers.borrow() as caller:
+        with self._pool.borrow() as caller:
             outcome = self._attempt(caller, method_name, params, key)
         if isinstance(outcome, ApiError):
-            # Raised here, not where it happened: a traceback keeps its frames' variables, and those down there hold the key.
+            # Raised here, not where it happened: a traceback keeps the variables of its frames, and those below hold the key.
             raise outcome
         return outcome
 
     def close(self) -> None:
         """Close every idle connection; those in use close when their call ends."""
-        self._callers.close()
+        self._pool.close()
 
     def _attempt(self, caller: _Caller, method_name: str, params: Mapping[str, Any], key: SecretStr) -> Reply | ApiError:
         request = _prepare(caller, method_name, params)
@@ -120,19 +130,21 @@ class Transport:
             verb, body = "POST", query.encode("ascii")
             headers |= {"X-HTTP-Method-Override": request.verb, "Content-Type": "application/x-www-form-urlencoded"}
         most_bytes = _MOST_BYTES.get(method_name, _MOST_BYTES_OF_OTHERS)
-        reply = caller.line.exchange(verb, target, headers, body, most_bytes=most_bytes)
+        reply = caller.connection.exchange(verb, target, headers, body, most_bytes=most_bytes)
         if isinstance(reply, Reply) and secret.encode() in reply.body:
-            # A server may echo the request; what it says is logged and quarantined, and must not hold the key.
+            # A server may echo the request. Replies are logged and quarantined, so they must not hold the key.
             return Reply(status=reply.status, headers=reply.headers, body=reply.body.replace(secret.encode(), b"[key]"))
         return reply
 
     def _caller(self) -> _Caller:
-        line = Line(self._origin, deadline_s=self._deadline_s, max_body_bytes=self._max_body_bytes, context=self._context)
-        return _Caller(self._base_url, line)
+        connection = HttpConnection(
+            self._origin, deadline_s=self._deadline_s, max_body_bytes=self._max_body_bytes, context=self._context
+        )
+        return _Caller(self._base_url, connection)
 
 
 def _built(_http: object, _postproc: object, uri: str, **request: Any) -> _Request:
-    """The hook that googleapiclient offers: keep what it worked out, send nothing."""
+    """The hook of googleapiclient for building a request: keep its parts, send nothing."""
     return _Request(request.get("method", "GET"), uri)
 
 

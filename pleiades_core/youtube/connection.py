@@ -2,9 +2,10 @@
 
 Belongs here: sockets, deadlines, body limits, decompression. Does not belong here: YouTube, keys, quota, what a status means.
 
-It stands where googleapiclient puts httplib2, whose `Http` cannot keep three promises of ours: its timeout is per `recv`, so a
-server that drips bytes holds a call for ever; it sends a request again by itself when an idle connection has gone stale,
-which YouTube bills and our ledger does not see; and it reads bodies of any size. Only its certificate bundle is used.
+It replaces httplib2 in googleapiclient, which cannot keep three of our promises. Its timeout is per `recv`, so a server that
+drips bytes holds a call for ever. It sends a request again by itself when an idle connection has gone stale, which YouTube
+bills
+and our ledger does not see. It reads bodies of any size. Only its certificate bundle is used.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ from pleiades_core.errors import ApiError, BackendError, BadReply, Configuration
 _CHUNK_BYTES = 64 * 1024
 #: YouTube compresses only for a User-Agent with "gzip" in it: developers.google.com/youtube/v3/getting-started#gzip
 USER_AGENT = "pleiades/0.1 (gzip)"
-#: zlib's word for "expect a gzip header".
+#: Tells zlib to expect a gzip header.
 _GZIP = 16 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What came back: status, headers by lower-case name, body decompressed."""
+    """A reply: status, headers by lower-case name, body decompressed."""
 
     status: int
     headers: Mapping[str, str]
@@ -55,7 +56,11 @@ class Origin:
 
     @classmethod
     def of(cls, base_url: str, setting: str = "PLEIADES_YOUTUBE_URL") -> Origin:
-        """The origin of an http or https address. Raises ConfigurationError for anything else."""
+        """The origin of an http or https address.
+
+        Raises:
+            ConfigurationError: it is not such an address.
+        """
         try:
             parts = urlsplit(base_url)
             port = parts.port or {"http": 80, "https": 443}[parts.scheme]
@@ -77,7 +82,7 @@ def tls_context() -> ssl.SSLContext:
 
 
 class _GuardedFile(io.RawIOBase):
-    """The reading side of a socket; each `recv` may take what is left of the whole call's time, no longer."""
+    """The reading side of a socket. Each `recv` may take the time that is left of the whole call, no longer."""
 
     def __init__(self, guard: _GuardedSocket, raw: io.RawIOBase) -> None:
         self._guard = guard
@@ -104,7 +109,7 @@ class _GuardedSocket:
         self.deadline = 0.0
 
     def spend(self) -> None:
-        """Let the next operation take what is left. Raises TimeoutError when nothing is."""
+        """Give the next operation the time that is left. Raises TimeoutError if none is left."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
@@ -121,15 +126,15 @@ class _GuardedSocket:
         self.sock.close()
 
 
-class Line:
-    """A connection to one origin, opened at the first request and again whenever it is found closed. One thread at a time."""
+class HttpConnection:
+    """A connection to one origin, opened at the first request and again whenever it is closed. For one thread at a time."""
 
     def __init__(self, origin: Origin, *, deadline_s: float, max_body_bytes: int, context: ssl.SSLContext | None) -> None:
         self._origin = origin
         self._deadline_s = deadline_s
         self._max_body_bytes = max_body_bytes
         self._context = context
-        # The two classes differ in the port that their Host header leaves out; sockets are opened here in either case.
+        # The two classes differ in the port that their Host header leaves out; this class opens the sockets of both.
         self._connection = (
             http.client.HTTPConnection(origin.host, origin.port)
             if context is None
@@ -148,11 +153,19 @@ class Line:
     ) -> Reply | ApiError:
         """Send one request once and read the whole answer, all within the deadline.
 
-        `target` is path and query. `most_bytes` bounds this answer's body further than the connection's own bound.
+        Errors are returned, not raised: a traceback would hold this frame, whose headers hold the key.
 
-        Errors are returned, not raised: a traceback would hold this frame, whose headers hold the key. BackendError: no (whole)
-        answer. BadReply: an answer that is no HTTP, too large or wrongly compressed. Where no connection came about, TLS
-        included, the error says that nothing was `sent`.
+        Args:
+            method: of HTTP.
+            target: path and query.
+            headers: of the request.
+            body: of the request.
+            most_bytes: a lower bound for this answer's body than the connection's own.
+
+        Returns:
+            The reply; or BackendError if no whole answer came, BadReply if the answer is no HTTP, too large or wrongly
+            compressed. If no
+            connection came about, TLS included, the error says that nothing was `sent`.
         """
         deadline = time.monotonic() + self._deadline_s
         failure: ApiError
@@ -173,7 +186,7 @@ class Line:
                 sent=connected,
             )
         except (http.client.IncompleteRead, http.client.RemoteDisconnected, OSError) as error:
-            # The kind of trouble is enough; texts of others are not ours to repeat.
+            # The kind of error is enough: its text could have an address in it.
             failure = BackendError(f"the connection failed: {type(error).__name__}", cure=cure, sent=connected)
         except (http.client.HTTPException, ValueError) as error:
             failure = BadReply(f"the answer is not HTTP: {type(error).__name__}", sent=connected)
@@ -192,7 +205,7 @@ class Line:
         guard = _GuardedSocket(self._open(deadline))
         guard.deadline = deadline
         self._guard = guard
-        # http.client asks of `sock` only what the guard has.
+        # http.client uses only those methods of `sock` that the guard has.
         self._connection.sock = guard
 
     def _open(self, deadline: float) -> socket.socket:
@@ -244,9 +257,9 @@ def _content(response: http.client.HTTPResponse, most_bytes: int) -> bytes:
 
 
 def _stale(sock: socket.socket) -> bool:
-    """True when an idle connection has something to read: its end, or bytes that nobody asked for.
+    """True when an idle connection has something to read: its end, or bytes without a request.
 
-    Found out before sending, because afterwards nobody can tell whether the request was counted.
+    Checked before sending, because afterwards it is unknown whether YouTube counted the request.
     """
     poll = select.poll()
     with contextlib.suppress(OSError, ValueError):
@@ -256,7 +269,12 @@ def _stale(sock: socket.socket) -> bool:
 
 
 def gunzip(content: bytes, longest: int) -> bytes:
-    """What was compressed, if that is at most `longest` bytes: no more are unpacked. Raises BadReply or ReplyTooLarge."""
+    """Unpack a gzip body of at most `longest` unpacked bytes. No more than that is unpacked.
+
+    Raises:
+        BadReply: it is not gzip, is cut off, or has something after its end.
+        ReplyTooLarge: it has more bytes.
+    """
     unpacker = zlib.decompressobj(_GZIP)
     try:
         unpacked = unpacker.decompress(content, longest + 1)

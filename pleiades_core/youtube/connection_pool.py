@@ -1,6 +1,6 @@
-"""What holds a connection is kept for the next request, and never used by two at a time.
+"""A thread-safe pool of idle connections; each serves one request at a time.
 
-Belongs here: taking, keeping and closing. Does not belong here: what is held (client.py, keyless_client.py), sockets
+Belongs here: taking, keeping and closing. Does not belong here: what is pooled (client.py, keyless_client.py), sockets
 (connection.py).
 """
 
@@ -14,8 +14,8 @@ from typing import Generic, TypeVar
 Held = TypeVar("Held")
 
 
-class Idle(Generic[Held]):
-    """A pool without bound: as many as there were threads at once. Safe to share between threads."""
+class ConnectionPool(Generic[Held]):
+    """A pool without a bound: it has as many connections as there were threads at once. Safe to share between threads."""
 
     def __init__(self, make: Callable[[], Held], close: Callable[[Held], None]) -> None:
         self._make = make
@@ -33,7 +33,7 @@ class Idle(Generic[Held]):
         try:
             yield held
         except BaseException:
-            # Interrupted: half an answer may be waiting in the connection for the next request.
+            # After an interrupt, half an answer may wait in the connection for the next request.
             self._close_one(held)
             raise
         with self._lock:
@@ -43,7 +43,7 @@ class Idle(Generic[Held]):
         self._close_one(held)
 
     def close(self) -> None:
-        """Close all that are idle; those in use close when their block ends."""
+        """Close every idle connection; those in use close when their block ends."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []

@@ -1,11 +1,11 @@
 """Request executor with key failover: one call's way through keys, ledger, transport and errors until it succeeds or cannot.
 
-Belongs here: what is done about each kind of error, and that every attempt is paid for before it is sent. Does not belong here:
-what an error looks like on the wire (api_errors.py), what the reply says (parse.py).
+Belongs here: what is done about each kind of error, and paying for every attempt before it is sent. Does not belong here: what
+an error looks like in a reply (api_errors.py), the content of a reply (parse.py).
 
-YouTube bills every request, refused and repeated ones included, so an attempt that the ledger did not grant is never sent, and
-the unit of one that failed is never given back, unless provably nothing of it left this machine: hunts without a
-network would spend the day's searches on nothing. Who dies in between leaves the unit spent.
+YouTube bills every request, refused and repeated ones included. So an attempt that the ledger did not grant is never sent. The
+unit of a failed attempt is given back only if provably nothing of it left this machine: hunts without a network would spend the
+day's searches on nothing. If the process dies between payment and call, the unit stays spent.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from pleiades_core.youtube.keyring import KeyRing
 from pleiades_core.youtube.parse import parse_error, parse_object, require_list
 from pleiades_core.youtube.quota import BUCKET_OF_METHOD, Reservation
 
-#: Waits are random between 0 and base · 2ⁿ, at most the cap: callers that failed together come back apart.
+#: Waits are random between 0 and base · 2ⁿ, at most the cap, so that callers that failed together come back apart.
 #: aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter ("full jitter")
 _BACK_OFF_BASE_S = 0.5
 _BACK_OFF_CAP_S = 8.0
-#: A server may ask for a longer wait (Retry-After). Beyond this the call fails at once, since a lease must outlive the wait,
-#: and an attempt that comes too early is billed and refused.
+#: A server may demand a longer wait (Retry-After). Beyond this bound the call fails at once: a lease must outlive the wait, and
+#: an attempt that comes too early is billed and refused.
 _LONGEST_RETRY_AFTER_S = 30.0
-#: Just after the reset YouTube's clock may still be on the day before; believing it would close the whole new day.
+#: Just after the reset YouTube's clock may still be on the day before. A verdict "spent" would close the whole new day.
 _CLOCK_SKEW = timedelta(minutes=2)
 
 
@@ -83,7 +83,7 @@ class HydraExecutor:
             meter: counts the attempts; None: the executor's own meter.
             reservation: pays while it is of the method's bucket, of the present quota day and not used up; the ledger pays
                 otherwise.
-            is_wanted: asked before each repetition; when it says no, the last error is raised.
+            is_wanted: called before each repetition; if it returns False, the last error is raised.
 
         Returns:
             The JSON object of the reply.
@@ -125,7 +125,16 @@ class HydraExecutor:
     ) -> dict[str, Any]:
         """Run `execute` in a thread, for callers that run an event loop.
 
-        When the waiting is cancelled, the attempt in flight still ends and stays paid for; none follows it.
+        If the waiting is cancelled, the attempt in flight still ends and stays paid for; no other attempt follows it.
+
+        Args:
+            method: as for `execute`.
+            params: as for `execute`.
+            pool: as for `execute`.
+            reservation: as for `execute`.
+
+        Returns:
+            The JSON object of the reply.
         """
         cancelled = threading.Event()
         try:
@@ -136,9 +145,20 @@ class HydraExecutor:
             cancelled.set()
 
     def try_key(self, key: ApiKey, method: str, params: Mapping[str, Any]) -> dict[str, Any] | ApiError:
-        """One attempt with one key, whatever is known of it: the answer, or the error that it is. Paid for like any other.
+        """Make one attempt with one key, even if the key is retired. It is paid for like any other attempt.
 
-        Raises nothing of the API's; the ring is left as it is.
+        No ApiError is raised, and the key ring does not change.
+
+        Args:
+            key: the key.
+            method: as for `execute`.
+            params: as for `execute`.
+
+        Returns:
+            The JSON object of the reply, or the error.
+
+        Raises:
+            StorageError: the ledger cannot be reached.
         """
         now = self.clock.now()
         bucket = BUCKET_OF_METHOD[method]
@@ -155,7 +175,7 @@ class HydraExecutor:
 
     def _close(self, verdict: QuotaExhausted, bucket: Bucket, sent_at: datetime) -> None:
         """Believe the API that a bucket is spent, for the day on which the call was sent."""
-        # A limit of 0 is no matter of whose clock says what.
+        # A limit of 0 does not depend on clocks.
         if verdict.limit == 0 or not _just_reset(sent_at):
             self._closed.add((verdict.project, bucket, pacific_day(sent_at)))
             self.ring.ledger.mark_exhausted(verdict.project, bucket, verdict.limit, now=sent_at)
@@ -173,7 +193,7 @@ class HydraExecutor:
             and reservation.project not in spent
             # A unit of yesterday does not pay for a call of today.
             and reservation.quota_day == pacific_day(now)
-            # The ledger knows too, but units that were reserved before are not asked of it again.
+            # The ledger knows it too, but it is not asked about units that were reserved before.
             and (reservation.project, bucket, reservation.quota_day) not in self._closed
         ):
             key = self.ring.of_project(reservation.project, pool)
@@ -181,7 +201,7 @@ class HydraExecutor:
                 return key, reservation
         candidates = self.ring.candidates(pool)
         for key in candidates:
-            # A spent project answers no here until its reset, in this process and in every later one.
+            # The ledger refuses a spent project until its reset, in this process and in every later one.
             if key.project not in spent and self.ring.ledger.debit(key.project, bucket, pool, now=now):
                 return key, None
         raise self.ring.exhausted(candidates[0].project, bucket, pool)

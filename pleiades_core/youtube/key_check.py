@@ -1,6 +1,6 @@
-"""Does each key work? One live call for each, and what a person can do about those that do not.
+"""Checking keys: one live call for each, and what a person can do about a key that does not work.
 
-Belongs here: the test of keys, and bringing back those that work again. Does not belong here: how it is shown (ops/doctor.py).
+Belongs here: the test of keys, and restoring keys that work again. Does not belong here: how it is shown (ops/doctor.py).
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ _PARAMS = {"part": "snippet", "regionCode": "US"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyCheck:
-    """What came of one key's test."""
+    """The result of one key's test."""
 
     fingerprint: str
     project: str
     ok: bool
-    #: What was seen, in words.
+    #: What was found, as people read it.
     found: str
     #: What to do about it; empty when there is nothing to do.
     cure: str = ""
-    #: Of the error behind it, 0 without one.
+    #: Exit code of the error; 0 without an error.
     exit_code: int = 0
 
 
 def check_keys(executor: HydraExecutor) -> tuple[KeyCheck, ...]:
-    """Try every key in use, one general unit each. A retired one that works is used again, one that is refused is retired.
+    """Try every key in use, one general unit each. A retired key that works is restored; a key that is refused is retired.
 
-    Keys one after the other: the ledger counts them all the same, and no operator has a hundred.
+    The keys are tried one after another: no operator has so many that threads would pay.
     """
     checks = []
     for key in executor.ring.keys:

@@ -1,4 +1,4 @@
-"""The key pool as the operator gives it, and which of its keys may be used.
+"""The key pool that the operator gives, and which of its keys may be used.
 
 Belongs here: reading YOUTUBE_API_KEY_POOL_JSON, Google's rule of one project for each API client. Does not belong here: which
 key a call travels with (keyring.py).
@@ -49,7 +49,11 @@ class ApiKey:
 
 
 def keys_of(settings: Settings) -> tuple[ApiKey, ...]:
-    """The keys that the settings give. Raises ConfigurationError where there is none, and as `parse_pool` does."""
+    """The keys that the settings give.
+
+    Raises:
+        ConfigurationError: there is no key, or the pool is malformed.
+    """
     if settings.keys.pool is None:
         raise ConfigurationError(
             f"no API key: {VARIABLE} is not set",
@@ -61,7 +65,8 @@ def keys_of(settings: Settings) -> tuple[ApiKey, ...]:
 def parse_pool(text: str) -> tuple[ApiKey, ...]:
     """The keys of a pool, in its order: a JSON list of strings (one project), or of objects with key, project and pools.
 
-    Raises ConfigurationError that names the variable, the place and the cure, and never repeats what was given.
+    Raises:
+        ConfigurationError: the text is malformed. The message names variable, place and cure, and never repeats the text.
     """
     try:
         rows = orjson.loads(text)
@@ -76,11 +81,14 @@ def parse_pool(text: str) -> tuple[ApiKey, ...]:
 
 
 def choose_keys(keys: Sequence[ApiKey], compliance_mode: str) -> tuple[tuple[ApiKey, ...], tuple[ApiKey, ...]]:
-    """The keys that may be used and those that are ignored, each in the order of the pool.
+    """The keys that may be used and the keys that are ignored, each in the order of the pool.
 
-    In compliance mode (`on`) only the first key's project is used: Google allows one project for each API client, and more of
-    them for more quota is what its rule forbids. Raises ConfigurationError, which states the rule, for any value of
-    `compliance_mode` but `on` and `SEVERAL_PROJECTS`.
+    In compliance mode (`on`) only the first key's project is used: Google allows one project for each API client, and forbids
+    several
+    projects for more quota.
+
+    Raises:
+        ConfigurationError: `compliance_mode` is neither `on` nor `SEVERAL_PROJECTS`. The message states the rule.
     """
     if compliance_mode == SEVERAL_PROJECTS:
         return tuple(keys), ()
@@ -103,7 +111,7 @@ def pools_of(keys: Iterable[ApiKey]) -> dict[str, frozenset[QuotaPool]]:
 
 
 def in_order(pools: Collection[QuotaPool]) -> tuple[QuotaPool, ...]:
-    """Pools in the order that people see them in."""
+    """Pools in the order in which people see them."""
     return tuple(pool for pool in QuotaPool if pool in pools)
 
 

@@ -1,7 +1,7 @@
-"""Connections to one address without a key: what feeds and the hub are asked over.
+"""A client of one address that sends no key: for feeds and the hub.
 
-Belongs here: the pool of `wire.Line`s, and what a status other than success means where no API error body says it. Does not
-belong here: the API (client.py, whose calls carry keys), what is asked.
+Belongs here: the pool of connections, and the meaning of a status other than success. Does not belong here: the API (client.py,
+whose calls carry keys), the requests themselves (feeds.py, hub.py).
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from pydantic import SecretBytes
 
 from pleiades_core.errors import ApiError, BackendError, BadReply, BadRequest, RateLimited, ResourceMissing
 from pleiades_core.youtube.api_errors import retry_after_s
-from pleiades_core.youtube.connection import USER_AGENT, Line, Origin, Reply, tls_context
-from pleiades_core.youtube.connection_pool import Idle
+from pleiades_core.youtube.connection import USER_AGENT, HttpConnection, Origin, Reply, tls_context
+from pleiades_core.youtube.connection_pool import ConnectionPool
 
 _FIRST_REDIRECT, _FIRST_REFUSAL, _FIRST_FAILURE = 300, 400, 500
 _MISSING, _GONE, _TIMEOUT, _TOO_MANY = 404, 410, 408, 429
 
 
-class Lines:
-    """Requests to one base address, from any number of threads: each has a connection to itself, kept for the next.
+class KeylessClient:
+    """Requests to one base address. Safe to share between threads: each request has a connection to itself.
 
     `setting` is the variable that holds the address, for messages. `deadline_s` covers a whole request, connecting included.
     """
@@ -31,17 +31,29 @@ class Lines:
         self._origin = Origin.of(base_url, setting)
         self._prefix = urlsplit(base_url).path.rstrip("/")
         context = tls_context() if self._origin.scheme == "https" else None
-        self._lines = Idle(
-            lambda: Line(self._origin, deadline_s=deadline_s, max_body_bytes=max_body_bytes, context=context), Line.close
+        self._pool = ConnectionPool(
+            lambda: HttpConnection(self._origin, deadline_s=deadline_s, max_body_bytes=max_body_bytes, context=context),
+            HttpConnection.close,
         )
 
     def request(self, method: str, path: str, headers: Mapping[str, str], body: SecretBytes | None = None) -> Reply:
-        """Send one request once; the reply has whatever status came back. Raises BackendError or BadReply.
+        """Send one request once.
 
-        No error holds the address, a header or the body.
+        Args:
+            method: of HTTP.
+            path: with the query.
+            headers: of the request.
+            body: of the request, which may be a secret.
+
+        Returns:
+            The reply, whatever its status.
+
+        Raises:
+            BackendError: no whole answer came.
+            BadReply: the answer is no HTTP, or is too large. No error has the address, a header or the body in it.
         """
-        with self._lines.borrow() as line:
-            outcome = line.exchange(
+        with self._pool.borrow() as connection:
+            outcome = connection.exchange(
                 method,
                 self._prefix + path,
                 {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **headers},
@@ -53,11 +65,21 @@ class Lines:
 
     def close(self) -> None:
         """Close every idle connection; those in use close when their request ends."""
-        self._lines.close()
+        self._pool.close()
 
 
 def refusal(server: str, setting: str, reply: Reply, now: datetime) -> ApiError:
-    """The error that a status other than success stands for; `who` answered, at the address in `setting`."""
+    """The error for a status other than success.
+
+    Args:
+        server: names the server in the message.
+        setting: the variable that holds the server's address.
+        reply: the reply.
+        now: aware instant.
+
+    Returns:
+        The error.
+    """
     status, message = reply.status, f"{server} answered {reply.status}"
     wait_s = retry_after_s(reply.headers.get("retry-after"), now)
     if status >= _FIRST_FAILURE or status == _TIMEOUT:

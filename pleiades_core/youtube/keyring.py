@@ -29,10 +29,10 @@ log = logging.getLogger(__name__)
 
 
 class State(Enum):
-    """What becomes of a key."""
+    """Whether a key is used."""
 
     LIVE = "live"
-    #: YouTube does not take it, so it is not used.
+    #: YouTube refuses the key, so it is not used.
     REFUSED = "refused"
     #: Compliance mode leaves it out.
     IGNORED = "ignored"
@@ -40,12 +40,12 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyState:
-    """One key of the pool, as it stands."""
+    """One key of the pool and its state."""
 
     #: First 8 hexadecimal digits of its SHA-256; the key itself shows nowhere.
     fingerprint: str
     project: str
-    #: In their order.
+    #: The pools that it serves, in their usual order.
     pools: tuple[QuotaPool, ...]
     state: State
     #: Why it is not used; empty for a live one.
@@ -60,8 +60,9 @@ class KeyState:
 class KeyRing:
     """The keys in use. Safe to share between threads.
 
-    A key that YouTube refuses is retired: for this program's life, and with `retired` for every later one's, until
-    `pleiades doctor --call` finds that it works. `ignored` are keys that compliance mode leaves out; they are only named.
+    A key that YouTube refuses is retired: in this process, and with `retired` in every later one, until `pleiades doctor
+    --call`
+    finds that it works. `ignored` are keys that compliance mode leaves out; they are only named.
     """
 
     def __init__(
@@ -85,22 +86,24 @@ class KeyRing:
         return {project: in_order(pools) for project, pools in pools_of(self.keys).items() if len(pools) > 1}
 
     def living(self) -> dict[str, frozenset[QuotaPool]]:
-        """Every project of the keys in use, with the pools that its live keys serve: none where all of them were refused.
+        """Every project of the keys in use, with the pools that its live keys serve: none if all of them were refused.
 
-        Units of a project that no live key reaches are nobody's: no plan, pace or limit counts on them.
+        No plan, budget or limit counts units of a project that no live key reaches.
         """
         with self._lock:
             live = pools_of(key for key in self.keys if key.fingerprint not in self._retired)
         return {project: live.get(project, frozenset()) for project in self.projects}
 
     def serving(self, *pools: QuotaPool) -> tuple[str, ...]:
-        """The projects that have a live key for one of `pools`, of all of them where none is named."""
+        """The projects that have a live key for one of `pools`; without `pools`, for any pool."""
         return tuple(project for project, served in self.living().items() if served & frozenset(pools or QuotaPool))
 
     def candidates(self, pool: QuotaPool) -> list[ApiKey]:
         """The first live key of each project that serves a pool.
 
-        Raises KeyInvalid when every key of the pool was refused, ConfigurationError when the pool has none.
+        Raises:
+            KeyInvalid: every key of the pool was refused.
+            ConfigurationError: the pool has no key.
         """
         first: dict[str, ApiKey] = {}
         for key in self._live(pool):
@@ -110,7 +113,10 @@ class KeyRing:
     def choose(self, bucket: Bucket, pool: QuotaPool) -> ApiKey:
         """The first live key of the pool whose project has units of the bucket left for it.
 
-        Raises QuotaExhausted with the reset, and what `candidates` raises.
+        Raises:
+            QuotaExhausted: no project has any; the error has the reset.
+            KeyInvalid: every key of the pool was refused.
+            ConfigurationError: the pool has no key.
         """
         candidates = self.candidates(pool)
         for key in candidates:
@@ -119,18 +125,27 @@ class KeyRing:
         raise self.exhausted(candidates[0].project, bucket, pool)
 
     def exhausted(self, project: str, bucket: Bucket, pool: QuotaPool) -> QuotaExhausted:
-        """What to raise when a project has no units of a bucket for a pool."""
-        # Just after a reset the API may say "spent" of a bucket that the ledger has units of for this very pool.
+        """The error for a project without units of a bucket for a pool.
+
+        Args:
+            project: names the project.
+            bucket: the bucket.
+            pool: the pool.
+
+        Returns:
+            The error, with the instant of the reset.
+        """
+        # Just after a reset the API may call a bucket spent that still has units for this pool in the ledger.
         kept = self.ledger.left(project, bucket) > 0 and self.ledger.left(project, bucket, pool) == 0
         limit = self.ledger.limit(project, bucket)
         return QuotaExhausted(project, bucket, self.ledger.resets_at(), limit=limit, pool=pool if kept else None)
 
     def of_project(self, project: str, pool: QuotaPool) -> ApiKey | None:
-        """The first live key of one project, whose units the caller already holds. None when there is none."""
+        """The first live key of a project whose units the caller already holds; None if there is none."""
         return next((key for key in self._live(pool) if key.project == project), None)
 
     def retire(self, key: ApiKey, error: ApiError) -> None:
-        """Use the key no more: YouTube refused it for good. Where its project has no API, use none of the project's keys."""
+        """Stop using a key that YouTube refused for good. If its project has no API, stop using all keys of the project."""
         reason = error.reason or type(error).__name__
         for refused in self.keys:
             if refused is not key and not (isinstance(error, ApiDisabled) and refused.project == key.project):
@@ -144,7 +159,7 @@ class KeyRing:
                 )
 
     def restore(self, key: ApiKey) -> bool:
-        """Use a key again, because it was seen to work. False when it was in use all along."""
+        """Use a key again that was seen to work. Returns False if it was in use all along."""
         with self._lock:
             was_retired = self._retired.pop(key.fingerprint, None) is not None
         if was_retired and self._kept is not None:
@@ -152,7 +167,7 @@ class KeyRing:
         return was_retired
 
     def states(self) -> tuple[KeyState, ...]:
-        """How every key stands, those in use first."""
+        """The state of every key, those in use first."""
         with self._lock:
             retired = dict(self._retired)
         return (
@@ -166,11 +181,11 @@ class KeyRing:
         )
 
     def refused(self) -> tuple[KeyState, ...]:
-        """The keys that YouTube does not take."""
+        """The keys that YouTube refuses."""
         return tuple(key for key in self.states() if key.state is State.REFUSED)
 
     def announce(self) -> None:
-        """Say what an operator may not expect: keys that are left out, pools that share a project, keys retired before."""
+        """Log what an operator may not expect: keys that are left out, pools that share a project, keys retired before."""
         for ignored in self.ignored:
             log.warning(
                 "key %s of project %s is ignored: compliance mode uses the first key's project alone",
@@ -200,9 +215,18 @@ class KeyRing:
 
 
 def open_keyring(settings: Settings, database: Database, clock: Clock) -> KeyRing:
-    """The keys of an installation with their ledger, without anything to send them with. No keys at all make an empty ring.
+    """The keys of an installation with their ledger, without a way to send. Without any key the ring is empty.
 
-    Raises ConfigurationError for a malformed pool or compliance mode.
+    Args:
+        settings: have the keys.
+        database: has ledger and retired keys.
+        clock: the present instant.
+
+    Returns:
+        The key ring.
+
+    Raises:
+        ConfigurationError: the pool or the compliance mode is malformed.
     """
     keys = keys_of(settings) if settings.keys.pool else ()
     used, ignored = choose_keys(keys, settings.keys.compliance_mode)

@@ -1,6 +1,6 @@
-"""Several questions at once.
+"""Several requests at once.
 
-Belongs here: threads, and when to stop asking. Does not belong here: what is asked (api.py), retries of one call (executor.py).
+Belongs here: threads, and when to stop. Does not belong here: the requests (api.py), retries of one call (executor.py).
 """
 
 from __future__ import annotations
@@ -16,17 +16,27 @@ from pleiades_core.errors import ApiError, KeyRefused, QuotaExhausted
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
-#: So many failed calls in a row, each after its retries, are an outage: every further attempt would be billed for nothing.
+#: This many failed calls in a row, each after its retries, are an outage: further attempts would be billed for nothing.
 _OUTAGE = 3
 
 
 def ask_all(
     ask: Callable[[Question], Answer], questions: Sequence[Question], *, threads: int, within_s: float = float("inf")
 ) -> tuple[list[Answer], list[ApiError]]:
-    """The answers in the order of the questions, and the errors.
+    """Make requests in several threads.
 
-    No further question is asked once quota has run out, no key is left, calls have failed three times in a row, or `within_s`
-    seconds have passed. Whatever else is raised, Ctrl-C included, is raised here once the calls in flight have ended.
+    No further request is made once quota has run out, no key is left, calls have failed three times in a row, or `within_s`
+    seconds
+    have passed. Any other exception, Ctrl-C included, is raised here once the calls in flight have ended.
+
+    Args:
+        ask: makes one request.
+        questions: its arguments.
+        threads: the most requests at once.
+        within_s: seconds after which no request is begun.
+
+    Returns:
+        The answers in the order of the questions, and the errors.
     """
     # A flag and not `shutdown(cancel_futures=True)`: waiting for a future that was cancelled that way never ends.
     stop = threading.Event()
@@ -55,7 +65,7 @@ def ask_all(
 
 
 class _OutageDetector:
-    """Counts failures in a row, over all threads, and sets `stop` when they are enough."""
+    """Counts failures in a row, over all threads, and sets `stop` at `_OUTAGE` of them."""
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop

@@ -1,12 +1,12 @@
-"""What YouTube's replies mean: bytes to frozen records, in pure functions.
+"""From YouTube's replies to frozen records, in pure functions.
 
 Belongs here: the API's field names and what a good row is. Does not belong here: JSON, text and durations as such
-(sanitize.py), what a refusal means (api_errors.py), sending, quota, what to do about a rejected row. Callers need this module
-alone: what they use of those two is re-exported.
+(sanitize.py),
+the meaning of a refusal (api_errors.py), sending, quota, what to do about a rejected row. Callers need this module alone: it
+exports what they use of sanitize.py and api_errors.py.
 
-A reply of 50 rows with one bad one yields 49 records and one `Rejected`. Nothing behind this door has to think of
-hostile text, or of a reply with more rows than any method sends: what is looked at and kept of a reply is bounded
-(sanitize.py).
+A reply of 50 rows with one bad row gives 49 records and one `Rejected`. Code that uses these records need not think of hostile
+text, or of replies with more rows than any method sends: the rows that are read and kept are bounded (sanitize.py).
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ _TITLE_CHARS = 1_000
 _DESCRIPTION_CHARS = 5_000
 _TAGS = 50
 _TAG_CHARS = 100
-#: Of a page token, which is kept in the database and sent back in an address. Those in the API's reference have 6 characters.
+#: Characters of a page token, which is kept in the database and sent back in a URL. Tokens in the API's reference have 6.
 _TOKEN_CHARS = 1_000
-#: A reply that has none of so many ids is not believed. What is asked for was found or polled shortly before, and few of that
-#: are gone; a replica that lags, or a gateway that answers for YouTube, leaves out everything. Fewer may well be gone together:
-#: what was absent before is asked for together.
+#: A reply that has none of this many ids is not believed. The videos were found or polled shortly before, and few of them are
+#: gone; but a lagging replica, or a gateway that answers for YouTube, leaves out all of them. A smaller number may be gone
+#: together, because videos that were absent before are requested together.
 _NEVER_ALL_ABSENT = 10
 
 Record = TypeVar("Record", Counts, VideoDetails)
@@ -59,7 +59,7 @@ Record = TypeVar("Record", Counts, VideoDetails)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelDetails:
-    """What `channels.list` says of one channel, as far as anybody asks."""
+    """A channel in a reply of `channels.list`, as far as Pleiades reads it."""
 
     channel_id: ChannelId
     #: Public uploads; None when not given.
@@ -89,7 +89,7 @@ def search_rows(reply: dict[str, Any]) -> tuple[Page, tuple[Rejected, ...]]:
 def uploads_rows(reply: dict[str, Any], channel_id: ChannelId | None = None) -> tuple[Page, tuple[Rejected, ...]]:
     """A page of `playlistItems.list` with part contentDetails, snippet or both, and the rows that are no videos.
 
-    `channel_id` is the channel whose uploads were asked for: contentDetails alone names no channel.
+    `channel_id` is the channel whose uploads were requested: contentDetails alone names no channel.
     """
 
     def candidate(row: dict[str, Any]) -> Candidate:
@@ -126,9 +126,17 @@ def stats(reply: dict[str, Any], requested: Sequence[VideoId]) -> tuple[tuple[Co
 def unreadable(
     reply: dict[str, Any], requested: Sequence[VideoId], read: Sequence[Counts | VideoDetails]
 ) -> frozenset[VideoId]:
-    """Videos that the reply does hold, in rows of which nothing could be made: not missing, and not to be counted as such.
+    """Videos that the reply has, in rows that could not be understood. They are not missing, and must not be counted as such.
 
-    So are all that were not found in a reply of which only the first `MOST_ROWS` rows were looked at.
+    If only the first `MOST_ROWS` rows of a reply were read, all videos that were not found in them count as unreadable.
+
+    Args:
+        reply: the JSON object.
+        requested: the videos that were requested.
+        read: the records that were made.
+
+    Returns:
+        The videos.
     """
     unread = frozenset(requested) - {counts.video_id for counts in read}
     if len(require_list(reply)) > MOST_ROWS:
@@ -154,9 +162,12 @@ def channels(reply: dict[str, Any]) -> tuple[tuple[ChannelDetails, ...], tuple[R
 
 
 def require_list(reply: dict[str, Any]) -> list[Any]:
-    """The rows of a list reply, which every method here answers with. Raises BadReply when this is none.
+    """The rows of a list reply.
 
-    An object that merely lacks `items` must not pass for an empty list: 50 videos would count as missing.
+    An object without `items` must not pass for an empty list: 50 videos would count as missing.
+
+    Raises:
+        BadReply: the reply is no list reply.
     """
     kind = reply.get("kind")
     rows = reply.get("items", [] if isinstance(kind, str) and kind.startswith("youtube#") else None)
@@ -166,13 +177,22 @@ def require_list(reply: dict[str, Any]) -> list[Any]:
 
 
 def require_some(method: str, requested: Collection[str], there: Collection[str]) -> None:
-    """Raises EmptyReply when a method was asked for many ids and has none: nobody is to conclude that all are gone."""
+    """Refuse a reply that has none of many requested ids: the videos are not to be taken for deleted.
+
+    Args:
+        method: names the method in the error.
+        requested: the ids that were requested.
+        there: the ids in the reply.
+
+    Raises:
+        EmptyReply: `_NEVER_ALL_ABSENT` or more were requested, and none is there.
+    """
     if len(requested) >= _NEVER_ALL_ABSENT and not set(requested) & set(there):
         raise EmptyReply(f"the reply has none of the {len(requested)} that were asked for", method=method, status=200)
 
 
 def _items(reply: dict[str, Any], bad: RejectedRows) -> Iterator[dict[str, Any]]:
-    """The rows that are objects, of as many as are looked at."""
+    """The rows that are objects, among the first `MOST_ROWS`."""
     rows = require_list(reply)
     for row in itertools.islice(rows, MOST_ROWS):
         if isinstance(row, dict):
@@ -185,7 +205,7 @@ def _items(reply: dict[str, Any], bad: RejectedRows) -> Iterator[dict[str, Any]]
 def _of_asked(
     reply: dict[str, Any], requested: Sequence[VideoId], make: Callable[[VideoId, dict[str, Any]], Record]
 ) -> tuple[tuple[Record, ...], tuple[Rejected, ...]]:
-    """Records of videos that were asked for, each from the first of its rows that is good."""
+    """Records of the requested videos, each from the first good row."""
     waiting = set(requested)
     good: list[Record] = []
     bad = RejectedRows()
@@ -212,7 +232,7 @@ def _page(reply: dict[str, Any], candidate: Any) -> tuple[Page, tuple[Rejected, 
         except BadRowError as error:
             bad.reject(partial(rejected, str(error), row))
         else:
-            # Search does repeat a video now and then; that is no defect of the row.
+            # A search repeats a video now and then; the row is good all the same.
             good.setdefault(found.video_id, found)
     return Page(candidates=tuple(good.values()), next_page_token=_token(reply), total=_total(reply)), bad.records()
 
@@ -245,7 +265,7 @@ def _candidate(video_id: object, channel_id: object, published_at: object) -> Ca
     try:
         instant = instant_of(published_at)
     except BadRowError:
-        # videos.list will say it better; a video is not lost for a date.
+        # videos.list gives the date later: a video is not lost because of it.
         instant = None
     return Candidate(video_id=VideoId(str(video_id)), channel_id=_channel_id(channel_id), published_at=instant)
 

@@ -15,12 +15,12 @@ from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.youtube.sanitize import clean
 
-#: Rows kept in the table. With the bounds on their texts they take 3 MB at most, whatever is sent.
+#: Rows kept in the table. With the bounds on their texts they take 3 MB at most.
 _ROWS = 1_000
 _REASON_CHARS = 200
 _ROW_CHARS = 500
 
-#: Takes the name of what was asked, and the rows.
+#: Takes the name of the method, and the rows.
 Quarantine = Callable[[str, Sequence[Rejected]], None]
 
 _SQL = load_queries("quarantine")

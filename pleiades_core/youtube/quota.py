@@ -3,7 +3,8 @@
 Belongs here: buckets, costs, limits, and taking units before a call is sent. Does not belong here: how pools share a bucket
 (shares.py), which key a call travels with (keyring.py), what to do when nothing is left (executor.py).
 
-Costs and limits are data: nothing here was tried against the live service, and the API itself may name another limit.
+Costs and limits are data from the documentation: they were not tried against the live service, and the API may name other
+limits.
 """
 
 from __future__ import annotations
@@ -42,11 +43,11 @@ BUCKET_OF_METHOD: Mapping[str, Bucket] = MappingProxyType(
     }
 )
 
-#: For so many quota days, the first included, a limit that the API named is believed; then the usual one is tried again, at the
-#: price of one refused call where nothing has changed. A project without search quota pays that once a week.
+#: Quota days, the first included, for which a limit that the API named is believed. Then the default limit is tried again; if
+#: nothing has changed, that costs one refused call. So a project without search quota pays one call a week.
 TOLD_FOR_DAYS = 7
 
-#: Rows older than this many days answer no question any more.
+#: Rows older than this many days are not used any more.
 LEDGER_KEPT_DAYS = 90
 
 _SQL = load_queries("ledger")
@@ -63,9 +64,9 @@ class LedgerRow:
     spent: int
     limit: int
     left: int
-    #: Of `spent`, what each pool took; a pool that took nothing may be absent.
+    #: The part of `spent` that each pool took; a pool that took nothing may be absent.
     spent_by: Mapping[QuotaPool, int]
-    #: True: the API said so, whatever was counted here.
+    #: True: the API called the bucket spent, whatever was counted here.
     exhausted: bool
     #: Aware UTC: when the day after `quota_day` begins in the Pacific zone.
     resets_at: datetime
@@ -116,7 +117,7 @@ class Reservation:
             return True
 
     def close(self) -> int:
-        """Let nobody take any more; the units that were never used."""
+        """End the reservation. Returns the units that were never used."""
         with self._lock:
             self._closed = True
             return self.units - self._used
@@ -141,11 +142,11 @@ class Reservation:
 class Ledger:
     """The quota ledger. Every statement is atomic: workers on several machines cannot overspend together.
 
-    `limits`: units of project and bucket, where Google granted other than DEFAULT_LIMITS. `pools_of`: the pools that the keys
-    of each project serve; only those have a share of its buckets. A project that is not named serves them all.
+    `limits`: units of project and bucket, if Google granted others than DEFAULT_LIMITS. `pools_of`: the pools that the keys of
+    each project serve; only these have a share of its buckets. A project that is not in the mapping serves all pools.
 
-    A limit that the API names holds for its day whatever else is said, and where `limits` names none for the next days too
-    (TOLD_FOR_DAYS).
+    A limit that the API names holds for its day, whatever `limits` says. If `limits` has none for the bucket, the named limit
+    holds for the next days too (TOLD_FOR_DAYS).
     """
 
     def __init__(
@@ -165,16 +166,32 @@ class Ledger:
         return self._database.transaction()
 
     def debit(self, project: str, bucket: Bucket, pool: QuotaPool, units: int = 1, *, now: datetime | None = None) -> bool:
-        """Take `units` for a pool, all or none, in a transaction of its own. False when that many are not free for it.
+        """Take units for a pool, all or none, in a transaction of its own.
 
-        Must not be called by a thread that holds a `reserve` of the same bucket in an open transaction: it would wait for
-        itself. `now`: the instant whose quota day is charged, the clock's unless given.
+        A thread that holds a `reserve` of the same bucket in an open transaction must not call this: it would wait for itself.
+
+        Args:
+            project: whose units.
+            bucket: from which.
+            pool: for which.
+            units: how many.
+            now: the instant whose quota day is charged; None: the clock's.
+
+        Returns:
+            False if that many are not free for the pool.
         """
         with self._database.transaction() as connection:
             return self._take(connection, project, bucket, pool, units, least=units, now=now or self._clock.now()) is not None
 
     def give_back(self, project: str, bucket: Bucket, pool: QuotaPool, *, now: datetime) -> None:
-        """Undo a `debit` of one unit at `now`, in a transaction of its own: the call was never sent."""
+        """Undo a `debit` of one unit, in a transaction of its own: the call was never sent.
+
+        Args:
+            project: whose unit.
+            bucket: from which.
+            pool: for which.
+            now: the instant of the debit.
+        """
         parameters = {"project": project, "bucket": bucket, "pool": QuotaPool(pool), "day": pacific_day(now), "units": 1}
         with self._database.transaction() as connection:
             connection.execute(_SQL.give_back, parameters)
@@ -182,7 +199,18 @@ class Ledger:
     def reserve(
         self, connection: psycopg.Connection[TupleRow], project: str, bucket: Bucket, pool: QuotaPool, units: int
     ) -> Reservation:
-        """Take up to `units` for a pool in the caller's transaction; fewer, down to 0, when fewer are free for it."""
+        """Take units for a pool in the caller's transaction; fewer, down to 0, if fewer are free.
+
+        Args:
+            connection: the caller's transaction.
+            project: whose units.
+            bucket: from which.
+            pool: for which.
+            units: the most.
+
+        Returns:
+            The units that were taken.
+        """
         now = self._clock.now()
         granted = self._take(connection, project, bucket, pool, units, least=0, now=now)
         return Reservation(project, bucket, pool, pacific_day(now), granted or 0)
@@ -197,13 +225,29 @@ class Ledger:
             connection.execute(_SQL.give_back, {**pool, "day": reservation.quota_day, "units": unused})
 
     def mark_exhausted(self, project: str, bucket: Bucket, limit: int | None, *, now: datetime | None = None) -> None:
-        """Note that the API says the bucket is spent, and the limit it named, if any. `now`: when the call was sent."""
+        """Record that the API called a bucket spent.
+
+        Args:
+            project: whose bucket.
+            bucket: which.
+            limit: the limit that the API named; None: it named none.
+            now: when the call was sent; None: the clock's instant.
+        """
         key = {"project": project, "bucket": bucket, "day": pacific_day(now or self._clock.now())}
         with self._database.transaction() as connection:
             connection.execute(_SQL.mark_exhausted, {**key, "told": limit})
 
     def left(self, project: str, bucket: Bucket, pool: QuotaPool | None = None) -> int:
-        """Units left on the present quota day: of the whole bucket, or those that one pool may take now."""
+        """Units left on the present quota day.
+
+        Args:
+            project: whose units.
+            bucket: from which.
+            pool: count what this pool may take now; None: the whole bucket.
+
+        Returns:
+            The units.
+        """
         now = self._clock.now()
         day = pacific_day(now)
         with self._database.transaction() as connection:
@@ -243,7 +287,7 @@ class Ledger:
         return rows
 
     def limit(self, project: str, bucket: Bucket) -> int:
-        """The units of the present quota day, spent or not, as far as is known."""
+        """The limit of the present quota day in units, as far as it is known."""
         with self._database.transaction() as connection:
             return self._limit_of(connection, [project], pacific_day(self._clock.now()))(project, bucket)
 
@@ -252,7 +296,7 @@ class Ledger:
         return quota_resets_at(self._clock.now())
 
     def prune(self, before: date) -> int:
-        """Forget the quota days before one; the number of rows that went."""
+        """Delete the quota days before `before`. Returns the number of rows."""
         with self._database.transaction() as connection:
             return connection.execute(_SQL.prune, {"before": before}).rowcount
 
@@ -265,7 +309,7 @@ class Ledger:
     def _limit_of(
         self, connection: psycopg.Connection[TupleRow], projects: Collection[str], day: date
     ) -> Callable[[str, Bucket], int]:
-        """Project and bucket to the limit of a day, by the rule that the statement `take` follows too."""
+        """A function from project and bucket to the limit of a day, by the rule that the statement `take` follows too."""
         parameters = {"projects": list(projects), "day": day, "since": _since(day)}
         told = {(project, bucket): row for project, bucket, *row in connection.execute(_SQL.told, parameters)}
 
@@ -295,7 +339,7 @@ class Ledger:
         }  # fmt: skip
         locked = connection.execute(_SQL.lock_bucket, parameters).fetchone()
         if locked is None:
-            # The first units of the day. The row is there afterwards, also when another worker writes it at this moment.
+            # The first units of the day. The row exists afterwards, even if another worker writes it at this moment.
             connection.execute(_SQL.ensure, parameters)
             locked = connection.execute(_SQL.lock_bucket, parameters).fetchone()
         assert locked is not None, "`ensure` has written the row"  # noqa: S101  rows of today are never pruned

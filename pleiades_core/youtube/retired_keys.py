@@ -1,4 +1,4 @@
-"""Retired keys: what survives of a refusal when the program ends.
+"""Retired keys: refusals that outlive the program.
 
 Belongs here: the table `retired_keys`. Does not belong here: when a key is retired or restored (keyring.py, key_check.py).
 """
@@ -29,9 +29,17 @@ class RetiredKeys:
             return dict(connection.execute(_SQL.retired).fetchall())
 
     def add(self, fingerprint: str, project: str, reason: str) -> bool:
-        """Keep that a key is retired. False when that was known already.
+        """Record that a key is retired.
 
         A table that cannot be written costs one more refused call in the next process, not this call.
+
+        Args:
+            fingerprint: of the key.
+            project: of the key.
+            reason: the API's reason.
+
+        Returns:
+            False if it was recorded before.
         """
         row = {"fingerprint": fingerprint, "project": project, "reason": reason, "now": self._clock.now()}
         try:

@@ -1,7 +1,7 @@
-"""Untrusted values to clean ones: bytes to a JSON object, text that can be stored, counts, instants, durations. Pure.
+"""From untrusted values to clean ones: JSON objects, text that can be stored, counts, instants, durations. Pure.
 
 Belongs here: what a good value is, why a row is rejected, and how many rejected rows of a reply are kept. Does not belong here:
-which fields a reply has (parse.py, atom.py), what an error body means (api_errors.py).
+the fields of a reply (parse.py, atom.py), the meaning of an error body (api_errors.py).
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ _GOOGLE_DURATION = re.compile(r"([0-9]{1,9})(?:\.[0-9]{1,9})?s")
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
-    """The JSON object that a reply's body is. Raises BadReply for anything else: HTML, a list, a cut-off text."""
+    """Parse a reply's body as a JSON object.
+
+    Raises:
+        BadReply: it is something else: HTML, a list, a cut-off text.
+    """
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -41,7 +45,7 @@ def clean(text: object, longest: int) -> str:
     if not isinstance(text, str):
         return ""
     cut = text[:longest]
-    # Most text is ASCII or has nothing to replace; the search is what it costs.
+    # Most text has nothing to replace, so it is searched first.
     return _UNSTORABLE.sub("\ufffd", cut) if _UNSTORABLE.search(cut) else cut
 
 
@@ -60,7 +64,9 @@ def duration_seconds(text: object) -> int | None:
 
 
 def _parse_leniently(body: bytes) -> Any:
-    """The slow way for a body that orjson refuses: one lone surrogate or wrong byte in a title must not cost 49 good rows."""
+    """A slower parser for a body that orjson refuses: one lone surrogate or wrong byte in a title must not cost 49 good
+    rows.
+    """
     try:
         return json.loads(body.decode("utf-8", "replace"), parse_constant=_no_constant)
     except (ValueError, RecursionError):
@@ -75,22 +81,26 @@ def _json_word(parsed: object) -> str:
     return {list: "a list", str: "a string", bool: "a truth value", type(None): "null"}.get(type(parsed), "a number")
 
 
-#: A rejected row is kept for a person to look at, not for replaying it.
+#: Characters kept of a rejected row: it is kept for a person to look at, not for replaying it.
 _REPR_CHARS = 500
-#: Rows of a reply that are looked at: ten times what any method sends. The rows beyond are counted.
+#: Rows of a reply that are read: ten times what any method sends. Further rows are counted.
 MOST_ROWS = 500
-#: Rejected rows of a reply that are kept; the rest is counted. A person learns from the first ones.
+#: Rejected rows of a reply that are kept; further ones are counted.
 MOST_REJECTED = 50
 #: Counts are uint64 in the API and bigint in our tables.
 _LARGEST_COUNT = 2**63 - 1
 
 
 class BadRowError(Exception):
-    """Why a row is rejected; never leaves the parsers."""
+    """Why a row is rejected. It never leaves the parsers."""
 
 
 def count_of(given: dict[str, Any], name: str) -> int | None:
-    """A count under its name, as digits or a number; None when absent. Raises BadRowError for anything else."""
+    """A count under its name, as digits or a number; None if it is absent.
+
+    Raises:
+        BadRowError: the value is no count.
+    """
     value = given.get(name)
     if value is None:
         return None
@@ -109,7 +119,11 @@ def small_number(value: object) -> int | None:
 
 
 def instant_of(value: object) -> datetime:
-    """`2026-03-01T12:00:00Z`, with or without fractions of a second, as UTC. Raises BadRowError."""
+    """`2026-03-01T12:00:00Z`, with or without fractions of a second, as UTC.
+
+    Raises:
+        BadRowError: the value is no instant.
+    """
     try:
         instant = datetime.fromisoformat(value) if isinstance(value, str) else None
         if instant is None or instant.tzinfo is None:
@@ -120,7 +134,11 @@ def instant_of(value: object) -> datetime:
 
 
 def part_of(row: dict[str, Any], name: str) -> dict[str, Any]:
-    """A part of a row; empty when absent. Raises BadRowError for something else under its name."""
+    """A part of a row; empty if it is absent.
+
+    Raises:
+        BadRowError: the value is not an object.
+    """
     part = row.get(name)
     if part is None:
         return {}
@@ -161,6 +179,6 @@ class RejectedRows:
         self._more += rows
 
     def records(self) -> tuple[Rejected, ...]:
-        """The records; where there are more rows than are kept, the last record stands for all of these."""
+        """The records. If there were more rows than are kept, the last record stands for the rest."""
         more = Rejected(reason=f"and {self._more:,} more rows, which are not kept", row="", rows=self._more)
         return (*self._kept, more) if self._more else tuple(self._kept)

@@ -1,13 +1,15 @@
 """How the pools share a project's bucket without starving one another. Pure arithmetic on whole units.
 
-Belongs here: the pools' shares, and what a pool may take now. Does not belong here: where the counts are kept, and
-the statement that takes units by this rule (quota.py and ledger.sql; a property test holds the two together).
+Belongs here: the pools' shares, and what a pool may take now. Does not belong here: where the counts are kept, and the
+statement
+that takes units by this rule (quota.py and ledger.sql; a property test compares the two).
 
-Each pool has a share of the day's units set aside. What it should have used by now, at an even pace, and has not, lapses: it is
-anybody's from then on. A pool may take what is left, less what is still set aside for the others. From this follow
+Each pool has a share of the day's units set aside. The part that it should have used by now, at an even pace, and has not used,
+lapses: from then on every pool may take it. A pool may take what is left, less what is still set aside for other pools. From
+this follow
 
 * the units left are never fewer than all that is set aside, so a pool can take what is set aside for it at any moment;
-* a pool that spends evenly keeps the whole rest of its share, whatever the others do;
+* a pool that spends evenly keeps the whole rest of its share, whatever the other pools do;
 * at the end of the day nothing is set aside, so no unit is kept from a pool that has a use for it.
 
 Lapses are remembered. A rule that looks at counts and time alone cannot promise the first two: with three pools, one of which
@@ -24,7 +26,7 @@ from types import MappingProxyType
 from pleiades_core.clock import aware_utc, pacific_day, pacific_midnight
 from pleiades_core.models import Bucket, QuotaPool
 
-#: Of a key that is given for everything.
+#: The pools of a key that is given for everything.
 POOLS = frozenset(QuotaPool)
 
 #: Hundredths of each bucket. Our own choice: search serves new videos before old ones, samples have their bucket to themselves,
@@ -47,7 +49,7 @@ class Elapsed:
 
     @classmethod
     def at(cls, now: datetime) -> Elapsed:
-        """Of the quota day that `now`, an aware instant, falls in."""
+        """The elapsed part of the quota day that has `now`, an aware instant."""
         day = pacific_day(now)
         begin, end = pacific_midnight(day), pacific_midnight(day + timedelta(days=1))
         return cls(seconds=int((aware_utc(now) - begin).total_seconds()), of=int((end - begin).total_seconds()))
@@ -58,28 +60,37 @@ class Account:
     """One bucket of one project on one quota day, as far as the rule needs it. Units throughout."""
 
     limit: int
-    #: By all pools together, and by other programs as far as they were counted.
+    #: Spent by all pools together, and by other programs as far as they were counted.
     spent: int
-    #: By each pool; a pool that is not named has spent nothing.
+    #: Spent by each pool; a pool that is not in the mapping has spent nothing.
     by_pool: Mapping[QuotaPool, int]
-    #: Of each pool's share, what had lapsed when the account was last written.
+    #: The part of each pool's share that had lapsed when the account was last written.
     lapsed: Mapping[QuotaPool, int]
     #: True: the API said that nothing is left.
     exhausted: bool = False
 
     @property
     def left(self) -> int:
-        """What nobody has taken yet."""
+        """Units that no pool has taken yet."""
         return 0 if self.exhausted else max(0, self.limit - self.spent)
 
 
 def weights(bucket: Bucket, pools: Collection[QuotaPool]) -> dict[QuotaPool, int]:
-    """The shares of those of `pools` that have one in the bucket: of the sum of them all, not of 100."""
+    """The shares of the pools that have one in the bucket. A share counts relative to their sum, not to 100."""
     return {pool: share for pool, share in SHARES[bucket].items() if pool in pools}
 
 
 def lapses(account: Account, shares: Mapping[QuotaPool, int], elapsed: Elapsed) -> dict[QuotaPool, int]:
-    """Of each pool's share, what has lapsed by now."""
+    """The part of each pool's share that has lapsed by now.
+
+    Args:
+        account: the bucket of the project.
+        shares: as `weights` gives them.
+        elapsed: how much of the quota day is over.
+
+    Returns:
+        Units by pool.
+    """
     whole = max(1, sum(shares.values()))
     return {
         pool: max(
@@ -91,7 +102,16 @@ def lapses(account: Account, shares: Mapping[QuotaPool, int], elapsed: Elapsed) 
 
 
 def set_aside(account: Account, shares: Mapping[QuotaPool, int], elapsed: Elapsed) -> dict[QuotaPool, int]:
-    """What is still kept for each pool that has a share."""
+    """The units that are still set aside for each pool that has a share.
+
+    Args:
+        account: the bucket of the project.
+        shares: as `weights` gives them.
+        elapsed: how much of the quota day is over.
+
+    Returns:
+        Units by pool.
+    """
     whole = max(1, sum(shares.values()))
     return {
         pool: max(0, account.limit * shares[pool] // whole - account.by_pool.get(pool, 0) - lapsed)
@@ -100,6 +120,16 @@ def set_aside(account: Account, shares: Mapping[QuotaPool, int], elapsed: Elapse
 
 
 def free_for(pool: QuotaPool, account: Account, shares: Mapping[QuotaPool, int], elapsed: Elapsed) -> int:
-    """The units that a pool may take now: what is left, less what is set aside for the others."""
+    """The units that a pool may take now: what is left, less what is set aside for the other pools.
+
+    Args:
+        pool: the pool.
+        account: the bucket of the project.
+        shares: as `weights` gives them.
+        elapsed: how much of the quota day is over.
+
+    Returns:
+        Units.
+    """
     set_aside_elsewhere = sum(units for name, units in set_aside(account, shares, elapsed).items() if name != pool)
     return max(0, account.left - set_aside_elsewhere)

@@ -34,8 +34,16 @@ def commands(group: Any, *before: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_a_module_stays_short(path: Path) -> None:
-    """300 lines are the aim. A whole source, or the tree of errors, may be a little longer."""
-    assert len(path.read_text().splitlines()) < 350
+    """300 lines are the aim, docstrings aside: lists of arguments and errors make no module harder to follow."""
+    text = path.read_text()
+    documented = sum(
+        node.body[0].end_lineno - node.body[0].lineno + 1
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and ast.get_docstring(node) is not None
+        and node.body[0].end_lineno is not None
+    )
+    assert len(text.splitlines()) - documented < 300
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -27,7 +27,7 @@ from pleiades_core.models import Bucket, QuotaPool, VideoId
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import YouTube
 from pleiades_core.youtube.client import Transport
-from pleiades_core.youtube.connection import Line, Origin, Reply
+from pleiades_core.youtube.connection import HttpConnection, Origin, Reply
 from pleiades_core.youtube.executor import HydraExecutor
 from pleiades_core.youtube.keyring import ApiKey, KeyRing
 from pleiades_core.youtube.quota import Ledger
@@ -189,7 +189,7 @@ def test_the_host_header_names_no_usual_port() -> None:
     """`youtube.googleapis.com:443` is another name to some front ends."""
     for url, usual in (("https://youtube.googleapis.com", 443), ("http://127.0.0.1", 80)):
         context = ssl.create_default_context() if usual == 443 else None
-        line = Line(Origin.of(url), deadline_s=1, max_body_bytes=1, context=context)
+        line = HttpConnection(Origin.of(url), deadline_s=1, max_body_bytes=1, context=context)
         assert line._connection.port == line._connection.default_port == usual  # noqa: SLF001
 
 
