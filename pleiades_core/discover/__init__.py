@@ -1,1 +1,1 @@
-"""Finding videos: sources that yield candidates, and the one door through which a candidate becomes a watched video."""
+"""Finding videos: sources yield candidates, and the admission pipeline turns a candidate into a watched video."""

@@ -1,6 +1,6 @@
-"""How many of the units that are left one hunt may spend, so that quota lasts until its reset and none is left over. Pure.
+"""The budget of a hunt: how many units it may spend, so that quota lasts until its reset and is used up by then. Pure.
 
-Does not belong here: how pools share a project (youtube/quota.py), what a source does with its units (sources/).
+Does not belong here: how pools share a project (youtube/shares.py), how a source spends its units (sources/).
 """
 
 from __future__ import annotations
@@ -14,6 +14,15 @@ HUNT_EVERY = timedelta(hours=1)
 
 
 def allowance(left: int, until_reset: timedelta, *, every: timedelta = HUNT_EVERY) -> int:
-    """Units for one hunt, when `left` must last for one hunt in each `every` until the reset. The last hunt may have all."""
+    """Units for one hunt. The last hunt before the reset may have all that are left.
+
+    Args:
+        left: units until the reset.
+        until_reset: the time until the reset.
+        every: the time between two hunts.
+
+    Returns:
+        Units.
+    """
     hunts = max(1, math.ceil(until_reset / every))
     return math.ceil(max(0, left) / hunts)

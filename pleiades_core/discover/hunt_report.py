@@ -1,6 +1,7 @@
-"""What one hunt did: as it goes, and for people and Dagster at its end.
+"""Progress and report of one hunt.
 
-Belongs here: the records, how they follow from a usage, and when a hunt has failed. Does not belong here: hunting (hunter.py).
+Belongs here: the records, how the report follows from a usage, and when a hunt has failed. Does not belong here: hunting
+(hunter.py).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pleiades_core.models import Bucket, VideoId
 
 
 def _api_sources() -> frozenset[str]:
-    """Sources that call YouTube's API: when all of them fail, the API is out, whatever feeds and inbox bring."""
+    """Sources that call YouTube's API. If all of them fail, the API is out, even if feeds and inbox bring videos."""
     return frozenset(name for name, source in SOURCES.items() if source.calls_api)
 
 
@@ -24,15 +25,15 @@ def _api_sources() -> frozenset[str]:
 class SourceReport:
     """One source in one hunt."""
 
-    #: Targets that were asked for: terms, charts; 1 for a source that has one target only.
+    #: Targets that were requested: terms, charts; 1 for a source that has one target only.
     targets: int
-    #: By bucket, refused and repeated calls included; empty for a source that costs nothing.
+    #: Units by bucket, refused and repeated calls included; empty for a source that costs nothing.
     units: dict[Bucket, int]
-    #: Videos named, those that several targets named counted for each.
+    #: Videos that its targets found; a video that several targets found counts for each.
     candidates: int
-    #: Of these, not known before, and named by this source first.
+    #: Videos that were not known before, and that this source found first.
     new: int
-    #: The last one, empty when all went well.
+    #: The last error; empty if all went well.
     error: str
 
 
@@ -40,39 +41,40 @@ class SourceReport:
 class HuntReport:
     """What one hunt did."""
 
-    #: By name, and `details`: the calls that described what the others found.
+    #: By name; `details` stands for the calls that described the videos of all sources.
     sources: dict[str, SourceReport]
     #: Sources that answered at least once.
     answered: tuple[str, ...]
-    #: Distinct videos that the sources came upon.
+    #: Distinct videos that the sources found.
     candidates: int
-    #: Of these, not known before.
+    #: Videos that were not known before.
     new: int
     admitted: int
-    #: Of the admitted, those that quota has no room to poll; they are in the registry.
+    #: Admitted videos that quota has no room to poll; they are in the registry.
     unwatched: int
-    #: Why, empty when all are watched.
+    #: Why they are not polled; empty if all are.
     full: str
-    #: Given up: absent again and again, failing alone, or refused by admission.
+    #: Videos given up: absent again and again, failing alone, or refused by admission.
     gone: int
-    #: Found in this hunt or before and not described yet: for quota, for company, or until it is time to ask again.
+    #: Videos found in this hunt or before and not described yet: they wait for quota, for a full call, or for their next
+    #: attempt.
     waiting: int
     #: First samples written.
     samples: int
-    #: Of the batch files.
+    #: Bytes of the batch files.
     bytes: int
     #: Attempts sent, by bucket.
     calls: dict[Bucket, int]
     units_left: dict[Bucket, int]
     #: Sources that failed for another reason than quota, with the error.
     failures: dict[str, str]
-    #: When quota ran out: the instant at which there is some again, and what to say of it.
+    #: If quota ran out: the instant at which there is some again, and the error as people read it.
     resets_at: datetime | None
     quota_error: str
 
     @property
     def did_something(self) -> bool:
-        """False when quota kept everything from happening that costs some, whatever the free sources brought meanwhile."""
+        """False if quota prevented everything that costs units, even if free sources brought videos."""
         return self.admitted > 0 or bool(set(self.answered) & _api_sources())
 
 
@@ -90,28 +92,28 @@ class Progress:
     unwatched: int = 0
     full: str = ""
     gone: int = 0
-    #: Asked for and not there, those that are given up included.
+    #: Videos that were requested and absent, given up ones included.
     absent: int = 0
     bytes: int = 0
 
     def note(self, what: str, error: PleiadesError) -> None:
-        """Keep an error; spent quota is the one that counts."""
+        """Record an error of a source, or of describing. Spent quota counts more than other errors."""
         if not isinstance(self.errors.get(what), QuotaExhausted):
             self.errors[what] = error
 
     @property
     def settled(self) -> int:
-        """Claims of which something is known that was not known before."""
+        """Claims whose state changed: admitted, absent, failed or given up."""
         return self.admitted + self.gone + self.absent
 
     @property
     def exhausted(self) -> QuotaExhausted | None:
-        """The first word of spent quota."""
+        """The first error of spent quota."""
         return next((error for error in self.errors.values() if isinstance(error, QuotaExhausted)), None)
 
     @property
     def api_answered(self) -> bool:
-        """Whether any source that calls the API was answered."""
+        """True if any source that calls the API was answered."""
         return bool(self.answered & _api_sources())
 
     @property
@@ -119,7 +121,7 @@ class Progress:
         """The error that the whole hunt ends with; None: the hunt did not fail.
 
         The hunt failed when no video was admitted, and either every source failed or every source that calls the API failed.
-        Spent quota is no failure and hides none: where it kept some sources from asking, the failures of the rest count.
+        Spent quota is no failure and hides none: if it stopped some sources, the failures of the other sources count.
         """
         failures = {what: error for what, error in self.errors.items() if not isinstance(error, QuotaExhausted)}
         if not failures or self.admitted:
@@ -130,7 +132,16 @@ class Progress:
         return None if self.answered or self.exhausted else next(iter(failures.values()))
 
     def report(self, *, calls: dict[Bucket, int], units_left: dict[Bucket, int], waiting: int) -> HuntReport:
-        """What the hunt did, at its end."""
+        """The report of the hunt, at its end.
+
+        Args:
+            calls: attempts sent, by bucket.
+            units_left: units that are left, by bucket.
+            waiting: videos that are not described yet.
+
+        Returns:
+            The report.
+        """
         return HuntReport(
             sources=by_source(self.usage.requests), answered=tuple(sorted(self.answered)), candidates=len(self.candidates),
             new=self.new, admitted=self.admitted,

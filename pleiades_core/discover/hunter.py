@@ -1,7 +1,7 @@
-"""The Hunter: asks every source of discovery, and admits what is new.
+"""The Hunter: asks every source of discovery, and has new videos admitted.
 
-Belongs here: the policy of a hunt: which source is asked when, how often finds are settled, when the hunt has failed. Does not
-belong here: what a source asks (sources/), what becomes of a found id (admission/pipeline.py).
+Belongs here: the policy of a hunt: the order of the sources, how often finds are settled, when the hunt has failed. Does not
+belong here: the requests of a source (sources/), admitting a video (admission/pipeline.py).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from pleiades_core.youtube.feeds import Feeds
 
 log = logging.getLogger(__name__)
 
-#: The finds of a source are settled once they cost so many units: with their description, one kill may waste about 100 units.
+#: The finds of a source are settled after this many units. With their descriptions, one kill may waste about 100 units.
 _UNSETTLED_UNITS = 50
 
 
@@ -71,7 +71,7 @@ class Hunter:
         hunt, youtube = Progress(), self._youtube.part()
         try:
             self._ask_sources(only or tuple(SOURCES), youtube, hunt)
-        except BaseException:  # Ctrl-C included: the calls are billed, and must stand in a discovery request.
+        except BaseException:  # After Ctrl-C too: the calls are billed, and must be recorded in a discovery request.
             self._record_interrupted(youtube.calls() - hunt.usage.units)
             raise
         if hunt.failure is not None:
@@ -101,7 +101,7 @@ class Hunter:
 
     @contextlib.contextmanager
     def _locked(self, name: str, source: Source) -> Iterator[bool]:
-        """Whether this hunt may ask a source. No: another hunt asks it, and the same requests are not paid for twice."""
+        """True if this hunt may ask a source. False: another hunt asks it, and no request is to be paid for twice."""
         if not source.is_exclusive:
             yield True
             return
@@ -134,6 +134,6 @@ class Hunter:
     def _record_interrupted(self, units: Counter[Bucket]) -> None:
         usage = HuntUsage()
         usage.add_interrupted(units)
-        with contextlib.suppress(StorageError):  # Where the database is what failed, its error is the one to report.
+        with contextlib.suppress(StorageError):  # If the database failed before, that error is the one to report.
             if usage.requests:
                 note(self._database, [usage.record], now=self._clock.now())

@@ -18,7 +18,7 @@ from pleiades_core.videoid import encode
 
 _SQL = load_queries("inbox")
 
-#: Taken in one hunt: describing them costs 400 units.
+#: Videos taken in one hunt: describing them costs 400 units.
 _MOST = 20_000
 
 

@@ -1,10 +1,9 @@
 """Cost and yield of one hunt, by source and target.
 
-Belongs here: counting, and the rows of table `discovery_requests`. Does not belong here: adding them up for people (insights),
+Belongs here: counting, and the rows of table `discovery_requests`. Does not belong here: adding them up for people (reports/),
 the vault's copy (vault/discovery_requests.py).
 
-Units are counted by the executor's own calls between two finds, retries and refused calls included: what YouTube billed, not
-what a source meant to spend.
+Units are the attempts that were sent, retries and refused calls included: YouTube bills all of them.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ from pleiades_core.videoid import decode
 
 _DISCOVERY_REQUESTS, _VIDEOS = map(load_queries, ("discovery_requests", "videos"))
 
-#: The calls that describe what the sources found are a line of their own.
+#: Stands as a source for the calls that describe videos.
 DETAILS = "details"
-#: So are the calls of a hunt that ended before what they brought was durable; by bucket.
+#: Stands as a source for the calls of a hunt that ended before their finds were durable.
 INTERRUPTED = "interrupted"
 _ERROR_CHARS = 300
 
@@ -38,7 +37,7 @@ class DiscoveryRequest:
 
     units: Counter[Bucket] = field(default_factory=Counter)
     candidates: int = 0
-    #: Of the candidates, those that nothing had come upon before, not even earlier in this hunt.
+    #: Candidates that no source had found before, not even earlier in this hunt.
     new: int = 0
     error: str = ""
 
@@ -60,7 +59,14 @@ class HuntUsage:
             self._bits[candidate.video_id] = self._bits.get(candidate.video_id, 0) | SOURCES[find.source].bit
 
     def add_calls(self, source: str, units: Counter[Bucket], error: str = "", *, candidates: int = 0) -> None:
-        """Count calls without a find: of requests that failed, or for the details of videos that sources found."""
+        """Count calls without a find: of requests that failed, or for the details of videos that sources found.
+
+        Args:
+            source: the source, or `DETAILS`.
+            units: attempts by bucket.
+            error: the error, if there was one.
+            candidates: videos that were requested.
+        """
         if units or error:
             request = self._of(source, "")
             request.units += units
@@ -87,16 +93,16 @@ class HuntUsage:
 
     @property
     def units(self) -> Counter[Bucket]:
-        """Of all requests."""
+        """Units of all requests, by bucket."""
         return sum((request.units for request in self.requests.values()), Counter())
 
     @property
     def candidates(self) -> int:
-        """Of all requests."""
+        """Candidates of all requests."""
         return sum(request.candidates for request in self.requests.values())
 
     def add(self, part: HuntUsage) -> None:
-        """Take another usage's requests in, for the report; what is recorded is recorded once, by the other."""
+        """Add the requests of another usage, for the report. They are recorded once, by that usage."""
         for (source, target), more in part.requests.items():
             request = self._of(source, target)
             request.units += more.units
@@ -105,8 +111,8 @@ class HuntUsage:
             request.error = more.error or request.error
 
     def new_of(self, source: str) -> dict[str, int]:
-        """New videos by target of a source. A target that brought nothing but an error of its own has 0; an outage is no
-        target's.
+        """New videos by target of a source. A target with an error of its own and no candidates has 0; an outage does not
+        count.
         """
         outage = self.requests[source, ""].error if (source, "") in self.requests else ""
         return {
@@ -115,7 +121,7 @@ class HuntUsage:
         }  # fmt: skip
 
     def record(self, connection: psycopg.Connection, now: datetime) -> None:
-        """Write the requests, and which sources came upon which videos, in the transaction that makes the finds durable."""
+        """Write the requests, and which sources found which videos, in the transaction that makes the finds durable."""
         rows = [
             (source, target, max(request.units, key=lambda bucket: request.units[bucket], default=None), request)
             for (source, target), request in self.requests.items()

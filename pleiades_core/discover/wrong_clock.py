@@ -1,11 +1,11 @@
-"""What a clock that was wrong left in the tables of discovery: instants in the future.
+"""Instants in the future that a wrong clock wrote into the tables of discovery.
 
-Belongs here: counting such instants, and mending them before it is decided what is due. Does not belong here: polls in the
+Belongs here: counting such instants, and removing them before it is decided what is due. Does not belong here: polls in the
 future (watchlist/cadence.py), a clock that is wrong now (storage/checked_clock.py).
 
-Feeds, checks, lists, subscriptions, terms, campaigns and back catalogues are due some time after the last question. What was
-noted a year ahead would not be due for a year. Each hunt looks for such instants first, and takes them back. So the queries and
-the rules that decide what is due need not know of them.
+Feeds, checks, lists, subscriptions, terms, campaigns and back catalogues are due some time after the last request. A request
+that was dated a year ahead would not be due for a year. Each hunt looks for such instants first and removes them. So the
+queries and rules that decide what is due need not know of them.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ class FutureRows:
 
 
 class FutureHistory(NamedTuple):
-    """Rows that say when something was done, in the future. They stay, and queries that look back pass over them."""
+    """Rows that record something as done in the future. They stay, and queries that look back ignore them."""
 
     claims: int
     requests: int
 
 
 def latest(now: datetime) -> datetime:
-    """The last instant that a right clock can have written by now: the clocks of two machines may differ by so much."""
+    """The latest instant that a right clock can have written by now; the clocks of two machines may differ a little."""
     return now + TIERS.ahead
 
 
@@ -60,15 +60,15 @@ def future_rows(connection: psycopg.Connection, now: datetime) -> FutureRows:
 
 
 def future_history(connection: psycopg.Connection, now: datetime) -> FutureHistory:
-    """How many claims and requests were noted in the future."""
+    """How many claims and requests were dated into the future."""
     row = connection.execute(_SQL.future_history, _parameters(now)).fetchone()
     return FutureHistory(*row) if row else FutureHistory(0, 0)
 
 
 def mend(database: Database, now: datetime) -> FutureRows:
-    """Take back every instant in the future, so that what was noted then is due as if it had not been; what there was to mend.
+    """Remove every instant in the future, so that its row is due as if nothing had been recorded. Returns what was removed.
 
-    Without such an instant nothing is locked and nothing written.
+    If there is no such instant, nothing is locked and nothing written.
     """
     with database.transaction() as connection:
         found = future_rows(connection, now)

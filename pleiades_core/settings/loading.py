@@ -1,7 +1,7 @@
 """Reading settings, once: environment, then `.env`, then `HOME/pleiades.toml`, then the defaults of the groups.
 
-`searches_per_hunt` of the group `discovery` is `PLEIADES_DISCOVERY_SEARCHES_PER_HUNT` in the
-environment and in `.env`, and `searches_per_hunt` in the table `[discovery]` of `pleiades.toml`.
+`searches_per_hunt` of the group `discovery` is `PLEIADES_DISCOVERY_SEARCHES_PER_HUNT` in the environment and in `.env`, and
+`searches_per_hunt` in the table `[discovery]` of `pleiades.toml`.
 
 Does not belong here: names, types and defaults (groups.py), what a key pool means (youtube/key_pool.py), opening anything.
 Nothing is read when this module is imported.

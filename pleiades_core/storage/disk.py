@@ -200,8 +200,7 @@ def lock_holder(listed: str, device: int, inode: int) -> int | None:
     """Find the process that holds the `flock` lock of a file. Pure.
 
     A line of /proc/locks reads `1: FLOCK ADVISORY WRITE 24078 fe:00:2422160 0 EOF`. A waiting process has `->` after the
-    number. Pid
-    0 is a process of another container.
+    number. Pid 0 is a process of another container.
 
     Args:
         listed: the text of /proc/locks.

@@ -54,8 +54,7 @@ def migrate(connection: psycopg.Connection, steps: tuple[Migration, ...] | None 
 
     Raises:
         SchemaMismatch: the database is newer than this program, a migration was changed after it ran, or the schema was changed
-            by
-            hand so that a migration does not fit.
+            by hand so that a migration does not fit.
     """
     known = migrations() if steps is None else steps
     with connection.transaction():

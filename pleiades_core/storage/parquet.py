@@ -36,8 +36,7 @@ def encode(table: pa.Table, *, delta: tuple[str, ...] = (), level: int = JOURNAL
     bytes.
 
     Differences break zstd's matching on counters, so only the columns that are named get them. BYTE_STREAM_SPLIT on integers
-    would
-    save a fifth, but DuckDB before 2.0 cannot read it.
+    would save a fifth, but DuckDB before 2.0 cannot read it.
 
     Args:
         table: the rows.

@@ -204,8 +204,7 @@ def open_database(settings: Settings, *, create: bool = False, upgrade: bool = F
         settings: name the database; without DATABASE_URL it is the embedded one.
         create: make the server, the database and its schema where they are missing.
         upgrade: bring an older schema up to date. The schema of the embedded server is always brought up to date: no other
-            program
-            uses it.
+            program uses it.
 
     Yields:
         The database, open.

@@ -2,8 +2,7 @@
 
 A file holds queries. A line `-- name: x` opens each; comment lines after it say what the query does:
 
-    _SQL = load_queries("watchlist")
-    connection.execute(_SQL.lease_due, {...})
+    _SQL = load_queries("watchlist") connection.execute(_SQL.lease_due, {...})
 
 Values are bound by the driver, never formatted into the text. An answer of more than three columns is read by column name
 (`records`), so that a new column cannot shift the others. PostgreSQL's queries stand in sql/, a file for each table or reader;

@@ -118,8 +118,7 @@ class Tracker:
 
         Raises:
             ApiError: every call of a slice failed for another reason than quota. Polls before it are committed; its videos are
-                due
-                again.
+                due again.
             ConfigurationError: the clocks of this machine and of the database are too far apart. No call was made.
         """
         youtube = self._youtube.part()

@@ -99,8 +99,7 @@ def close_day(database: Database, vault: Vault, clock: Clock, dataset: Dataset, 
     """Fold the day's recorded batches, and the rows of its present file, into one file; record it.
 
     A day without any batch gets an empty file: "nothing happened" and "not closed" are different things. Orphans are adopted
-    before
-    (batches/reaper.py). A damaged file is set aside and rebuilt, while the journal holds all of its batches.
+    before (batches/reaper.py). A damaged file is set aside and rebuilt, while the journal holds all of its batches.
 
     Args:
         database: has the manifest.

@@ -1,8 +1,7 @@
 """The first UTC day of an installation: the day on which Dagster's daily partitions begin.
 
 SQL records the day once, at the first opening, by the clock of the installation; if that clock disagrees with the database's,
-by
-the database's. A day before YouTube began comes from a wrong clock and never counts. A small file in HOME repeats the day,
+by the database's. A day before YouTube began comes from a wrong clock and never counts. A small file in HOME repeats the day,
 because Dagster loads definitions where no database runs. Belongs here: recording the day and reading it again. Does not belong
 here: partitions (pleiades_dagster/partitions.py).
 """
@@ -52,8 +51,7 @@ def record_first_day(settings: Settings, database: Database, clock: Clock) -> da
     """Record today as the first day, unless a day is recorded; repeat it in HOME/installation.json.
 
     Nothing is recorded while the clock cannot be read, as when the simulator of the installation does not run, or while it
-    shows a
-    day before YouTube began. A later opening records the day then.
+    shows a day before YouTube began. A later opening records the day then.
 
     Args:
         settings: name home and vault.

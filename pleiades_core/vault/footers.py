@@ -1,8 +1,7 @@
 """The footer of a file of the vault: what the file holds, as Parquet key-value metadata. Pure.
 
 Belongs here: the metadata of batches and closed days. Does not belong here: the explanation of codes and columns (codes.py),
-the
-checksum (storage/parquet.py), whether the metadata fit the file's place (file_check.py).
+the checksum (storage/parquet.py), whether the metadata fit the file's place (file_check.py).
 """
 
 from __future__ import annotations

@@ -43,8 +43,8 @@ def sweep(database: Database, vault: Vault, clock: Clock) -> SweepReport:
     """Remove batches of days that were closed at least SWEEP_GRACE ago.
 
     The day's file is read back and compared with its checksum first: nothing is deleted because SQL alone says so. Rows go
-    before
-    files: a file without a row is named in the day's footer and counts nowhere, but a row without a file would be a loss. What
+    before files: a file without a row is named in the day's footer and counts nowhere, but a row without a file would be a
+    loss. What
         a
     killed sweep left is found again, because the journal's files are listed, not the rows.
 

@@ -5,9 +5,8 @@ Belongs here: comparing and writing the mark. Does not belong here: the content 
 
 The database gives out a vid, which stands for one video in the files for ever. Another database, or an older copy of this one,
 would give vids that are in use to other videos. The mark has the installation's id, its epochs, the highest vid given out, and
-a
-revision. The database raises its revision first and the vault follows, so a vault that is ahead was used by a newer copy of the
-database.
+a revision. The database raises its revision first and the vault follows, so a vault that is ahead was used by a newer copy of
+the database.
 """
 
 from __future__ import annotations

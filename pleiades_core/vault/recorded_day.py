@@ -1,8 +1,7 @@
 """A closed day as of one moment: its file, its row in SQL, and its manifest in the vault.
 
 Belongs here: reading the three so that a closing that goes on does not make them disagree. Does not belong here: facts about
-the
-rows (day_facts.py).
+the rows (day_facts.py).
 """
 
 from __future__ import annotations

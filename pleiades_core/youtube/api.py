@@ -255,8 +255,7 @@ class YouTube:
         """Debit units in advance for the calls of a block, in one transaction; give back unused ones after it.
 
         So a block of calls costs two transactions instead of two for each call. If the process dies within the block, all units
-        stay
-        spent.
+        stay spent.
 
         Args:
             bucket: the bucket of the calls.

@@ -3,8 +3,7 @@
 Belongs here: counting attempts. Does not belong here: paying for them (quota.py), sending them (executor.py).
 
 A meter is given to the calls that it counts, as a part of `YouTube` (`YouTube.part`). So work that shares an executor with
-other
-work, or runs in several threads, counts its own calls alone.
+other work, or runs in several threads, counts its own calls alone.
 """
 
 from __future__ import annotations

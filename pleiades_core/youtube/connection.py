@@ -4,8 +4,7 @@ Belongs here: sockets, deadlines, body limits, decompression. Does not belong he
 
 It replaces httplib2 in googleapiclient, which cannot keep three of our promises. Its timeout is per `recv`, so a server that
 drips bytes holds a call for ever. It sends a request again by itself when an idle connection has gone stale, which YouTube
-bills
-and our ledger does not see. It reads bodies of any size. Only its certificate bundle is used.
+bills and our ledger does not see. It reads bodies of any size. Only its certificate bundle is used.
 """
 
 from __future__ import annotations
@@ -164,8 +163,7 @@ class HttpConnection:
 
         Returns:
             The reply; or BackendError if no whole answer came, BadReply if the answer is no HTTP, too large or wrongly
-            compressed. If no
-            connection came about, TLS included, the error says that nothing was `sent`.
+            compressed. If no connection came about, TLS included, the error says that nothing was `sent`.
         """
         deadline = time.monotonic() + self._deadline_s
         failure: ApiError

@@ -2,8 +2,8 @@
 
 Belongs here: the form that a hub takes, the topic of a channel, signatures. Does not belong here: the receiver of notices
 (discover/push/receiver.py), which channels to subscribe to and when again (discover/push/subscriptions.py), the content of a
-notice (atom.py).
-W3C Recommendation WebSub, 23 January 2018; developers.google.com/youtube/v3/guides/push_notifications (read 2026-11-22).
+notice (atom.py). W3C Recommendation WebSub, 23 January 2018; developers.google.com/youtube/v3/guides/push_notifications (read
+2026-11-22).
 """
 
 from __future__ import annotations

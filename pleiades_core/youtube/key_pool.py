@@ -84,8 +84,7 @@ def choose_keys(keys: Sequence[ApiKey], compliance_mode: str) -> tuple[tuple[Api
     """The keys that may be used and the keys that are ignored, each in the order of the pool.
 
     In compliance mode (`on`) only the first key's project is used: Google allows one project for each API client, and forbids
-    several
-    projects for more quota.
+    several projects for more quota.
 
     Raises:
         ConfigurationError: `compliance_mode` is neither `on` nor `SEVERAL_PROJECTS`. The message states the rule.

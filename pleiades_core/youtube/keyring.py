@@ -61,8 +61,7 @@ class KeyRing:
     """The keys in use. Safe to share between threads.
 
     A key that YouTube refuses is retired: in this process, and with `retired` in every later one, until `pleiades doctor
-    --call`
-    finds that it works. `ignored` are keys that compliance mode leaves out; they are only named.
+    --call` finds that it works. `ignored` are keys that compliance mode leaves out; they are only named.
     """
 
     def __init__(

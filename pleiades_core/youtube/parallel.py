@@ -26,8 +26,7 @@ def ask_all(
     """Make requests in several threads.
 
     No further request is made once quota has run out, no key is left, calls have failed three times in a row, or `within_s`
-    seconds
-    have passed. Any other exception, Ctrl-C included, is raised here once the calls in flight have ended.
+    seconds have passed. Any other exception, Ctrl-C included, is raised here once the calls in flight have ended.
 
     Args:
         ask: makes one request.

@@ -1,9 +1,8 @@
 """From YouTube's replies to frozen records, in pure functions.
 
 Belongs here: the API's field names and what a good row is. Does not belong here: JSON, text and durations as such
-(sanitize.py),
-the meaning of a refusal (api_errors.py), sending, quota, what to do about a rejected row. Callers need this module alone: it
-exports what they use of sanitize.py and api_errors.py.
+(sanitize.py), the meaning of a refusal (api_errors.py), sending, quota, what to do about a rejected row. Callers need this
+module alone: it exports what they use of sanitize.py and api_errors.py.
 
 A reply of 50 rows with one bad row gives 49 records and one `Rejected`. Code that uses these records need not think of hostile
 text, or of replies with more rows than any method sends: the rows that are read and kept are bounded (sanitize.py).

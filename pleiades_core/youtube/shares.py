@@ -1,8 +1,7 @@
 """How the pools share a project's bucket without starving one another. Pure arithmetic on whole units.
 
 Belongs here: the pools' shares, and what a pool may take now. Does not belong here: where the counts are kept, and the
-statement
-that takes units by this rule (quota.py and ledger.sql; a property test compares the two).
+statement that takes units by this rule (quota.py and ledger.sql; a property test compares the two).
 
 Each pool has a share of the day's units set aside. The part that it should have used by now, at an even pace, and has not used,
 lapses: from then on every pool may take it. A pool may take what is left, less what is still set aside for other pools. From

@@ -1,7 +1,7 @@
-"""What people add by hand: into the inbox, where the next hunt finds it, and among the followed channels.
+"""Videos and channels that people add: videos go into the inbox, where the next hunt takes them; channels are followed.
 
-Belongs here: asking for what was named, and keeping it. Does not belong here: what a person means (parse_targets.py), how a
-list is read to its end (discover/channels/past_uploads.py), the hunt (hunter.py).
+Belongs here: requesting the channels, and keeping videos and channels. Does not belong here: parsing what a person typed
+(parse_targets.py), reading a list to its end (discover/channels/past_uploads.py), the hunt (hunter.py).
 """
 
 from __future__ import annotations
@@ -30,54 +30,54 @@ from pleiades_core.youtube.api import IDS_PER_CALL, YouTube
 
 _CHANNELS, _INBOX, _VIDEOS = map(load_queries, ("channels", "inbox", "videos"))
 
-#: What was asked is kept once it has cost so many units: as many as one kill may waste.
+#: Answers are written to the database after this many units: one kill may waste as many.
 _UNSETTLED_UNITS = 50
 #: Lists that are read at once.
 _PARALLEL = 4
-#: Of a whole list: whatever the count announced is part of it.
+#: Stands for the number of uploads of a whole list.
 _ALL = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """What waits for the next hunt now."""
+    """What was added, and what of it waits for the next hunt."""
 
     #: Distinct videos, those of the channels' newest uploads included.
     videos: tuple[VideoId, ...]
-    #: Followed from now on, or before.
+    #: Channels that are followed from now on, or were before.
     channels: tuple[ChannelId, ...]
-    #: What YouTube does not know, as it was given.
+    #: Targets that YouTube does not know, as they were given.
     unknown: tuple[str, ...]
-    #: Distinct things that were asked for; of these, those that it did not come to.
+    #: Distinct targets; and those that were not requested because `add` stopped early.
     requested: int
     not_requested: int
-    #: Why it did not come to them.
+    #: Why `add` stopped early.
     stopped: ApiError | None
-    #: Why uploads of the channels are left to later hunts, where it is not their number; empty otherwise.
+    #: Why uploads of the channels are left to later hunts, if their number is not the reason; empty otherwise.
     left_because: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What has become of videos that somebody added."""
+    """The states of the videos that a person added."""
 
     watched: int
-    #: YouTube does not show them. Those that are asked for again, because that may be a mistake of its, included.
+    #: YouTube does not show them. Videos that will be requested again, because YouTube may be wrong, are included.
     gone: int
-    #: For quota, or for a failure to be over; the next hunt asks again.
+    #: They wait for quota, or for an outage to end; the next hunt requests them.
     waiting: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddedChannel:
-    """What `add` says of a channel."""
+    """A channel that was added, as `pleiades add` shows it."""
 
     channel_id: ChannelId
-    #: Empty where YouTube says none.
+    #: Empty if YouTube gave none.
     title: str
-    #: Public uploads, as YouTube counts them; None: it has not said.
+    #: Public uploads, as YouTube counts them; None: not known yet.
     uploads: int | None
-    #: Of these, taken so far, and left for later hunts.
+    #: Uploads taken so far, and uploads left for later hunts.
     taken: int
     left_for_later: int
     #: Its list was left before its end: it failed, or its page tokens died, time and again.
@@ -93,12 +93,26 @@ def add(
     newest: int | None = None,
     units: int = 0,
 ) -> Added:
-    """Put videos into the inbox; follow channels, and put all their uploads there, or the `newest`.
+    """Put videos into the inbox; follow channels, and put their uploads into the inbox too.
 
-    A video costs nothing here, a channel one unit for 50 uploads, a handle one more; what was read before costs nothing. Every
-    channel is asked for its first page, then `units`, those of describing included, are spent on further pages; later hunts
-    read on. It is kept every 50 units. An outage or spent quota ends it early and is part of the answer; what is refused by
-    itself is unknown. Raises NotFound when YouTube knows nothing of what was named.
+    A video costs nothing here, a channel one unit for 50 uploads, a handle one more; pages that were read before cost nothing.
+    The first page of every channel is requested, then further pages for `units` units. Later hunts read the rest. Answers are
+    written every 50 units. An outage or spent quota ends it early and is part of the answer. A target that is refused by itself
+    is unknown.
+
+    Args:
+        database: has inbox and channels.
+        youtube: is called for channels and handles.
+        clock: the present instant.
+        targets: what was named.
+        newest: take this many of the newest uploads of each channel; None: all.
+        units: general units to spend on further pages, descriptions included.
+
+    Returns:
+        What was added.
+
+    Raises:
+        NotFound: YouTube knows none of the targets.
     """
     distinct = list(dict.fromkeys(targets))
     adding = _Adding(database, youtube.part(), clock, newest)
@@ -119,7 +133,7 @@ def add(
         if stopped is None:
             adding.read_on(units)
     finally:
-        # Ctrl-C included: what was asked is paid for.
+        # After Ctrl-C too: the answers are paid for.
         adding.settle()
     unknown = tuple(adding.unknown)
     if unknown and not adding.videos and not adding.channels and not stopped:
@@ -131,7 +145,7 @@ def add(
 
 
 class _Adding:
-    """What one `add` has come to, and what of it is not in the database yet."""
+    """One `add` as it goes: its results, and those of them that are not in the database yet."""
 
     def __init__(self, database: Database, youtube: YouTube, clock: Clock, newest: int | None) -> None:
         self._database = database
@@ -150,12 +164,16 @@ class _Adding:
             self._read_before = {held.channel_id for held in back_catalogues.named(connection) if held.covers(newest)}
 
     def post(self, videos: Iterable[VideoId]) -> None:
-        """Videos for the inbox."""
+        """Put videos on the list for the inbox."""
         self._fresh += (video_id for video_id in videos if video_id not in self.videos)
         self.videos.update(dict.fromkeys(self._fresh))
 
     def ask(self, target: AddTarget) -> None:
-        """Ask for a channel or a handle. Raises what YouTube's questions raise."""
+        """Request a channel or a handle.
+
+        Raises:
+            ApiError: the request failed.
+        """
         channel_id = target.channel_id
         if target.handle is not None:
             found = self._youtube.channel_of_handle(target.handle)
@@ -166,14 +184,14 @@ class _Adding:
             self.settle()
 
     def _follow(self, channel_id: ChannelId, *, known: bool) -> bool:
-        """Read its newest uploads, if they were not read before. False: YouTube has none, and it is not `known` otherwise."""
+        """Read the newest uploads of a channel, unless they were read before. False: there is no such channel."""
         if channel_id not in self._read_before:
             try:
                 page = self._youtube.uploads(channel_id, with_title=True)
             except ResourceMissing:
                 if not known:
                     return False
-                # The channel is there, and has uploaded nothing that it shows.
+                # The channel exists, and shows no uploads.
                 page = Page(candidates=(), next_page_token=None, total=0)
             self._read_before.add(channel_id)
             now = self._clock.now()
@@ -186,9 +204,9 @@ class _Adding:
         return True
 
     def read_on(self, units: float) -> None:
-        """Read on in the lists of the channels, as far as `units` go; an error is no reason to forget what came before it.
+        """Read further pages of the channels' lists for `units` units. Pages before an error are kept.
 
-        What is read must be described, too: pages are asked for only as far as quota pays for both.
+        Videos must be described too: pages are requested only if quota pays for both.
         """
         affordable = self._youtube.units_left(Bucket.GENERAL, QuotaPool.HUNTING) - len(self.videos) / IDS_PER_CALL
         if affordable < units:
@@ -211,7 +229,7 @@ class _Adding:
                 self.left_because = str(error)
 
     def settle(self, stopped: ApiError | None = None) -> None:
-        """Keep what was not kept yet."""
+        """Write everything that is not in the database yet."""
         now, calls, usage = self._clock.now(), self._youtube.calls(), HuntUsage()
         usage.add_calls("added", calls - self._settled, str(stopped or ""))
         with self._database.transaction() as connection:
@@ -245,7 +263,7 @@ def added_channels(database: Database, added: Added) -> list[AddedChannel]:
 
 
 def outcome(database: Database, added: Added) -> Outcome:
-    """What has become of the videos that were added, after the hunt."""
+    """The states of the videos that were added, after the hunt."""
     with database.transaction() as connection:
         row = connection.execute(_VIDEOS.outcome, {"id8s": [decode(video_id) for video_id in added.videos]}).fetchone()
     watched, gone, waiting = row or (0, 0, 0)

@@ -1,6 +1,6 @@
-"""What a person means by an id, an address, a @handle, or by the lines of a file of them. Pure.
+"""Parsing what a person adds: ids, addresses, @handles, or a file with a line for each. Pure.
 
-Belongs here: understanding text. Does not belong here: what an id looks like (videoid.py), asking YouTube, keeping
+Belongs here: understanding text. Does not belong here: the syntax of ids (videoid.py), requests to YouTube and writing
 (additions.py).
 """
 
@@ -21,22 +21,22 @@ from pleiades_core.videoid import is_channel_id
 
 #: support.google.com/youtube/answer/11585688: 3 to 30 letters of any script, digits, underscores, hyphens, periods, dots.
 _LEAST_HANDLE, _MOST_HANDLE = 3, 30
-#: Beside letters and digits; the last two join the letters of several scripts of India, and of Persian.
+#: Characters of a handle besides letters and digits. The last two join letters in Persian and several scripts of India.
 _OF_HANDLES = frozenset("_.-·\u200c\u200d")
-#: Vowel signs and tone marks, without which most arguments of Hindi, Tamil or Thai cannot be written.
+#: Vowel signs and tone marks, without which most words of Hindi, Tamil or Thai cannot be written.
 _MARKS = frozenset({"Mn", "Mc"})
 _HOSTS = frozenset({f"{name}youtube.com" for name in ("", "www.", "m.", "music.", "studio.")})
 #: A channel's own lists: all its uploads, or those that are long, short or live.
 _OWN_LIST = re.compile(r"UU(?:LF|SH|LV)?([A-Za-z0-9_-]{22})")
 _IFRAME = re.compile(r"<iframe\b[^<>]*?\ssrc=[\"']?([^\"'\s<>]+)", re.IGNORECASE)
 _ENTITY = re.compile(r"&#?\w+;")
-#: Words without digits or signs: what stands above a column.
+#: Words without digits or signs, as in the heading of a column.
 _HEADING = re.compile(r"[^\W\d_]+(?:[ _-][^\W\d_]+)*")
 
 
 @dataclass(frozen=True, slots=True)
 class AddTarget:
-    """What a person named: exactly one of the three."""
+    """A video, a channel or a handle: exactly one of the three is set."""
 
     video_id: VideoId | None = None
     channel_id: ChannelId | None = None
@@ -45,18 +45,22 @@ class AddTarget:
 
 
 class ParsedTargets(NamedTuple):
-    """What several arguments or lines mean."""
+    """The targets in several arguments or lines."""
 
     targets: list[AddTarget]
-    #: For each that means nothing which one it is, and why.
+    #: For each argument or line that is no target: which one it is, and why.
     wrong: list[str]
-    #: The same of a first line that is a heading, as far as one can see; empty when there is none.
+    #: The same for a first line that seems to be a heading; empty if there is none.
     heading: str = ""
 
 
 def parse_target(text: str) -> AddTarget:
-    """The video, channel or handle that a person means. Raises UsageError, saying what was understood."""
-    # One handle has one spelling for YouTube, whether the keyboard composed its letters or not.
+    """The video, channel or handle in a text.
+
+    Raises:
+        UsageError: the text is none of them. The message says how it was understood.
+    """
+    # YouTube has one spelling for a handle, whether the keyboard composed its letters or not.
     given = _unwrapped(unicodedata.normalize("NFC", text.strip()))
     if is_channel_id(given):
         return AddTarget(channel_id=ChannelId(given))
@@ -64,7 +68,7 @@ def parse_target(text: str) -> AddTarget:
         return AddTarget(handle=given)
     try:
         parts = urlsplit(given if "//" in given else f"https://{given}")
-        # Normalized again: what was percent-encoded is text only now.
+        # Normalized again, after percent-decoding.
         steps = [unicodedata.normalize("NFC", unquote(step)) for step in parts.path.split("/") if step]
         host = parts.hostname or ""
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
@@ -75,7 +79,7 @@ def parse_target(text: str) -> AddTarget:
 
 
 def parse_arguments(arguments: Iterable[str]) -> ParsedTargets:
-    """What each argument of a command means; several may stand in one, with commas between them."""
+    """The targets in the arguments of a command. An argument may have several, with commas between them."""
     parts = [
         (number, part.strip().strip('"')) for number, word in enumerate(arguments, start=1) for part in _between_commas(word)
     ]
@@ -83,10 +87,10 @@ def parse_arguments(arguments: Iterable[str]) -> ParsedTargets:
 
 
 def parse_lines(lines: Iterable[str]) -> ParsedTargets:
-    """What each line of a file means.
+    """The targets in the lines of a file.
 
-    The first column counts where there are several; blank lines and what follows a `#` do not, nor does a first line of words
-    that means nothing, where later lines mean something.
+    Only the first column counts. Blank lines and text after a `#` are ignored, and so is a first line that looks like a heading
+    if later lines are targets.
     """
     return _parse_all("line", [(number, _first_column(line)) for number, line in enumerate(lines, start=1)], with_heading=True)
 
@@ -110,19 +114,19 @@ def _parse_all(name: str, arguments: Iterable[tuple[int, str]], *, with_heading:
 
 
 def _between_commas(argument: str) -> list[str]:
-    """No id, @handle or address of a video or channel has a comma; the text around an embedded player does."""
+    """The parts of an argument. No id, @handle or address has a comma, but the text around an embedded player does."""
     return [argument] if _IFRAME.search(argument) else argument.split(",")
 
 
 def _first_column(line: str) -> str:
     framed = _IFRAME.search(line)
-    # First of all: an address that was copied out of a page's source has `&amp;` in it, which is no end of a column.
+    # First of all: an address from a page's source has `&amp;` in it, whose semicolon does not end a column.
     text = _unescaped(framed[1]) if framed else _unescaped(line).split("#", 1)[0].strip().lstrip("\ufeff")
     return re.split(r"[,;\t]", text, maxsplit=1)[0].strip().strip('"')
 
 
 def _unwrapped(given: str) -> str:
-    """The address in what YouTube offers for embedding, and in the links that its e-mails and older buttons made."""
+    """The address in YouTube's text for embedding, or in the links of its e-mails and older buttons."""
     framed = _IFRAME.search(given)
     given = _unescaped(framed[1] if framed else given)
     if "/attribution_link?" in given:
@@ -132,7 +136,7 @@ def _unwrapped(given: str) -> str:
 
 
 def _unescaped(text: str) -> str:
-    """Only what ends with a semicolon: `html.unescape` makes `®ion=` of the `&region=` of an address."""
+    """The text with its HTML entities replaced, if they end with a semicolon: `html.unescape` makes `®ion=` of `&region=`."""
     return _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
 
 
@@ -146,7 +150,7 @@ def _is_handle(text: str) -> bool:
 
 
 def _at_youtube(given: str, steps: list[str], query: dict[str, str]) -> AddTarget | None:
-    """What an address of youtube.com says in another way than videos' addresses do. Raises UsageError."""
+    """The target of an address of youtube.com that is not a video's address. Raises UsageError."""
     first, second = steps[0], steps[1] if len(steps) > 1 else ""
     if _is_handle(first):
         return AddTarget(handle=first)
@@ -170,7 +174,7 @@ def _at_youtube(given: str, steps: list[str], query: dict[str, str]) -> AddTarge
 
 
 def _of_list(list_id: str) -> AddTarget | None:
-    """The channel whose own list this is."""
+    """The channel that a list of uploads belongs to."""
     own = _OWN_LIST.fullmatch(list_id)
     channel_id = f"UC{own[1]}" if own else ""
     return AddTarget(channel_id=ChannelId(channel_id)) if is_channel_id(channel_id) else None

@@ -1,10 +1,10 @@
-"""How many more videos can be watched, and which ones, when not all of them can?
+"""How many more videos can be watched, and which ones if not all can.
 
 Belongs here: the arithmetic, which is pure, and measuring what is watched and what quota pays for. Does not belong here:
 admitting (claims.py), forecasts (planner/).
 
-A video's demand only falls as it ages (24 polls a day, then 1, then 1/7), so what fits today fits on every later day: the room
-is measured on the demand of now and needs no look ahead. What is added later is measured then.
+A video's demand only falls as it ages (24 polls a day, then 1, then 1/7). So videos that fit today fit on every later day, and
+the room can be measured on the present demand.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from pleiades_core.youtube.api import IDS_PER_CALL
 from pleiades_core.youtube.key_pool import pools_of
 from pleiades_core.youtube.keyring import KeyRing
 
-#: Share of the units that is planned for nothing: the last call of a tick is not full (up to `TIERS.ticks_a_day` units), failed
-#: calls are asked again, and a sample hits its size only on average.
+#: Share of the units that is kept for losses: the last call of a tick is not full (up to `TIERS.ticks_a_day` units), failed
+#: calls are repeated, and a sample has its size only on average.
 MARGIN = 0.05
 
 _DAY = timedelta(days=1)
 _MASK = (1 << 64) - 1
-#: Of our sample alone, so that it is independent of any other use of an id's bits.
+#: Makes our sample independent of any other use of an id's bits.
 _SALT = 0x506C656961646573
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What becomes of a batch of new videos."""
+    """Which part of a batch of new videos is watched, and why."""
 
-    #: Of the new videos, the part that is watched: 0 to 1.
+    #: The part of the new videos that is watched: 0 to 1.
     share: float
-    #: Why not all of them, or why all of them although they do not fit. Empty when they fit.
+    #: Why not all of them, or why all of them although they do not fit. Empty if they fit.
     reason: str
 
 
@@ -56,19 +56,25 @@ def polls_a_day(tier: Tier) -> float:
 
 
 def demand(watched: Mapping[Tier, int]) -> float:
-    """Polls a day that these videos ask for."""
+    """Polls a day that these videos need."""
     return sum(videos * polls_a_day(tier) for tier, videos in watched.items())
 
 
 def in_hourly(videos: Mapping[Tier, int]) -> float:
-    """How many HOURLY videos ask for as much: 168 videos that are years old weigh as much as a new one."""
+    """The number of HOURLY videos that need as many polls: 168 videos that are years old count as one new video."""
     return demand(videos) / polls_a_day(Tier.HOURLY)
 
 
 def room(watched: Mapping[Tier, int], units_a_day: float, *, margin: float = MARGIN) -> int:
-    """How many more HOURLY videos can be watched with so many units of `videos.batchGetStats` a day; never negative.
+    """How many more HOURLY videos can be watched. Pure.
 
-    `units_a_day` are those of every project in use that serves the pool `tracking`. `margin` is the part kept for losses.
+    Args:
+        watched: the watched videos by tier.
+        units_a_day: units of `videos.batchGetStats` a day, of every project in use that serves the pool `tracking`.
+        margin: the part that is kept for losses.
+
+    Returns:
+        HOURLY videos; never negative.
     """
     polls = units_a_day * IDS_PER_CALL * (1 - margin)
     return max(0, int((polls - demand(watched)) / polls_a_day(Tier.HOURLY)))
@@ -77,14 +83,23 @@ def room(watched: Mapping[Tier, int], units_a_day: float, *, margin: float = MAR
 def decide(
     new: float, room: int, when_full: Literal["sample", "refuse", "admit"], *, hourly: int = 0, a_day: float | None = None
 ) -> Decision:
-    """What share of `new` videos is watched where there is room for `room`, both in HOURLY videos (`in_hourly`).
+    """Decide what share of new videos is watched. Pure. All numbers are HOURLY videos (`in_hourly`).
 
-    `hourly` videos are watched hourly now and `a_day` new ones come in a day: where both are given, a sample is spread over the
-    day. Without it the first hunts of a day would take the whole room and the later ones nothing, and the hour of publication
-    would decide who is watched.
+    If `hourly` and `a_day` are given, a sample is spread over the day. Without that the first hunts of a day would take the
+    whole room and later ones nothing, and the hour of publication would decide which videos are watched.
+
+    Args:
+        new: new videos.
+        room: how many more can be watched.
+        when_full: what to do if not all fit: watch a sample, none, or all.
+        hourly: videos that are watched hourly now.
+        a_day: new videos that come in a day; None: not known.
+
+    Returns:
+        The share, and the reason.
     """
     share = min(1.0, room / new) if new > 0 else 1.0
-    # Not their number: a hundred old ones may weigh less than one of today.
+    # Counted in HOURLY videos: a hundred old videos may need fewer polls than one of today.
     cause = f"the new videos ask for as many polls as {_some(new)} HOURLY ones, room for {room:,}"
     # HOURLY lasts a day, so a steady flow keeps as many HOURLY videos as come in a day.
     if a_day is not None and a_day > 0 and (steady := (room + hourly) / a_day) < share:
@@ -101,7 +116,7 @@ def decide(
 def is_chosen(id8: int, share: float) -> bool:
     """True when the video with this id (signed 64 bits, videoid.py) is in a sample of this share.
 
-    Always the same answer, and monotone: who is in a sample is in every larger one.
+    The answer never changes, and it is monotone: a video in a sample is in every larger sample.
     """
     return _mixed(id8) < share * (_MASK + 1)
 
@@ -125,7 +140,19 @@ _SQL = load_queries("videos")
 def left_out(
     database: Database, ring: KeyRing, settings: Settings, claimed: Claim, found: Sequence[Found], now: datetime
 ) -> tuple[frozenset[VideoId], Decision]:
-    """Videos of `found` that are kept and not polled, and why. What a person added is polled in any case."""
+    """Choose the videos that are kept and not polled. Videos that a person added are polled in any case.
+
+    Args:
+        database: has the watchlist.
+        ring: knows which projects serve tracking.
+        settings: say what to do when the room is full.
+        claimed: the claim.
+        found: the described videos of the claim.
+        now: the present instant.
+
+    Returns:
+        The videos that are not polled, and the decision.
+    """
     if not found:
         return frozenset(), Decision(share=1.0, reason="")
     with database.transaction() as connection:
@@ -133,13 +160,13 @@ def left_out(
         parameters = {"since": now - timedelta(days=1), "latest": latest(now), "named": SOURCES["added"].bit}
         young = connection.execute(_SQL.young_since, parameters).fetchone()
     watched = Counter({tier: count.watched for tier, count in counts.items()})
-    # Where every key for it was refused somebody will mend that, and what is left out now is left out for good.
+    # If every key for tracking was refused, a person will mend that; but a video that is left out now is left out for good.
     serving = ring.serving(QuotaPool.TRACKING) or [
         name for name, pools in pools_of(ring.keys).items() if QuotaPool.TRACKING in pools
     ]
     units = sum(ring.ledger.limit(project, Bucket.STATS) for project in serving)
     sampled = [video for video, _ in found if claimed.found_by[video.video_id] != "added"]
-    # What a person added takes its room first, and is no part of what is sampled.
+    # Videos that a person added take their room first, and are not sampled.
     watched.update(TIERS.tier(now - video.published_at, 0) for video, _ in found if claimed.found_by[video.video_id] == "added")
     decision = decide(
         in_hourly(Counter(TIERS.tier(now - video.published_at, 0) for video in sampled)), room(watched, units),

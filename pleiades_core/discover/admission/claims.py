@@ -1,10 +1,10 @@
-"""Admission: the one door through which a candidate becomes a known, watched video with a vid of its own.
+"""Claims: a candidate becomes a known, watched video with a vid of its own.
 
 Belongs here: claiming ids (T1), turning details into registry rows, admitting them (T2). Does not belong here: finding
-candidates (sources/), the order of a hunt (hunter.py), when a claim is asked for again (retry.py).
+candidates (sources/), the order of a hunt (hunter.py), when a claim is tried again (retry.py).
 
-A video gets its vid when it is claimed, by the primary key on its id: found twice, or by two hunters at once, it has one. A
-claim whose hunter died keeps its vid and is taken over by the next hunt.
+A video gets its vid when it is claimed, by the primary key on its id: even if it is found twice, or by two hunters at once, it
+gets one vid. A claim of a dead hunter keeps its vid and is taken over by the next hunt.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class Claim:
 
     lease: Lease
     vids: Mapping[VideoId, Vid]
-    #: How often each was asked for in vain.
+    #: Failed attempts to describe each video.
     tries: Mapping[VideoId, Tries]
-    #: Where each was found, as in `Find.name`; by an earlier hunt perhaps.
+    #: Where each video was found, as in `Find.name`, perhaps by an earlier hunt.
     found_by: Mapping[VideoId, str]
 
 
@@ -70,7 +70,16 @@ class Unseen(NamedTuple):
 
 
 def unseen(database: Database, candidates: Iterable[Candidate], *, now: datetime) -> Unseen:
-    """What is neither admitted, nor waiting to be, nor given up of late."""
+    """The candidates that are not admitted, do not wait for admission, and were not given up lately.
+
+    Args:
+        database: has the videos.
+        candidates: what the sources found.
+        now: the present instant.
+
+    Returns:
+        The candidates that may be claimed, in the order in which they were found.
+    """
     ids = {candidate.video_id: decode(candidate.video_id) for candidate in candidates}
     with database.transaction() as connection:
         known = dict(connection.execute(_SQL.known, {"id8s": list(ids.values()), "now": now, "latest": latest(now)}).fetchall())
@@ -83,7 +92,18 @@ def unseen(database: Database, candidates: Iterable[Candidate], *, now: datetime
 def claim(
     database: Database, lease_id: uuid.UUID, found_by: Mapping[int, str], *, now: datetime, lasting: timedelta
 ) -> Claim | None:
-    """T1: claim new ids, and keep where each was found. None when others have claimed them all; those are theirs to admit."""
+    """T1: claim new ids, and record where each was found.
+
+    Args:
+        database: has the videos.
+        lease_id: made up by the caller.
+        found_by: where each id was found, by the number that the id spells.
+        now: the present instant.
+        lasting: how long the lease lasts.
+
+    Returns:
+        The claim; None if other hunters have claimed all of the ids.
+    """
     parameters = {"id8s": list(found_by), "found_by": list(found_by.values())}
     return _claim(database, lease_id, _SQL.claim, parameters, now=now, lasting=lasting)
 
@@ -91,9 +111,18 @@ def claim(
 def take_over(
     database: Database, lease_id: uuid.UUID, *, limit: int, only_added: bool, now: datetime, lasting: timedelta
 ) -> Claim | None:
-    """T1 for claims whose hunter died or gave up and that are not to wait: they keep their vids. None when there are none.
+    """T1 for claims of hunters that died or gave up, if their wait is over. They keep their vids. Added videos go first.
 
-    What a person named goes first; with `only_added` the rest stays as it is.
+    Args:
+        database: has the videos.
+        lease_id: made up by the caller.
+        limit: the most claims.
+        only_added: take only videos that people added.
+        now: the present instant.
+        lasting: how long the lease lasts.
+
+    Returns:
+        The claim; None if there is nothing to take over.
     """
     return _claim(
         database,
@@ -109,8 +138,8 @@ def _claim(
     database: Database, lease_id: uuid.UUID, query: str, parameters: Mapping[str, object], *, now: datetime, lasting: timedelta
 ) -> Claim | None:
     with database.transaction() as connection:
-        # In turn: a hunter that waits for the row of another's claim would look for that one's lease in a snapshot older than
-        # it, and take the claim for a dead one's. Both then described the video.
+        # Under the lock: a hunter that waits for a row of another claim would look for the lease of that claim in a snapshot
+        # older than the lease, and take the claim for a dead hunter's. Both would then describe the video.
         lock_discovery(connection)
         lease = take_lease(connection, lease_id, "hunt", now=now, lasting=lasting)
         rows = records(connection, _Row, query, {**parameters, "lease_id": lease.lease_id, "now": now, "latest": latest(now)})
@@ -129,10 +158,18 @@ def admit(
     database: Database, claimed: Claim, written: Sequence[tuple[WrittenBatch, pa.Table]], *,
     fates: Mapping[VideoId, Fate], acknowledge: Iterable[Acknowledge], now: datetime,
 ) -> None:  # fmt: skip
-    """T2: record the files, admit and watch their videos, note what was not there or failed and where sources go on, or
-    nothing.
+    """T2: record the files, admit and watch their videos, record failures and where sources go on; all of it or nothing.
 
-    Raises LeaseLost when the lease is gone; the files stay and get adopted, and the sources are asked again.
+    Args:
+        database: has the videos.
+        claimed: the claim of T1.
+        written: the batch files and their rows.
+        fates: what to do with videos that were not described.
+        acknowledge: record where sources go on.
+        now: the present instant.
+
+    Raises:
+        LeaseLost: the lease is gone. The files stay and are adopted, and the sources are asked again.
     """
     with database.transaction() as connection:
         lock_discovery(connection)
@@ -153,7 +190,13 @@ def admit(
 
 
 def note(database: Database, acknowledge: Iterable[Acknowledge], *, now: datetime) -> None:
-    """Note where each source goes on when all it found was known already."""
+    """Record where each source goes on if everything it found was known already.
+
+    Args:
+        database: has the tables of the sources.
+        acknowledge: record where sources go on.
+        now: the present instant.
+    """
     with database.transaction() as connection:
         lock_discovery(connection)
         for acknowledged in acknowledge:
@@ -168,19 +211,28 @@ def waiting(database: Database) -> int:
 
 
 def described(connection: psycopg.Connection) -> int:
-    """How many videos came through the door."""
+    """How many videos were described and admitted."""
     row = connection.execute(_SQL.described).fetchone()
     return row[0] if row else 0
 
 
 def give_up(database: Database, lease_id: uuid.UUID) -> None:
-    """End a claim that was not admitted; the next hunt takes its ids over. Nothing happens to an ended one."""
+    """End a claim that was not admitted; the next hunt takes its ids over. Nothing happens to a claim that has ended."""
     with database.transaction() as connection:
         end_lease(connection, lease_id)
 
 
 def registry_rows(found: Iterable[Found], claimed: Claim, unwatched: AbstractSet[VideoId] = frozenset()) -> pa.Table:
-    """Rows of `REGISTRY_SCHEMA` for details and the instants at which they arrived. `unwatched`: known, and not polled."""
+    """Rows of `REGISTRY_SCHEMA`.
+
+    Args:
+        found: details, and the instants at which they arrived.
+        claimed: the claim, with vids and sources.
+        unwatched: videos that are kept and not polled.
+
+    Returns:
+        A row for each video.
+    """
     rows = [
         {
             "vid": claimed.vids[details.video_id], "video_id": details.video_id, "channel_id": details.channel_id,

@@ -1,10 +1,10 @@
-"""Describing what was claimed: details of 50 videos a call, and how one bad video is kept from hiding 49 others.
+"""Describing claimed videos: details of 50 videos a call, without one bad video hiding 49 good ones.
 
 Belongs here: portions of ids, and what a failed portion means. Does not belong here: admitting (claims.py).
 
-A portion that fails is asked for again by a later hunt, in halves of the halves: its ids get smaller company at every attempt,
-until the bad one is alone and is given up. A reply that is too large is halved at once. Only what was asked for is blamed for a
-failure, and nobody when YouTube wants fewer calls: most of a large claim is never asked for in an outage.
+A portion that fails is requested again by a later hunt in halves, so that its ids get less company at every attempt, until the
+bad id is alone and is given up. A reply that is too large is halved at once. Only videos that were requested count a failure,
+and none does when YouTube demands fewer calls: in an outage most of a large claim is never requested.
 """
 
 from __future__ import annotations
@@ -31,26 +31,34 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
-    """What YouTube said of a claim."""
+    """YouTube's answers to a claim."""
 
     found: tuple[Found, ...]
-    #: Asked for and not in the reply.
+    #: Requested, and not in the reply.
     absent: tuple[VideoId, ...]
-    #: In the reply and not to be understood, or in a portion that was sent and failed.
+    #: In the reply and not understood, or in a portion that was sent and failed.
     failed: tuple[VideoId, ...]
     errors: tuple[ApiError, ...]
-    #: Whether any call was answered.
+    #: True if any call was answered.
     answered: bool
 
 
-#: Of a claim that waits for company.
+#: For a claim that waits until a call is full.
 NOTHING = Described(found=(), absent=(), failed=(), errors=(), answered=False)
 
 
 def describe(youtube: YouTube, clock: Clock, settings: Settings, claimed: Claim, given: Mapping[VideoId, Found]) -> Described:
-    """Ask for everything claimed that did not come with its details (`given`), several calls at once.
+    """Request the details of every claimed video that did not come with details, several calls at once. Errors are collected.
 
-    Errors are collected; nothing is raised for them.
+    Args:
+        youtube: is called.
+        clock: says when details arrived.
+        settings: have the number of parallel calls.
+        claimed: the claim.
+        given: details that came with the candidates.
+
+    Returns:
+        The answers.
     """
     portions = portions_of(claimed, given)
     blamed: list[VideoId] = []
@@ -79,16 +87,26 @@ def describe(youtube: YouTube, clock: Clock, settings: Settings, claimed: Claim,
 
 
 def fates_of(claimed: Claim, described: Described, now: datetime, *, up: bool) -> dict[VideoId, Fate]:
-    """What becomes of what was not found. `up`: YouTube answered something in this hunt. Pure."""
+    """Decide what to do with claimed videos that were not described. Pure.
+
+    Args:
+        claimed: the claim.
+        described: the answers.
+        now: the present instant.
+        up: YouTube answered some other request in this hunt.
+
+    Returns:
+        The decision for each video.
+    """
     fates = {video_id: absent(claimed.tries[video_id], now) for video_id in described.absent}
-    # In an outage nobody is at fault; when other calls were answered, the videos of those that failed may be.
+    # In an outage no video is at fault. If other calls were answered, the videos of the failed calls may be.
     for video_id in described.failed if up or described.answered else ():
         fates[video_id] = failed(claimed.tries[video_id], now, answered=described.answered)
     return fates
 
 
 def portions_of(claimed: Claim, given: Mapping[VideoId, Found]) -> list[list[VideoId]]:
-    """Ids for one call each: 50, and half as many for every attempt that failed. Pure."""
+    """The ids of each call: 50, and half as many for every attempt that failed. Pure."""
     portions: list[list[VideoId]] = []
     to_describe = [video_id for video_id in claimed.vids if video_id not in given]
     by_attempts = sorted(to_describe, key=lambda video_id: claimed.tries[video_id].attempts)
@@ -129,9 +147,9 @@ def _details(
 
 
 def _require_absent(youtube: YouTube, ids: Sequence[VideoId], doubt: EmptyReply) -> None:
-    """Believe that all of many are absent when a second method has none of them either: a person may add a list of dead ids.
+    """Ask a second method whether all of many videos are absent: a person may add a list of deleted videos.
 
-    One unit of the stats bucket. Raises the doubt when that method has some, or there is none to ask.
+    One unit of the stats bucket. Raises the doubt if that method has some of them, or cannot be asked.
     """
     try:
         youtube.stats(ids)

@@ -6,7 +6,7 @@
     T2      one transaction   videos admitted and, as far as quota has room, watched; requests recorded; sources acknowledged
 
 Belongs here: the order of these steps, and what happens to a claim when one of them fails. Does not belong here: the steps
-themselves (claims.py, describe.py, capacity.py), which source is asked when (hunter.py).
+themselves (claims.py, describe.py, capacity.py), the order of the sources (hunter.py).
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class AdmissionPipeline:
             described = self._describe(claimed, given, usage) if describing else NOTHING
             return self._admit(claimed, described, acknowledge, usage)
         except BaseException:
-            # Ctrl-C at any moment included: the next hunt takes the claims over. The first error is the one to report.
+            # After Ctrl-C too: the next hunt takes the claims over. The first error is the one to report.
             with contextlib.suppress(StorageError):
                 give_up(self._database, lease_id)
             raise

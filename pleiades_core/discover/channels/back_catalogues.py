@@ -1,13 +1,13 @@
 """Back catalogues: how far the past uploads of a channel were read, and where the reading goes on.
 
-Belongs here: the cursor of one uploads list, decisions about it, and the table that keeps it. Does not belong here: asking
-YouTube (discover/channels/past_uploads.py), what a channel uploads from now on (sources/uploads.py).
+Belongs here: the cursor of one uploads list, decisions about it, and its table. Does not belong here: requests to YouTube
+(discover/channels/past_uploads.py), new uploads of a channel (sources/uploads.py).
 
-A channel that a person adds is read page by page to its end, or to the newest N. The cursor moves in the transaction that makes
-a page durable, and only from where the page was asked for: after a kill the reading goes on where it was, and two readers move
-it once. Nobody documents how long a page token lives. One that YouTube refuses, or an old one that leads nowhere, begins the
-list anew, and what was read before is passed over for a unit a page. A list whose passes come no deeper time and again is left,
-and said to be cut.
+A channel that a person adds is read page by page to its end, or to the newest N uploads. The cursor moves in the transaction
+that makes a page durable, and only from the place of that page: after a kill the reading goes on there, and two readers move it
+once. How long a page token lives is not documented. If YouTube refuses a token, or an old token leads nowhere, the list begins
+anew, and pages that were read before cost a unit each. A list is left, and marked as cut, if several passes in a row come no
+deeper.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from pleiades_core.youtube.api import IDS_PER_CALL
 
 _SQL = load_queries("back_catalogues")
 
-#: YouTube serves no more of an uploads list, as users of the API report; the reference of playlistItems.list names no bound. A
-#: list that ends earlier or later is read to its end all the same.
+#: Users of the API report that YouTube serves no more of an uploads list; the reference of playlistItems.list names no bound. A
+#: list that ends earlier or later is read to its end anyway.
 MOST_LISTED = 20_000
 #: Passes in a row that came no deeper than the one before: then the list is left.
 MOST_RESTARTS = 3
-#: So many failures in a row, the wait doubling each time from the first: then the list is left.
+#: Failures in a row, with a wait that doubles each time, after which the list is left.
 MOST_FAILURES = 5
 READ_AGAIN = timedelta(hours=2)
 
@@ -45,14 +45,14 @@ class BackCatalogue:
     #: `added`: a person added the channel. `uploads`: new uploads, too many for one list.
     source: str
     title: str = ""
-    #: So many of the newest uploads; None: all.
+    #: How many of the newest uploads to read; None: all.
     newest: int | None = None
-    #: What YouTube says that the list holds; None: it has not said.
+    #: How many uploads the list has, as YouTube says; None: not known.
     total: int | None = None
     #: Uploads read, in the pass that came deepest, and in the present pass.
     read: int = 0
     passed: int = 0
-    #: Of the next page; None: the list begins anew.
+    #: Token of the next page; None: the list begins anew.
     page_token: str | None = None
     token_at: datetime | None = None
     #: Passes in a row that came no deeper.
@@ -61,7 +61,7 @@ class BackCatalogue:
     failures: int = 0
     failed_at: datetime | None = None
     finished_at: datetime | None = None
-    #: The list was left before its end.
+    #: True if the list was left before its end.
     cut: bool = False
 
     @property
@@ -74,16 +74,16 @@ class BackCatalogue:
 
     @property
     def cost(self) -> float:
-        """Units for the pages that are left, those to pass over included, and for describing what they show."""
+        """Units for the pages that are left, with pages to read again, and for describing their videos."""
         return (self.left + self.read - self.passed) / IDS_PER_CALL + self.left / IDS_PER_CALL
 
     def covers(self, newest: int | None) -> bool:
-        """Whether the newest `newest` uploads (None: all) were read, or will be read without another request."""
+        """True if the newest `newest` uploads (None: all) were read, or will be read anyway."""
         return not self.cut and (self.newest is None or (newest is not None and newest <= self.newest))
 
 
 def begun_anew(held: BackCatalogue, now: datetime) -> BackCatalogue:
-    """The list after its page token died: from its first page on, or left if that was no use before. Pure."""
+    """The list after its page token died: it begins with its first page, or is left if that did not help before. Pure."""
     again = replace(held, page_token=None, token_at=None, passed=0, restarts=held.restarts + 1)
     return left_early(again, now) if again.restarts > MOST_RESTARTS else again
 
@@ -96,8 +96,16 @@ def taken(held: BackCatalogue, page: Page) -> tuple[Candidate, ...]:
 def advanced(held: BackCatalogue, page: Page, now: datetime) -> BackCatalogue:
     """The list after one more page. Pure.
 
-    An end that leaves out a page or more of what the list is said to hold is a failure: the same page is asked for again, or
-    the first one, where the page token was old.
+    If the list ends a page or more before its announced end, that counts as a failure: the page is requested again, or the
+    first page if the token was old.
+
+    Args:
+        held: the list before.
+        page: the page.
+        now: the present instant.
+
+    Returns:
+        The list.
     """
     passed = held.passed + len(taken(held, page))
     total = held.total if page.total is None else page.total
@@ -114,9 +122,15 @@ def advanced(held: BackCatalogue, page: Page, now: datetime) -> BackCatalogue:
 
 
 def failed(held: BackCatalogue, now: datetime, *, to_blame: bool = True) -> BackCatalogue:
-    """The list after a page that failed, or left out what should have been there: it waits, and other lists come first. Pure.
+    """The list after a page that failed, or that lacked videos: it waits, and other lists come first. Pure.
 
-    `to_blame`: YouTube answered for other lists. A list that may not be to blame is never left.
+    Args:
+        held: the list before.
+        now: the present instant.
+        to_blame: YouTube answered for other lists. A list that may not be the cause is never left.
+
+    Returns:
+        The list.
     """
     again = replace(held, failures=held.failures + 1, failed_at=now)
     if again.failures < MOST_FAILURES:
@@ -132,7 +146,7 @@ def left_early(held: BackCatalogue, now: datetime) -> BackCatalogue:
 def due(unread: Iterable[BackCatalogue], now: datetime) -> list[BackCatalogue]:
     """Which lists to read now, of those that did not fail lately. Pure.
 
-    Those that were begun come first, since page tokens die. Then the shortest, so that most are soon done.
+    Lists that were begun come first, since page tokens die. Then the shortest lists, so that most are soon done.
     """
     there = [
         catalogue
@@ -143,19 +157,24 @@ def due(unread: Iterable[BackCatalogue], now: datetime) -> list[BackCatalogue]:
 
 
 def named(connection: psycopg.Connection) -> list[BackCatalogue]:
-    """Those of all channels that people added, finished ones too."""
+    """The back catalogues of all channels that people added, finished ones too."""
     return records(connection, BackCatalogue, _SQL.back_catalogues)
 
 
 def unread(connection: psycopg.Connection) -> list[BackCatalogue]:
-    """Those that are not read to their end."""
+    """The back catalogues that are not read to their end."""
     return records(connection, BackCatalogue, _SQL.unread)
 
 
 def begin(connection: psycopg.Connection, first: BackCatalogue, now: datetime) -> None:
-    """Keep the list of a followed channel whose first pages are durable.
+    """Record the list of a followed channel whose first pages are durable.
 
-    `uploads` lists add up: what an earlier one left unread lies behind the new one.
+    `uploads` lists add up: uploads that an earlier list left unread lie behind those of the new one.
+
+    Args:
+        connection: the transaction that makes the pages durable.
+        first: the list after those pages.
+        now: the present instant.
     """
     parameters = {
         **_parameters(first),
@@ -168,7 +187,14 @@ def begin(connection: psycopg.Connection, first: BackCatalogue, now: datetime) -
 
 
 def advance(held: BackCatalogue, after: BackCatalogue, connection: psycopg.Connection, _now: datetime) -> None:
-    """Note that a page is durable: the cursor moves from `held`, as it stood in the table, to `after`."""
+    """Record that a page is durable: the cursor moves on, unless another reader has moved it.
+
+    Args:
+        held: the list as it was in the table.
+        after: the list after the page.
+        connection: the transaction that makes the page durable.
+        _now: not used; `Acknowledge` has it.
+    """
     held_at = {"channel": held.channel, "held_passed": held.passed, "held_token": held.page_token}
     connection.execute(_SQL.advance, {**_parameters(after), **held_at})
 

@@ -1,10 +1,10 @@
-"""Counts of channels: 50 for one unit, and what it means when a channel has none.
+"""Video counts of channels: 50 channels for one unit, and what it means if a channel has none.
 
-Belongs here: which channels are asked for together, the question, what is noted of its answer. Does not belong here: how many
-questions there are, and what is listed after them (sources/uploads.py).
+Belongs here: which channels are requested together, the request, and what is recorded of its answer. Does not belong here: how
+many requests there are, and which lists are read after them (sources/uploads.py).
 
-A channel that brings its question down, and channels that are gone, are told from an outage by others that are answered for:
-what failed is asked again in smaller company, together with channels that are there.
+A channel that makes its request fail, and channels that are gone, must be told from an outage. So channels whose check failed
+are requested again in smaller groups, together with channels that are known to exist.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ log = logging.getLogger(__name__)
 
 _SQL = load_queries("channels")
 
-#: What a channel's first list is worth beside others: its back catalogue is not what may rise today.
+#: Uploads that a channel's first list counts as: its back catalogue is not what may rise today.
 FIRST_LIST = 10
-#: What failed is asked again in so many portions at least, so that one channel does not stand in the way of 49 for long.
+#: Failed channels are requested again in at least this many portions, so that one channel does not block 49 for long.
 _PORTIONS_IN_DOUBT = 5
-#: Channels that are there, in each of these portions: one may go just now.
+#: Channels that are known to exist in each of these portions; two, because one may be deleted just now.
 WITNESSES = 2
 
 Row = tuple[int, ChannelId]
@@ -45,27 +45,37 @@ Due = tuple[int, ChannelId, bool]
 
 
 def portions(rows: Sequence[Due], there: Sequence[Row], most: int, rng: random.Random) -> list[list[Row]]:
-    """The channels of each of `most` calls or fewer, from those that waited longest on: the sure ones, then those whose last
-    check failed, with witnesses. Pure.
+    """Choose the channels of each call. Pure.
+
+    Channels that waited longest come first: the sure ones, then those whose last check failed, with `WITNESSES`.
+
+    Args:
+        rows: channels that are due, those that waited longest first.
+        there: channels that are known to exist.
+        most: the most calls.
+        rng: mixes the channels.
+
+    Returns:
+        The channels of each call.
     """
     sure = [(channel, channel_id) for channel, channel_id, in_doubt in rows if not in_doubt]
     doubtful = [(channel, channel_id) for channel, channel_id, in_doubt in rows if in_doubt]
-    # Others come first, until what is in doubt has waited longest: then a call is kept for it.
+    # Sure channels come first, until a doubtful one has waited longest: then a call is kept for it.
     kept = int(bool(rows) and rows[0][2])
     calls = max(0, min(most - kept, math.ceil(len(sure) / IDS_PER_CALL)))
     sure = sure[: calls * IDS_PER_CALL]
-    # Mixed: those that upload least come last, those that are gone among them, and a call for these alone has no answer.
+    # Mixed: channels that upload least come last, deleted ones among them, and a call for these alone would have no answer.
     together = [sure[start::calls] for start in range(calls)]
     room = IDS_PER_CALL - len(there)
     doubtful = doubtful[: max(0, most - calls) * room]
-    # In other company each time: two that fail for ever part one day.
+    # In a new order each time, so that two channels that always fail are separated one day.
     rng.shuffle(doubtful)
     parts = max(math.ceil(len(doubtful) / room), min(_PORTIONS_IN_DOUBT, len(doubtful)))
     return together + [[*doubtful[start::parts], *there] for start in range(min(parts, most - calls))]
 
 
 class Check(NamedTuple):
-    """One call for the counts of channels, and what came of it."""
+    """One call for the counts of channels, and its result."""
 
     rows: Sequence[Row]
     details: tuple[ChannelDetails, ...]
@@ -101,13 +111,20 @@ def check(youtube: YouTube, reservation: Reservation | None, failed: list[Check]
 
 
 def note_checks(rows: Sequence[Row], details: Sequence[ChannelDetails], connection: psycopg.Connection, now: datetime) -> None:
-    """Note a reply, and who was absent from it."""
+    """Record a reply, and which channels were absent from it.
+
+    Args:
+        rows: the channels that were requested.
+        details: the channels in the reply.
+        connection: the caller's transaction.
+        now: when the check was made.
+    """
     channels = {channel_id: channel for channel, channel_id in rows}
     counted = {channels[video.channel_id]: video.videos for video in details if video.videos is not None}
     parameters = {"channels": list(counted), "videos": [min(videos, 2**31 - 1) for videos in counted.values()]}
     connection.execute(_SQL.note_checks, {**parameters, "first": FIRST_LIST, "least": LEAST_RATE, "now": now})
     absent = [channel for channel in channels.values() if channel not in counted]
-    # A reply without any of them says nothing of each: a gateway's looks the same.
+    # A reply without any of the channels says nothing about them: the reply of a gateway looks the same.
     note_unchecked(absent, connection, now, answered_for_some=bool(counted), absent=True)
 
 

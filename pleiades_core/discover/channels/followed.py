@@ -1,7 +1,7 @@
-"""Followed channels: how often they upload, which lists are worth their units, and which are followed at all.
+"""Choices about followed channels: how often they upload, which lists are worth their units, which channels are followed.
 
-Belongs here: estimates and choices, pure but for forgetting. Does not belong here: asking (sources/feeds.py,
-sources/uploads.py), the rows (storage/sql/channels.sql).
+Belongs here: estimates and choices. Does not belong here: requests (sources/feeds.py, sources/uploads.py), the rows
+(storage/sql/channels.sql).
 """
 
 from __future__ import annotations
@@ -20,50 +20,64 @@ from pleiades_core.youtube.api import IDS_PER_CALL
 _SQL = load_queries("channels")
 
 _DAY = timedelta(days=1)
-#: What a feed or a list shows of longer ago says little about today.
+#: Older uploads say little about the present rate.
 _MEMORY = timedelta(days=30)
-#: Even a channel that is silent for a month is looked at now and then.
+#: Uploads a day assumed of a silent channel, so that it is looked at now and then.
 LEAST_RATE = 0.02
-#: A search gives 500; so many pages of one channel at once are a mistake or a bulk upload.
+#: The most pages of one channel in a hunt. More new uploads are a mistake or a bulk upload.
 MOST_PAGES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToList:
-    """A channel with uploads that nobody has seen."""
+    """A channel with uploads that no source has seen."""
 
     channel: int
     channel_id: ChannelId
-    #: How many.
+    #: How many unseen uploads.
     moved: int
 
     @property
     def pages(self) -> int:
-        """Calls of playlistItems.list that show them."""
+        """Calls of playlistItems.list for these uploads."""
         return min(MOST_PAGES, math.ceil(self.moved / IDS_PER_CALL))
 
     @property
     def cost(self) -> float:
-        """Units for its pages, and for describing what they show."""
+        """Units for its pages, and for describing their videos."""
         return self.pages + min(self.moved, self.pages * IDS_PER_CALL) / IDS_PER_CALL
 
 
 def forget(connection: psycopg.Connection, _now: datetime, *, most: int) -> None:
-    """Follow `most` channels at most: those that upload least are forgotten, and come back with their next video."""
+    """Bound the number of followed channels: those that upload least are removed. They come back with their next video.
+
+    Args:
+        connection: the caller's transaction.
+        _now: not used; `Acknowledge` has it.
+        most: the most channels.
+    """
     connection.execute(_SQL.forget_channels, {"most": most})
 
 
 def take_off(connection: psycopg.Connection, admitted: Iterable[VideoDetails]) -> None:
-    """Take what other sources brought off what the uploads lists would be asked for, in the transaction that admits it."""
+    """Subtract videos that other sources found from the channels' unseen uploads, in the transaction that admits them."""
     pairs = [(details.channel_id, details.published_at) for details in admitted]
     parameters = {"channel_ids": [channel_id for channel_id, _ in pairs], "published": [published for _, published in pairs]}
     connection.execute(_SQL.take_off, parameters)
 
 
 def uploads_a_day(published: Iterable[datetime | None], page: int, now: datetime) -> float | None:
-    """The rate at which a channel uploads, from the newest `page` instants of publication or fewer. None: it cannot be said.
+    """Estimate the rate at which a channel uploads. Pure.
 
-    A full page younger than a month spans exactly what the channel did; otherwise the month counts, quiet days included.
+    A full page younger than a month spans exactly the uploads of that time; otherwise the month counts, quiet days included.
+
+    Args:
+        published: instants of publication, the newest first.
+        page: instants that a full page has.
+        now: the present instant.
+
+    Returns:
+        Uploads a day; None if it cannot be estimated.
     """
     known = [instant for instant in published if instant is not None]
     if not known:
@@ -76,7 +90,7 @@ def uploads_a_day(published: Iterable[datetime | None], page: int, now: datetime
 
 
 def affordable(waiting: Sequence[ToList], units: float) -> list[ToList]:
-    """Of channels with unseen uploads the richest, as many as `units` pay for: their pages, and describing what they show."""
+    """The channels with most unseen uploads, as many as `units` pay for: their pages, and describing their videos."""
     chosen: list[ToList] = []
     for listed in sorted(waiting, key=lambda row: (-row.moved, row.channel)):
         if listed.cost <= units:

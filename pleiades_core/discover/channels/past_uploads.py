@@ -1,9 +1,9 @@
 """Past uploads of channels that people added: 50 for one unit, page after page, until the list ends.
 
-Belongs here: asking for pages, and what a failed page means for its list. Does not belong here: the cursor and its decisions
+Belongs here: requesting pages, and what a failed page means for its list. Does not belong here: the cursor and its decisions
 (back_catalogues.py), how many units there are (discover/sources/uploads.py).
 
-What a person named is taken although it was given up before, or is known and not watched.
+Videos of a channel that a person added are taken even if they were given up before, or are known and not watched.
 """
 
 from __future__ import annotations
@@ -41,23 +41,23 @@ log = logging.getLogger(__name__)
 
 _VIDEOS = load_queries("videos")
 
-#: What a page costs at most: itself, and describing 50 videos.
+#: The most units of a page: one for itself, one for describing 50 videos.
 A_PAGE = 2
 
 
 class _Answer(NamedTuple):
-    """What one question came to: the list as it stood in the table, and after it."""
+    """The result of one request: the list as it was in the table, and after the request."""
 
     held: BackCatalogue
     after: BackCatalogue
-    #: What the page cost.
+    #: Attempts that the page cost.
     calls: Counter[Bucket]
     candidates: tuple[Candidate, ...] = ()
     error: ApiError | None = None
 
 
 def cost(database: Database, now: datetime) -> float:
-    """Units that reading on now would take, descriptions included; 0 where every list is read to its end, or waits."""
+    """Units that reading on now would take, descriptions included; 0 if every list is read to its end, or waits."""
     with database.transaction() as connection:
         return sum(A_PAGE + catalogue.cost for catalogue in due(unread(connection), now))
 
@@ -66,9 +66,21 @@ def back_catalogue(
     database: Database, youtube: YouTube, *, now: datetime, units: float, parallel: int,
     only: Sequence[ChannelId] | None = None,
 ) -> Iterator[Find]:  # fmt: skip
-    """Read on in lists that are not at their end, or in those of the channels `only`, for up to `units` general units.
+    """Read on in lists that are not at their end.
 
-    The units include those of describing what is found. Raises at once what quota and keys say, and in an outage its error.
+    Args:
+        database: has the cursors.
+        youtube: counts the calls.
+        now: the present instant.
+        units: general units to spend, descriptions included.
+        parallel: the most requests at once.
+        only: channels whose lists are read; None: all.
+
+    Yields:
+        The result for each page.
+
+    Raises:
+        ApiError: quota is spent, no key works, or there is an outage.
     """
     with database.transaction() as connection:
         waiting = deque(catalogue for catalogue in due(unread(connection), now) if only is None or catalogue.channel_id in only)
@@ -91,7 +103,7 @@ def back_catalogue(
             )  # fmt: skip
         if errors and (attempts < len(lot) or not answered):
             raise errors[0]
-        # The lists of this lot come first: their tokens live.
+        # The lists of this portion come first: their tokens live.
         going_on = [answer.after for answer in answers if answer.after.finished_at is None and answer.after.failed_at is None]
         waiting.extendleft(reversed(going_on))
 
@@ -100,13 +112,13 @@ def _ask(
     youtube: YouTube, reservation: Reservation | None, now: datetime,
     broken: list[tuple[BackCatalogue, ApiError, Counter[Bucket]]], held: BackCatalogue,
 ) -> _Answer:  # fmt: skip
-    """The next page of one list. Raises what quota, keys and outages say; an outage's error is in `broken`, too."""
+    """The next page of one list. Raises errors of quota, keys and outages; an outage's error is added to `broken` too."""
     asking = youtube.part()
     try:
         page = asking.uploads(held.channel_id, held.page_token, reservation=reservation)
     except ApiError as error:
         if isinstance(error, BadRequest) and held.page_token is not None:
-            # The token is refused, and not the list.
+            # YouTube refuses the token, not the list.
             return _Answer(held, begun_anew(held, now), asking.calls(), error=error)
         match fault_of(error):
             case Fault.REQUEST:
@@ -119,7 +131,7 @@ def _ask(
 
 
 def _reopen(database: Database, answers: Sequence[_Answer]) -> None:
-    """Describe again, and watch, what a person wants of what was given up or left out."""
+    """Describe and watch again videos of an added channel that were given up or left out."""
     added = [candidate for answer in answers if answer.held.source == "added" for candidate in answer.candidates]
     if added:
         with database.transaction() as connection:

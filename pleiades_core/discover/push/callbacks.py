@@ -1,7 +1,7 @@
-"""What the hub is given for each channel: the address it calls back, and the secret it signs with.
+"""Address and secret that the hub gets for each channel: it calls the address, and signs with the secret.
 
-Belongs here: both, derived from the one secret of the installation, so that nothing is stored. Does not belong here: asking the
-hub (subscriptions.py), answering it (receiver.py).
+Belongs here: both, derived from the one secret of the installation, so that nothing is stored. Does not belong here: requests
+to the hub (subscriptions.py), answering it (receiver.py).
 
 WebSub signs notices but not the request that verifies a subscription, so the address itself is one that only the hub knows:
 otherwise anybody could confirm subscriptions that do not exist, and the channels would fall silent unnoticed.
@@ -38,7 +38,7 @@ class Callbacks:
         return urlsplit(self.base_url).path
 
     def address(self, channel_id: ChannelId) -> str:
-        """Where the hub finds us for one channel."""
+        """The address that the hub calls for one channel."""
         return f"{self.base_url}/{channel_id}/{self.token(channel_id)}"
 
     def token(self, channel_id: ChannelId) -> str:
@@ -46,11 +46,11 @@ class Callbacks:
         return hmac.new(self._secret, _TOKEN_OF + channel_id.encode(), hashlib.sha256).hexdigest()[:_TOKEN_DIGITS]
 
     def secret(self, channel_id: ChannelId) -> str:
-        """What the hub signs the channel's notices with: one per channel, so that no channel can speak for another."""
+        """The secret that signs the channel's notices. Each channel has its own, so no channel can send notices for another."""
         return hmac.new(self._secret, channel_id.encode(), hashlib.sha256).hexdigest()
 
     def channel_in(self, path: str) -> tuple[ChannelId | None, bool]:
-        """The channel that the path of a request names, and whether the right token stands behind it."""
+        """The channel in the path of a request; and True if its token is right."""
         parts = path.removeprefix(self.prefix).strip("/").split("/")
         if len(parts) > 2 or not is_channel_id(parts[0]):  # noqa: PLR2004  a channel and a token
             return None, False
@@ -60,7 +60,11 @@ class Callbacks:
 
 
 def callbacks_of(settings: Settings) -> Callbacks:
-    """The callbacks of an installation. Raises ConfigurationError when push is not set up."""
+    """The callbacks of an installation.
+
+    Raises:
+        ConfigurationError: push is not set up.
+    """
     if settings.push.callback_url is None:
         raise ConfigurationError(
             "PLEIADES_PUSH_CALLBACK_URL is not set",

@@ -1,10 +1,10 @@
-"""The inbox of notices: many that come at once are made durable in one transaction, and each learns whether it was.
+"""Writing notices into the inbox: notices that arrive together become durable in one transaction.
 
 Belongs here: collecting, writing, refusing when there is no room or no database. Does not belong here: HTTP and signatures
-(receiver.py), what becomes of the rows (discover/inbox.py).
+(receiver.py), taking the rows (discover/inbox.py).
 
-A commit costs a flush to the disk, 1 to 2 ms, whatever it holds. While one is being written the next notices gather, so under
-load a commit holds dozens and alone nobody waits for company.
+A commit costs a flush to the disk, 1 to 2 ms, whatever its size. While a commit is written, the next notices gather: under load
+a commit has dozens of notices, and a single notice does not wait.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ from pleiades_core.storage.queries import load_queries
 
 _SQL = load_queries("inbox")
 
-#: Rows; three days of 100,000 without a single hunt, 40 MB of SQL. More is refused, and the hub repeats it later.
+#: The most rows: three days of 100,000 videos without a hunt, 40 MB of SQL. Further notices are refused, and the hub repeats
+#: them.
 MOST_ROWS = 300_000
 #: Notices that may wait for the database; beyond it they are refused at once.
 _MOST_WAITING = 5_000
 #: Seconds: a hub gives up on a subscriber that is slow.
 DATABASE_WAIT_S = 8.0
-#: A full inbox is counted again after so long: hunts empty it.
+#: Seconds after which a full inbox is counted again: hunts empty it.
 _COUNT_AGAIN_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -67,9 +68,9 @@ class NoticeWriter:
         self._waiting: list[tuple[Sequence[Notice], asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="inbox")
-        #: What the last attempt to write came to: None when it succeeded.
+        #: The error of the last attempt to write; None if it succeeded.
         self.trouble: str | None = None
-        #: Rows that were new.
+        #: New rows since the start.
         self.kept = 0
 
     def close(self) -> None:
@@ -77,7 +78,11 @@ class NoticeWriter:
         self._thread.shutdown()
 
     async def keep(self, notices: Sequence[Notice]) -> None:
-        """Return when the notices are durable. Raises NotKept when they are not, or not in time; repeating is harmless."""
+        """Return when the notices are durable. Calling it again is harmless.
+
+        Raises:
+            NotKept: the notices are not durable, or not in time.
+        """
         if len(self._waiting) >= _MOST_WAITING:
             raise NotKept("too many notices wait for the database")
         loop = asyncio.get_running_loop()
@@ -97,14 +102,14 @@ class NoticeWriter:
             failure: NotKept | None = None
             try:
                 self.kept += await loop.run_in_executor(self._thread, self._write, notices)
-            except Exception as error:  # whatever it is, nobody may wait for ever: the hub sends again
+            except Exception as error:  # any error: no notice may wait for ever, and the hub sends it again
                 failure = error if isinstance(error, NotKept) else NotKept(f"{type(error).__name__}: {error}")
                 if not isinstance(error, psycopg.Error | PleiadesError):
                     log.exception("a defect kept notices from being written")
             self._note(failure)
             for _, written in taken:
                 if written.done():
-                    continue  # Its sender was told "later" meanwhile.
+                    continue  # Its sender has got the answer "later" meanwhile.
                 if failure:
                     written.set_exception(failure)
                 else:
@@ -112,7 +117,7 @@ class NoticeWriter:
         self._writing = None
 
     def _write(self, notices: Sequence[Notice]) -> int:
-        """In the thread: how many were new. Raises NotKept when there is no room, psycopg.Error when the database fails."""
+        """In the thread: write, and return how many rows were new. Raises NotKept, or psycopg.Error if the database fails."""
         given = {
             "now": self._clock.now(),
             "id8s": [notice.id8 for notice in notices],
@@ -131,7 +136,7 @@ class NoticeWriter:
         return new
 
     def _note(self, failure: NotKept | None) -> None:
-        """Warn when trouble begins and say when it is over: a hub sends thousands in between."""
+        """Log the beginning and the end of a failure, not each notice: a hub sends thousands in between."""
         if failure and str(failure) != self.trouble:
             log.warning("notices are refused, the hub will send them again: %s", failure)
         elif self.trouble and not failure:

@@ -1,14 +1,14 @@
-"""Receiver of the hub's calls (WebSub): confirms subscriptions that we asked for, takes notices that the hub signed.
+"""Receiver of the hub's calls (WebSub): confirms subscriptions that we requested, takes notices that the hub signed.
 
-Belongs here: HTTP, and which call is believed. Does not belong here: asking for subscriptions (subscriptions.py), making
+Belongs here: HTTP, and which call is believed. Does not belong here: requesting subscriptions (subscriptions.py), making
 notices durable (inbox_writer.py), sockets (server.py).
 
     GET  /CHANNEL/TOKEN    the hub verifies a subscription, or says that it is denied
     POST /CHANNEL[/TOKEN]  a notice: 204 when it is durable, and also when it is ignored; 503: send it again
     GET  /healthz          counts as JSON; 503 while notices cannot be kept
 
-Everybody may call, so nothing is believed but the token in the address (callbacks.py) and the signature. A notice with a wrong
-signature is answered like a good one (www.w3.org/TR/websub/#signature-validation): a forger learns nothing.
+Every machine may call, so only the token in the address (callbacks.py) and the signature are believed. A notice with a wrong
+signature gets the answer of a good one (www.w3.org/TR/websub/#signature-validation), so that a forger learns nothing.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ from pleiades_core.youtube.hub import LONGEST_LEASE, channel_of_topic, signature
 
 _SQL = load_queries("push")
 
-#: A notice is one entry, about 1 kB; a hub may put several into one.
+#: A notice has one entry, about 1 kB; a hub may put several entries into one notice.
 _MOST_BODY_BYTES = 256 * 1024
-#: For the whole body: a sender that drips holds a connection no longer.
+#: Seconds for the whole body: a slow sender holds a connection no longer.
 _BODY_S = 10.0
-#: Hubs verify at once or within hours; what comes later was not asked for.
+#: Hubs verify at once or within hours; a later verification is refused.
 _VERIFIED_WITHIN = timedelta(days=1)
 _MOST_CHALLENGE = 2_048
 _MOST_FIELDS = 20
 
 
 class HttpReply(NamedTuple):
-    """What a call is answered with."""
+    """The answer to a call."""
 
     status: int
     body: bytes = b""
@@ -68,10 +68,10 @@ _WRONG_METHOD = HttpReply(405, b"GET or POST\n", headers=((b"allow", b"GET, POST
 
 @dataclass(slots=True)
 class ReceiverCounts:
-    """Calls since the start, by what became of them."""
+    """Calls since the start, by their result."""
 
     verified: int = 0
-    #: Verifications of what we did not ask for.
+    #: Verifications of subscriptions that we did not request.
     unasked: int = 0
     denied: int = 0
     notices: int = 0
@@ -93,12 +93,12 @@ class Receiver:
         self._clock = clock
         self._callbacks = callbacks
         self._inbox = inbox
-        # Verifications come in bursts after a round of asking; two connections answer hundreds a second.
+        # Verifications come in bursts after a round of requests; two connections answer hundreds a second.
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="verify")
         self.counts = ReceiverCounts()
 
     def close(self) -> None:
-        """End the threads, once what they hold is done."""
+        """End the threads, once their work is done."""
         self._threads.shutdown()
         self._inbox.close()
 
@@ -138,15 +138,14 @@ class Receiver:
         return HttpReply(503 if self._inbox.trouble else 200, orjson.dumps(counts), b"application/json")
 
     def _verification(self, channel_id: ChannelId, query: bytes) -> HttpReply:
-        """In a thread: what the hub is answered that asks whether it was us."""
+        """In a thread: the answer to a hub that verifies a subscription."""
         question = _question(channel_id, query)
         if question is None:
             return _NOT_FOUND
         try:
             now = self._clock.now()
             given = {"channel_id": channel_id, "asked_after": now - _VERIFIED_WITHIN, "until": now + question.lease}
-            # Without the lock of hunters (storage/locks.py): a transaction that holds one row lock cannot be part of a
-            # deadlock.
+            # Without the lock DISCOVERY (storage/locks.py): a transaction that holds one row lock cannot be part of a deadlock.
             with self._database.transaction(within_s=DATABASE_WAIT_S) as connection:
                 statement = _SQL.confirm if question.mode == "subscribe" else _SQL.end_lease
                 known = connection.execute(statement, given).rowcount
@@ -190,7 +189,7 @@ class Receiver:
 
 
 class _Question(NamedTuple):
-    """What the hub asks or tells of a subscription."""
+    """A hub's call about a subscription."""
 
     #: `subscribe` or `denied`.
     mode: str
@@ -199,14 +198,14 @@ class _Question(NamedTuple):
 
 
 def _question(channel_id: ChannelId, query: bytes) -> _Question | None:
-    """The hub's question about a channel; None when it is none that makes sense."""
+    """The hub's call about a channel; None if it makes no sense."""
     try:
         fields = dict(parse_qsl(query.decode("ascii"), max_num_fields=_MOST_FIELDS))
         lease = timedelta(seconds=int(fields.get("hub.lease_seconds", "")[:10] or LEASE.total_seconds()))
     except ValueError:
         return None
     mode, challenge = fields.get("hub.mode", ""), fields.get("hub.challenge", "")
-    # Whether to end a subscription is asked as well; we never do that (its lease ends by itself), so somebody else did.
+    # A hub also verifies the end of a subscription. We never request that (a lease ends by itself), so another program did.
     if mode not in {"subscribe", "denied"} or channel_of_topic(fields.get("hub.topic", "")) != channel_id:
         return None
     if mode != "denied" and not 1 <= len(challenge) <= _MOST_CHALLENGE:

@@ -20,7 +20,7 @@ from pleiades_core.storage.postgres import Database
 from pleiades_core.web.connections import Limits, protocol_of
 from pleiades_core.web.serve import base_url_of, bind, server_of, serving
 
-#: Longer than a notice waits for the database, so that stopping loses no answer.
+#: Seconds: longer than a notice waits for the database, so that stopping loses no answer.
 _GRACE_S = 10
 _LIMITS = Limits()
 
@@ -63,12 +63,12 @@ def listening(
     bound = bind(settings.push.host, settings.push.port, program="`pleiades push`", cure=cure)
     server = server_of(
         receiver,
-        # A proxy hands the public name on, or puts the receiver's own in its place.
+        # A proxy passes the public name on, or replaces it with the receiver's own.
         names={urlsplit(settings.push.callback_url or "").hostname or "", settings.push.host},
         grace_s=_GRACE_S,
         http=protocol_of(limits),
         log_config=None,
-        # Reached only where every connection within the limits waits for its answer: further ones are answered 503.
+        # Reached only if every connection within the limits waits for its answer: further connections get 503.
         limit_concurrency=limits.connections + 1,
         timeout_keep_alive=limits.idle_s,
         date_header=False,

@@ -1,11 +1,12 @@
-"""Which channels the hub is asked for, and when again: leases of push subscriptions.
+"""Push subscriptions: for which channels the hub is asked, and when their leases are renewed.
 
-Belongs here: choosing channels and asking the hub. Does not belong here: what the hub answers later (receiver.py), HTTP
+Belongs here: choosing channels and requesting subscriptions. Does not belong here: the hub's later calls (receiver.py), HTTP
 (youtube/hub.py).
 
-Asked is not subscribed: the hub calls back to verify, and until it has, the question counts as refused and is repeated at
-growing intervals. A hub that is down (503 to every subscriber for days in September 2026, github.com/SeoulSKY/ytnoti/issues/8)
-is no channel's refusal: the round ends after a few questions, and the next round begins with others.
+A request is no subscription: the hub calls back to verify, and until then the request counts as refused and is repeated at
+growing intervals. If the hub is down (503 to every subscriber for days in September 2026,
+github.com/SeoulSKY/ytnoti/issues/8), no channel is refused: the round ends after a few requests, and the next round begins with
+other channels.
 """
 
 from __future__ import annotations
@@ -29,35 +30,45 @@ from pleiades_core.youtube.parallel import ask_all
 
 _SQL = load_queries("push")
 
-#: Asked for; what counts is what the hub says when it verifies. YouTube's has no documented figure, five days are what
-#: subscribers report.
+#: The lease that we request; the hub's verification says what it grants. YouTube documents no figure; subscribers report five
+#: days.
 LEASE = timedelta(seconds=432_000)
-#: Renewed when a quarter is left, so that a day's outage of ours or of the hub's loses nothing.
+#: A lease is renewed when a quarter of it is left, so that an outage of a day, ours or the hub's, loses nothing.
 RENEW_BEFORE_END = LEASE / 4
-#: The wait doubles with every question that the hub did not confirm: one hour after the first.
+#: The wait doubles with every request that the hub did not confirm: one hour after the first.
 _SHORTEST_WAIT = timedelta(minutes=30)
 _LONGEST_WAIT = timedelta(days=5)
-#: A round ends after that many seconds; what is left is the next one's.
+#: A round ends after this many seconds; the next round goes on.
 _ROUND_S = 55.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenewReport:
-    """What one round of asking did."""
+    """What one round of requests did."""
 
-    #: Subscriptions that the hub was asked for, refused ones included.
+    #: Subscriptions that were requested, refused ones included.
     requested: int
     refused: int
-    #: Subscriptions that live now; those just asked for are not verified yet.
+    #: Subscriptions that live now; those just requested are not verified yet.
     live: int
     #: Channels that are followed.
     followed: int
-    #: The first thing that went wrong; None when nothing did.
+    #: The first error; None if there was none.
     error: str | None
 
 
 def due(connection: psycopg.Connection, now: datetime, limit: int) -> list[tuple[int, ChannelId]]:
-    """The channels to ask the hub for now, the busiest first, locked until the transaction ends: ordinal and id."""
+    """Choose the channels whose subscription to request now, the busiest first. Their rows are locked until the transaction
+    ends.
+
+    Args:
+        connection: the caller's transaction.
+        now: the present instant.
+        limit: the most channels.
+
+    Returns:
+        Ordinal and id of each channel.
+    """
     given = {
         "now": now, "renew_before": now + RENEW_BEFORE_END, "limit": limit,
         "shortest_wait": _SHORTEST_WAIT, "longest_wait": _LONGEST_WAIT,
@@ -66,9 +77,20 @@ def due(connection: psycopg.Connection, now: datetime, limit: int) -> list[tuple
 
 
 def renew(database: Database, hub: Hub, clock: Clock, settings: Settings, *, limit: int) -> RenewReport:
-    """Ask the hub for what is due, at most `limit` subscriptions, several at once.
+    """Request the subscriptions that are due, several at once. A refusal or an outage of the hub is reported, not raised.
 
-    A refusal or an outage of the hub is reported, not raised. Raises ConfigurationError when push is not set up.
+    Args:
+        database: has the channels.
+        hub: is asked.
+        clock: the present instant.
+        settings: have the callback address and the secret.
+        limit: the most subscriptions.
+
+    Returns:
+        What was requested.
+
+    Raises:
+        ConfigurationError: push is not set up.
     """
     callbacks = callbacks_of(settings)
     now = clock.now()
@@ -86,7 +108,7 @@ def renew(database: Database, hub: Hub, clock: Clock, settings: Settings, *, lim
         try:
             hub.subscribe(channel_id, callbacks.address(channel_id), callbacks.secret(channel_id), int(LEASE.total_seconds()))
         except (BadRequest, ResourceMissing):
-            # The hub's answer about this channel. Anything else says something of the hub alone.
+            # The hub's answer about this channel. Any other error is about the hub alone.
             raise
         except ApiError:
             unanswered.append(channel)

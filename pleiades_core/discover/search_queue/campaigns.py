@@ -1,15 +1,15 @@
 """Campaigns: searches through past months, category by category.
 
-Belongs here: the cells of a campaign, its cursor, and the table that keeps it. Does not belong here: asking YouTube
+Belongs here: the cells of a campaign, its cursor, and its table. Does not belong here: requests to YouTube
 (discover/sources/past_search.py).
 
-A campaign goes from its newest month to its oldest, through all categories of a month; a cell is one of each. The cursor moves
-in the transaction that makes a page durable, and only from where the page was asked for: killed at any moment, a campaign goes
-on where it was, and two hunters move it once.
+A campaign goes from its newest month to its oldest, through all categories of a month. A cell is one month and one category.
+The cursor moves in the transaction that makes a page durable, and only from the place of that page: after a kill a campaign
+goes on there, and two hunters move it once.
 
-A page token dies within hours. A cell whose token died is left with what it gave, its most viewed: begun anew it would cost its
-first pages again, and where searches are few it would never end. So a campaign whose token lives comes first, unless that page
-failed. A cell that fails time and again while other searches are answered is left as well.
+A page token dies within hours. A cell whose token died is left with the pages that were read, its most viewed videos: begun
+anew it would cost its first pages again, and with few searches it would never end. So a campaign with a living token comes
+first, unless that page failed. A cell that fails several times while other searches are answered is left too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SQL = load_queries("campaigns")
 CATEGORIES = (10, 20, 24, 28, 27)
 #: Search ends near 500 results whatever it says it has (developers.google.com/youtube/v3/docs/search/list, read 2026-11-22).
 PAGES_A_CELL = 10
-#: A cell that failed in so many hunts in a row, while other searches were answered, is left.
+#: A cell that failed in this many hunts in a row, while other searches were answered, is left.
 MOST_FAILURES = 3
 #: The month of the first video on YouTube.
 FIRST_MONTH = date(2005, 4, 1)
@@ -41,21 +41,21 @@ _LONGEST = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
-    """A way through the past, and how far it went. Months are their first days."""
+    """A campaign, and how far it went. Months are their first days."""
 
     name: str
     first_month: date
     last_month: date
-    #: In the order in which they are asked.
+    #: In the order in which they are searched.
     categories: tuple[int, ...]
     #: The cell that is being read, or was read last.
     month: date
     category: int
-    #: Of the cell, read so far.
+    #: Pages of the cell that were read.
     pages: int = 0
     page_token: str | None = None
     token_at: datetime | None = None
-    #: Calls so far, and what they brought, known videos included.
+    #: Calls so far, and the videos that they found, known ones included.
     searches: int = 0
     found: int = 0
     #: Cells that were left before their last page.
@@ -105,25 +105,34 @@ def previous_month(month: date) -> date:
 
 
 def resumed(campaign: Campaign, now: datetime) -> Campaign:
-    """The campaign as it goes on now: a cell whose page token has died is left. Pure."""
+    """The campaign, with its cell left if the page token has died. Pure."""
     if campaign.page_token is None or (campaign.token_at is not None and now - campaign.token_at <= TOKEN_LIVES):
         return campaign
     return beyond(campaign, now)
 
 
 def next_turn(waiting: Iterable[Campaign]) -> Campaign:
-    """Whose page is asked for now, of campaigns that are `resumed`: whose token lives, then who was asked least. Pure.
+    """The campaign to search now, of campaigns that are `resumed`: one with a living token, then the least searched. Pure.
 
-    A token whose page failed gives no precedence: it would come first until it dies.
+    A token whose page failed does not count: its campaign would come first until the token dies.
     """
     return min(waiting, key=lambda row: (row.page_token is None or row.failures > 0, row.searches, row.name))
 
 
 def advanced(campaign: Campaign, next_page_token: str | None, now: datetime, *, anew: bool = False) -> Campaign:
-    """The campaign after one more call, whose page named the next one or none. Pure.
+    """The campaign after one more page. Pure.
 
-    The last page of a cell leads to the next category, that of a month to the month before; after the oldest it is finished.
-    `anew`: the token was refused, and the cell starts again with what is left of its calls.
+    The last page of a cell leads to the next category, the last category of a month to the month before. After the oldest month
+    the campaign is finished.
+
+    Args:
+        campaign: the campaign before.
+        next_page_token: of the page; None: it was the last one.
+        now: the present instant.
+        anew: the token was refused, and the cell starts again with the calls that it has left.
+
+    Returns:
+        The campaign.
     """
     counted = replace(campaign, pages=campaign.pages + 1, searches=campaign.searches + 1, failures=0)
     if (next_page_token is not None or anew) and counted.pages < PAGES_A_CELL:
@@ -132,7 +141,7 @@ def advanced(campaign: Campaign, next_page_token: str | None, now: datetime, *, 
 
 
 def failed(campaign: Campaign, now: datetime) -> Campaign:
-    """The campaign after a call that was not answered although others were: in the end its cell is left. Pure."""
+    """The campaign after a call that failed while other calls were answered; after several, its cell is left. Pure."""
     if campaign.failures + 1 < MOST_FAILURES:
         return replace(campaign, failures=campaign.failures + 1)
     return beyond(campaign, now)
@@ -156,7 +165,22 @@ def _next_cell(campaign: Campaign, now: datetime) -> Campaign:
 def add(
     connection: psycopg.Connection, name: str, first: date, last: date, categories: Sequence[int], *, now: datetime
 ) -> Campaign:
-    """Begin a campaign over the months from `first` to `last`, both included. Raises UsageError."""
+    """Begin a campaign.
+
+    Args:
+        connection: the caller's transaction.
+        name: of the campaign.
+        first: the oldest month, by its first day.
+        last: the newest month, by its first day.
+        categories: numbers of YouTube's categories.
+        now: the present instant.
+
+    Returns:
+        The campaign.
+
+    Raises:
+        UsageError: a value is wrong, or the name is taken.
+    """
     name, chosen = name.strip(), tuple(dict.fromkeys(categories or CATEGORIES))
     first, last = first.replace(day=1), last.replace(day=1)
     if not 1 <= len(name) <= _LONGEST or not name.isprintable():
@@ -176,18 +200,22 @@ def add(
 
 
 def remove(connection: psycopg.Connection, name: str) -> None:
-    """End a campaign and forget how far it went; what it found stays. Raises NotFound."""
+    """End a campaign and forget how far it went. Its videos stay.
+
+    Raises:
+        NotFound: there is no such campaign.
+    """
     if connection.execute(_SQL.remove_campaign, {"name": name}).rowcount == 0:
         raise NotFound(f"there is no campaign {name!r}", cure="`pleiades campaign list` names them")
 
 
 def campaigns(connection: psycopg.Connection) -> list[Campaign]:
-    """All campaigns, finished ones too, those first that were asked least."""
+    """All campaigns, finished ones too, the least searched first."""
     return [replace(record, categories=tuple(record.categories)) for record in records(connection, Campaign, _SQL.campaigns)]
 
 
 def resume(connection: psycopg.Connection, now: datetime) -> list[Campaign]:
-    """Those that are not finished, each as it goes on now: cells whose tokens have died are left in the table too."""
+    """The campaigns that are not finished. Cells whose tokens have died are left, in the table too."""
     going_on = []
     for held in open_ones(campaigns(connection)):
         after = resumed(held, now)
@@ -198,15 +226,20 @@ def resume(connection: psycopg.Connection, now: datetime) -> list[Campaign]:
 
 
 def acknowledge(connection: psycopg.Connection, held: Campaign, after: Campaign, *, found: int, now: datetime) -> None:
-    """Note that a page is durable: the cursor moves from `held`, as it stood in the table, to `after`.
+    """Record that a page is durable: the cursor moves on, unless another hunter has moved it.
 
-    Where the cursor has moved on meanwhile it stays there.
+    Args:
+        connection: the transaction that makes the page durable.
+        held: the campaign as it was in the table.
+        after: the campaign after the page.
+        found: videos on the page.
+        now: the present instant.
     """
     connection.execute(_SQL.ack_page, {**_moving(held, after, now), "found": found})
 
 
 def searches_answered(connection: psycopg.Connection, now: datetime) -> bool:
-    """Whether any search was answered within the last minutes, by the requests."""
+    """True if the recorded requests show that a search was answered within the last minutes."""
     row = connection.execute(_SQL.searches_answered, {"now": now, "latest": latest(now)}).fetchone()
     return bool(row and row[0])
 
@@ -225,5 +258,5 @@ def _months(first: date, last: date) -> int:
 
 
 def open_ones(known: Iterable[Campaign]) -> list[Campaign]:
-    """Those that are not finished, in their order."""
+    """The campaigns that are not finished, in their order."""
     return [campaign for campaign in known if campaign.finished_at is None]

@@ -1,14 +1,14 @@
-"""What searches were worth: rewards of terms, folded again from what became of the videos they found.
+"""Rewards of terms, folded again from the views of the videos that their searches found.
 
-Belongs here: the definition of viral, and from outcomes to the bandit's sums. Does not belong here: the draw (bandit.py), the
+Belongs here: the definition of viral, and from views to the bandit's sums. Does not belong here: the draw (bandit.py), the
 score that people see (insights).
 
-Viral is, of all videos that any source found in the window and that were polled at 48 hours of age, the top 2 % by views at
-that age, apart for each counting definition. It is relative on purpose: it means the same in a quiet week, and there is always
-something to learn from. It says nothing about a video that people should read.
+A video is viral here if it is in the top 2 % by views at 48 hours of age, of all videos that any source found in the window and
+that were polled at that age, apart for each counting definition. The definition is relative on purpose: it means the same in a
+quiet week, and there are always virals to learn from. It is no judgement of a video for people.
 
-The fold reads the vault and table `discovery_requests` and overwrites what was summed up on the way, so it may be repeated and
-lost.
+The fold reads the vault and table `discovery_requests` and overwrites the running sums, so it may be repeated, and its result
+may be lost.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from pleiades_core.vault.vault import Vault
 _SQL = load_queries("terms")
 _RULES, _FOLD = (load_duckdb_text(name, "pleiades_core.discover.search_queue") for name in ("rules", "rewards"))
 
-#: A request of then counts 0.4 at the end of it; beyond it, what was known of a term is forgotten at once.
+#: How far the fold looks back. A request that old counts 0.4; older requests do not count.
 WINDOW = timedelta(days=30)
-#: Fewer measured videos make no mark: the top 2 % of them would be less than four.
+#: With fewer measured videos there is no mark: the top 2 % of them would be fewer than four.
 ENOUGH = 200
-#: A term's, and a tag's, own share of virals counts beside the common one as that many videos do.
+#: The common share of virals counts as this many videos beside a term's, and a tag's, own.
 SHARE_WEIGHT, TAG_WEIGHT = 100, 50
-#: Bounds of what one tag is held to add.
+#: Bounds of the factor that one tag gives.
 _LEAST_LIFT, _MOST_LIFT = 0.25, 4.0
 
 
@@ -41,11 +41,11 @@ _LEAST_LIFT, _MOST_LIFT = 0.25, 4.0
 class Rescored:
     """What the fold found."""
 
-    #: Whose sums were written.
+    #: Terms whose sums were written.
     terms: int
-    #: Terms without searches whose expectation was worked out from the outcomes of their tag.
+    #: Terms without searches whose expectation was computed from the videos with their tag.
     priors: int
-    #: Videos with an outcome, and of these the viral ones.
+    #: Videos that were measured, and the viral ones of them.
     judged: int
     viral: int
     #: Views at 48 hours that a viral video exceeds, by counting definition. Empty: too little is measured, all is expectation.
@@ -53,14 +53,22 @@ class Rescored:
 
 
 def rescore(database: Database, vault: Vault, now: datetime) -> Rescored:
-    """Write requests, reward and expectation of every term from what the last 30 days say. The same vault gives the same sums.
+    """Write requests, reward and expectation of every term, from the last 30 days. Equal vaults give equal sums.
 
-    A term that is searched meanwhile keeps what its search wrote. The rows of damaged files are left out, and `vault.damaged`
+    A term that is searched meanwhile keeps the sums of that search. The rows of damaged files are left out, and `vault.damaged`
     names these files.
+
+    Args:
+        database: has the terms and the requests.
+        vault: has the samples.
+        now: the present instant.
+
+    Returns:
+        What the fold found.
     """
     since = now - WINDOW
     with database.transaction() as connection:
-        # In this order: a search that is noted in between has changed `scored_at`, and its term is left alone.
+        # The order matters: a search that is recorded in between has changed `scored_at`, and its term is left alone.
         queue = {row.term: row for row in queue_rows(connection)}
         known = connection.execute(_SQL.search_requests, {"since": since}).fetchall()
     rows = query.query(

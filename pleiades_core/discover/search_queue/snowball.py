@@ -3,9 +3,9 @@
 Belongs here: which tags are terms, and how many may enter. Does not belong here: which terms are searched (bandit.py), the
 channels of the videos (admission follows them).
 
-Tags come from `videos.list`: results of `search.list` have none. Nobody checks what people write there, so they are filtered, a
-batch may add a bounded number, each batch counts as one mention however many of its videos have the tag, mentions fade, and the
-queue has a cap beyond which those that promise least leave.
+Tags come from `videos.list`: results of `search.list` have none. Uploaders may write anything there. So tags are filtered, a
+batch may add a bounded number, a batch counts as one mention however many of its videos have the tag, mentions fade, and the
+queue has a cap: beyond it the least promising terms leave.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _SQL = load_queries("terms")
 
 #: Terms that one batch may add: a hunt describes up to 2,500 videos a batch, with some ten tags each.
 MOST_NEW = 200
-#: Columns of the shortest term, so that two characters of a script without letters are enough; characters of the longest.
+#: Width of the narrowest term, so that two Chinese characters are enough; characters of the longest term.
 _NARROWEST, LONGEST = 3, 60
-#: A term's children are expected to do somewhat better than it does, or nobody would try them before what is known. An
-#: assumption; what a tag really adds is measured once its videos are two days old (rewards.py).
+#: The expectation of a new term, relative to the term whose videos have it as a tag: above 1, or it would never be tried. An
+#: assumption; the real factor is measured once its videos are two days old (rewards.py).
 LIFT = 1.5
 
 _URL = re.compile(r"://|^www\.|^\S+\.(?:com|net|org|tv|io|ly|me|be|gg|co|info|app|xyz)(?:/|$)")
-#: What search reads as operators, and what surrounds a tag without being of it.
+#: Search operators, and signs around a tag that are not part of it.
 _OPERATORS = re.compile(r'[|"]')
 #: Words that say nothing of what a video is about: articles, and what platforms make people write.
 _SAY_NOTHING = """
@@ -53,11 +53,11 @@ _BOILERPLATE = frozenset(_SAY_NOTHING.split())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fed:
-    """What one batch did to the queue."""
+    """What one batch changed in the queue."""
 
     #: Distinct terms among its tags.
     offered: int
-    #: Of these, known ones that count a mention more.
+    #: Known terms that got one more mention.
     mentioned: int
     #: Terms that entered.
     added: int
@@ -66,9 +66,9 @@ class Fed:
 
 
 def term_of(tag: str) -> str | None:
-    """The term that a tag stands for: one spelling for all its spellings. None when it is no use as a question.
+    """The term that a tag stands for: one spelling for all its spellings. None if it is of no use as a search term.
 
-    Every term is its own term.
+    The term of a term is the term itself.
     """
     plain = "".join(character if character.isprintable() else " " for character in _OPERATORS.sub(" ", tag))
     term = spelt(plain.lstrip("#@- "))
@@ -84,21 +84,30 @@ def feed(
     connection: psycopg.Connection, found: Iterable[VideoDetails], now: datetime, *,
     cap: int, sources: Mapping[VideoId, str] | None = None,
 ) -> Fed:  # fmt: skip
-    """Mention the tags of a batch of admitted videos, and let the most widespread of the unknown ones enter the queue.
+    """Count a mention for the tags of a batch of admitted videos, and let the most widespread unknown tags enter the queue.
 
-    `sources` says where each video was found, as in `Find.name`: the children of a fruitful term start with more credit. Never
-    waits for another transaction; what another hunter holds at this moment is passed over.
+    Never waits for another transaction: rows that another hunter holds are left out.
+
+    Args:
+        connection: the transaction that admits the videos.
+        found: the videos.
+        now: the present instant.
+        cap: the most terms of the queue.
+        sources: where each video was found, as in `Find.name`; the tags of a fruitful term start with more credit.
+
+    Returns:
+        What was changed.
     """
     channels: dict[str, set[ChannelId]] = defaultdict(set)
     parents: dict[str, str] = {}
     for details in found:
         source = (sources or {}).get(details.video_id, "")
         for term in {term_of(tag) for tag in details.tags} - {None}:
-            assert term is not None  # noqa: S101  the line above says it; mypy cannot see it
+            assert term is not None  # noqa: S101  the line above checks it; mypy cannot see that
             channels[term].add(details.channel_id)
             if source.startswith("search:"):
                 parents.setdefault(term, source.removeprefix("search:"))
-    # A channel that puts the same twenty tags under all of its videos is one voice.
+    # A channel counts once for a tag, even if all of its videos have it.
     terms = sorted(channels, key=lambda term: (-len(channels[term]), term))
     rule = {
         "now": now, "mentions_kept_a_day": bandit.MENTIONS_KEPT_A_DAY, "prior_requests": bandit.PRIOR_REQUESTS,
@@ -114,9 +123,17 @@ def feed(
 
 
 def cull(connection: psycopg.Connection, now: datetime, *, cap: int) -> int:
-    """Let the terms that promise least leave until the queue is within its cap; how many left.
+    """Remove the terms with the least promise until the queue is within its cap.
 
-    Those that a person prioritised stay, and those that brought more than was expected of them.
+    Terms that a person prioritised stay, and so do terms that brought more than was expected of them.
+
+    Args:
+        connection: the caller's transaction.
+        now: the present instant.
+        cap: the most terms.
+
+    Returns:
+        How many terms were removed.
     """
     rule = {"now": now, "kept_a_day": bandit.KEPT_A_DAY, "prior_requests": bandit.PRIOR_REQUESTS}
     usual, length = _row_of(
@@ -140,5 +157,5 @@ def _row_of(connection: psycopg.Connection, query: str, parameters: Mapping[str,
 
 
 def _columns(text: str) -> int:
-    """The width of a text where Chinese, Japanese and Korean characters are as wide as two letters."""
+    """The width of a text; Chinese, Japanese and Korean characters are as wide as two letters."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

@@ -1,11 +1,12 @@
-"""The search queue: which terms to search now, from when on, and where the last page ended.
+"""The search queue: which terms to search now, back to which instant, and where the last page ended.
 
-Belongs here: rounds, windows and page tokens, and what people put into the queue. Does not belong here: asking YouTube
-(sources/), which terms are worth it (bandit.py), terms from tags (snowball.py), what they were worth (rewards.py).
+Belongs here: rounds, windows and page tokens, and terms that people add. Does not belong here: requests to YouTube (sources/),
+choosing terms (bandit.py), terms from tags (snowball.py), rewards (rewards.py).
 
-A round reads the results of one term page by page, newest first, back to where the last finished round began. Its page token is
-kept only once the page's videos are durable, and dropped when it is old: YouTube's offsets shift as new videos arrive. Search
-ends near 500 results: of a term with more than these since its last round, the older ones are not searched for again.
+A round reads the results of one term page by page, newest first, back to the beginning of the last finished round. The page
+token is written in the transaction that makes the page's videos durable, and dropped when it is old: YouTube's offsets shift as
+new videos arrive. A search ends near 500 results: if a term has more since its last round, the older ones are not searched
+again.
 """
 
 from __future__ import annotations
@@ -32,38 +33,38 @@ TOKEN_LIVES = timedelta(hours=12)
 OVERLAP = timedelta(hours=2)
 #: Characters of a query, and of the column.
 LONGEST = 100
-#: A person's word for "before others"; larger numbers come first.
+#: The highest priority that a person may give; larger numbers come first.
 MOST_PRIORITY = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchTurn:
-    """What to ask for one term now."""
+    """The next request for one term."""
 
     term: str
     published_after: datetime
     page_token: str | None
-    #: When the round began: where the next one will end.
+    #: When the round began; the next round will end there.
     round_started_at: datetime
-    #: What the queue held when the turn was taken: another hunter may go on from there first.
+    #: The page token in the queue when the turn was taken: another hunter may use it first.
     held_token: str | None = None
     held_round: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedTerm:
-    """A term of the queue as people look at it. Instants are aware UTC, None: never."""
+    """A term of the queue, as people see it. Instants are aware UTC, None: never."""
 
     term: str
     priority: int
-    #: Those that still count.
+    #: The discounted sum of mentions.
     mentions: float
-    #: Discounted sums: pages read, and of their new videos those that turned out viral or are expected to.
+    #: Discounted sums: pages read, and their new videos that turned out viral or are expected to.
     requests: float
     reward: float
-    #: Reward a page that is expected now.
+    #: Expected reward of a page now.
     expected: float
-    #: 0: it rests. 1: a whole page of results is expected.
+    #: 0: the term rests. 1: a whole page of new results is expected.
     readiness: float
     added_at: datetime | None
     last_searched_at: datetime | None
@@ -73,7 +74,7 @@ class QueuedTerm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueRow:
-    """One row of the queue as it stands in the table."""
+    """One row of the queue, as the table has it."""
 
     term: str
     priority: int
@@ -93,7 +94,7 @@ class QueueRow:
     found: int
 
     def target(self, now: datetime) -> Target:
-        """What the bandit needs of it."""
+        """The row as the bandit's target."""
         return Target(
             term=self.term, priority=self.priority, mentions=self.mentions, mentioned_at=self.mentioned_at,
             requests=self.requests, reward=self.reward, scored_at=self.scored_at, prior_mean=self.prior_mean,
@@ -106,7 +107,20 @@ def next_turn(
     term: str, page_token: str | None, token_at: datetime | None, round_started_at: datetime | None,
     searched_until: datetime | None, *, now: datetime, window: timedelta,
 ) -> SearchTurn:  # fmt: skip
-    """The next page of a term's round, or the first of a new one. Pure; the arguments are a row of the queue."""
+    """The next page of a term's round, or the first page of a new round. Pure.
+
+    Args:
+        term: the term.
+        page_token: of the next page, as the queue has it.
+        token_at: when the token was written.
+        round_started_at: when the round began.
+        searched_until: where the last finished round began.
+        now: the present instant.
+        window: how far back the first search for a term looks.
+
+    Returns:
+        The request.
+    """
     going_on = _goes_on(page_token, token_at, now)
     started = round_started_at if going_on and round_started_at else now
     after = searched_until - OVERLAP if searched_until else started - window
@@ -119,7 +133,18 @@ def next_turn(
 def take_turns(
     connection: psycopg.Connection, *, limit: int, now: datetime, window: timedelta, rng: random.Random
 ) -> list[SearchTurn]:
-    """The terms to search now. Nothing is locked: two hunters that search the same term find the same videos once."""
+    """Choose the terms to search now. Nothing is locked: two hunters that search one term find its videos once.
+
+    Args:
+        connection: the caller's transaction.
+        limit: the most terms.
+        now: the present instant.
+        window: how far back the first search for a term looks.
+        rng: draws the terms.
+
+    Returns:
+        The requests.
+    """
     rows = {row.term: row for row in queue_rows(connection)}
     chosen = (rows[target.term] for target in bandit.draw([row.target(now) for row in rows.values()], now, rng, limit))
     return [
@@ -131,12 +156,18 @@ def take_turns(
 def acknowledge(
     connection: psycopg.Connection, turn: SearchTurn, *, next_page_token: str | None, finished: bool, found: int, now: datetime
 ) -> None:
-    """Note, in the transaction that makes a page's videos durable, where to go on. A finished round moves the window.
+    """Record where to go on, in the transaction that makes a page's videos durable. A finished round moves the window.
 
-    The caller holds the lock of hunters (storage/locks.py), as every writer of the queue does: what holds a row is waited
-    for, and nothing that was noted is lost.
+    The caller holds the lock DISCOVERY (storage/locks.py), as every writer of the queue does, so that nothing recorded is lost.
+    If another hunter has moved the place meanwhile, it stays; the count of found videos grows in any case.
 
-    Where another hunter has gone on from the same place meanwhile, the place stays his; what was found counts all the same.
+    Args:
+        connection: the transaction that makes the page durable.
+        turn: the request.
+        next_page_token: of the page; None: it was the last one.
+        finished: the round is over.
+        found: videos on the page.
+        now: the present instant.
     """
     connection.execute(
         _SQL.ack_term,
@@ -149,23 +180,48 @@ def acknowledge(
 
 
 def note_search(connection: psycopg.Connection, term: str, *, new: int, now: datetime) -> None:
-    """A page of the term is durable and `new` of its videos were unknown: evidence for the bandit.
+    """Record the reward of a page that is durable: evidence for the bandit. The caller holds the lock DISCOVERY.
 
-    The reward is the number of virals to be expected of them, until `rewards.rescore` knows better. A term that has left the
-    queue meanwhile stays away. In turn, like `acknowledge`.
+    The reward is the expected number of virals among the new videos, until `rewards.rescore` has measured them. A term that has
+    left the queue meanwhile stays away.
+
+    Args:
+        connection: the transaction that makes the page durable.
+        term: the term.
+        new: videos of the page that were unknown.
+        now: the present instant.
     """
     parameters = {"term": term, "reward": new * bandit.VIRAL_SHARE, "kept_a_day": bandit.KEPT_A_DAY, "now": now}
     connection.execute(_SQL.requested, parameters)
 
 
 def seed(connection: psycopg.Connection, terms: Sequence[str], *, priority: int = 0) -> None:
-    """Put terms into the queue that are not in it, before any that came later. Blank and overlong ones are passed over."""
+    """Put terms into the queue that are not in it, before later ones. Blank and overlong terms are left out.
+
+    Args:
+        connection: the caller's transaction.
+        terms: the terms.
+        priority: of the new terms.
+    """
     lock_discovery(connection)
     connection.execute(_SQL.seed_terms, {"terms": usable(terms), "priority": priority})
 
 
 def add(connection: psycopg.Connection, term: str, *, priority: int, now: datetime) -> str:
-    """Put a term into the queue, or change the priority of one that is there; how it is spelt there. Raises UsageError."""
+    """Put a term into the queue, or change the priority of a term that is in it.
+
+    Args:
+        connection: the caller's transaction.
+        term: the term, in any spelling.
+        priority: 0 is ordinary; larger numbers come first.
+        now: the present instant.
+
+    Returns:
+        The term as the queue spells it.
+
+    Raises:
+        UsageError: it is no term, or the priority is out of range.
+    """
     if not is_term(term):
         shown = f"{term[:LONGEST]!r}{'…' * (len(term) > LONGEST)}"
         raise UsageError(f"{shown} is not a term", cure=f"a term has 1 to {LONGEST} characters")
@@ -182,19 +238,19 @@ def usable(texts: Iterable[str]) -> list[str]:
 
 
 def spelt(text: str) -> str:
-    """One spelling for all spellings that search takes for the same: case, composed characters, spaces."""
+    """One spelling for all spellings that a search treats alike: case, composed characters, spaces."""
     return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold()).split())
 
 
 def is_term(text: str) -> bool:
-    """True when it can be searched for and stored."""
+    """True if the text can be searched for and stored."""
     term = spelt(text)
-    # Control characters, of which PostgreSQL refuses NUL, and halves of characters, which no encoding has.
+    # Without control characters (PostgreSQL refuses NUL) and surrogates (UTF-8 cannot encode them).
     return 1 <= len(term) <= LONGEST and not any(unicodedata.category(character) in {"Cc", "Cs"} for character in term)
 
 
 def queued(connection: psycopg.Connection, now: datetime) -> list[QueuedTerm]:
-    """The queue, by priority and then by what each term promises."""
+    """The queue, by priority and then by expected reward."""
     rows = [(row.target(now), row.found) for row in queue_rows(connection)]
     usual = bandit.usual_reward([target for target, _ in rows], now)
     listed = [

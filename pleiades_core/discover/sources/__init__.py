@@ -1,5 +1,5 @@
-"""Sources of discovery: one module each. A module says what to ask next, asks, and says what to note once its finds are
-durable.
+"""Sources of discovery: one module each. A module chooses its next requests, sends them, and says what to record once their
+finds are durable.
 
 `SOURCES` finds the modules of this package: a new source is a new file that declares `SOURCE` (CONTRIBUTING.md). The names are
 those of the modules, so that `pleiades --help` knows them without importing one.

@@ -34,15 +34,15 @@ class Find:
 
     #: Name of the source.
     source: str
-    #: What the source asked for, where it has several targets: a term, a chart, a month. Empty otherwise.
+    #: The target of the request, if the source has several: a term, a chart, a month. Empty otherwise.
     target: str = ""
     candidates: tuple[Candidate, ...] = ()
     acknowledge: Acknowledge
-    #: Attempts that the request cost, by bucket; empty where it cost none.
+    #: Attempts that the request cost, by bucket; empty if it cost none.
     calls: Mapping[Bucket, int] = field(default_factory=Counter)
-    #: Details that came with the candidates, where the source gives some: no call is needed for them.
+    #: Details that came with the candidates, if the source gives them: no call is needed for them.
     details: tuple[Found, ...] = ()
-    #: The error, where the request failed and the source went on with the next one.
+    #: The error, if the request failed and the source went on with the next one.
     error: str = ""
 
     @property
@@ -53,7 +53,7 @@ class Find:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceContext:
-    """What a hunt hands to a source: an installation, and what the source may spend."""
+    """What a hunt gives to a source: an installation, and the units that the source may spend."""
 
     database: Database
     #: Counts the calls of this source alone.
@@ -63,7 +63,7 @@ class SourceContext:
     settings: Settings
     #: The beginning of the hunt, aware UTC.
     now: datetime
-    #: Whether the hunt asks this source and no other one.
+    #: True if the hunt asks this source alone.
     is_only_source: bool
 
     def units_for_hunt(self, bucket: Bucket, pool: QuotaPool) -> int:
@@ -72,7 +72,7 @@ class SourceContext:
         return allowance(left, self.youtube.ledger.resets_at() - self.clock.now())
 
     def require_units(self, bucket: Bucket, pool: QuotaPool) -> int:
-        """The same, for a source that cannot do without.
+        """As `units_for_hunt`, for a source that needs units.
 
         Raises:
             QuotaExhausted: the pool has no units left until the reset.
@@ -93,36 +93,36 @@ class Source:
     #: Position in a hunt. Sources without cost come first, so that their videos are described before uploads lists take what
     #: the hour has left.
     order: int
-    #: Sends its requests: one `Find` for each. Ends with an error when asking on is of no use.
+    #: Sends its requests, and yields a `Find` for each. Raises an error if further requests are of no use.
     find: Callable[[SourceContext], Iterator[Find]]
-    #: Whether its requests are calls of YouTube's API: an outage of the API is one, whatever feeds and inbox bring.
+    #: True if its requests are calls of YouTube's API.
     calls_api: bool
-    #: Whether one hunt at a time may ask it, so that no request is paid for twice.
+    #: True if one hunt at a time may ask it, so that no request is paid for twice.
     is_exclusive: bool = True
     #: Sources of one group see the same videos: for estimates of coverage they count as one. None: its videos are no sample.
     group: str | None
-    #: Whether a removed video leaves it within hours. A search shows removed videos for weeks.
+    #: True if a removed video leaves it within hours. A search shows removed videos for weeks.
     forgets_removed: bool = False
-    #: Whether its videos are admitted whatever their age: a person asked for them.
+    #: True if its videos are admitted whatever their age: a person added them.
     admits_any_age: bool = False
-    #: Whether a missing key or a refused one ends this source alone, and not the hunt.
+    #: True if a missing or refused key ends this source alone, and not the hunt.
     is_optional: bool = False
 
 
 class Fault(Enum):
-    """What a failed request says about its source, and so what the source does next."""
+    """The cause of a failed request, which decides what the source does next."""
 
-    #: The request is at fault and would fail again: the source notes it and goes on with the next one.
+    #: The request would fail again: the source records that and goes on with the next one.
     REQUEST = "request"
-    #: YouTube is at fault, as far as one can see: the request is sent again later. A request that brings YouTube down looks the
-    #: same, so the source sends another one, and stops with an error when that fails as well.
+    #: YouTube seems to have an outage: the request is sent again later. A request that makes YouTube fail looks like this too,
+    #: so the source sends another one, and stops with an error if that fails as well.
     OUTAGE = "outage"
-    #: Quota is spent, or no key is accepted. The source ends, and nothing is noted about the request.
+    #: Quota is spent, or no key is accepted. The source ends, and nothing is recorded about the request.
     ACCESS = "access"
 
 
 def fault_of(error: PleiadesError) -> Fault:
-    """What an error, after all its retries, says about the request that met it. Pure."""
+    """The cause of a request's error, after all retries. Pure."""
     if isinstance(error, QuotaExhausted | KeyRefused):
         return Fault.ACCESS
     return Fault.OUTAGE if error.retry_helps else Fault.REQUEST

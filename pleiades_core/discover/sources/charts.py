@@ -1,8 +1,8 @@
 """Charts: the most popular videos of a region, 50 for one unit, details included.
 
 Belongs here: which charts are read when. Since 21 July 2025 there are three: music, movies and gaming; the page of trending
-videos is gone, and with it the chart of everything (youtube/api.py has the source). What is on a chart has risen already:
-charts find what searches missed, not what will rise. Does not belong here: the reply (youtube/parse.py).
+videos is gone, and with it the chart of all categories (youtube/api.py has the source). Videos on a chart have risen already:
+charts find videos that searches missed. Does not belong here: the reply (youtube/parse.py).
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _SQL = load_queries("discovery_requests")
 
 #: A chart changes slowly.
 READ_AGAIN = timedelta(hours=12)
-#: Units of one: 200 videos, as in a capture of 2023.
+#: Units of one chart: 200 videos, as in a capture of 2023.
 A_CHART = 4
 
 
 def find(context: SourceContext) -> Iterator[Find]:
     """The charts of the regions in the settings."""
     if regions := context.settings.discovery.chart_regions:
-        # One chart at least: a small allowance would never reach the price of any.
+        # Units for one chart at least: a small allowance would never pay for any.
         units = max(context.require_units(Bucket.GENERAL, QuotaPool.HUNTING), A_CHART)
         yield from charts(context.database, context.youtube, context.clock, regions=regions, units=units)
 
@@ -43,7 +43,7 @@ def find(context: SourceContext) -> Iterator[Find]:
 def charts(database: Database, youtube: YouTube, clock: Clock, *, regions: Sequence[str], units: int) -> Iterator[Find]:
     """The charts that were not read for twelve hours, for at most `units` general units.
 
-    A chart without an answer may be what brings the service down, so another chart is asked. Where that answers, the first one
+    A chart without an answer may be the cause of the failure, so another chart is requested. If that is answered, the first one
     counts as read.
 
     Args:
@@ -68,14 +68,14 @@ def charts(database: Database, youtube: YouTube, clock: Clock, *, regions: Seque
     read = {target for target, _, answered_at in requests if answered_at is not None}
     due = [(region, category) for region in regions for category in CHART_CATEGORIES if _target(region, category) not in read]
     answered, outage = False, None
-    # A chart that met an outage comes last: it may be what brings the service down.
+    # A chart that met an outage comes last: it may be the cause.
     for region, category in sorted(due, key=lambda chart: (_target(*chart) in asked_at, asked_at.get(_target(*chart), now))):
         if units < A_CHART:
             break
         units -= A_CHART
         failure = yield from _chart(youtube, clock, region, category)
         if failure is None or fault_of(failure) is Fault.REQUEST:
-            # Not every region has every chart.
+            # A region need not have every chart.
             answered, outage = answered or failure is None, None
         elif outage is not None or fault_of(failure) is Fault.ACCESS:
             raise failure
@@ -121,7 +121,7 @@ def _chart(youtube: YouTube, clock: Clock, region: str, category: int) -> Genera
 
 
 def _nothing(_connection: psycopg.Connection, _now: datetime) -> None:
-    """The request itself is the note: `last_requests`."""
+    """Nothing to record: the discovery request itself says when the chart was read (`last_requests`)."""
 
 
 SOURCE = Source(bit=4, order=40, find=find, calls_api=True, group="charts", forgets_removed=True)

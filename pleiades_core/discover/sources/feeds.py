@@ -1,9 +1,9 @@
 """Atom feeds: the newest 15 uploads of a channel, for no quota at all, from a service that fails now and then.
 
-Belongs here: whose feed is read next, and telling a channel's failure from an outage. Does not belong here: HTTP and XML
-(youtube/feeds.py, youtube/atom.py). Feeds answered 404 or 500 for days in 2024 and 2026, so a failure says nothing of a
-channel: it is asked again, less often, and its count answers for it meanwhile (uploads.py). An empty feed of a channel that has
-uploads is such a failure.
+Belongs here: which feeds are read next, and telling a channel's failure from an outage. Does not belong here: HTTP and XML
+(youtube/feeds.py, youtube/atom.py). Feeds answered 404 or 500 for days in 2024 and 2026, so a failure says nothing about the
+channel: its feed is requested again, less often, and its video count is checked meanwhile (uploads.py). An empty feed of a
+channel that has uploads is such a failure.
 """
 
 from __future__ import annotations
@@ -32,18 +32,19 @@ _SQL = load_queries("channels")
 
 #: Entries of a whole feed.
 ENTRIES = 15
-#: The same feed is not read again sooner: maintainers of readers report that it is some minutes old anyway.
+#: A feed is not read again sooner: maintainers of feed readers report that it is some minutes old anyway.
 READ_AGAIN = timedelta(minutes=20)
-#: Share of uploads that a live subscription is expected to miss: its feed is read that much less often. An assumption.
+#: Share of uploads that a live subscription is expected to miss. The feed of a subscribed channel is read only for these. An
+#: assumption.
 LOST_BY_PUSH = 0.02
-#: Feeds read between two looks at how it goes.
+#: Feeds read before their failures are counted.
 _PORTION = 200
-#: Seconds for the whole source: a hunt has others to take.
+#: Seconds for the whole source: a hunt has other sources to ask.
 _SOURCE_S = 300.0
-#: So large a share of a portion failing is an outage, and reading on would be of no use to anybody.
+#: If this share of a portion fails, it is an outage, and no further feed is read.
 _OUTAGE = 0.8
 
-#: Ordinal, id, and whether it is known to have uploads.
+#: Ordinal and id of a channel, and True if it is known to have uploads.
 _Row = tuple[int, ChannelId, bool]
 
 
@@ -61,7 +62,21 @@ def find(context: SourceContext) -> Iterator[Find]:
 
 
 def feeds(database: Database, atom: Feeds, *, now: datetime, limit: int, parallel: int) -> Iterator[Find]:
-    """The feeds of up to `limit` channels, those that promise most unseen uploads. Raises BackendError in an outage."""
+    """Read the feeds with the most expected unseen uploads.
+
+    Args:
+        database: has the channels.
+        atom: reads a feed.
+        now: the present instant.
+        limit: the most feeds.
+        parallel: the most requests at once.
+
+    Yields:
+        The result for each portion of feeds.
+
+    Raises:
+        BackendError: the feeds have an outage.
+    """
     parameters = {"now": now, "again": READ_AGAIN, "lost": LOST_BY_PUSH, "least": LEAST_RATE, "limit": limit}
     with database.transaction() as connection:
         rows = connection.execute(_SQL.feeds_due, parameters).fetchall()
@@ -69,7 +84,7 @@ def feeds(database: Database, atom: Feeds, *, now: datetime, limit: int, paralle
     for start in range(0, len(rows), _PORTION):
         portion = rows[start : start + _PORTION]
         failures: dict[int, ApiError] = {}
-        # A host that hangs costs a deadline for each thread, three times: then `ask_all` asks no more.
+        # A host that hangs costs each thread three deadlines: then `ask_all` stops.
         ask = partial(_read, atom, failures)
         read, errors = ask_all(ask, portion, threads=parallel, within_s=until - time.monotonic())
         failed, first_error = list(failures), next((str(error) for error in failures.values()), "")
@@ -107,7 +122,7 @@ def _read(atom: Feeds, failures: dict[int, ApiError], row: _Row) -> tuple[_Row, 
 def _note(read: Sequence[tuple[_Row, Feed]], failed: list[int], connection: psycopg.Connection, now: datetime) -> None:
     published = [[entry.published_at for entry in feed.entries] for _, feed in read]
     rates = [uploads_a_day(instants, ENTRIES, now) or LEAST_RATE for instants in published]
-    # Only a full feed can hide what is older than its oldest entry.
+    # Only a full feed can leave out uploads that are older than its oldest entry.
     oldest = [min(instants) if len(instants) >= ENTRIES else None for instants in published]
     connection.execute(
         _SQL.note_feeds,

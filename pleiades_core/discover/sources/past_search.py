@@ -1,7 +1,7 @@
-"""Archeology: the most viewed videos of months long past, by category, with what search quota the present can spare.
+"""Search in the past: the most viewed videos of past months, by category, with the search quota of the pool archeology.
 
-Belongs here: asking for the pages of campaigns. Does not belong here: where a campaign goes on (search_queue/campaigns.py).
-What search does not show is not gone: it forgets most videos after 20 to 60 days (arXiv 2506.11727).
+Belongs here: requesting the pages of campaigns. Does not belong here: where a campaign goes on (search_queue/campaigns.py). A
+video that a search does not show may exist: search leaves out most videos after 20 to 60 days (arXiv 2506.11727).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 def find(context: SourceContext) -> Iterator[Find]:
     """Pages of the open campaigns, with the units of the pool archeology.
 
-    A hunt that asks several sources does not fail when this pool is spent, or no key serves it: the past can wait.
+    A hunt of several sources does not fail if this pool is spent, or if no key serves it: the past can wait.
     """
     units = context.require_units if context.is_only_source else context.units_for_hunt
     pages = units(Bucket.SEARCH, QuotaPool.ARCHEOLOGY)
@@ -44,10 +44,22 @@ def find(context: SourceContext) -> Iterator[Find]:
 
 
 def past_search(database: Database, youtube: YouTube, *, now: datetime, pages: int) -> Iterator[Find]:
-    """Up to `pages` pages of the campaigns that are open, cell by cell, and a cell of each in turn.
+    """Request pages of the open campaigns, cell by cell, and a cell of each campaign in turn.
 
-    Ends when the pool's quota is spent: the past can wait. A campaign whose question is not answered has had its turn in this
-    hunt, and another is asked. Raises what else `YouTube.search` raises when that is not answered either, or none was.
+    Ends when the pool's quota is spent: the past can wait. A campaign whose request fails has had its turn in this hunt, and
+    another campaign is searched.
+
+    Args:
+        database: has the campaigns.
+        youtube: counts the calls.
+        now: the present instant.
+        pages: the most pages.
+
+    Yields:
+        The result for each page.
+
+    Raises:
+        ApiError: two requests in a row failed, or no request was answered.
     """
     if pages <= 0:
         return
@@ -60,7 +72,7 @@ def past_search(database: Database, youtube: YouTube, *, now: datetime, pages: i
 
 
 def _dig(youtube: YouTube, waiting: list[Campaign], now: datetime, pages: int) -> Iterator[Find]:
-    #: Cells that were answered in this hunt: read when what failed is noted, after the last question perhaps.
+    #: Cells that were answered in this hunt. The list is read when a failure is recorded, perhaps after the last request.
     answered: list[str] = []
     witness: Campaign | None = None
     outage: ApiError | None = None
@@ -79,17 +91,18 @@ def _dig(youtube: YouTube, waiting: list[Campaign], now: datetime, pages: int) -
                 raise
             log.warning("cell %s of campaign %s: %s", campaign.cell, campaign.name, error)
             if fault_of(error) is Fault.OUTAGE:
-                # The cursor stays. The call counts: another campaign comes first the next time, or when the token has died.
+                # The cursor stays. The call counts, so another campaign comes first the next time, or when the token has died.
                 yield _find(campaign, page, partial(_note_failure, campaign, answered), asking, error=str(error))
                 if outage is not None:
                     raise
                 outage = error
                 if not waiting and not answered:
-                    # Nobody else can tell whether it is the cell: the next one does. Its page is asked for again in its turn.
+                    # There is no other campaign to compare with, so the next cell is requested. Its page is requested again in
+                    # its turn.
                     witness = beyond(campaign, now)
                     waiting += open_ones([witness])
                 continue
-            # A token that is no longer understood says nothing of its cell, unlike a category that search does not know.
+            # A refused token says nothing about its cell; a category that search does not know does.
             failure, anew = str(error), campaign.page_token is not None
         outage = None
         after = advanced(campaign, page.next_page_token, now, anew=anew)
@@ -119,7 +132,7 @@ def _note(held: Campaign, after: Campaign, found: int, connection: psycopg.Conne
 
 
 def _note_failure(held: Campaign, answered: Sequence[str], connection: psycopg.Connection, now: datetime) -> None:
-    # In an outage of all searches no cell is to blame.
+    # In an outage of all searches no cell is the cause.
     to_blame = bool(answered) or searches_answered(connection, now)
     acknowledge(connection, held, failed(held, now) if to_blame else held, found=0, now=now)
 

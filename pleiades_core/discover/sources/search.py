@@ -1,8 +1,8 @@
 """Search: the only source that finds unknown channels, and the most expensive one: 100 calls a day.
 
 Belongs here: one page of results for each of the drawn terms. Does not belong here: which terms are drawn
-(search_queue/bandit.py), where each goes on (search_queue/terms.py). A video that search does not show is not gone: search
-forgets videos after 20 to 60 days and answers the same question differently (arXiv 2506.11727).
+(search_queue/bandit.py), where each goes on (search_queue/terms.py). A video that a search does not show may exist: search
+leaves out videos after 20 to 60 days, and its answers vary (arXiv 2506.11727).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def search(
 ) -> Iterator[Find]:
     """A page of results for each of `pages` terms.
 
-    A term without an answer may be what brings search down, so another term is asked.
+    A term without an answer may be the cause of the failure, so another term is searched.
 
     Args:
         database: holds the search queue.

@@ -1,13 +1,13 @@
-"""Uploads lists: what the channels we follow have published, 50 videos for one unit.
+"""Uploads lists: new videos of followed channels, 50 videos for one unit.
 
-Belongs here: `channels.list` as the detector of change, 50 channels for one unit, and then `playlistItems.list` where the count
-moved. Does not belong here: what a count says (channels/counts.py), which lists are worth it (channels/followed.py), how many
-units there are (budget.py).
+Belongs here: `channels.list` as the detector of change, 50 channels for one unit, and then `playlistItems.list` for channels
+whose video count rose. Does not belong here: the meaning of a count (channels/counts.py), the choice of lists
+(channels/followed.py), how many units there are (budget.py).
 
-A list costs as much as checking 50 channels, so no channel is listed whose count stands still. Where units are short the
-richest lists come first; what is not listed adds up, until it is worth a unit. A reply that is less than the count promised is
-no reading: what moved stays, and is asked for again, a few times and ever later. More new uploads than one question shows are
-read on like a back catalogue (channels/past_uploads.py).
+A list costs as much as checking 50 channels, so a channel is listed only if its count rose. If units are short, the lists with
+most new videos come first; new videos of the other channels add up until they are worth a unit. A list shorter than the
+channel's video count is treated as a failed read: the channel stays due and is retried with growing delays. If a channel has
+more new videos than one request shows, the rest is read like a back catalogue (channels/past_uploads.py).
 """
 
 from __future__ import annotations
@@ -51,30 +51,30 @@ log = logging.getLogger(__name__)
 
 _SQL = load_queries("channels")
 
-#: A channel that something looked at within this is not checked again.
+#: A channel that was checked, listed or read as a feed within this time is not checked again.
 CHECK_AGAIN = timedelta(hours=1)
-#: Every channel that nothing else looks at is checked once in so many hunts, lists or no lists. Found within a day of 100,000
+#: Hunts in which every channel is checked once, unless a feed or a list of it was read. Share found within a day of 100,000
 #: uploads over 50,000 channels, in a model of this module with Zipf's rates: 0.63 at 20 hours, 0.61 at 12, 0.55 at 30.
 SWEEP_HUNTS = 20
-#: Unless that took more than this share of the units.
+#: The most units that checks may take, as a share.
 _MOST_CHECKS = 0.5
 #: Lists looked at in one hunt: more than any budget pays for.
 _MOST_LISTS = 5_000
-#: A list that showed nothing, or broke off, though its count moved, is asked again after this, then after twice as long, and so
-#: on; after so many times in a row, two and a half days, it is believed. That is what one lasting oddity may cost: 6 units.
+#: A list that is shorter than the count says, or failed, is requested again after this time, then after twice as long, and so
+#: on. After several times in a row, two and a half days, it is believed. So one lasting oddity costs 6 units.
 LIST_AGAIN = timedelta(hours=2)
 MOST_LIST_FAILURES = 6
-#: So many lists of a lot, and most of it, are an outage: the others would be paid for in vain.
+#: If this many lists of a portion fail, and most of the portion, it is an outage, and no further list is requested.
 _OUTAGE = 3
 
-#: Units of the questions that are asked before what they brought is settled.
+#: Units of the requests that are made before their finds are settled.
 _LOT = 50
 
 _Request = TypeVar("_Request")
 
 
 def find(context: SourceContext) -> Iterator[Find]:
-    """New uploads, then past ones. Where back catalogues wait, up to half of the units are kept for them."""
+    """New uploads, then past ones. If back catalogues wait, up to half of the units are kept for them."""
     database, youtube, settings, now = context.database, context.youtube, context.settings, context.now
     if not settings.discovery.uploads_per_hunt:
         return
@@ -88,14 +88,27 @@ def find(context: SourceContext) -> Iterator[Find]:
 def uploads(
     database: Database, youtube: YouTube, *, now: datetime, units: float, parallel: int
 ) -> Generator[Find, None, float]:
-    """Check and list channels for up to `units` general units, those of describing included; returns the units that are left.
+    """Check and list followed channels.
 
-    First the checks that keep the sweep going, then the lists that they and older ones call for; what is left goes into further
-    checks and their lists. Questions are asked in lots of 50 units, so that the hunter can settle what they brought before the
-    next lot is paid for.
+    First come the checks that keep the sweep going, then the lists that these and older checks call for. The rest of the units
+    goes into further checks and their lists. Requests are made in portions of 50 units, so that the hunter can settle their
+    finds before the next portion is paid for. Lists are requested even if the checks fail.
 
-    Lists are asked for whatever becomes of the checks. Raises at once what quota and keys say, and after the finds the first
-    error if most checks failed, or most of a lot of lists.
+    Args:
+        database: has the channels.
+        youtube: counts the calls.
+        now: the present instant.
+        units: general units to spend, descriptions included.
+        parallel: the most requests at once.
+
+    Yields:
+        The result for each list, and for each portion of checks.
+
+    Returns:
+        The units that are left.
+
+    Raises:
+        ApiError: at once for quota and keys; after the finds, if most checks, or most lists of a portion, failed.
     """
     with database.transaction() as connection:
         parameters = {"now": now, "again": CHECK_AGAIN, "limit": max(0, units) * IDS_PER_CALL}
@@ -106,7 +119,7 @@ def uploads(
     asking = _Asking(database, youtube, now, parallel, there)
     left = float(units)
     for checks in (min(sweep, int(units * _MOST_CHECKS)), None):
-        # Half of what is left for further checks: a list, if the count moved, costs as much as the check of 50.
+        # At most half of the rest for further checks: a list, if the count rose, costs as much as the check of 50 channels.
         most = int(left * _MOST_CHECKS) if checks is None else checks
         left -= yield from asking.check(due[: most * IDS_PER_CALL], most)
         due = [row for row in due if row[0] not in asking.checked]
@@ -117,7 +130,7 @@ def uploads(
 
 
 class _Unlisted(NamedTuple):
-    """A list that no answer came for."""
+    """A list that was requested and not answered."""
 
     channel: int
     error: ApiError
@@ -133,12 +146,12 @@ class _Asking:
         self._now = now
         self._parallel = parallel
         self._there = there
-        self._rng = random.Random(now.isoformat())  # noqa: S311  mixes questions, no secrets; the same instant mixes the same
-        #: What this hunt's counts say of channels, until they are in the database: by ordinal.
+        self._rng = random.Random(now.isoformat())  # noqa: S311  mixes requests, no secrets; repeatable for an instant
+        #: Unseen uploads by this hunt's counts, until they are in the database: by ordinal of the channel.
         self._moved: dict[int, ToList] = {}
         self.checked: set[int] = set()
         self._listed: set[int] = set()
-        #: Portions that were answered, what others met, and whether there is any use in further checks.
+        #: Portions that were answered, errors of other portions, and whether further checks are of use.
         self._answered = 0
         self._unchecked: list[ApiError] = []
         self._checking = True
@@ -146,7 +159,7 @@ class _Asking:
 
     @property
     def outage(self) -> ApiError | None:
-        """What this hunt's failures come to."""
+        """The error of an outage, by this hunt's failures; None: there was no outage."""
         broken = [error for error in self._unchecked if fault_of(error) is Fault.OUTAGE]
         return broken[0] if len(broken) > self._answered else self._unlisted
 
@@ -167,7 +180,7 @@ class _Asking:
                 noting: Acknowledge = partial(note_checks, answer.rows, answer.details)
                 yield Find(source="uploads", acknowledge=noting, calls=answer.calls)
             for failure in failed:
-                # Neither believed nor the first thing that the next hunt asks: counts add up, so a late check misses nothing.
+                # Not believed, and not first in the next hunt: counts add up, so a late check misses nothing.
                 noting = partial(self._note_failed, failure.rows)
                 yield Find(source="uploads", acknowledge=noting, calls=failure.calls, error=str(failure.error))
             _raise_access(errors)
@@ -179,7 +192,7 @@ class _Asking:
         return calls
 
     def _note_failed(self, rows: Sequence[Row], connection: psycopg.Connection, now: datetime) -> None:
-        # Whether others were answered is known by now, after the last check perhaps.
+        # Called later, when it is known whether other checks were answered.
         note_unchecked([row[0] for row in rows], connection, now, answered_for_some=self._answered > 0, absent=False)
 
     def list(self, units: float) -> Generator[Find, None, float]:
@@ -196,7 +209,7 @@ class _Asking:
         )
         self._listed |= {listing.channel for listing in chosen}
         for lot in _lots(chosen, lambda row: row.pages):
-            # In no order: a few that fail for ever would be the first of each lot, and look like an outage.
+            # Mixed: a few lists that always fail would be the first of each portion, and look like an outage.
             self._rng.shuffle(lot)
             failed: list[_Unlisted] = []
             with self._youtube.reserved(
@@ -226,7 +239,7 @@ def _raise_access(errors: Sequence[ApiError]) -> None:
 
 
 def _lots(requests: Sequence[_Request], cost: Callable[[_Request], int]) -> Iterator[list[_Request]]:
-    """Lots of questions that cost 50 units, or one dearer question."""
+    """Portions of requests that cost 50 units, or one dearer request."""
     lot: list[_Request] = []
     for request in requests:
         if lot and sum(map(cost, lot)) + cost(request) > _LOT:
@@ -238,7 +251,7 @@ def _lots(requests: Sequence[_Request], cost: Callable[[_Request], int]) -> Iter
 
 
 def _moved(database: Database, now: datetime, checked: Sequence[Row], fresh: Sequence[ChannelDetails]) -> dict[int, ToList]:
-    """What the counts of these channels say together with what was known: unseen uploads by channel, 0 included."""
+    """Unseen uploads by channel, from these counts and those in the database; 0 included."""
     counts = {channel.channel_id: channel.videos for channel in fresh if channel.videos is not None}
     ids = dict(checked)
     with database.transaction() as connection:
@@ -256,7 +269,7 @@ def _moved(database: Database, now: datetime, checked: Sequence[Row], fresh: Seq
 def _list(
     youtube: YouTube, reservation: Reservation | None, now: datetime, failed: list[_Unlisted], listing: ToList
 ) -> tuple[Find, ApiError | None]:
-    """What a list shows, and what kept it from showing all. Raises what came instead of it."""
+    """The videos of a list, and the error that cut it short. Raises the error if nothing came."""
     asking = youtube.part()
     try:
         shown, failure, token = _pages(asking, reservation, listing)
@@ -266,7 +279,7 @@ def _list(
         raise
     fault = failure and fault_of(failure)
     if fault is None or (fault is Fault.REQUEST and not shown):
-        # Where it is refused altogether the channel is gone, or hides its uploads: it waits until its count moves again.
+        # A refused list: the channel is gone, or hides its uploads. It waits until its count rises again.
         rate = uploads_a_day((candidate.published_at for candidate in shown), IDS_PER_CALL, now)
         rest = BackCatalogue(
             channel_id=listing.channel_id, source="uploads", newest=listing.moved, read=len(shown), passed=len(shown),
@@ -274,7 +287,7 @@ def _list(
         )  # fmt: skip
         noting: Acknowledge = partial(_note_list, {"channel": listing.channel, "rate": rate}, rest if token else None)
     elif fault is Fault.ACCESS:
-        # What came is paid for; the rest is asked for when there is quota again.
+        # The pages that came are paid for; the rest is requested when there is quota again.
         noting = _nothing
     else:
         noting = partial(_note_list_failure, listing.channel, answered=True)
@@ -285,7 +298,7 @@ def _list(
 def _pages(
     youtube: YouTube, reservation: Reservation | None, listing: ToList
 ) -> tuple[tuple[Candidate, ...], ApiError | None, str | None]:
-    """What the pages show, what kept them from showing all, and the token of the page where more of what is new begins."""
+    """The videos of the pages, the error that cut them short, and the token of the page after them."""
     shown: dict[VideoId, Candidate] = {}
     token, pages, anew = None, listing.pages, False
     while pages:
@@ -293,7 +306,7 @@ def _pages(
             page = youtube.uploads(listing.channel_id, token, reservation=reservation)
         except ApiError as error:
             if isinstance(error, BadRequest) and token is not None and not anew:
-                # The token is refused, and not the list: it is begun once again.
+                # YouTube refuses the token, not the list: the list begins again, once.
                 token, pages, anew = None, listing.pages, True
                 continue
             if not shown and fault_of(error) is not Fault.REQUEST:
@@ -321,7 +334,7 @@ def _note_list_failure(channel: int, connection: psycopg.Connection, now: dateti
 
 
 def _nothing(_connection: psycopg.Connection, _now: datetime) -> None:
-    """What is noted of the channel stays."""
+    """Nothing to record: the row of the channel stays as it is."""
 
 
 SOURCE = Source(bit=2, order=70, find=find, calls_api=True, group="followed channels", forgets_removed=True)
