@@ -43,7 +43,7 @@ from pleiades_core.errors import QuotaExhausted
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.models import ChannelId
 from pleiades_core.settings import DemoSettings
-from pleiades_core.simulator.api.quota import ApiKey
+from pleiades_core.simulator.api.quota import SimulatedKey
 from pleiades_core.simulator.config import DEFAULT_START, SimulatorConfig
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.server import start_subprocess
@@ -112,7 +112,7 @@ def staged(uploads: int, channels: int, seed: int, *, days: int) -> Iterator[Sta
     videos = uploads * days + 2 * channels
     config = SimulatorConfig(
         videos=videos, channels=channels, uploads_per_day=uploads, days_ahead=days, seed=seed,
-        keys=(ApiKey(key=_KEY, project=_PROJECT),),
+        keys=(SimulatedKey(key=_KEY, project=_PROJECT),),
     )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="plb") as folder, contextlib.ExitStack() as stack:
         process = stack.enter_context(start_subprocess(config, log_path=Path(folder) / "simulator.log"))

@@ -19,7 +19,7 @@ from pleiades_core.vault.layout import (
     discovery_requests_key,
     insight_key,
 )
-from pleiades_core.vault.query import Limits
+from pleiades_core.vault.query import QueryLimits
 from pleiades_core.vault.vault import open_vault
 
 _HEAD = """\
@@ -30,7 +30,7 @@ Times are UTC. An unknown value is null, never 0.
 """
 #: Stands for every day in a key.
 _ANY_DAY = date(1, 1, 1)
-_LIMITS = Limits(memory_mb=200, threads=2)
+_LIMITS = QueryLimits(memory_mb=200, threads=2)
 
 
 def text() -> str:

@@ -22,7 +22,7 @@ from pleiades_dagster.day_verdicts import (
     OF_COHORT,
     OF_METRICS,
     OF_VIDEOS,
-    Verdict,
+    DayVerdict,
     cohort_verdicts,
     metrics_verdicts,
     videos_verdicts,
@@ -42,7 +42,7 @@ def checks_of_files(
     days: dg.DailyPartitionsDefinition,
     dataset: Dataset,
     about: Mapping[str, tuple[str, dg.AssetCheckSeverity]],
-    judge: Callable[[Installation, date], list[Verdict]],
+    judge: Callable[[Installation, date], list[DayVerdict]],
 ) -> dg.AssetChecksDefinition:
     """The tests of the files of one asset that is cut by day. They are one step, which reads the files once.
 
@@ -72,7 +72,7 @@ def checks_of_files(
     ) -> Iterator[dg.AssetCheckResult | dg.AssetCheckEvaluation]:
         given = _given_days(context, days.start.date())
         selected = {key.name for key in context.selected_asset_check_keys}
-        verdicts: list[tuple[date, Verdict]] = []
+        verdicts: list[tuple[date, DayVerdict]] = []
         with as_failures(), installation.open() as opened:
             for day in [_newest_closed(opened, dataset)] if given is None else given:
                 if why := _nothing_to_check(opened, dataset, day):
@@ -118,26 +118,26 @@ def _newest_closed(opened: Installation, dataset: Dataset) -> date:
     return max(closed, default=opened.clock.now().date() - timedelta(days=1))
 
 
-def results_of_metrics(opened: Installation, day: date) -> list[Verdict]:
+def results_of_metrics(opened: Installation, day: date) -> list[DayVerdict]:
     """Every test of one day of samples that is over. A file that cannot be read fails them all."""
     return _judged(opened, SAMPLES, day, OF_METRICS, lambda: metrics_verdicts(inspect_day(opened.database, opened.vault, day)))
 
 
-def results_of_videos(opened: Installation, day: date) -> list[Verdict]:
+def results_of_videos(opened: Installation, day: date) -> list[DayVerdict]:
     """Every test of the registry file of one day that is over. A file that cannot be read fails them all."""
     return _judged(
         opened, REGISTRY, day, OF_VIDEOS, lambda: videos_verdicts(inspect_registry(opened.database, opened.vault, day))
     )
 
 
-def results_of_cohort(opened: Installation, day: date) -> list[Verdict]:
+def results_of_cohort(opened: Installation, day: date) -> list[DayVerdict]:
     """Every test of the cohort of one day of discovery. A file of the fold that cannot be read fails them all."""
     return _judged(opened, SAMPLES, day, OF_COHORT, lambda: cohort_verdicts(inspect_cohort(opened.database, opened.vault, day)))
 
 
 def _judged(
-    opened: Installation, dataset: Dataset, day: date, names: Mapping[str, Any], judge: Callable[[], list[Verdict]]
-) -> list[Verdict]:
+    opened: Installation, dataset: Dataset, day: date, names: Mapping[str, Any], judge: Callable[[], list[DayVerdict]]
+) -> list[DayVerdict]:
     """The verdicts of `judge`; where it cannot read a file, each test failed for that reason."""
     try:
         return judge()
@@ -173,9 +173,9 @@ def _nothing_to_check(opened: Installation, dataset: Dataset, day: date) -> str:
     return ""
 
 
-def _all_failed(names: Mapping[str, Any], error: PleiadesError) -> list[Verdict]:
+def _all_failed(names: Mapping[str, Any], error: PleiadesError) -> list[DayVerdict]:
     reason = f"{error}. {error.cure}".strip()
-    return [Verdict(name=name, passed=False, metadata={"error": type(error).__name__}, reason=reason) for name in names]
+    return [DayVerdict(name=name, passed=False, metadata={"error": type(error).__name__}, reason=reason) for name in names]
 
 
 def days_to_verify(first_day: date, today: date) -> list[date]:

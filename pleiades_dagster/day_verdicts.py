@@ -26,7 +26,7 @@ _CURE = "restore it from a copy; or, while journal/ still holds all its batches,
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class DayVerdict:
     """One test of one day."""
 
     name: str
@@ -60,29 +60,29 @@ OF_COHORT = {
 }
 
 
-def metrics_verdicts(found: DayInspection) -> list[Verdict]:
+def metrics_verdicts(found: DayInspection) -> list[DayVerdict]:
     """Every test of a closed day of samples, in the order of `OF_METRICS`."""
     file = SAMPLES.day_key(found.day)
     hours = {"hours_with_samples": found.hours, "coverage": round(found.coverage, 4), "videos": found.distinct_videos}
     falls = {"falls": found.falls, "pairs": found.pairs, "share": round(found.share_of_falls, 5), "misses": found.misses}
     return [
         *_of_file(file, found),
-        Verdict(
+        DayVerdict(
             name="times_inside_day", passed=found.outside == 0, metadata={"outside": found.outside} | _span(found),
             reason=f"{file} holds {found.outside:,} samples of other days; {_CURE}" if found.outside else "",
         ),
-        Verdict(name="share_of_falls", passed=found.share_of_falls <= MOST_FALLS, metadata=falls),
-        Verdict(name="coverage", passed=found.coverage >= LEAST_COVERAGE, metadata=hours),
+        DayVerdict(name="share_of_falls", passed=found.share_of_falls <= MOST_FALLS, metadata=falls),
+        DayVerdict(name="coverage", passed=found.coverage >= LEAST_COVERAGE, metadata=hours),
     ]  # fmt: skip
 
 
-def videos_verdicts(found: RegistryInspection) -> list[Verdict]:
+def videos_verdicts(found: RegistryInspection) -> list[DayVerdict]:
     """Every test of the registry file of a closed day, in the order of `OF_VIDEOS`."""
     file = REGISTRY.day_key(found.day)
     wrong = found.invalid_ids + found.shared_ids
     return [
         *_of_file(file, found),
-        Verdict(
+        DayVerdict(
             name="ids_valid", passed=not wrong, metadata={"invalid_ids": found.invalid_ids, "shared_ids": found.shared_ids},
             reason=f"{file} holds {found.invalid_ids:,} malformed ids, and {found.shared_ids:,} that two videos share; {_CURE}"
             if wrong else "",
@@ -90,24 +90,24 @@ def videos_verdicts(found: RegistryInspection) -> list[Verdict]:
     ]  # fmt: skip
 
 
-def cohort_verdicts(found: CohortReport) -> list[Verdict]:
+def cohort_verdicts(found: CohortReport) -> list[DayVerdict]:
     """Every test of a cohort, in the order of `OF_COHORT`."""
     share = found.missing / found.videos if found.videos else 0.0
     return [
-        Verdict(
+        DayVerdict(
             name="schedule_is_the_fold", passed=not found.disagreements,
             metadata={"disagreements": found.disagreements, "videos": found.videos, "through": found.through.isoformat()},
             reason=f"SQL and the samples disagree on {found.disagreements:,} videos of {found.day}; the samples are right: "
             "run `pleiades doctor`, and report it" if found.disagreements else "",
         ),
-        Verdict(
+        DayVerdict(
             name="cohort_dead_share", passed=share <= MOST_DEAD,
             metadata={"dead": found.missing, "videos": found.videos, "share": round(share, 5)},
         ),
     ]  # fmt: skip
 
 
-def _of_file(file: str, found: DayInspection | RegistryInspection) -> list[Verdict]:
+def _of_file(file: str, found: DayInspection | RegistryInspection) -> list[DayVerdict]:
     """The three tests that every file of a closed day has."""
     # Once batch rows were swept from SQL, the row of the closed day is the witness.
     promised = found.expected_rows if not found.unknown_batches else found.recorded_rows
@@ -118,15 +118,15 @@ def _of_file(file: str, found: DayInspection | RegistryInspection) -> list[Verdi
     doubled = found.rows - found.distinct_keys
     rows = f"{file} has {found.rows:,} rows, its batches gave {promised or 0:,}; {_CURE}"
     return [
-        Verdict(
+        DayVerdict(
             name="rows_equal_batches", passed=found.rows == promised, metadata={"rows": found.rows, "expected": promised or 0},
             reason="" if found.rows == promised else rows,
         ),
-        Verdict(
+        DayVerdict(
             name="keys_unique", passed=not doubled, metadata={"rows": found.rows, "distinct_keys": found.distinct_keys},
             reason=f"{file} has {doubled:,} rows whose key another row has too; {_CURE}" if doubled else "",
         ),
-        Verdict(
+        DayVerdict(
             name="checksum_matches", passed=not against, metadata={"sha256": found.sha256, "file": file},
             reason=f"{file} is not the file that was closed, by {' and '.join(against)}; {_CURE}" if against else "",
         ),

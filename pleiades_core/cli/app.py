@@ -120,11 +120,11 @@ class Command(_Shared, TyperCommand):
     """A command that takes the shared options too."""
 
 
-class Group(_Shared, TyperGroup):
+class CommandGroup(_Shared, TyperGroup):
     """A group of commands, such as `terms`, that takes the shared options too."""
 
 
-class _Program(Group):
+class _Program(CommandGroup):
     """All commands, in their panels."""
 
     def __init__(self, **options: Any) -> None:
@@ -166,7 +166,7 @@ class App(typer.Typer):
     def add_group(self, group: typer.Typer, *, name: str, panel: str, place: int) -> None:
         """Register a group of commands; panel and place as in `command`."""
         _PLACES[name] = (panel, place)
-        self.add_typer(group, name=name, cls=Group)
+        self.add_typer(group, name=name, cls=CommandGroup)
 
 
 app = App(

@@ -119,7 +119,7 @@ def compute(vault: Vault, name: str, until: datetime, *, whole: bool = False, **
     )
 
 
-def ask(vault: Vault, sql: str, limits: query.Limits) -> pa.Table:
+def ask(vault: Vault, sql: str, limits: query.QueryLimits) -> pa.Table:
     """Answer a person's SQL: over the vault's views, the macros of views.duckdb.sql and what is published.
 
     Args:

@@ -43,7 +43,7 @@ class PlanRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class BucketVerdict:
     """One bucket in a sentence."""
 
     bucket: Bucket
@@ -81,7 +81,7 @@ class Plan:
     #: The most that tracking could take in on every day; None where nothing new is counted on.
     most_watched_a_day: int | None
     rows: tuple[PlanRow, ...]
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[BucketVerdict, ...]
     #: Who goes without first, in the order of days; empty when everything fits.
     starved: tuple[Starved, ...]
     assumptions: tuple[str, ...] = ASSUMPTIONS
@@ -92,7 +92,7 @@ class Plan:
         return not self.starved
 
 
-def judge(bucket: Bucket, rows: Sequence[PlanRow]) -> Verdict:
+def judge(bucket: Bucket, rows: Sequence[PlanRow]) -> BucketVerdict:
     """Whether a bucket's demand fits on all its days, with the busiest one."""
     days: dict[date, list[PlanRow]] = {}
     for row in rows:
@@ -111,7 +111,7 @@ def judge(bucket: Bucket, rows: Sequence[PlanRow]) -> Verdict:
         )
         if supply >= wanting:
             text += "; keys in use may not spend them on it"
-        return Verdict(bucket=bucket, fits=False, text=text)
+        return BucketVerdict(bucket=bucket, fits=False, text=text)
     busiest = max(days, key=lambda day: sum(sum(row.gets.values()) for row in days[day]))
     spent, supply = sum(sum(row.gets.values()) for row in days[busiest]), sum(row.supply for row in days[busiest])
     text = f"{bucket}: fits; {spent:,.0f} of {supply:,} units on the busiest day ({busiest})"
@@ -119,7 +119,7 @@ def judge(bucket: Bucket, rows: Sequence[PlanRow]) -> Verdict:
     if demand - spent >= 1:
         # Only what needs nothing may want more than there is: nobody starves.
         text += f"; {demand:,.0f} could be used: what promises most goes first"
-    return Verdict(bucket=bucket, fits=True, text=text)
+    return BucketVerdict(bucket=bucket, fits=True, text=text)
 
 
 def why(lack: str, wish: Wish, purses: Sequence[Purse], granted: Grant) -> str:

@@ -25,7 +25,7 @@ SEVERAL_PROJECTS = "off: each project is an API client of its own (Developer Pol
 _MOST_UNITS = 2**31 - 1
 
 
-class Group(BaseModel):
+class SettingsGroup(BaseModel):
     """A group of settings. Immutable; an unknown name is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -37,7 +37,7 @@ class Group(BaseModel):
         return default_of(cls, info.field_name) if value == "" else value
 
 
-class KeySettings(Group):
+class KeySettings(SettingsGroup):
     """API keys and their quota."""
 
     #: JSON: a list of keys, or of {"key", "project", "pools"}. YOUTUBE_API_KEY_POOL_JSON.
@@ -59,7 +59,7 @@ class KeySettings(Group):
         return limits
 
 
-class DatabaseSettings(Group):
+class DatabaseSettings(SettingsGroup):
     """PostgreSQL."""
 
     #: PostgreSQL 15 or newer. Unset: an embedded server under HOME/postgres. DATABASE_URL.
@@ -69,7 +69,7 @@ class DatabaseSettings(Group):
     dagster_url: str | None = Field(default=None, repr=False)
 
 
-class YouTubeSettings(Group):
+class YouTubeSettings(SettingsGroup):
     """YouTube's servers, and how they are called."""
 
     #: The only switch between YouTube and the simulator: feeds and hub follow it.
@@ -94,7 +94,7 @@ class YouTubeSettings(Group):
         return (self.hub_url or (_HUB_URL if self.url == YOUTUBE_URL else self.url)).rstrip("/")
 
 
-class PushSettings(Group):
+class PushSettings(SettingsGroup):
     """The receiver of the hub's notices, `pleiades push`."""
 
     #: Public address under which the hub reaches `pleiades push`. Unset: no push.
@@ -106,7 +106,7 @@ class PushSettings(Group):
     port: int = Field(default=8478, ge=0, le=65_535)
 
 
-class VaultSettings(Group):
+class VaultSettings(SettingsGroup):
     """The vault."""
 
     #: A folder, as a path or as file:///path. Unset: HOME/vault.
@@ -121,7 +121,7 @@ class VaultSettings(Group):
         return url
 
 
-class SqlSettings(Group):
+class SqlSettings(SettingsGroup):
     """Limits of one query of `pleiades sql`."""
 
     #: Memory in MB; the answer may be as large again. A query has no disk to spill to.
@@ -129,7 +129,7 @@ class SqlSettings(Group):
     threads: int = Field(default=4, ge=1, le=256)
 
 
-class DiscoverySettings(Group):
+class DiscoverySettings(SettingsGroup):
     """Where hunts look for videos, and which of them are watched."""
 
     #: Terms that a new search queue starts with.
@@ -157,7 +157,7 @@ class DiscoverySettings(Group):
     when_full: Literal["sample", "refuse", "admit"] = "sample"
 
 
-class TrackingSettings(Group):
+class TrackingSettings(SettingsGroup):
     """How watched videos are polled."""
 
     #: Calls of one slice: the unit of leasing, of loss and of commit (docs/architecture.md).

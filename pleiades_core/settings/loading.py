@@ -33,9 +33,9 @@ from pleiades_core.errors import ConfigurationError
 from pleiades_core.settings.groups import (
     DatabaseSettings,
     DiscoverySettings,
-    Group,
     KeySettings,
     PushSettings,
+    SettingsGroup,
     SqlSettings,
     TrackingSettings,
     VaultSettings,
@@ -184,7 +184,7 @@ def setting_names() -> Iterator[tuple[str, str, FieldInfo]]:
     """Every setting: its variable, its dotted name in `pleiades.toml`, and its declaration."""
     of_setting = {setting: name for name, setting in WELL_KNOWN.items()}
     for name, field in Settings.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Group):
+        if isinstance(field.annotation, type) and issubclass(field.annotation, SettingsGroup):
             for setting, inner in field.annotation.model_fields.items():
                 variable = of_setting.get((name, setting), f"{_PREFIX}{name}_{setting}".upper())
                 yield variable, f"{name}.{setting}", inner

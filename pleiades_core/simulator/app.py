@@ -27,8 +27,8 @@ from pleiades_core.simulator.faults.plan import FaultSwitch
 from pleiades_core.simulator.faults.spoiling import spoilt
 from pleiades_core.simulator.feeds import atom
 from pleiades_core.simulator.feeds.delivery import Courier
-from pleiades_core.simulator.feeds.feeds import Feeds
-from pleiades_core.simulator.feeds.hub import Hub, Unacceptable
+from pleiades_core.simulator.feeds.feeds import SimulatedFeeds
+from pleiades_core.simulator.feeds.hub import SimulatedHub, Unacceptable
 from pleiades_core.simulator.world.chance import Chance
 
 _METHODS: dict[str, str] = {
@@ -58,10 +58,10 @@ def build_app(config: SimulatorConfig) -> ASGIApp:
     world, start = build_world(config)
     clock, faults, chance = clock_for(start, config.rate), FaultSwitch(), Chance(config.seed)
     quota = QuotaBook(config.keys, calls_per_minute=config.calls_per_minute)
-    hub = Hub(world, config.hub, chance, start)
+    hub = SimulatedHub(world, config.hub, chance, start)
     parts = Endpoints(
         world=world, quota=quota, clock=clock, faults=faults, hub=hub, courier=Courier(hub, world, clock),
-        feeds=Feeds(world, chance, config.feed_lag_s),
+        feeds=SimulatedFeeds(world, chance, config.feed_lag_s),
     )  # fmt: skip
     control = Starlette(routes=parts.routes())
     front = _Front(parts, Api(world, quota, clock), compress=config.compress, runs=config.rate > 0)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pleiades_core.errors import ConfigurationError
-from pleiades_core.simulator.api.quota import DEMO_KEYS, ApiKey, parse_keys
+from pleiades_core.simulator.api.quota import DEMO_KEYS, SimulatedKey, parse_keys
 from pleiades_core.simulator.feeds.hub import HubBehaviour
 from pleiades_core.simulator.world.base import World
 from pleiades_core.simulator.world.recorded import recorded_world
@@ -40,7 +40,7 @@ class SimulatorConfig:
     start: datetime | None = None
     #: Simulated seconds a second; 0: the clock stands still between drives.
     rate: float = 0.0
-    keys: tuple[ApiKey, ...] = DEMO_KEYS
+    keys: tuple[SimulatedKey, ...] = DEMO_KEYS
     #: Calls that a project may make in one minute of the simulated clock. None: any number, since a driven clock may stand
     #: still for thousands of calls.
     calls_per_minute: int | None = None

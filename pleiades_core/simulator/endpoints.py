@@ -22,8 +22,8 @@ from pleiades_core.simulator.api.quota import QuotaBook
 from pleiades_core.simulator.clocks import DrivenClock
 from pleiades_core.simulator.faults.plan import FaultPlan, FaultSwitch
 from pleiades_core.simulator.feeds.delivery import Courier
-from pleiades_core.simulator.feeds.feeds import Feeds
-from pleiades_core.simulator.feeds.hub import Hub
+from pleiades_core.simulator.feeds.feeds import SimulatedFeeds
+from pleiades_core.simulator.feeds.hub import SimulatedHub
 from pleiades_core.simulator.world.base import World
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
@@ -40,8 +40,8 @@ class Endpoints:
     quota: QuotaBook
     clock: DrivenClock
     faults: FaultSwitch
-    feeds: Feeds
-    hub: Hub
+    feeds: SimulatedFeeds
+    hub: SimulatedHub
     courier: Courier
 
     def routes(self) -> list[Route]:

@@ -28,7 +28,7 @@ _OTHERWISE = "run Pleiades as an ordinary user, or set DATABASE_URL to a server 
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SystemAccount:
     """An account and how to start a program under it."""
 
     uid: int
@@ -52,7 +52,7 @@ class Account:
         return subprocess.run([*self.prefix, *command], check=False, **options, **self.options)  # noqa: S603  our own programs
 
 
-def account_of(folder: Path) -> Account:
+def account_of(folder: Path) -> SystemAccount:
     """The account for the server of `folder`, which may be missing.
 
     Raises:
@@ -64,7 +64,7 @@ def account_of(folder: Path) -> Account:
             raise ConfigurationError(
                 f"{folder} belongs to another user (number {owner})", cure="run Pleiades as that user, or give another --home"
             )
-        return Account(os.geteuid(), os.getegid(), user_name(os.geteuid()), {})
+        return SystemAccount(os.geteuid(), os.getegid(), user_name(os.geteuid()), {})
     if owner == 0 and (folder / "PG_VERSION").exists():
         raise ConfigurationError(
             f"{folder} belongs to root, and PostgreSQL does not run as root",
@@ -72,7 +72,7 @@ def account_of(folder: Path) -> Account:
         )
     entry = _user(owner) if owner else _system_user()
     options = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-    return Account(entry.pw_uid, entry.pw_gid, entry.pw_name, options)
+    return SystemAccount(entry.pw_uid, entry.pw_gid, entry.pw_name, options)
 
 
 def _owner(folder: Path) -> int | None:
@@ -107,7 +107,7 @@ def _user(uid: int) -> pwd.struct_passwd:
         ) from None
 
 
-def reaching(account: Account, program: Path) -> Account:
+def reaching(account: SystemAccount, program: Path) -> SystemAccount:
     """The account, changed so that it can run a program.
 
     Raises:
@@ -127,7 +127,7 @@ def reaching(account: Account, program: Path) -> Account:
     )
 
 
-def _runs(account: Account, program: Path) -> bool:
+def _runs(account: SystemAccount, program: Path) -> bool:
     """True if the account can run the program. The operating system decides: it knows modes, access lists and mounts."""
     try:
         return account.run([str(program), "--version"], capture_output=True).returncode == 0

@@ -32,7 +32,7 @@ from pathlib import Path
 import psutil
 
 from pleiades_core.errors import ConfigurationError, DatabaseUnreachable
-from pleiades_core.storage.account import Account, account_of, reaching, user_name
+from pleiades_core.storage.account import SystemAccount, account_of, reaching, user_name
 from pleiades_core.storage.disk import replace_file
 
 #: In the name of the server's socket. Server and clients both get it, so that PGPORT in the environment cannot separate them.
@@ -175,7 +175,7 @@ def _sweep(folder: Path) -> None:
                 shutil.rmtree(left, ignore_errors=True)
 
 
-def _initialise(new: Path, account: Account) -> None:
+def _initialise(new: Path, account: SystemAccount) -> None:
     command = [str(programs() / "initdb"), *_INITDB, "-D", _HERE]
     # In a session of its own: Ctrl-C must reach this process alone, which decides how initdb ends.
     with _opened(new) as lock:

@@ -28,7 +28,7 @@ _SQL = load_queries("watchlist")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
+class DueVideo:
     """A claimed video."""
 
     vid: Vid
@@ -42,7 +42,7 @@ class Slice:
     """Claimed videos in the order of their vids, with the units that were debited in advance for their calls."""
 
     lease: Lease
-    videos: tuple[Due, ...]
+    videos: tuple[DueVideo, ...]
     reservation: Reservation | None
 
 
@@ -84,7 +84,7 @@ def take_slice(
         needed = -(-len(rows) // IDS_PER_CALL)
         reservation = ledger.reserve(connection, project, Bucket.STATS, QuotaPool.TRACKING, needed) if project else None
     # RETURNING keeps no order; the vault's batches compress best in the order of vid, lateness is decided already.
-    videos = tuple(Due(vid=Vid(vid), video_id=encode(id8), due_at=due_at) for vid, id8, due_at in sorted(rows))
+    videos = tuple(DueVideo(vid=Vid(vid), video_id=encode(id8), due_at=due_at) for vid, id8, due_at in sorted(rows))
     return Slice(lease=lease, videos=videos, reservation=reservation)
 
 

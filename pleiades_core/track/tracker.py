@@ -30,7 +30,7 @@ from pleiades_core.models import Bucket, Counts, QuotaPool, Sample, SampleStatus
 from pleiades_core.settings import Settings
 from pleiades_core.storage.checked_clock import CheckedClock
 from pleiades_core.storage.postgres import Database
-from pleiades_core.track.slices import Due, Slice, commit_slice, give_back, take_slice
+from pleiades_core.track.slices import DueVideo, Slice, commit_slice, give_back, take_slice
 from pleiades_core.vault.journal import WrittenBatch, write_batch
 from pleiades_core.vault.layout import SAMPLES, samples_by_day
 from pleiades_core.vault.vault import Vault
@@ -49,7 +49,7 @@ class Answer:
     """One reply."""
 
     arrived_at: datetime
-    requested: Sequence[Due]
+    requested: Sequence[DueVideo]
     counts: Sequence[Counts]
     #: Videos whose row in the reply could not be understood: neither counts nor a miss.
     unreadable: Collection[VideoId] = ()
@@ -196,7 +196,7 @@ class Tracker:
             answers = [replace(answer, unreadable=[due.video_id for due in answer.requested]) for answer in answers]
         return _Polled(answers=answers, errors=errors)
 
-    def _ask(self, youtube: YouTube, reservation: Reservation | None, chunk: Sequence[Due]) -> Answer:
+    def _ask(self, youtube: YouTube, reservation: Reservation | None, chunk: Sequence[DueVideo]) -> Answer:
         ids, doubt = [due.video_id for due in chunk], None
         try:
             counts, unreadable = youtube.stats(ids, reservation)

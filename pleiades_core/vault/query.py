@@ -45,7 +45,7 @@ _UNREADABLE = re.compile(r"reading the stream registered as '(\w+)' failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class QueryLimits:
     """Limits of a query that a person wrote. It gets no disk: it fails if it does not fit into memory."""
 
     #: Megabytes for the query; its answer may be as large again.
@@ -62,7 +62,7 @@ def query(
     last: date | None = None,
     prelude: str = "",
     tables: Mapping[str, pa.Table | Relation] | None = None,
-    limits: Limits | None = None,
+    limits: QueryLimits | None = None,
     whole: bool = False,
 ) -> pa.Table:
     """The answer to a DuckDB query over the views of `views.sql`. The query reads these relations and nothing else.
@@ -108,7 +108,7 @@ def query(
 
 
 @contextlib.contextmanager
-def _disk(limits: Limits | None) -> Iterator[str]:
+def _disk(limits: QueryLimits | None) -> Iterator[str]:
     """A folder to which a query may spill; an empty text for a query that may not spill.
 
     DuckDB lets a query read and write this folder. It is empty, and only for queries that this program wrote.
@@ -120,7 +120,7 @@ def _disk(limits: Limits | None) -> Iterator[str]:
         yield folder
 
 
-def _resources(limits: Limits | None) -> dict[str, str]:
+def _resources(limits: QueryLimits | None) -> dict[str, str]:
     return {} if limits is None else {"memory_limit": f"{limits.memory_mb}MB", "threads": str(limits.threads)}
 
 
@@ -138,7 +138,7 @@ def _interrupt(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _ask(
     vault: Vault, sql: str, parameters: dict[str, object], connection: duckdb.DuckDBPyConnection, *,
-    first: date | None, last: date | None, prelude: str, tables: Mapping[str, pa.Table | Relation], limits: Limits | None,
+    first: date | None, last: date | None, prelude: str, tables: Mapping[str, pa.Table | Relation], limits: QueryLimits | None,
     whole: bool,
 ) -> pa.Table:  # fmt: skip
     planned = files(vault, SAMPLES, first=first, last=last)
@@ -169,7 +169,9 @@ def _ask(
     return answer
 
 
-def _answer(connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, object], limits: Limits | None) -> pa.Table:
+def _answer(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, object], limits: QueryLimits | None
+) -> pa.Table:
     """The rows of the last statement. Raises duckdb.OutOfMemoryException for more of them than the memory of the query."""
     answer = connection.sql(sql, params=parameters)
     if answer is None or limits is None:

@@ -22,7 +22,7 @@ _MOST_HEADER_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class ConnectionLimits:
     """Bounds of the connections of one server."""
 
     #: Connections at once.
@@ -37,7 +37,7 @@ class Limits:
 class BoundedProtocol(HttpToolsProtocol):
     """One connection of a server with limits; `protocol_of` makes the class for one server."""
 
-    limits: ClassVar[Limits]
+    limits: ClassVar[ConnectionLimits]
     #: Connections whose request is not whole yet, those that wait longest first.
     unfinished: ClassVar[dict[BoundedProtocol, None]]
 
@@ -107,6 +107,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self._header_timeout = None
 
 
-def protocol_of(limits: Limits) -> type[BoundedProtocol]:
+def protocol_of(limits: ConnectionLimits) -> type[BoundedProtocol]:
     """The protocol of one server."""
     return type("_BoundedProtocol", (BoundedProtocol,), {"limits": limits, "unfinished": {}})

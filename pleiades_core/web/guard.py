@@ -21,7 +21,7 @@ _GRAPHQL = "/graphql"
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusedRequest:
     """Why a request is not passed on."""
 
     status: int
@@ -53,18 +53,18 @@ class HostGuard:
             await answer(scope, receive, send)
 
 
-def judge(scope: Scope) -> Refusal | None:
+def judge(scope: Scope) -> RefusedRequest | None:
     """The refusal that a request (or the opening of a websocket) deserves, or None for one that may pass."""
     headers = Headers(scope=scope)
     if not is_allowed_host(headers):
-        return Refusal(421, "this server answers to localhost only")
+        return RefusedRequest(421, "this server answers to localhost only")
     if _is_foreign(headers, headers["host"].lower(), reading=scope.get("method", "GET") in {"GET", "HEAD"}):
-        return Refusal(403, "requests from other sites are refused")
+        return RefusedRequest(403, "requests from other sites are refused")
     if scope["type"] == "http" and scope["path"].rstrip("/") == _GRAPHQL:
         if scope["method"] != "POST":
-            return Refusal(405, "GraphQL is answered by POST only: a link must not be able to start a run")
+            return RefusedRequest(405, "GraphQL is answered by POST only: a link must not be able to start a run")
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            return Refusal(415, "GraphQL is read from application/json only: a form must not be able to start a run")
+            return RefusedRequest(415, "GraphQL is read from application/json only: a form must not be able to start a run")
     return None
 
 

@@ -25,7 +25,7 @@ from pleiades_core.clock import Clock, pacific_day, quota_resets_at
 from pleiades_core.models import Bucket, QuotaPool
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries, records
-from pleiades_core.youtube.shares import POOLS, Account, Elapsed, free_for, weights
+from pleiades_core.youtube.shares import POOLS, Elapsed, QuotaAccount, free_for, weights
 
 #: Units per project and Pacific day. developers.google.com/youtube/v3/determine_quota_cost and the revision history's entries
 #: of 1 and 3 June 2026 (read 2026-11-22).
@@ -253,7 +253,7 @@ class Ledger:
         with self._database.transaction() as connection:
             row = next(iter(self._buckets(connection, day, project, bucket)), _untouched(project, bucket))
             limit_of = self._limit_of(connection, [project], day)
-        account = Account(
+        account = QuotaAccount(
             limit=limit_of(project, bucket),
             spent=row.spent,
             by_pool=row.spent_by,

@@ -55,7 +55,7 @@ class Elapsed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class QuotaAccount:
     """One bucket of one project on one quota day, as far as the rule needs it. Units throughout."""
 
     limit: int
@@ -79,7 +79,7 @@ def weights(bucket: Bucket, pools: Collection[QuotaPool]) -> dict[QuotaPool, int
     return {pool: share for pool, share in SHARES[bucket].items() if pool in pools}
 
 
-def lapses(account: Account, shares: Mapping[QuotaPool, int], elapsed: Elapsed) -> dict[QuotaPool, int]:
+def lapses(account: QuotaAccount, shares: Mapping[QuotaPool, int], elapsed: Elapsed) -> dict[QuotaPool, int]:
     """The part of each pool's share that has lapsed by now.
 
     Args:
@@ -100,7 +100,7 @@ def lapses(account: Account, shares: Mapping[QuotaPool, int], elapsed: Elapsed) 
     }
 
 
-def set_aside(account: Account, shares: Mapping[QuotaPool, int], elapsed: Elapsed) -> dict[QuotaPool, int]:
+def set_aside(account: QuotaAccount, shares: Mapping[QuotaPool, int], elapsed: Elapsed) -> dict[QuotaPool, int]:
     """The units that are still set aside for each pool that has a share.
 
     Args:
@@ -118,7 +118,7 @@ def set_aside(account: Account, shares: Mapping[QuotaPool, int], elapsed: Elapse
     }
 
 
-def free_for(pool: QuotaPool, account: Account, shares: Mapping[QuotaPool, int], elapsed: Elapsed) -> int:
+def free_for(pool: QuotaPool, account: QuotaAccount, shares: Mapping[QuotaPool, int], elapsed: Elapsed) -> int:
     """The units that a pool may take now: what is left, less what is set aside for the other pools.
 
     Args:

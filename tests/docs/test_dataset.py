@@ -18,7 +18,7 @@ from pleiades_core.vault.codes import CODES, COLUMNS, VIEWS
 from pleiades_core.vault.footers import DayFooter
 from pleiades_core.vault.journal import write_batch
 from pleiades_core.vault.layout import DISCOVERY_REQUEST_SCHEMA, REGISTRY, SAMPLES, insight_key
-from pleiades_core.vault.query import Limits, query
+from pleiades_core.vault.query import QueryLimits, query
 from pleiades_core.vault.vault import Vault, open_vault
 
 TEXT = (ROOT / "docs/dataset.md").read_text()
@@ -28,7 +28,7 @@ FILES: dict[str, pa.Schema] = {
     "discovery_requests": DISCOVERY_REQUEST_SCHEMA,
     **SCHEMAS,
 }
-_LIMITS = Limits(memory_mb=200, threads=2)
+_LIMITS = QueryLimits(memory_mb=200, threads=2)
 
 
 @pytest.fixture

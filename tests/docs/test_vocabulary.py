@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,13 @@ def test_commands_and_sources_are_documented_by_their_names() -> None:
     assert [name for name in get_command(app).commands if f"`pleiades {name}`" not in commands] == []  # type: ignore[attr-defined]
     architecture = (ROOT / "docs/architecture.md").read_text()
     assert [name for name in SOURCES if f"`{name}`" not in architecture] == []
+
+
+def test_a_class_name_stands_for_one_thing() -> None:
+    places = defaultdict(list)
+    for package in ("pleiades_core", "pleiades_dagster"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    places[node.name].append(path.relative_to(ROOT).as_posix())
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}

@@ -43,7 +43,7 @@ from pleiades_core.errors import PleiadesError
 from pleiades_core.installation import Installation, open_installation
 from pleiades_core.models import ChannelId, QuotaPool, VideoId
 from pleiades_core.settings import SEVERAL_PROJECTS, Settings, load_settings
-from pleiades_core.simulator.api.quota import ApiKey
+from pleiades_core.simulator.api.quota import SimulatedKey
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.faults.error_faults import NAMES
 from pleiades_core.simulator.faults.plan import Fault, FaultPlan
@@ -128,7 +128,7 @@ def scene() -> Iterator[Scene]:
         watcher = stack.enter_context(Watcher())
         parts = urlsplit(embedded_url(stack.enter_context(embedded(folder / "pg")), "leaks"))
         url = urlunsplit(parts._replace(netloc=f"postgres:{quote(_PASSWORD, safe='')}@{parts.netloc.rpartition('@')[2]}"))
-        keys = tuple(ApiKey(key=str(row["key"]), project=str(row["project"])) for row in _POOL if row["key"] != _REFUSED)
+        keys = tuple(SimulatedKey(key=str(row["key"]), project=str(row["project"])) for row in _POOL if row["key"] != _REFUSED)
         config = SimulatorConfig(videos=2_000, seed=3, start=START, days_ahead=3, uploads_per_day=300, keys=keys)
         simulator = stack.enter_context(start_subprocess(config, log_path=folder / "simulator.log"))
         patched = stack.enter_context(pytest.MonkeyPatch.context())

@@ -17,15 +17,15 @@ import pytest
 from googleapiclient.discovery import build
 from googleapiclient.errors import HttpError
 
-from pleiades_core.simulator.api.quota import ApiKey
+from pleiades_core.simulator.api.quota import SimulatedKey
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.faults.plan import FaultPlan
 from pleiades_core.simulator.server import SimulatorConfig, start_subprocess
 
 KEYS = (
-    ApiKey(key="key-one", project="roomy", limits={"search": 100_000}),
-    ApiKey(key="key-two", project="roomy"),
-    ApiKey(key="small", project="small", limits={"search": 2, "stats": 2, "general": 2}),
+    SimulatedKey(key="key-one", project="roomy", limits={"search": 100_000}),
+    SimulatedKey(key="key-two", project="roomy"),
+    SimulatedKey(key="small", project="small", limits={"search": 2, "stats": 2, "general": 2}),
 )
 
 

@@ -20,7 +20,7 @@ from pleiades_core.models import ChannelId
 from pleiades_core.settings import DemoSettings, Settings
 from pleiades_core.storage.postgres import Database
 from pleiades_core.videoid import encode
-from pleiades_core.web.connections import Limits
+from pleiades_core.web.connections import ConnectionLimits
 
 #: The installation's.
 SECRET = "a secret of the tests"  # noqa: S105  nobody else's
@@ -38,9 +38,9 @@ def settings_of(home: Path, **more: object) -> DemoSettings:
 
 
 @contextlib.contextmanager
-def running(database: Database, clock: Clock, settings: Settings, limits: Limits | None = None) -> Iterator[str]:
+def running(database: Database, clock: Clock, settings: Settings, limits: ConnectionLimits | None = None) -> Iterator[str]:
     """The receiver's address, for the length of a block."""
-    with listening(database, clock, settings, limits=limits or Limits()) as listener:
+    with listening(database, clock, settings, limits=limits or ConnectionLimits()) as listener:
         yield listener.base_url
 
 

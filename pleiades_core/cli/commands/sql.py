@@ -46,7 +46,7 @@ def sql(
     from pleiades_core.cli import export
     from pleiades_core.insights.publish import ask
     from pleiades_core.installation import vault_of
-    from pleiades_core.vault.query import Limits
+    from pleiades_core.vault.query import QueryLimits
 
     question = sys.stdin.read() if query == "-" else query
     if not question.strip():
@@ -55,7 +55,7 @@ def sql(
     vault = vault_of(settings)
     if output:
         export.check_target(output, settings.vault_root)
-    limits = Limits(memory_mb=settings.sql.memory_mb, threads=settings.sql.threads)
+    limits = QueryLimits(memory_mb=settings.sql.memory_mb, threads=settings.sql.threads)
     try:
         # The file is written whole or not at all.
         with signals.unwinding():

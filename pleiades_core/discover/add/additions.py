@@ -18,7 +18,7 @@ from pleiades_core.discover.channels.back_catalogues import BackCatalogue
 from pleiades_core.discover.channels.followed import uploads_a_day
 from pleiades_core.discover.channels.past_uploads import back_catalogue
 from pleiades_core.discover.sources import SOURCES
-from pleiades_core.discover.sources.base import Acknowledge, Fault, fault_of
+from pleiades_core.discover.sources.base import Acknowledge, FailureCause, cause_of
 from pleiades_core.discover.usage import HuntUsage
 from pleiades_core.errors import ApiError, NotFound, ResourceMissing
 from pleiades_core.models import Bucket, ChannelId, Page, QuotaPool, VideoId
@@ -124,7 +124,7 @@ def add(
             try:
                 adding.ask(target)
             except ApiError as error:
-                if fault_of(error) is Fault.REQUEST:
+                if cause_of(error) is FailureCause.REQUEST:
                     adding.unknown.append(f"{target.handle or target.channel_id} ({error})")
                     continue
                 not_requested, stopped = len(to_ask) - place, error

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from pleiades_core.batches.commit import commit_batches
 from pleiades_core.batches.leases import Lease, end_lease, hold_lease, take_lease
-from pleiades_core.discover.admission.retry import LONGEST_WAIT, Fate, Tries
+from pleiades_core.discover.admission.retry import LONGEST_WAIT, FailedAttempts, RetryDecision
 from pleiades_core.discover.sources.base import Acknowledge, Found
 from pleiades_core.discover.wrong_clock import latest
 from pleiades_core.models import Candidate, Sample, Vid, VideoId
@@ -45,7 +45,7 @@ class Claim:
     lease: Lease
     vids: Mapping[VideoId, Vid]
     #: Failed attempts to describe each video.
-    tries: Mapping[VideoId, Tries]
+    tries: Mapping[VideoId, FailedAttempts]
     #: Where each video was found, as in `Find.name`, perhaps by an earlier hunt.
     found_by: Mapping[VideoId, str]
 
@@ -149,14 +149,14 @@ def _claim(
     return Claim(
         lease=lease,
         vids={encode(row.id8): Vid(row.vid) for row in rows},
-        tries={encode(row.id8): Tries(row.attempts, row.absences) for row in rows},
+        tries={encode(row.id8): FailedAttempts(row.attempts, row.absences) for row in rows},
         found_by={encode(row.id8): row.found_by or "" for row in rows},
     )
 
 
 def admit(
     database: Database, claimed: Claim, written: Sequence[tuple[WrittenBatch, pa.Table]], *,
-    fates: Mapping[VideoId, Fate], acknowledge: Iterable[Acknowledge], now: datetime,
+    decisions: Mapping[VideoId, RetryDecision], acknowledge: Iterable[Acknowledge], now: datetime,
 ) -> None:  # fmt: skip
     """T2: record the files, admit and watch their videos, record failures and where sources go on; all of it or nothing.
 
@@ -164,7 +164,7 @@ def admit(
         database: has the videos.
         claimed: the claim of T1.
         written: the batch files and their rows.
-        fates: what to do with videos that were not described.
+        decisions: what to do with videos that were not described.
         acknowledge: record where sources go on.
         now: the present instant.
 
@@ -178,10 +178,12 @@ def admit(
         connection.execute(
             _SQL.put_off,
             {
-                "vids": [claimed.vids[video_id] for video_id in fates], "attempts": [fate.attempts for fate in fates.values()],
-                "absences": [fate.absences for fate in fates.values()], "retry_at": [fate.retry_at for fate in fates.values()],
-                "given_up": [fate.given_up for fate in fates.values()],
-                "found_by": [claimed.found_by[video_id] for video_id in fates],
+                "vids": [claimed.vids[video_id] for video_id in decisions],
+                "attempts": [decision.attempts for decision in decisions.values()],
+                "absences": [decision.absences for decision in decisions.values()],
+                "retry_at": [decision.retry_at for decision in decisions.values()],
+                "given_up": [decision.given_up for decision in decisions.values()],
+                "found_by": [claimed.found_by[video_id] for video_id in decisions],
             },
         )  # fmt: skip
         for acknowledged in acknowledge:

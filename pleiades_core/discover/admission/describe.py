@@ -17,8 +17,8 @@ from datetime import datetime
 
 from pleiades_core.clock import Clock
 from pleiades_core.discover.admission.claims import Claim
-from pleiades_core.discover.admission.retry import Fate, absent, failed
-from pleiades_core.discover.sources.base import Fault, Found, fault_of
+from pleiades_core.discover.admission.retry import RetryDecision, absent, failed
+from pleiades_core.discover.sources.base import FailureCause, Found, cause_of
 from pleiades_core.errors import ApiError, ConfigurationError, EmptyReply, RateLimited, ReplyTooLarge
 from pleiades_core.models import Bucket, QuotaPool, VideoDetails, VideoId
 from pleiades_core.settings import Settings
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
+class DescribeResult:
     """YouTube's answers to a claim."""
 
     found: tuple[Found, ...]
@@ -44,10 +44,12 @@ class Described:
 
 
 #: For a claim that waits until a call is full.
-NOTHING = Described(found=(), absent=(), failed=(), errors=(), answered=False)
+NOTHING = DescribeResult(found=(), absent=(), failed=(), errors=(), answered=False)
 
 
-def describe(youtube: YouTube, clock: Clock, settings: Settings, claimed: Claim, given: Mapping[VideoId, Found]) -> Described:
+def describe(
+    youtube: YouTube, clock: Clock, settings: Settings, claimed: Claim, given: Mapping[VideoId, Found]
+) -> DescribeResult:
     """Request the details of every claimed video that did not come with details, several calls at once. Errors are collected.
 
     Args:
@@ -63,11 +65,11 @@ def describe(youtube: YouTube, clock: Clock, settings: Settings, claimed: Claim,
     portions = portions_of(claimed, given)
     blamed: list[VideoId] = []
 
-    def ask(ids: Sequence[VideoId]) -> Described:
+    def ask(ids: Sequence[VideoId]) -> DescribeResult:
         try:
             return _ask(youtube, clock, reservation, ids)
         except ApiError as error:
-            if fault_of(error) is not Fault.ACCESS and not isinstance(error, RateLimited):
+            if cause_of(error) is not FailureCause.ACCESS and not isinstance(error, RateLimited):
                 blamed.extend(ids)
             raise
 
@@ -77,7 +79,7 @@ def describe(youtube: YouTube, clock: Clock, settings: Settings, claimed: Claim,
         *(given[video_id] for video_id in claimed.vids if video_id in given),
         *(found for answer in answers for found in answer.found),
     )
-    return Described(
+    return DescribeResult(
         found=found,
         absent=tuple(itertools.chain.from_iterable(answer.absent for answer in answers)),
         failed=(*itertools.chain.from_iterable(answer.failed for answer in answers), *blamed),
@@ -86,7 +88,7 @@ def describe(youtube: YouTube, clock: Clock, settings: Settings, claimed: Claim,
     )
 
 
-def fates_of(claimed: Claim, described: Described, now: datetime, *, up: bool) -> dict[VideoId, Fate]:
+def retry_decisions(claimed: Claim, described: DescribeResult, now: datetime, *, up: bool) -> dict[VideoId, RetryDecision]:
     """Decide what to do with claimed videos that were not described. Pure.
 
     Args:
@@ -98,11 +100,11 @@ def fates_of(claimed: Claim, described: Described, now: datetime, *, up: bool) -
     Returns:
         The decision for each video.
     """
-    fates = {video_id: absent(claimed.tries[video_id], now) for video_id in described.absent}
+    decisions = {video_id: absent(claimed.tries[video_id], now) for video_id in described.absent}
     # In an outage no video is at fault. If other calls were answered, the videos of the failed calls may be.
     for video_id in described.failed if up or described.answered else ():
-        fates[video_id] = failed(claimed.tries[video_id], now, answered=described.answered)
-    return fates
+        decisions[video_id] = failed(claimed.tries[video_id], now, answered=described.answered)
+    return decisions
 
 
 def portions_of(claimed: Claim, given: Mapping[VideoId, Found]) -> list[list[VideoId]]:
@@ -116,11 +118,11 @@ def portions_of(claimed: Claim, given: Mapping[VideoId, Found]) -> list[list[Vid
     return portions
 
 
-def _ask(youtube: YouTube, clock: Clock, reservation: Reservation | None, ids: Sequence[VideoId]) -> Described:
+def _ask(youtube: YouTube, clock: Clock, reservation: Reservation | None, ids: Sequence[VideoId]) -> DescribeResult:
     details, unreadable = _details(youtube, ids, reservation)
     arrived_at = clock.now()
     there = {video.video_id for video in details} | unreadable
-    return Described(
+    return DescribeResult(
         found=tuple((video, arrived_at) for video in details),
         absent=tuple(video_id for video_id in ids if video_id not in there),
         failed=tuple(unreadable),

@@ -38,7 +38,7 @@ from pleiades_core.discover.admission.claims import (
     take_over,
     unseen,
 )
-from pleiades_core.discover.admission.describe import NOTHING, Described, describe, fates_of
+from pleiades_core.discover.admission.describe import NOTHING, DescribeResult, describe, retry_decisions
 from pleiades_core.discover.admission.retry import refused
 from pleiades_core.discover.channels.followed import take_off
 from pleiades_core.discover.hunt_report import Progress
@@ -149,7 +149,7 @@ class AdmissionPipeline:
                 give_up(self._database, lease_id)
             raise
 
-    def _describe(self, claimed: Claim, given: Mapping[VideoId, Found], usage: HuntUsage) -> Described:
+    def _describe(self, claimed: Claim, given: Mapping[VideoId, Found], usage: HuntUsage) -> DescribeResult:
         asking = self._youtube.part()
         described = describe(asking, self._clock, self._settings, claimed, given)
         for error in described.errors:
@@ -158,14 +158,14 @@ class AdmissionPipeline:
         usage.add_calls(DETAILS, asking.calls(), first_error, candidates=len(claimed.vids))
         return described
 
-    def _admit(self, claimed: Claim, described: Described, acknowledge: Sequence[Acknowledge], usage: HuntUsage) -> bool:
+    def _admit(self, claimed: Claim, described: DescribeResult, acknowledge: Sequence[Acknowledge], usage: HuntUsage) -> bool:
         hunt, ring, now = self._hunt, self._youtube.ring, self._clock.now()
         admissible = [found for found in described.found if self._is_admissible(found[0], found[1], claimed)]
-        fates = fates_of(claimed, described, now, up=hunt.api_answered)
+        decisions = retry_decisions(claimed, described, now, up=hunt.api_answered)
         admitted = {details.video_id for details, _ in admissible}
         for details, _ in described.found:
             if details.video_id not in admitted:
-                fates[details.video_id] = refused(claimed.tries[details.video_id])
+                decisions[details.video_id] = refused(claimed.tries[details.video_id])
         unwatched, decision = left_out(self._database, ring, self._settings, claimed, admissible, now)
         usage.add_admitted(len(admissible))
         written = self._write(claimed, admissible, unwatched)
@@ -177,7 +177,7 @@ class AdmissionPipeline:
 
         notes = [*acknowledge, grow_queue]
         try:
-            admit(self._database, claimed, written, fates=fates, acknowledge=notes, now=self._clock.now())
+            admit(self._database, claimed, written, decisions=decisions, acknowledge=notes, now=self._clock.now())
         except LeaseLost:
             adopt_own(self._database, self._vault, self._clock, claimed.lease, written)
             return False
@@ -187,7 +187,7 @@ class AdmissionPipeline:
         hunt.unwatched += len(unwatched)
         hunt.full = decision.reason or hunt.full
         hunt.absent += len(described.absent)
-        hunt.gone += sum(fate.given_up for fate in fates.values())
+        hunt.gone += sum(decision.given_up for decision in decisions.values())
         hunt.bytes += sum(batch.bytes for batch, _ in written)
         return True
 

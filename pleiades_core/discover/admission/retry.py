@@ -29,7 +29,7 @@ GIVEN_UP_FOR = timedelta(days=7)
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-class Tries(NamedTuple):
+class FailedAttempts(NamedTuple):
     """Failed attempts to describe a claimed video."""
 
     #: Calls for it that failed although YouTube answered other calls.
@@ -38,7 +38,7 @@ class Tries(NamedTuple):
     absences: int = 0
 
 
-class Fate(NamedTuple):
+class RetryDecision(NamedTuple):
     """What to do with a claim that was not admitted."""
 
     attempts: int
@@ -48,13 +48,13 @@ class Fate(NamedTuple):
     given_up: bool
 
 
-def absent(tries: Tries, now: datetime) -> Fate:
+def absent(tries: FailedAttempts, now: datetime) -> RetryDecision:
     """The decision about a claim that was absent from the reply."""
     waits = ABSENT_WAITS[tries.absences :]
-    return Fate(tries.attempts, tries.absences + 1, now + (waits[0] if waits else GIVEN_UP_FOR), given_up=not waits)
+    return RetryDecision(tries.attempts, tries.absences + 1, now + (waits[0] if waits else GIVEN_UP_FOR), given_up=not waits)
 
 
-def failed(tries: Tries, now: datetime, *, answered: bool) -> Fate:
+def failed(tries: FailedAttempts, now: datetime, *, answered: bool) -> RetryDecision:
     """The decision about a claim whose call failed.
 
     Args:
@@ -67,11 +67,13 @@ def failed(tries: Tries, now: datetime, *, answered: bool) -> Fate:
     """
     attempts = tries.attempts + 1
     if answered and attempts >= MOST_ATTEMPTS:
-        return Fate(attempts, tries.absences, now + GIVEN_UP_FOR, given_up=True)
+        return RetryDecision(attempts, tries.absences, now + GIVEN_UP_FOR, given_up=True)
     # Beyond 2**7 half-hours it is the longest wait in any case.
-    return Fate(attempts, tries.absences, now + min(LONGEST_WAIT, _FAILED_WAIT * 2 ** min(tries.attempts, 7)), given_up=False)
+    return RetryDecision(
+        attempts, tries.absences, now + min(LONGEST_WAIT, _FAILED_WAIT * 2 ** min(tries.attempts, 7)), given_up=False
+    )
 
 
-def refused(tries: Tries) -> Fate:
+def refused(tries: FailedAttempts) -> RetryDecision:
     """The decision about a claim that was described and may not be admitted."""
-    return Fate(tries.attempts, tries.absences, _NEVER, given_up=True)
+    return RetryDecision(tries.attempts, tries.absences, _NEVER, given_up=True)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import psycopg
 
 from pleiades_core.discover.channels.followed import LEAST_RATE
-from pleiades_core.discover.sources.base import Fault, fault_of
+from pleiades_core.discover.sources.base import FailureCause, cause_of
 from pleiades_core.errors import ApiError
 from pleiades_core.models import Bucket, ChannelId
 from pleiades_core.storage.queries import load_queries
@@ -41,10 +41,10 @@ WITNESSES = 2
 
 Row = tuple[int, ChannelId]
 #: And whether its last check said nothing of it.
-Due = tuple[int, ChannelId, bool]
+DueChannel = tuple[int, ChannelId, bool]
 
 
-def portions(rows: Sequence[Due], there: Sequence[Row], most: int, rng: random.Random) -> list[list[Row]]:
+def portions(rows: Sequence[DueChannel], there: Sequence[Row], most: int, rng: random.Random) -> list[list[Row]]:
     """Choose the channels of each call. Pure.
 
     Channels that waited longest come first: the sure ones, then those whose last check failed, with `WITNESSES`.
@@ -103,7 +103,7 @@ def check(youtube: YouTube, reservation: Reservation | None, failed: list[Check]
     try:
         details = asking.channels([channel_id for _, channel_id in rows], reservation=reservation)
     except ApiError as error:
-        if fault_of(error) is not Fault.ACCESS:
+        if cause_of(error) is not FailureCause.ACCESS:
             log.warning("a check of %d channels failed: %s", len(rows), error)
             failed.append(Check(rows, (), asking.calls(), error))
         raise

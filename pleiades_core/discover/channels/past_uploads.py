@@ -26,7 +26,7 @@ from pleiades_core.discover.channels.back_catalogues import (
     taken,
     unread,
 )
-from pleiades_core.discover.sources.base import Fault, Find, fault_of
+from pleiades_core.discover.sources.base import FailureCause, Find, cause_of
 from pleiades_core.errors import ApiError, BadRequest, ResourceMissing
 from pleiades_core.models import Bucket, Candidate, ChannelId, QuotaPool
 from pleiades_core.storage.locks import lock_discovery
@@ -120,11 +120,11 @@ def _ask(
         if isinstance(error, BadRequest) and held.page_token is not None:
             # YouTube refuses the token, not the list.
             return _Answer(held, begun_anew(held, now), asking.calls(), error=error)
-        match fault_of(error):
-            case Fault.REQUEST:
+        match cause_of(error):
+            case FailureCause.REQUEST:
                 gone = isinstance(error, ResourceMissing)
                 return _Answer(held, (left_early if gone else failed)(held, now), asking.calls(), error=error)
-            case Fault.OUTAGE:
+            case FailureCause.OUTAGE:
                 broken.append((held, error, asking.calls()))
         raise
     return _Answer(held, advanced(held, page, now), asking.calls(), taken(held, page))

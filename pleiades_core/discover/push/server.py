@@ -17,12 +17,12 @@ from pleiades_core.discover.push.inbox_writer import NoticeWriter
 from pleiades_core.discover.push.receiver import Receiver
 from pleiades_core.settings import Settings
 from pleiades_core.storage.postgres import Database
-from pleiades_core.web.connections import Limits, protocol_of
+from pleiades_core.web.connections import ConnectionLimits, protocol_of
 from pleiades_core.web.serve import base_url_of, bind, server_of, serving
 
 #: Seconds: longer than a notice waits for the database, so that stopping loses no answer.
 _GRACE_S = 10
-_LIMITS = Limits()
+_LIMITS = ConnectionLimits()
 
 
 class Listener:
@@ -40,7 +40,12 @@ class Listener:
 
 @contextlib.contextmanager
 def listening(
-    database: Database, clock: Clock, settings: Settings, *, inbox: NoticeWriter | None = None, limits: Limits = _LIMITS
+    database: Database,
+    clock: Clock,
+    settings: Settings,
+    *,
+    inbox: NoticeWriter | None = None,
+    limits: ConnectionLimits = _LIMITS,
 ) -> Iterator[Listener]:
     """Serve the receiver for the length of a block. At its end, requests in flight get their answer.
 

@@ -109,7 +109,7 @@ class Source:
     is_optional: bool = False
 
 
-class Fault(Enum):
+class FailureCause(Enum):
     """The cause of a failed request, which decides what the source does next."""
 
     #: The request would fail again: the source records that and goes on with the next one.
@@ -121,8 +121,8 @@ class Fault(Enum):
     ACCESS = "access"
 
 
-def fault_of(error: PleiadesError) -> Fault:
+def cause_of(error: PleiadesError) -> FailureCause:
     """The cause of a request's error, after all retries. Pure."""
     if isinstance(error, QuotaExhausted | KeyRefused):
-        return Fault.ACCESS
-    return Fault.OUTAGE if error.retry_helps else Fault.REQUEST
+        return FailureCause.ACCESS
+    return FailureCause.OUTAGE if error.retry_helps else FailureCause.REQUEST

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import psycopg
 
 from pleiades_core.clock import Clock
-from pleiades_core.discover.sources.base import Fault, Find, Found, Source, SourceContext, fault_of
+from pleiades_core.discover.sources.base import FailureCause, Find, Found, Source, SourceContext, cause_of
 from pleiades_core.discover.wrong_clock import latest
 from pleiades_core.errors import ApiError
 from pleiades_core.models import Bucket, Candidate, QuotaPool
@@ -74,10 +74,10 @@ def charts(database: Database, youtube: YouTube, clock: Clock, *, regions: Seque
             break
         units -= A_CHART
         failure = yield from _chart(youtube, clock, region, category)
-        if failure is None or fault_of(failure) is Fault.REQUEST:
+        if failure is None or cause_of(failure) is FailureCause.REQUEST:
             # A region need not have every chart.
             answered, outage = answered or failure is None, None
-        elif outage is not None or fault_of(failure) is Fault.ACCESS:
+        elif outage is not None or cause_of(failure) is FailureCause.ACCESS:
             raise failure
         else:
             outage = failure
@@ -104,7 +104,7 @@ def _chart(youtube: YouTube, clock: Clock, region: str, category: int) -> Genera
             if token is None:
                 break
     except ApiError as error:
-        if not found and fault_of(error) is Fault.ACCESS:
+        if not found and cause_of(error) is FailureCause.ACCESS:
             raise
         log.info("chart %s: %s", _target(region, category), error)
         failure = error

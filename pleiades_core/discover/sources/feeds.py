@@ -17,7 +17,7 @@ from functools import partial
 import psycopg
 
 from pleiades_core.discover.channels.followed import LEAST_RATE, uploads_a_day
-from pleiades_core.discover.sources.base import Fault, Find, Source, SourceContext, fault_of
+from pleiades_core.discover.sources.base import FailureCause, Find, Source, SourceContext, cause_of
 from pleiades_core.errors import ApiError, BackendError, ResourceMissing
 from pleiades_core.models import Candidate, ChannelId
 from pleiades_core.storage.postgres import Database
@@ -90,7 +90,9 @@ def feeds(database: Database, atom: Feeds, *, now: datetime, limit: int, paralle
         failed, first_error = list(failures), next((str(error) for error in failures.values()), "")
         in_time = time.monotonic() < until
         broken_off = (
-            in_time and any(fault_of(error) is Fault.OUTAGE for error in errors) and len(read) + len(failed) < len(portion)
+            in_time
+            and any(cause_of(error) is FailureCause.OUTAGE for error in errors)
+            and len(read) + len(failed) < len(portion)
         )
         yield Find(
             source="feeds", error=f"{len(failed)} of {len(portion)} feeds failed: {first_error}" if failed else "",

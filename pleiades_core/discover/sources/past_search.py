@@ -24,7 +24,7 @@ from pleiades_core.discover.search_queue.campaigns import (
     resume,
     searches_answered,
 )
-from pleiades_core.discover.sources.base import Acknowledge, Fault, Find, Source, SourceContext, fault_of
+from pleiades_core.discover.sources.base import Acknowledge, FailureCause, Find, Source, SourceContext, cause_of
 from pleiades_core.errors import ApiError, QuotaExhausted
 from pleiades_core.models import Bucket, Page, QuotaPool
 from pleiades_core.storage.postgres import Database
@@ -87,10 +87,10 @@ def _dig(youtube: YouTube, waiting: list[Campaign], now: datetime, pages: int) -
             page = _page(asking, campaign)
             answered.append(campaign.cell)
         except ApiError as error:
-            if fault_of(error) is Fault.ACCESS:
+            if cause_of(error) is FailureCause.ACCESS:
                 raise
             log.warning("cell %s of campaign %s: %s", campaign.cell, campaign.name, error)
-            if fault_of(error) is Fault.OUTAGE:
+            if cause_of(error) is FailureCause.OUTAGE:
                 # The cursor stays. The call counts, so another campaign comes first the next time, or when the token has died.
                 yield _find(campaign, page, partial(_note_failure, campaign, answered), asking, error=str(error))
                 if outage is not None:

@@ -16,7 +16,7 @@ from functools import partial
 import psycopg
 
 from pleiades_core.discover.search_queue.terms import SearchTurn, acknowledge, take_turns
-from pleiades_core.discover.sources.base import Fault, Find, Source, SourceContext, fault_of
+from pleiades_core.discover.sources.base import FailureCause, Find, Source, SourceContext, cause_of
 from pleiades_core.errors import ApiError
 from pleiades_core.models import Bucket, Page, QuotaPool
 from pleiades_core.storage.postgres import Database
@@ -65,7 +65,7 @@ def search(
         try:
             page = asking.search(turn.term, published_after=turn.published_after, page_token=turn.page_token)
         except ApiError as error:
-            if fault_of(error) is Fault.ACCESS:
+            if cause_of(error) is FailureCause.ACCESS:
                 raise
             # An old token, a refused term or a page that is too large: the term rests, and its next search begins with the
             # first page. In an outage as well: the next hunt begins with another term.
@@ -77,7 +77,7 @@ def search(
                 calls=asking.calls(),
                 error=str(error),
             )
-            if fault_of(error) is not Fault.OUTAGE:
+            if cause_of(error) is not FailureCause.OUTAGE:
                 continue
             if outage is not None:
                 raise

@@ -28,7 +28,7 @@ from pleiades_core.discover.channels.counts import (
     FIRST_LIST,
     WITNESSES,
     Check,
-    Due,
+    DueChannel,
     Row,
     check,
     note_checks,
@@ -37,7 +37,7 @@ from pleiades_core.discover.channels.counts import (
 )
 from pleiades_core.discover.channels.followed import ToList, affordable, uploads_a_day
 from pleiades_core.discover.channels.past_uploads import back_catalogue, cost
-from pleiades_core.discover.sources.base import Acknowledge, Fault, Find, Source, SourceContext, fault_of
+from pleiades_core.discover.sources.base import Acknowledge, FailureCause, Find, Source, SourceContext, cause_of
 from pleiades_core.errors import ApiError, BadRequest, EmptyReply
 from pleiades_core.models import Bucket, Candidate, QuotaPool, VideoId
 from pleiades_core.storage.postgres import Database
@@ -160,10 +160,10 @@ class _Asking:
     @property
     def outage(self) -> ApiError | None:
         """The error of an outage, by this hunt's failures; None: there was no outage."""
-        broken = [error for error in self._unchecked if fault_of(error) is Fault.OUTAGE]
+        broken = [error for error in self._unchecked if cause_of(error) is FailureCause.OUTAGE]
         return broken[0] if len(broken) > self._answered else self._unlisted
 
-    def check(self, rows: Sequence[Due], most: int) -> Generator[Find, None, int]:
+    def check(self, rows: Sequence[DueChannel], most: int) -> Generator[Find, None, int]:
         """Ask for the counts of channels, by `most` calls; a find without candidates for every 50. How many calls it took."""
         calls = 0
         for lot in _lots(portions(rows, self._there, most, self._rng) if self._checking else [], lambda _: 1):
@@ -218,7 +218,7 @@ class _Asking:
                 ask = partial(_list, self._youtube, reservation, self._now, failed)
                 answers, errors = ask_all(ask, lot, threads=self._parallel)
             yield from (find for find, _ in answers)
-            broken = [error for _, error in answers if error is not None and fault_of(error) is Fault.OUTAGE]
+            broken = [error for _, error in answers if error is not None and cause_of(error) is FailureCause.OUTAGE]
             broken += [failure.error for failure in failed]
             most = len(broken) >= _OUTAGE and len(broken) > (len(answers) + len(failed)) / 2
             out = most or (bool(failed) and not answers and not self._answered)
@@ -234,7 +234,7 @@ class _Asking:
 
 def _raise_access(errors: Sequence[ApiError]) -> None:
     for error in errors:
-        if fault_of(error) is Fault.ACCESS:
+        if cause_of(error) is FailureCause.ACCESS:
             raise error
 
 
@@ -274,11 +274,11 @@ def _list(
     try:
         shown, failure, token = _pages(asking, reservation, listing)
     except ApiError as error:
-        if fault_of(error) is Fault.OUTAGE:
+        if cause_of(error) is FailureCause.OUTAGE:
             failed.append(_Unlisted(listing.channel, error, asking.calls()))
         raise
-    fault = failure and fault_of(failure)
-    if fault is None or (fault is Fault.REQUEST and not shown):
+    fault = failure and cause_of(failure)
+    if fault is None or (fault is FailureCause.REQUEST and not shown):
         # A refused list: the channel is gone, or hides its uploads. It waits until its count rises again.
         rate = uploads_a_day((candidate.published_at for candidate in shown), IDS_PER_CALL, now)
         rest = BackCatalogue(
@@ -286,7 +286,7 @@ def _list(
             page_token=token, token_at=now,
         )  # fmt: skip
         noting: Acknowledge = partial(_note_list, {"channel": listing.channel, "rate": rate}, rest if token else None)
-    elif fault is Fault.ACCESS:
+    elif fault is FailureCause.ACCESS:
         # The pages that came are paid for; the rest is requested when there is quota again.
         noting = _nothing
     else:
@@ -309,7 +309,7 @@ def _pages(
                 # YouTube refuses the token, not the list: the list begins again, once.
                 token, pages, anew = None, listing.pages, True
                 continue
-            if not shown and fault_of(error) is not Fault.REQUEST:
+            if not shown and cause_of(error) is not FailureCause.REQUEST:
                 raise
             log.info("uploads of %s: %s", listing.channel_id, error)
             return tuple(shown.values()), error, None

@@ -33,7 +33,7 @@ BUCKETS: dict[str, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApiKey:
+class SimulatedKey:
     """A key, the project it belongs to, and that project's limits where they differ from LIMITS."""
 
     key: str
@@ -42,7 +42,7 @@ class ApiKey:
 
 
 #: Keys of one project: that there are several changes nothing about quota, and shows that.
-DEMO_KEYS: tuple[ApiKey, ...] = tuple(ApiKey(key=f"demo-key-{n}", project="demo") for n in (1, 2, 3))
+DEMO_KEYS: tuple[SimulatedKey, ...] = tuple(SimulatedKey(key=f"demo-key-{n}", project="demo") for n in (1, 2, 3))
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class _Count:
 class QuotaBook:
     """Counts calls and says when a bucket is spent. One thread only: the server's event loop."""
 
-    def __init__(self, keys: Sequence[ApiKey] = DEMO_KEYS, *, calls_per_minute: int | None = None) -> None:
+    def __init__(self, keys: Sequence[SimulatedKey] = DEMO_KEYS, *, calls_per_minute: int | None = None) -> None:
         self._project_of = {key.key: key.project for key in keys}
         self._limits = {key.project: dict(LIMITS) for key in keys}
         for key in keys:
@@ -126,7 +126,7 @@ class QuotaBook:
         }
 
 
-def parse_keys(entries: Any) -> tuple[ApiKey, ...]:
+def parse_keys(entries: Any) -> tuple[SimulatedKey, ...]:
     """Keys from parsed JSON, `[{"key": ..., "project": ..., "limits": {"search": 3}}]`. Raises ConfigurationError."""
     cure = 'give keys as [{"key": "...", "project": "...", "limits": {"search": 3}}]; buckets are search, stats, general'
     if not isinstance(entries, list) or not entries:
@@ -140,7 +140,7 @@ def parse_keys(entries: Any) -> tuple[ApiKey, ...]:
         for bucket, limit in limits.items():
             if bucket not in LIMITS or isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
                 raise ConfigurationError(f"simulator key number {number + 1}: no such limit {bucket}={limit!r}", cure=cure)
-        keys.append(ApiKey(key=entry["key"], project=entry["project"], limits=limits))
+        keys.append(SimulatedKey(key=entry["key"], project=entry["project"], limits=limits))
     if len({key.key for key in keys}) != len(keys):
         raise ConfigurationError(
             "a simulator key is listed twice", cure="a key belongs to one project: remove the second entry"

@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 from pleiades_core.clock import Clock
 from pleiades_core.simulator.feeds import atom
-from pleiades_core.simulator.feeds.hub import Hub, Notice, Request
+from pleiades_core.simulator.feeds.hub import Request, SimulatedHub, SimulatedNotice
 from pleiades_core.simulator.world.base import World
 
 #: The hub that YouTube's feeds and notices name. developers.google.com/youtube/v3/guides/push_notifications (read 2026-11-22)
@@ -30,7 +30,7 @@ _WITHOUT_BODY = frozenset({204, 304})
 class Courier:
     """Verifies and delivers what `hub` has waiting. One event loop only."""
 
-    def __init__(self, hub: Hub, world: World, clock: Clock) -> None:
+    def __init__(self, hub: SimulatedHub, world: World, clock: Clock) -> None:
         self._hub = hub
         self._world = world
         self._clock = clock
@@ -66,9 +66,9 @@ class Courier:
         self._hub.settle(request, echoed=echoed)
         return echoed
 
-    async def _work(self, items: list[Request] | list[Notice]) -> None:
+    async def _work(self, items: list[Request] | list[SimulatedNotice]) -> None:
         """Several at a time, each worker over connections of its own, in the order given but for that."""
-        left: deque[Request | Notice] = deque(items)
+        left: deque[Request | SimulatedNotice] = deque(items)
 
         async def worker() -> None:
             caller = Caller(self._hub.behaviour.answer_timeout_s)
@@ -84,7 +84,7 @@ class Courier:
 
         await asyncio.gather(*(worker() for _ in range(min(self._hub.behaviour.connections, len(left)))))
 
-    async def _send(self, notice: Notice, caller: Caller) -> None:
+    async def _send(self, notice: SimulatedNotice, caller: Caller) -> None:
         at = datetime.fromtimestamp(notice.due_s, UTC)
         if notice.kind == "published":
             body = atom.notice(self._world.text(notice.video_id), notice.address.topic, HUB, at)

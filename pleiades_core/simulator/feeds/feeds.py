@@ -23,7 +23,7 @@ _LOOKED_AT = 60
 
 
 @dataclass(slots=True)
-class Feeds:
+class SimulatedFeeds:
     """Answers requests for feeds, and counts them. One thread only: the server's event loop."""
 
     world: World

@@ -101,7 +101,7 @@ class Subscription:
     until_s: float
 
 
-class Notice(NamedTuple):
+class SimulatedNotice(NamedTuple):
     """One message to one subscriber; ordered by when it is due."""
 
     due_s: float
@@ -121,7 +121,7 @@ class Unacceptable(Exception):
     """A request that the hub answers with 400 and this text."""
 
 
-class Hub:
+class SimulatedHub:
     """Keeps subscriptions and notices. One thread only: the server's event loop."""
 
     def __init__(self, world: World, behaviour: HubBehaviour, chance: Chance, start: datetime) -> None:
@@ -132,7 +132,7 @@ class Hub:
         self.waiting: dict[Address, Request] = {}
         self._live: dict[Address, Subscription] = {}
         self._by_channel: dict[ChannelId, set[Address]] = {}
-        self._notices: list[Notice] = []
+        self._notices: list[SimulatedNotice] = []
         self._numbered = 0
         #: verified, unverified, delivered, failed, dropped, lost, doubled, expired: since the simulator began.
         self.counted: Counter[str] = Counter()
@@ -207,7 +207,7 @@ class Hub:
                 if subscription.since_s <= at_s < subscription.until_s:
                     self._draw(address, happening.kind, happening.video_id, happening.channel_id, at_s)
 
-    def due(self, now: datetime) -> list[Notice]:
+    def due(self, now: datetime) -> list[SimulatedNotice]:
         """Take the notices that are due, oldest first, each with a live subscription."""
         now_s = now.timestamp()
         found = []
@@ -226,7 +226,7 @@ class Hub:
         subscription = self._live.get(address)
         return subscription.secret if subscription else b""
 
-    def answered(self, notice: Notice, *, accepted: bool, now: datetime) -> None:
+    def answered(self, notice: SimulatedNotice, *, accepted: bool, now: datetime) -> None:
         """Note what became of a notice that `due` gave out."""
         self.counted["delivered" if accepted else "failed"] += 1
         if accepted:
@@ -263,7 +263,8 @@ class Hub:
             delay_s = chance.log_normal(behaviour.median_delay_s, behaviour.delay_sigma, copy, kind, video_id, *address)
             self._numbered += 1
             heapq.heappush(
-                self._notices, Notice(at_s + delay_s, self._numbered, address, kind, video_id, channel_id, at_s, tries=0)
+                self._notices,
+                SimulatedNotice(at_s + delay_s, self._numbered, address, kind, video_id, channel_id, at_s, tries=0),
             )
 
     def _forget(self, address: Address) -> None:

@@ -11,7 +11,7 @@ from support.driving import advance, control, rows, set_faults
 from pleiades_core.discover.add.additions import add, outcome
 from pleiades_core.discover.add.parse_targets import AddTarget
 from pleiades_core.discover.admission.claims import admit, claim
-from pleiades_core.discover.admission.retry import ABSENT_WAITS, GIVEN_UP_FOR, MOST_ATTEMPTS, Tries, absent
+from pleiades_core.discover.admission.retry import ABSENT_WAITS, GIVEN_UP_FOR, MOST_ATTEMPTS, FailedAttempts, absent
 from pleiades_core.errors import BadReply
 from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket, Tier, VideoId
@@ -264,8 +264,8 @@ def test_what_a_person_names_while_a_hunt_asks_for_it_is_not_given_up(pleiades: 
     claimed = claim(pleiades.database, lease, {decode(_DEAD): "push"}, now=pleiades.clock.now(), lasting=_HOUR)
     assert claimed is not None
     add(pleiades.database, pleiades.youtube(), pleiades.clock, [AddTarget(video_id=_DEAD)])
-    fates = {_DEAD: absent(Tries(absences=len(ABSENT_WAITS)), pleiades.clock.now())}
-    admit(pleiades.database, claimed, [], fates=fates, acknowledge=[], now=pleiades.clock.now())
+    decisions = {_DEAD: absent(FailedAttempts(absences=len(ABSENT_WAITS)), pleiades.clock.now())}
+    admit(pleiades.database, claimed, [], decisions=decisions, acknowledge=[], now=pleiades.clock.now())
     assert rows(pleiades, "select state, found_by, retry_at from videos") == [("claimed", "added", None)]
     assert pleiades.hunter().hunt(("added",)).calls == {"general": 1}
 

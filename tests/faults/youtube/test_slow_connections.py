@@ -13,7 +13,7 @@ from support.pushing import Caller, atom, caller_of, channel, follow, inbox, run
 
 from pleiades_core.clock import ManualClock
 from pleiades_core.storage.postgres import Database
-from pleiades_core.web.connections import Limits
+from pleiades_core.web.connections import ConnectionLimits
 
 ONE = channel(1)
 #: For what must not happen within a test.
@@ -73,7 +73,7 @@ def test_a_request_that_does_not_come_to_an_end_is_closed(
     beginning: bytes, database: Database, clock: ManualClock, tmp_path: Path
 ) -> None:
     settings = settings_of(tmp_path)
-    with running(database, clock, settings, Limits(header_s=0.2, idle_s=NEVER_S)) as base_url:
+    with running(database, clock, settings, ConnectionLimits(header_s=0.2, idle_s=NEVER_S)) as base_url:
         with connection_to(base_url) as slow:
             slow.sendall(beginning)
             assert is_closed(slow)
@@ -86,7 +86,7 @@ def test_a_request_that_does_not_come_to_an_end_is_closed(
 
 
 def test_an_idle_connection_is_closed(database: Database, clock: ManualClock, tmp_path: Path) -> None:
-    limits = Limits(header_s=NEVER_S, idle_s=1)
+    limits = ConnectionLimits(header_s=NEVER_S, idle_s=1)
     with running(database, clock, settings_of(tmp_path), limits) as base_url, connection_to(base_url) as idle:
         idle.sendall(HEALTH)
         assert b"200" in answer(idle)
@@ -94,7 +94,7 @@ def test_an_idle_connection_is_closed(database: Database, clock: ManualClock, tm
 
 
 def test_headers_without_end_are_cut_off(database: Database, clock: ManualClock, tmp_path: Path) -> None:
-    limits = Limits(header_s=NEVER_S, idle_s=NEVER_S)
+    limits = ConnectionLimits(header_s=NEVER_S, idle_s=NEVER_S)
     with running(database, clock, settings_of(tmp_path), limits) as base_url, connection_to(base_url) as endless:
         endless.sendall(b"POST /x HTTP/1.1\r\n")
         with contextlib.suppress(ConnectionError):
@@ -107,7 +107,7 @@ def test_headers_without_end_are_cut_off(database: Database, clock: ManualClock,
 def test_half_sent_requests_do_not_keep_the_hub_out(database: Database, clock: ManualClock, tmp_path: Path) -> None:
     """1,000 of them were held for ever, and every notice was answered 503."""
     settings = settings_of(tmp_path)
-    limits = Limits(connections=20, header_s=NEVER_S, idle_s=NEVER_S)
+    limits = ConnectionLimits(connections=20, header_s=NEVER_S, idle_s=NEVER_S)
     with running(database, clock, settings, limits) as base_url, half_sent(base_url, 60) as slow:
         caller = caller_of(base_url, settings)
         for number in range(30):
@@ -121,7 +121,7 @@ def test_half_sent_requests_do_not_keep_the_hub_out(database: Database, clock: M
 @pytest.mark.usefixtures("followed")
 def test_idle_connections_and_slow_bodies_make_room_too(database: Database, clock: ManualClock, tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    limits = Limits(connections=10, header_s=NEVER_S, idle_s=NEVER_S)
+    limits = ConnectionLimits(connections=10, header_s=NEVER_S, idle_s=NEVER_S)
     with running(database, clock, settings, limits) as base_url, contextlib.ExitStack() as stack:
         caller: Caller = caller_of(base_url, settings)
         idle = [stack.enter_context(connection_to(base_url)) for _ in range(10)]

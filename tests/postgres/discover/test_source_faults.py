@@ -17,9 +17,9 @@ from pleiades_core.batches.leases import Lease
 from pleiades_core.clock import ManualClock
 from pleiades_core.discover.admission.claims import Claim
 from pleiades_core.discover.admission.describe import describe
-from pleiades_core.discover.admission.retry import Tries
+from pleiades_core.discover.admission.retry import FailedAttempts
 from pleiades_core.discover.search_queue import campaigns, terms
-from pleiades_core.discover.sources.base import Fault, Find, fault_of
+from pleiades_core.discover.sources.base import FailureCause, Find, cause_of
 from pleiades_core.discover.sources.charts import charts
 from pleiades_core.discover.sources.feeds import feeds
 from pleiades_core.discover.sources.past_search import past_search
@@ -48,13 +48,11 @@ def _kinds(kind: type[ApiError] = ApiError) -> Iterator[type[ApiError]]:
 ERRORS: list[ApiError] = [
     QuotaExhausted("p", "search", NOW) if issubclass(kind, QuotaExhausted) else kind("it broke") for kind in _kinds()
 ]
-FAULTS = {
-    "ApiError": Fault.REQUEST, "BadRequest": Fault.REQUEST, "ResourceMissing": Fault.REQUEST,
-    "ReplyTooLarge": Fault.REQUEST, "RateLimited": Fault.OUTAGE, "BackendError": Fault.OUTAGE, "BadReply": Fault.OUTAGE,
-    "EmptyReply": Fault.OUTAGE,
-    "QuotaExhausted": Fault.ACCESS, "KeyRefused": Fault.ACCESS, "KeyInvalid": Fault.ACCESS, "KeyBlocked": Fault.ACCESS,
-    "ApiDisabled": Fault.ACCESS,
-}  # fmt: skip
+CAUSES = {
+    **dict.fromkeys(["ApiError", "BadRequest", "ResourceMissing", "ReplyTooLarge"], FailureCause.REQUEST),
+    **dict.fromkeys(["RateLimited", "BackendError", "BadReply", "EmptyReply"], FailureCause.OUTAGE),
+    **dict.fromkeys(["QuotaExhausted", "KeyRefused", "KeyInvalid", "KeyBlocked", "ApiDisabled"], FailureCause.ACCESS),
+}
 _PAGE = Page(candidates=(Candidate(video_id=VideoId("00000000000"), channel_id=None),), next_page_token=None)
 
 
@@ -210,7 +208,7 @@ def _follow(database: Database, source: Iterator[Find]) -> tuple[list[Find], Api
 
 
 def test_every_error_is_somebodys_fault() -> None:
-    assert {type(error).__name__: fault_of(error) for error in ERRORS} == FAULTS
+    assert {type(error).__name__: cause_of(error) for error in ERRORS} == CAUSES
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -221,14 +219,14 @@ def test_a_question_that_fails_costs_its_source_what_it_is_guilty_of(database: D
     finds, ended = _follow(database, source())
     said = [find for find in finds if find.error]
     asked = len(set(youtube.asked))
-    fault = fault_of(error)
-    if fault is Fault.REQUEST:
+    fault = cause_of(error)
+    if fault is FailureCause.REQUEST:
         assert (ended, asked, len(said)) == (None, questions, 1), "one question stopped the others"
         assert said[0].error == str(error)
         first, youtube.asked = youtube.asked[0], [None]
         _follow(database, source())
         assert first not in youtube.asked or name in {"charts", "search"}, "it sticks"
-    elif fault is Fault.OUTAGE:
+    elif fault is FailureCause.OUTAGE:
         assert (ended, asked, [find.error for find in said]) == (None, questions, [str(error)]), "others were answered"
     else:
         assert (ended, said) == (None if name == "past_search" and isinstance(error, QuotaExhausted) else error, [])
@@ -237,7 +235,7 @@ def test_a_question_that_fails_costs_its_source_what_it_is_guilty_of(database: D
 
 @pytest.mark.parametrize("name", SOURCES)
 @pytest.mark.parametrize(
-    "error", [error for error in ERRORS if fault_of(error) is Fault.OUTAGE], ids=lambda e: type(e).__name__
+    "error", [error for error in ERRORS if cause_of(error) is FailureCause.OUTAGE], ids=lambda e: type(e).__name__
 )
 def test_in_an_outage_a_source_asks_twice_and_says_so(database: Database, name: str, error: ApiError) -> None:
     """A question that brings YouTube down looks the same, so another is asked; checks and lists are asked in lots."""
@@ -254,7 +252,7 @@ def test_in_an_outage_a_source_asks_twice_and_says_so(database: Database, name: 
 def test_a_feed_that_fails_is_no_outage_and_waits(database: Database, error: ApiError) -> None:
     source, atom = _feeds(database, error)
     finds, ended = _follow(database, source())
-    assert ended is None or fault_of(error) is Fault.ACCESS, "a service without keys and quota cannot refuse either"
+    assert ended is None or cause_of(error) is FailureCause.ACCESS, "a service without keys and quota cannot refuse either"
     assert [find.error for find in finds] == [f"1 of 20 feeds failed: {error}"]
     with database.transaction() as connection:
         waiting = connection.execute("select channel_id from channels where feed_failures > 0").fetchall()
@@ -267,14 +265,14 @@ def test_a_video_is_not_blamed_for_quota_and_keys(tmp_path: Path, error: ApiErro
     ids = [VideoId(f"{number:011d}") for number in range(3)]
     claimed = Claim(
         lease=Lease(lease_id=uuid.uuid4(), epoch=uuid.uuid4()), vids={video_id: Vid(n) for n, video_id in enumerate(ids)},
-        tries=dict.fromkeys(ids, Tries()), found_by=dict.fromkeys(ids, "search"),
+        tries=dict.fromkeys(ids, FailedAttempts()), found_by=dict.fromkeys(ids, "search"),
     )  # fmt: skip
     settings = DemoSettings(home=tmp_path).changed(youtube__url="http://127.0.0.1:9", youtube__parallel_calls=1)
     described = describe(Sick("videos", error), ManualClock(NOW), settings, claimed, {})
     swells = isinstance(error, ReplyTooLarge)
     assert described.errors == (() if swells else (error,))
     # A reply that swells is halved at once: the first half is one video, and the others are not there.
-    blameless = swells or isinstance(error, RateLimited) or fault_of(error) is Fault.ACCESS
+    blameless = swells or isinstance(error, RateLimited) or cause_of(error) is FailureCause.ACCESS
     assert set(described.failed) == (set() if blameless else set(ids))
 
 
@@ -289,4 +287,4 @@ def test_several_questions_stop_where_no_other_could_be_answered(error: ApiError
 
     answers, errors = ask_all(ask, range(10), threads=1)
     assert (answers, errors) == ([], [error] * len(asked))
-    assert len(asked) == {Fault.ACCESS: 1, Fault.OUTAGE: 3, Fault.REQUEST: 10}[fault_of(error)]
+    assert len(asked) == {FailureCause.ACCESS: 1, FailureCause.OUTAGE: 3, FailureCause.REQUEST: 10}[cause_of(error)]

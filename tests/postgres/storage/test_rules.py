@@ -18,7 +18,7 @@ from pleiades_core.models import Bucket, QuotaPool
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_duckdb_text
 from pleiades_core.watchlist.cadence import TIERS
-from pleiades_core.youtube.shares import POOLS, Account, Elapsed, lapses, set_aside, weights
+from pleiades_core.youtube.shares import POOLS, Elapsed, QuotaAccount, lapses, set_aside, weights
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _OFFSETS = st.integers(-40 * 86_400, 40 * 86_400).map(lambda seconds: timedelta(seconds=seconds))
@@ -108,7 +108,7 @@ def test_shares(
 ) -> None:
     shares = weights(bucket, pools)
     elapsed = Elapsed(seconds=seconds, of=86_400)
-    account = Account(limit=limit, spent=spent, by_pool=dict.fromkeys(POOLS, spent), lapsed=dict.fromkeys(POOLS, lapsed))
+    account = QuotaAccount(limit=limit, spent=spent, by_pool=dict.fromkeys(POOLS, spent), lapsed=dict.fromkeys(POOLS, lapsed))
     parameters = {"limit": limit, "shares": max(1, sum(shares.values())), "spent": spent, "lapsed": lapsed}
     for pool, share in shares.items():
         of_pool = {**parameters, "share": share, "elapsed": seconds, "day": 86_400}

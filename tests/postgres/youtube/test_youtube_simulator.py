@@ -15,7 +15,7 @@ from pleiades_core.clock import ManualClock, pacific_day
 from pleiades_core.errors import ApiError, BadRequest, KeyInvalid, QuotaExhausted, ResourceMissing
 from pleiades_core.models import ChannelId, VideoId
 from pleiades_core.settings import Settings
-from pleiades_core.simulator.api.quota import ApiKey
+from pleiades_core.simulator.api.quota import SimulatedKey
 from pleiades_core.simulator.config import SimulatorConfig
 from pleiades_core.simulator.control import SimulatorControl
 from pleiades_core.simulator.faults.plan import Fault, FaultPlan
@@ -32,7 +32,7 @@ POOL = '[{"key": "no-such-key", "project": "p"}, {"key": "small-key", "project":
 @pytest.fixture
 def world(simulators: Simulators, tmp_path: Path, world_start: datetime) -> Iterator[SimulatorControl]:
     """A small world whose only project may search five times a day."""
-    keys = (ApiKey(key="small-key", project="p", limits={"search": 5, "stats": 6}),)
+    keys = (SimulatedKey(key="small-key", project="p", limits={"search": 5, "stats": 6}),)
     config = SimulatorConfig(videos=1_000, seed=3, start=world_start, keys=keys)
     with simulators.running(config, log_path=tmp_path / "simulator.log") as running:
         yield SimulatorControl(running.base_url)

@@ -22,11 +22,11 @@ from pleiades_core.clock import ManualClock, pacific_day, quota_resets_at
 from pleiades_core.errors import QuotaExhausted
 from pleiades_core.models import Bucket, QuotaPool
 from pleiades_core.simulator.api.error_bodies import Refusal
-from pleiades_core.simulator.api.quota import ApiKey, QuotaBook
+from pleiades_core.simulator.api.quota import QuotaBook, SimulatedKey
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.parse import parse_error
 from pleiades_core.youtube.quota import DEFAULT_LIMITS, TOLD_FOR_DAYS, Ledger, Reservation
-from pleiades_core.youtube.shares import POOLS, Account, Elapsed, free_for, lapses, set_aside, weights
+from pleiades_core.youtube.shares import POOLS, Elapsed, QuotaAccount, free_for, lapses, set_aside, weights
 
 #: What the ledger believes until it is told otherwise, where the settings name limits; else DEFAULT_LIMITS.
 LIMITS: dict[str, int] = {Bucket.SEARCH: 20, Bucket.GENERAL: 40}
@@ -49,7 +49,7 @@ class LedgerMachine(RuleBasedStateMachine):
         # One project for every pool, one whose keys only hunt.
         self.pools_of = {f"all{number}": POOLS, f"hunt{number}": frozenset({QuotaPool.HUNTING})}
         self.projects = list(self.pools_of)
-        self.accounts: dict[Key, Account] = {}
+        self.accounts: dict[Key, QuotaAccount] = {}
         self.held: list[Reservation] = []
         self.granted: Counter[Key] = Counter()
         self.given_back: Counter[Key] = Counter()
@@ -69,7 +69,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.clock = ManualClock(evening)
         self.limits: dict[str, dict[str, int]] = dict.fromkeys(self.projects, LIMITS) if granted else {}
         self.truth: dict[str, int] = {Bucket.SEARCH: search, Bucket.GENERAL: general}
-        self.book = QuotaBook([ApiKey(key=name, project=name, limits=dict(self.truth)) for name in self.projects])
+        self.book = QuotaBook([SimulatedKey(key=name, project=name, limits=dict(self.truth)) for name in self.projects])
         self.restart()
 
     @rule()
@@ -203,9 +203,9 @@ class LedgerMachine(RuleBasedStateMachine):
                 return limit
         return DEFAULT_LIMITS[bucket]
 
-    def account(self, key: Key) -> Account:
+    def account(self, key: Key) -> QuotaAccount:
         """What the model holds of an account; an untouched one has its full limit."""
-        return self.accounts.get(key, Account(limit=self.believed(key), spent=0, by_pool={}, lapsed={}))
+        return self.accounts.get(key, QuotaAccount(limit=self.believed(key), spent=0, by_pool={}, lapsed={}))
 
     def free(self, key: Key, pool: QuotaPool) -> int:
         """Units that the rule leaves to a pool at this moment."""

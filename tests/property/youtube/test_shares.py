@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pleiades_core.models import Bucket, QuotaPool
-from pleiades_core.youtube.shares import POOLS, SHARES, Account, Elapsed, free_for, lapses, set_aside, weights
+from pleiades_core.youtube.shares import POOLS, SHARES, Elapsed, QuotaAccount, free_for, lapses, set_aside, weights
 
 DAY_S = 86_400
 ORDINARY = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -20,12 +20,12 @@ ORDINARY = datetime(2026, 3, 1, 8, tzinfo=UTC)
 WISHES = st.lists(st.tuples(st.sampled_from(QuotaPool), st.integers(0, 120), st.integers(0, 20_000)), max_size=40)
 
 
-def fresh(limit: int) -> Account:
+def fresh(limit: int) -> QuotaAccount:
     """A bucket at the beginning of a day."""
-    return Account(limit=limit, spent=0, by_pool={}, lapsed={})
+    return QuotaAccount(limit=limit, spent=0, by_pool={}, lapsed={})
 
 
-def take(account: Account, pool: QuotaPool, units: int, shares: Mapping[QuotaPool, int], elapsed: Elapsed) -> Account:
+def take(account: QuotaAccount, pool: QuotaPool, units: int, shares: Mapping[QuotaPool, int], elapsed: Elapsed) -> QuotaAccount:
     """The account after a pool took units."""
     return replace(
         account,

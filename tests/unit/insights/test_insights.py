@@ -19,7 +19,7 @@ from pleiades_core.insights.video import description, history
 from pleiades_core.models import Counts, Sample, SampleStatus, Vid, VideoId
 from pleiades_core.vault.journal import write_batch
 from pleiades_core.vault.layout import REGISTRY, SAMPLES, samples_by_day
-from pleiades_core.vault.query import Limits, query
+from pleiades_core.vault.query import QueryLimits, query
 from pleiades_core.vault.vault import Vault, open_vault
 
 DAY = date(2026, 8, 24)  # The counting definition changes at its first instant.
@@ -184,7 +184,7 @@ def test_samples_are_cut_at_midnight_and_say_why_they_have_no_counts(vault: Vaul
 
 def test_what_is_published_is_a_view_with_its_day(vault: Vault, tmp_path: Path) -> None:
     """Stray files beside it are passed over: a note, a folder of no day, a pipe."""
-    limits = Limits(memory_mb=200, threads=2)
+    limits = QueryLimits(memory_mb=200, threads=2)
     assert ask(vault, "select * from rankings", limits).num_rows == 0
     _write(vault, [(0, 10, 500, 3), (0, 0, 400, 3), (1, 10, 1, 3), (1, 0, 9, 3)])
     velocity_day(vault, DAY)

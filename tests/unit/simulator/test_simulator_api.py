@@ -15,7 +15,7 @@ from pleiades_core.clock import ManualClock
 from pleiades_core.simulator.api.error_bodies import Refusal
 from pleiades_core.simulator.api.methods import Api
 from pleiades_core.simulator.api.params import Params
-from pleiades_core.simulator.api.quota import BUCKETS, ApiKey, QuotaBook
+from pleiades_core.simulator.api.quota import BUCKETS, QuotaBook, SimulatedKey
 from pleiades_core.simulator.api.replies import encode, etag, iso_duration
 from pleiades_core.simulator.faults.error_faults import BY_NAME, named
 from pleiades_core.simulator.world.base import SearchQuery
@@ -29,7 +29,7 @@ CHANNEL = WORLD.channels_named("")[0]
 
 def fresh_api() -> Api:
     limits = dict.fromkeys(("search", "stats", "general"), 10**6)
-    return Api(WORLD, QuotaBook([ApiKey(key="k", project="p", limits=limits)]), ManualClock(START))
+    return Api(WORLD, QuotaBook([SimulatedKey(key="k", project="p", limits=limits)]), ManualClock(START))
 
 
 api = fresh_api()

@@ -11,7 +11,7 @@ from lxml import etree
 
 from pleiades_core.models import ChannelId, Counts, VideoId
 from pleiades_core.simulator.feeds import atom
-from pleiades_core.simulator.feeds.feeds import ENTRIES, Feeds
+from pleiades_core.simulator.feeds.feeds import ENTRIES, SimulatedFeeds
 from pleiades_core.simulator.world.base import ChannelText, VideoState, VideoText
 from pleiades_core.simulator.world.chance import Chance
 from pleiades_core.simulator.world.synthetic import SyntheticSize, synthetic_world
@@ -69,7 +69,7 @@ def test_hostile_text_arrives_as_it_was_typed(title: str, description: str, owne
 
 
 def test_a_feed_lists_the_newest_fifteen_with_their_counts() -> None:
-    feeds = Feeds(WORLD, Chance(1))
+    feeds = SimulatedFeeds(WORLD, Chance(1))
     for days in (0, 3, 20):
         at = START + timedelta(days=days)
         for channel_id in WORLD.channel_ids():
@@ -86,7 +86,7 @@ def test_a_feed_lists_the_newest_fifteen_with_their_counts() -> None:
 
 
 def test_a_playlist_has_a_feed_and_shorts_have_their_own_pages() -> None:
-    feeds = Feeds(WORLD, Chance(1))
+    feeds = SimulatedFeeds(WORLD, Chance(1))
     channel_id = WORLD.channel_ids()[0]
     by_kind = {}
     for prefix in ("UU", "UUSH", "UULF", "UULV"):
@@ -103,7 +103,7 @@ def test_a_playlist_has_a_feed_and_shorts_have_their_own_pages() -> None:
 
 
 def test_what_is_no_channel_has_no_feed() -> None:
-    feeds = Feeds(WORLD, Chance(1))
+    feeds = SimulatedFeeds(WORLD, Chance(1))
     known = WORLD.channel_ids()[0]
     for query in ("", f"channel_id={CHANNEL}", "channel_id=", f"user={known}", f"channel_id={known}&playlist_id=UU{known[2:]}",
                   "playlist_id=PL123", "playlist_id=UU", "channel_id=%ff%00"):  # fmt: skip
@@ -113,7 +113,7 @@ def test_what_is_no_channel_has_no_feed() -> None:
 
 def test_feeds_may_lag_behind() -> None:
     """With a median of ten minutes about half of the newest are listed after ten minutes, and all after a day."""
-    feeds, ready = Feeds(WORLD, Chance(1), 600.0), Feeds(WORLD, Chance(1))
+    feeds, ready = SimulatedFeeds(WORLD, Chance(1), 600.0), SimulatedFeeds(WORLD, Chance(1))
     late = total = 0
     for one in WORLD.happenings(START, START + timedelta(days=10)):
         if one.kind == "published":

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pleiades_core.errors import ConfigurationError
 from pleiades_core.simulator.config import SimulatorConfig
 from pleiades_core.simulator.feeds.atom import topic_of
-from pleiades_core.simulator.feeds.hub import LONGEST_LEASE_S, Hub, HubBehaviour, Notice, Unacceptable
+from pleiades_core.simulator.feeds.hub import LONGEST_LEASE_S, HubBehaviour, SimulatedHub, SimulatedNotice, Unacceptable
 from pleiades_core.simulator.world.chance import Chance
 from pleiades_core.simulator.world.synthetic import SyntheticSize, synthetic_world
 
@@ -23,8 +23,8 @@ PERFECT = HubBehaviour(median_delay_s=0.0, delay_sigma=0.0, lost=0.0, doubled=0.
 DAY = timedelta(days=1)
 
 
-def hub_of(behaviour: HubBehaviour = PERFECT, seed: int = 1) -> Hub:
-    return Hub(WORLD, behaviour, Chance(seed), START)
+def hub_of(behaviour: HubBehaviour = PERFECT, seed: int = 1) -> SimulatedHub:
+    return SimulatedHub(WORLD, behaviour, Chance(seed), START)
 
 
 def form(channel_id: str, **more: str) -> dict[str, str]:
@@ -32,12 +32,12 @@ def form(channel_id: str, **more: str) -> dict[str, str]:
     return {f"hub.{name}": value for name, value in whole.items()}
 
 
-def subscribe(hub: Hub, channel_id: str, now: datetime = START, **more: str) -> None:
+def subscribe(hub: SimulatedHub, channel_id: str, now: datetime = START, **more: str) -> None:
     request = hub.ask(form(channel_id, **more), now)
     hub.settle(request, echoed=True)
 
 
-def told(hub: Hub, now: datetime) -> list[Notice]:
+def told(hub: SimulatedHub, now: datetime) -> list[SimulatedNotice]:
     hub.schedule(now)
     return hub.due(now)
 

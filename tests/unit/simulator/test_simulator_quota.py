@@ -11,14 +11,20 @@ from hypothesis import strategies as st
 from pleiades_core.clock import pacific_day, quota_resets_at
 from pleiades_core.errors import ConfigurationError
 from pleiades_core.simulator.api.error_bodies import Refusal
-from pleiades_core.simulator.api.quota import ApiKey, QuotaBook, parse_keys
+from pleiades_core.simulator.api.quota import QuotaBook, SimulatedKey, parse_keys
 
 NOON = datetime(2026, 9, 1, 19, tzinfo=UTC)
 
 
 def two_keys_of_one_project(limit: int) -> QuotaBook:
     limits = {"stats": limit}
-    return QuotaBook([ApiKey(key="a", project="p", limits=limits), ApiKey(key="b", project="p"), ApiKey(key="c", project="q")])
+    return QuotaBook(
+        [
+            SimulatedKey(key="a", project="p", limits=limits),
+            SimulatedKey(key="b", project="p"),
+            SimulatedKey(key="c", project="q"),
+        ]
+    )
 
 
 def spend(book: QuotaBook, key: str, method: str, at: datetime) -> bool:
@@ -44,7 +50,7 @@ def test_two_keys_of_one_project_share_its_buckets() -> None:
 )
 def test_no_bucket_is_ever_overspent_and_every_known_call_is_counted(calls: list[tuple[str, str, int]]) -> None:
     book = QuotaBook(
-        [ApiKey(key=k, project=p, limits={"search": 3, "general": 5}) for k, p in (("a", "p"), ("b", "p"), ("c", "q"))]
+        [SimulatedKey(key=k, project=p, limits={"search": 3, "general": 5}) for k, p in (("a", "p"), ("b", "p"), ("c", "q"))]
     )
     for key, method, hours in calls:
         spend(book, key, method, NOON + timedelta(hours=hours))
@@ -77,7 +83,8 @@ def test_quota_days_have_23_or_25_hours_when_the_clocks_change(day: tuple[int, i
 def test_a_minute_has_its_own_limit_where_one_is_set() -> None:
     """The calls beyond it are counted but cost nothing; the next minute is free again."""
     book = QuotaBook(
-        [ApiKey(key="a", project="p"), ApiKey(key="b", project="p"), ApiKey(key="c", project="q")], calls_per_minute=3
+        [SimulatedKey(key="a", project="p"), SimulatedKey(key="b", project="p"), SimulatedKey(key="c", project="q")],
+        calls_per_minute=3,
     )
     assert [spend(book, key, "videos.list", NOON) for key in "abab"] == [True, True, True, False]
     with pytest.raises(Refusal) as caught:

@@ -14,11 +14,11 @@ from pleiades_core.insights.publish import ask
 from pleiades_core.storage import parquet
 from pleiades_core.vault.footers import DayFooter
 from pleiades_core.vault.layout import SAMPLES
-from pleiades_core.vault.query import Limits, query
+from pleiades_core.vault.query import QueryLimits, query
 from pleiades_core.vault.vault import Vault, open_vault
 
 DAY = date(2026, 9, 1)
-_LIMITS = Limits(memory_mb=200, threads=2)
+_LIMITS = QueryLimits(memory_mb=200, threads=2)
 
 #: {day}: the file of a closed day; {secret}: a file beside the vault; {out}: a file that is not there; {folder}: of all.
 ATTACKS = {
@@ -155,6 +155,6 @@ def test_no_secret_of_the_persons_own_duckdb_is_known(vault: Vault) -> None:
 
 def test_memory_and_threads_are_those_of_the_limits(vault: Vault) -> None:
     asked = "select current_setting('threads') as threads, current_setting('temp_directory') as disk"
-    assert ask(vault, asked, Limits(memory_mb=300, threads=3)).to_pylist() == [{"threads": 3, "disk": ""}]
+    assert ask(vault, asked, QueryLimits(memory_mb=300, threads=3)).to_pylist() == [{"threads": 3, "disk": ""}]
     with pytest.raises(duckdb.OutOfMemoryException, match="the answer is larger than 100 MB"):
-        ask(vault, "select range, range + 1 from range(1000000000)", Limits(memory_mb=100, threads=2))
+        ask(vault, "select range, range + 1 from range(1000000000)", QueryLimits(memory_mb=100, threads=2))
