@@ -1,4 +1,4 @@
-"""What time is it? The one source of "now" for every decision that ends up in data.
+"""Clocks: the one source of "now" for every decision that ends up in data.
 
 Belongs here: clocks that return aware UTC datetimes, and the Pacific quota day. Does not belong here: when a video is due
 (watchlist/cadence.py), and lease expiry, which uses the database's own clock because two machines may disagree about theirs.
@@ -22,9 +22,9 @@ PACIFIC = ZoneInfo("America/Los_Angeles")
 
 
 class Clock(Protocol):
-    """Anything that can say what time it is."""
+    """A clock."""
 
-    #: It claims to show real time, so it may be compared with other clocks (storage/checked_clock.py). A simulated one may not.
+    #: True if it claims to show real time, so that it may be compared with other clocks (storage/checked_clock.py).
     real: ClassVar[bool]
 
     def now(self) -> datetime:
@@ -44,7 +44,7 @@ class SystemClock:
 
 @dataclass(slots=True)
 class ManualClock:
-    """A clock that stands still until somebody sets it. Tests and the simulator's own world use it."""
+    """A clock that stands still until it is set. Tests and the simulator's own world use it."""
 
     real: ClassVar[bool] = False
 
@@ -68,16 +68,20 @@ class ManualClock:
 
 @dataclass(frozen=True, slots=True)
 class SimulatorClock:
-    """The clock of a running simulator, asked over HTTP each time: weeks run in minutes, and every process agrees."""
+    """The clock of a running simulator, read over HTTP each time: weeks pass in minutes, and every process agrees."""
 
     real: ClassVar[bool] = False
 
     base_url: str
-    #: The instant that stands for "now" when the simulator has been stopped; None: there is none.
+    #: The instant that stands for "now" after the simulator was stopped; None: there is none.
     stopped_at: datetime | None = None
 
     def now(self) -> datetime:
-        """The simulator's present instant. Raises ConfigurationError when none answers at `base_url` and none was stopped."""
+        """The simulator's present instant.
+
+        Raises:
+            ConfigurationError: no simulator answers at `base_url`, and there is no `stopped_at`.
+        """
         url = f"{self.base_url.rstrip('/')}/simulator/clock"
         try:
             with urllib.request.urlopen(url, timeout=10) as reply:  # noqa: S310  the address is the operator's setting
@@ -92,7 +96,11 @@ class SimulatorClock:
 
 
 def aware_utc(instant: datetime) -> datetime:
-    """`instant` in UTC. Raises ValueError for a naive datetime: its meaning would depend on the server's zone."""
+    """An instant in UTC.
+
+    Raises:
+        ValueError: the datetime is naive: its meaning would depend on the server's zone.
+    """
     if instant.tzinfo is None:
         raise ValueError(f"naive datetime {instant!r}: say which zone it is in")
     return instant.astimezone(UTC)

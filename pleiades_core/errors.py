@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one tree that answers: would a retry help, and what should a person do?
+"""All errors of Pleiades, as one tree: each error knows whether a retry helps, and what a person should do.
 
     PleiadesError                          exit code
     ├── UsageError                              2    the command line is wrong
@@ -8,14 +8,14 @@
     │   ├── DatabaseUnreachable                      retry helps once the server is back
     │   ├── DatabaseBusy                             retry helps: a lock, a deadlock, a time limit of the server
     │   ├── SchemaMismatch                           newer than this program, or changed by hand
-    │   ├── LeaseLost                                somebody else owns the work now; the written file gets adopted
+    │   ├── LeaseLost                                another process owns the work now; the written file is adopted
     │   └── VaultError
     │       ├── AlreadyExists                        create-only write met other content under its name
     │       ├── PublishConflict                      another generation was published meanwhile
     │       ├── MissingFile                          a recorded file is gone
     │       ├── CorruptFile                          bytes do not match their SHA-256, or are not Parquet
     │       │   └── DamagedAnswer                    an answer that lacks the rows of damaged files
-    │       ├── ForeignFile                          a whole file of another installation, or in a place that is not its own
+    │       ├── ForeignFile                          a whole file of another installation, or in the wrong place
     │       └── OlderDatabase                        the vault was used by a newer copy of the database
     ├── ConfigurationError                     10    a setting is missing or malformed
     │   └── ForeignVault                             the vault belongs to another installation
@@ -25,15 +25,15 @@
         ├── BackendError                             retry with back-off, after `retry_after`: 5xx, lost connection, deadline
         ├── BadReply                                 retry with back-off: the body is not what the API promises
         │   ├── ReplyTooLarge                        a retry gives the same answer; asking for less may help
-        │   └── EmptyReply                           of many things asked for it has none
+        │   └── EmptyReply                           the reply has none of many requested ids
         ├── KeyRefused                          4    retire the key; another one may work
         │   └── KeyInvalid, KeyBlocked, ApiDisabled
         ├── BadRequest                               a retry gives the same answer
         └── ResourceMissing                          a retry gives the same answer
 
-`retry_helps` and `retry_at` say it to programs; nobody else keeps a list of what is worth another attempt. Does not belong
-here: what a refusal of YouTube means (youtube/api_errors.py).
-Every error carries a `cure`: what a person can do about it. No error carries a URL with a key in it, or a request's headers.
+Programs use `retry_helps` and `retry_at`; no other module keeps a list of errors that are worth a retry. Does not belong here:
+the meaning of a refusal of YouTube (youtube/api_errors.py). Every error carries a `cure`: what a person can do about it. No
+error carries a URL with a key in it, or a request's headers.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ from typing import ClassVar
 
 
 class PleiadesError(Exception):
-    """Something that Pleiades understands went wrong."""
+    """An error that Pleiades understands."""
 
     exit_code: ClassVar[int] = 1
-    #: The same request, asked again by this program within minutes, may get another answer.
+    #: The program may succeed if it tries again within minutes.
     retry_helps: ClassVar[bool] = False
-    #: What a person can do about errors of this kind, where the code that raises one knows nothing better.
+    #: What a person can do about errors of this kind, unless the code that raises one knows better.
     usual_cure: ClassVar[str] = "run it again; if that does not help, report it with the log"
 
     def __init__(self, message: str, *, cure: str = "") -> None:
@@ -69,22 +69,22 @@ class PleiadesError(Exception):
         super().__setattr__(name, value)
 
     def retry_at(self, now: datetime) -> datetime | None:
-        """When asking again may help, not before `now`, an aware instant. None: no waiting mends it."""
+        """When a retry may help, not before `now`, an aware instant. None: waiting does not help."""
         return now if self.retry_helps else None
 
 
 class UsageError(PleiadesError):
-    """The command line asks for something that makes no sense."""
+    """The command line is wrong."""
 
     exit_code = 2
-    usual_cure = "`pleiades --help` shows what may be asked"
+    usual_cure = "`pleiades --help` shows the commands and their options"
 
 
 class NotFound(PleiadesError):
     """No such video, day or file."""
 
     exit_code = 3
-    usual_cure = "check the spelling; `pleiades sql` shows what there is"
+    usual_cure = "check the spelling; `pleiades sql` lists videos and days"
 
 
 class NoInstallation(NotFound):
@@ -139,13 +139,13 @@ class PublishConflict(VaultError):
     """Another generation of the file was published between reading and publishing."""
 
     retry_helps = True
-    usual_cure = "run it again: somebody else was faster"
+    usual_cure = "run it again: another process was faster"
 
 
 class MissingFile(VaultError):
     """A file that the database or the manifest records is not in the vault: data are lost, unless a copy is left."""
 
-    usual_cure = "restore the file from a copy; `pleiades give-up` goes on without it"
+    usual_cure = "restore the file from a copy; or give it up with `pleiades give-up`"
 
 
 class CorruptFile(VaultError):
@@ -164,7 +164,7 @@ class DamagedAnswer(CorruptFile):
 
 
 class ForeignFile(VaultError):
-    """The file is whole and does not belong where it lies: another installation, day or name stands in its footer."""
+    """The file is whole, but its footer names another installation, day or batch than its place."""
 
     usual_cure = "move the file out of the vault; nothing of it was read"
 
@@ -199,15 +199,15 @@ class ApiError(PleiadesError):
         super().__init__(message, cure=cure)
         #: HTTP status, or None when no reply arrived.
         self.status = status
-        #: The API's own word for the error, such as `quotaExceeded`.
+        #: The API's own name of the error, such as `quotaExceeded`.
         self.reason = reason
-        #: Seconds the server asked for; None when it did not say.
+        #: Seconds that the server demands before a retry; None: it demands none.
         self.retry_after = retry_after
-        #: False: provably not a byte of the request left this machine, so it is not billed.
+        #: False: provably no byte of the request left this machine, so it is not billed.
         self.sent = sent
 
     def retry_at(self, now: datetime) -> datetime | None:
-        """When asking again may help: at once, or once the server's Retry-After has passed."""
+        """When a retry may help: at once, or once the server's Retry-After has passed."""
         return now + timedelta(seconds=self.retry_after or 0) if self.retry_helps else None
 
 
@@ -252,7 +252,7 @@ class RateLimited(ApiError):
     """Too many calls in a short while; the daily quota is not spent."""
 
     retry_helps = True
-    usual_cure = "nothing to do: Pleiades waits and asks again"
+    usual_cure = "nothing to do: Pleiades waits and tries again"
 
 
 class BackendError(ApiError):
@@ -269,14 +269,14 @@ class BadReply(ApiError):
 
 
 class ReplyTooLarge(BadReply):
-    """The reply's body is larger than anything the API sends for a question of this size."""
+    """The reply's body is larger than any reply of the API to such a request."""
 
     retry_helps = False
-    usual_cure = "nothing to do: what swells is asked for in smaller portions, or passed over"
+    usual_cure = "nothing to do: the request is repeated in smaller portions, or left out"
 
 
 class EmptyReply(BadReply):
-    """Many things were asked for, and the reply, which is well-formed, has none of them: more likely a fault than true."""
+    """Many ids were requested, and a well-formed reply has none of them: more likely a fault than the truth."""
 
     def __init__(
         self, message: str, *, method: str = "", cure: str = "", status: int | None = None, reason: str = "",
@@ -288,7 +288,7 @@ class EmptyReply(BadReply):
 
 
 class KeyRefused(ApiError):
-    """YouTube does not take the key, now or later."""
+    """YouTube refuses the key, now and later."""
 
     exit_code = 4
     usual_cure = "replace the key in YOUTUBE_API_KEY_POOL_JSON; `pleiades doctor --call` tries every key"
@@ -307,12 +307,12 @@ class ApiDisabled(KeyRefused):
 
 
 class BadRequest(ApiError):
-    """The call itself is wrong; asking again gives the same answer."""
+    """The call itself is wrong; a retry gives the same answer."""
 
-    usual_cure = "this is a defect of Pleiades or of what it was asked: report it"
+    usual_cure = "this is a defect of Pleiades, or of its input: report it"
 
 
 class ResourceMissing(ApiError):
-    """The playlist, chart or channel that the call names is not there."""
+    """The playlist, chart or channel in the call does not exist."""
 
     usual_cure = "it was removed, made private or never there"

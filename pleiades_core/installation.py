@@ -1,7 +1,7 @@
-"""An installation, opened: settings, clock, database, vault, and YouTube once somebody asks for it.
+"""An open installation: settings, clock, database, vault, and YouTube at its first use.
 
-Belongs here: putting the parts together, in one place, for the command line, Dagster and tests. Does not belong here: what they
-do.
+Belongs here: putting the parts together, in one place, for the command line, Dagster and tests. Does not belong here: what the
+parts do.
 """
 
 from __future__ import annotations
@@ -49,7 +49,11 @@ class Installation:
         return f"{first.version:04} {first.title}" in self.database.applied
 
     def youtube(self) -> YouTube:
-        """Access to YouTube, opened at first use. Raises ConfigurationError when there are no keys."""
+        """Access to YouTube, opened at first use.
+
+        Raises:
+            ConfigurationError: there are no keys.
+        """
         if self._youtube is None:
             if self.settings.demo:
                 _require_simulator(self.settings)
@@ -65,13 +69,21 @@ class Installation:
         return self._feeds
 
     def hunter(self) -> Hunter:
-        """The Hunter of this installation. Raises VaultError when there is no room for what it would find."""
+        """The Hunter of this installation.
+
+        Raises:
+            VaultError: the vault has no room for the videos that a hunt would find.
+        """
         require_room(self.vault)
         begin_work(self.database, self.vault)
         return Hunter(self.database, self.vault, self.youtube(), self.feeds(), self.clock, self.settings)
 
     def tracker(self) -> Tracker:
-        """The Tracker of this installation. Raises VaultError when there is no room for what it would measure."""
+        """The Tracker of this installation.
+
+        Raises:
+            VaultError: the vault has no room for the samples that a tick would write.
+        """
         require_room(self.vault)
         begin_work(self.database, self.vault)
         return Tracker(self.database, self.vault, self.youtube(), self.clock, self.settings)
@@ -82,7 +94,7 @@ class Installation:
 
 
 def _require_simulator(settings: Settings) -> None:
-    """A demo's YouTube runs only while its UI is open; without this every call would be retried for a minute. One request."""
+    """Check with one request that the demo's simulator runs: it does only while the UI is open. Else calls would be retried."""
     try:
         SimulatorClock(settings.youtube.url).now()
     except ConfigurationError:
@@ -100,9 +112,11 @@ def clock_of(settings: Settings) -> Clock:
 
 
 def vault_of(settings: Settings, *, create: bool = False) -> Vault:
-    """The vault alone, for what needs neither keys nor SQL. `create` makes it where it is missing.
+    """The vault alone, for commands that need neither keys nor SQL.
 
-    Raises NoInstallation when it is missing and `create` is not given, VaultError when it cannot be used.
+    Raises:
+        NoInstallation: the vault is missing, and `create` is not given.
+        VaultError: the vault cannot be used.
     """
     root = settings.vault_root.absolute()
     # `isdir` and not `Path.is_dir`, which raises below a folder that may not be entered.
@@ -130,8 +144,11 @@ def open_installation(
         settings: Where the installation is.
         create: Make the database, its schema and the vault where they are missing. Without it nothing is made.
         upgrade: Bring an older schema up to date.
-        clock: What time it is; the clock that the settings name when left out.
+        clock: The clock; None: the one that the settings name.
         sleep: How a failed call waits for its next attempt.
+
+    Yields:
+        The installation.
 
     Raises:
         NoInstallation: There is none, and `create` is not given.

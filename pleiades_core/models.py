@@ -1,7 +1,7 @@
-"""The records that travel between the parts: what YouTube said, and what we keep of it.
+"""The records that travel between the parts: YouTube's answers, and what Pleiades keeps of them.
 
-Belongs here: frozen records, identifiers and the enumerations stored in files. Does not belong here: how a reply is parsed
-(youtube/parse.py), how a record becomes Parquet (vault/layout.py), any decision.
+Belongs here: frozen records, identifiers and the enumerations stored in files. Does not belong here: parsing replies
+(youtube/parse.py), Parquet (vault/layout.py), any decision.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class SampleStatus(IntEnum):
     """What one poll learned about one video. Stored in every sample."""
 
     OK = 0
-    #: The id was asked for and absent from the reply: deleted, private and never-existed look alike.
+    #: The reply did not have the requested id: deleted, private and never-existed look alike.
     MISSING = 1
     #: The reply held a row for the id that could not be understood; it is in the quarantine.
     UNREADABLE = 2
@@ -65,17 +65,17 @@ class Tier(StrEnum):
 
 
 class Bucket(StrEnum):
-    """What Google limits separately, by project and Pacific day; youtube/quota.py says what each is spent by."""
+    """A kind of quota that Google limits by project and Pacific day; youtube/quota.py says which methods spend it."""
 
     SEARCH = "search"
     STATS = "stats"
     GENERAL = "general"
-    # Sentences quote the word.
+    # Messages quote the plain name.
     __repr__ = str.__repr__
 
 
 class QuotaPool(StrEnum):
-    """What a key may be used for, in the order of the ledger's columns; youtube/shares.py says how pools share a bucket."""
+    """What a key may be used for; youtube/shares.py says how pools share a bucket."""
 
     HUNTING = "hunting"
     TRACKING = "tracking"
@@ -85,7 +85,7 @@ class QuotaPool(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """What YouTube reported of one video's statistics. None means not given (hidden, switched off), never zero."""
+    """The counts of one video in a reply. None means not given (hidden, switched off), never zero."""
 
     video_id: VideoId
     views: int | None
@@ -95,21 +95,30 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """What one poll learned about one video: a row of the vault."""
+    """The result of one poll of one video: a row of the vault."""
 
     vid: Vid
     #: When the reply arrived: aware UTC, to the second.
     polled_at: datetime
     status: SampleStatus
     definition: CountingDefinition
-    #: As in `Counts`; None for what is no answer, too.
+    #: As in `Counts`; None also if the status is not ok.
     views: int | None = None
     likes: int | None = None
     comments: int | None = None
 
     @classmethod
     def of(cls, vid: Vid, arrived_at: datetime, answer: Counts | SampleStatus) -> Sample:
-        """The sample of a video for what a reply said of it: its counts, or why there are none."""
+        """The sample of a video from a reply.
+
+        Args:
+            vid: number of the video.
+            arrived_at: when the reply arrived.
+            answer: the counts, or the status if there are none.
+
+        Returns:
+            The sample.
+        """
         at, definition = arrived_at.astimezone(UTC).replace(microsecond=0), counting_definition(arrived_at)
         if isinstance(answer, SampleStatus):
             return cls(vid=vid, polled_at=at, status=answer, definition=definition)
@@ -121,12 +130,12 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A video that a source of discovery came upon."""
+    """A video that a source of discovery found."""
 
     video_id: VideoId
-    #: None where the source does not say, as for an id that somebody typed.
+    #: None if the source does not give it, as for an id that a person typed.
     channel_id: ChannelId | None
-    #: Aware UTC; None where the source does not say.
+    #: Aware UTC; None if the source does not give it.
     published_at: datetime | None = None
 
 
@@ -137,15 +146,15 @@ class Page:
     candidates: tuple[Candidate, ...]
     #: Opaque; None on the last page.
     next_page_token: str | None
-    #: Rows of all pages, as the reply says. Of a search it is a guess; None where it does not say.
+    #: Rows of all pages, as the reply says. For a search it is a guess. None: the reply does not say.
     total: int | None = None
-    #: The channel's title, where it was asked for and a row says it; else empty.
+    #: The channel's title, if it was requested and a row has it; else empty.
     channel_title: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoDetails:
-    """What `videos.list` says of one video. Text is clean: no NUL, no lone surrogates, bounded length."""
+    """A video in a reply of `videos.list`. Text is clean: no NUL, no lone surrogates, bounded length."""
 
     video_id: VideoId
     channel_id: ChannelId

@@ -1,4 +1,4 @@
-"""YouTube's identifiers: checked, decoded to integers, and found inside what people paste.
+"""YouTube's identifiers: checked, decoded to integers, and found in text that people paste.
 
 Belongs here: the syntax of video and channel ids and of video URLs. Does not belong here: whether such a video exists.
 """
@@ -22,8 +22,11 @@ _PATHS = re.compile(r"\A/(?:shorts|live|embed|v|e)/([^/?#]+)")
 def decode(video_id: str) -> int:
     """The signed 64-bit number that a video id spells in base64url.
 
-    An id is 66 bits of text for 64 bits of value, so the last character has only sixteen legal values; Python's decoder takes
-    the others silently. Raises ValueError for anything that is not exactly an id.
+    An id is 66 bits of text for 64 bits of value, so the last character has only sixteen legal values; Python's decoder accepts
+    all others silently.
+
+    Raises:
+        ValueError: the text is not exactly an id.
     """
     if not _VIDEO.match(video_id):
         raise ValueError(f"not a YouTube video id: {video_id!r}")
@@ -57,7 +60,8 @@ def uploads_playlist(channel_id: ChannelId) -> str:
 def from_text(text: str) -> VideoId:
     """The video that a person means by an id or by any of YouTube's URLs.
 
-    Raises UsageError, saying what was understood, when there is none in it.
+    Raises:
+        UsageError: there is no id in the text. The message says how it was understood.
     """
     given = text.strip()
     if is_video_id(given):

@@ -1,7 +1,7 @@
-"""The doctor: looks at each part and says what is wrong and what helps. It makes nothing, and mends one thing: a retired key
-that a live test finds working is used again.
+"""The doctor: examines each part, and says what is wrong and what helps. It creates nothing, and mends one thing: a retired key
+that works in a live test is used again.
 
-Belongs here: which parts there are and what healthy means. Does not belong here: how it is shown (cli/commands/doctor.py).
+Belongs here: the parts and what healthy means. Does not belong here: how it is shown (cli/commands/doctor.py).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pleiades_core.watchlist.schedule import polled_in_future
 from pleiades_core.youtube.key_pool import choose_keys, in_order, keys_of, pools_of
 from pleiades_core.youtube.keyring import KeyRing, open_keyring
 
-#: Below this a busy day may not fit.
+#: With fewer free bytes a busy day may not fit.
 _FREE_BYTES = 1_000_000_000
 #: Files that a finding names.
 _MOST_NAMED = 5
@@ -41,12 +41,12 @@ class Finding:
     ok: bool
     found: str
     cure: str = ""
-    #: Of the error behind it, 0 without one.
+    #: Exit code of the error; 0 without an error.
     exit_code: int = 0
 
     @property
     def word(self) -> str:
-        """What to make of it; healthy with a cure is something to see to in time."""
+        """The state in a word. A healthy part with a cure needs attention some day."""
         if not self.ok:
             return "WRONG"
         return "warning" if self.cure else "ok"
@@ -59,7 +59,7 @@ def examine(settings: Settings, *, call: bool) -> list[Finding]:
         with open_installation(settings) as pleiades:
             findings += _inside(pleiades, call=call)
     except NoInstallation as error:
-        # Before all the others: they are of a place where nothing is.
+        # First of all: the other findings are about a place without an installation.
         findings.insert(0, _wrong("installation", error))
     except PleiadesError as error:
         findings.append(_wrong("database and vault", error))
@@ -76,13 +76,13 @@ def _inside(pleiades: Installation, *, call: bool) -> Iterator[Finding]:
     except PleiadesError as error:
         yield _wrong("clock", error)
     yield from _vault(verify(pleiades.database, pleiades.vault))
-    # What is wrong with the settings was said before.
+    # Wrong settings were reported before.
     if all(finding.ok for finding in _keys(pleiades.settings)):
         yield from _refusals(pleiades, call=call)
 
 
 def _clock(pleiades: Installation) -> Finding:
-    """What time it is, and what an earlier time that was wrong left behind. Raises ConfigurationError when it is wrong now."""
+    """The clock, and rows that an earlier wrong clock wrote. Raises ConfigurationError if the clock is wrong now."""
     CheckedClock(pleiades.clock, pleiades.database).check()
     now = pleiades.clock.now()
     with pleiades.database.transaction() as connection:
@@ -140,13 +140,13 @@ def _vault(verified: Verification) -> Iterator[Finding]:
 
 
 def _named(sentences: Sequence[str]) -> str:
-    """The first of them, for a line that a person reads."""
+    """The first sentences, for a line that a person reads."""
     more = f"; and {len(sentences) - _MOST_NAMED} more" if len(sentences) > _MOST_NAMED else ""
     return "".join(f"; {sentence}" for sentence in sentences[:_MOST_NAMED]) + more
 
 
 def _program() -> Finding:
-    """What a report of a defect must say."""
+    """The versions that a report of a defect must name."""
     return Finding(part="program", ok=True, found=f"pleiades {version()}, Python {platform.python_version()}")
 
 
@@ -162,7 +162,7 @@ def _database(held: Footprint, where: str) -> Finding:
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:
-    """What the settings say of keys: how many, which are left out, which pools share a project."""
+    """The keys in the settings: how many, which are left out, which pools share a project."""
     try:
         used, ignored = choose_keys(keys_of(settings), settings.keys.compliance_mode)
     except PleiadesError as error:
@@ -187,7 +187,7 @@ def _keys(settings: Settings) -> Iterator[Finding]:
 
 
 def _limits(settings: Settings) -> Iterator[Finding]:
-    """Projects that PLEIADES_KEYS_QUOTA_LIMITS names and no key has: most likely misspelt, and the limits not used."""
+    """Projects in PLEIADES_KEYS_QUOTA_LIMITS that no key has: probably misspelt, so that the limits are not used."""
     if not all(finding.ok for finding in _keys(settings)):
         return
     keys = keys_of(settings)
@@ -203,7 +203,7 @@ def _limits(settings: Settings) -> Iterator[Finding]:
 
 
 def _refusals(pleiades: Installation, *, call: bool) -> Iterator[Finding]:
-    """What YouTube said of each key: now, or when it was last used."""
+    """YouTube's verdict on each key: of now, or of its last use."""
     try:
         yield from _tried(pleiades) if call else _retired(open_keyring(pleiades.settings, pleiades.database, pleiades.clock))
     except PleiadesError as error:
@@ -233,7 +233,7 @@ def _tried(pleiades: Installation) -> Iterator[Finding]:
 
 
 def _disks(settings: Settings) -> Iterator[Finding]:
-    """The disk of the home, and that of the vault where it is another one."""
+    """The disk of the home, and the disk of the vault if it is another one."""
     for folder in {device_of(folder): folder for folder in (settings.vault_root, settings.home)}.values():
         free = free_bytes(folder)
         ok = free >= _FREE_BYTES

@@ -1,1 +1,1 @@
-"""The planner: what the days to come will cost, what of it fits into quota, and what goes without."""
+"""The planner: the units that the coming days will cost, whether quota pays for them, and what it does not pay for."""

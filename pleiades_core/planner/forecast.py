@@ -1,10 +1,10 @@
-"""How many polls will the watchlist ask for, hour by hour? Pure.
+"""How many polls the watchlist will need, hour by hour. Pure.
 
 Belongs here: following videos through the cadence's tiers into the future. Does not belong here: discovery's demand and quota
 (allocation.py), reading the database (survey.py).
 
-Nothing is fitted: a video's next poll follows from its last one, so what is watched now is exact but for deaths and late ticks,
-and only what will be found is a guess: as many a day, and as old, as in the days before.
+Nothing is fitted: a video's next poll follows from its last one. So the polls of present videos are exact, except for deleted
+videos and late ticks. Only future finds are a guess: as many a day, and as old, as in the days before.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ _HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """Videos that stand alike."""
+    """Videos with equal age, tier and due hour."""
 
     #: Whole hours since publication, at the instant of the forecast.
     age_h: int
-    #: Of their next poll: what their age was at the last one.
+    #: The tier of their next poll, by their age at the last one.
     tier: Tier
-    #: The hour of the forecast in which the next poll is due; 0: it is due already.
+    #: The hour of the forecast in which the next poll is due; 0: it is due now.
     due_h: int
-    #: WEEKLY for having been missing, whatever their age.
+    #: True if they are WEEKLY because they were missing, whatever their age.
     missing: bool
     videos: int
-    #: Of the hour, the tick in which the last poll was, from 0; 0 where a tick is no part of an hour.
+    #: The tick of the hour in which the last poll was, from 0; 0 if a tick is longer than an hour.
     tick: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """Videos that come to be watched, found at the same age."""
+    """New videos of one age."""
 
     #: Whole hours since publication.
     age_h: int
@@ -54,26 +54,26 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Horizon:
-    """The hours of a forecast: whole hours of the clock, from the one that runs now to the end of a quota day."""
+    """The hours of a forecast: whole hours of the clock, from the present hour to the end of a quota day."""
 
-    #: The hour that runs now begins here.
+    #: The beginning of the present hour.
     first: datetime
-    #: Of each quota day, its hours as (from, until). The first day is what is left of today.
+    #: The hours of each quota day, as (from, until). The first day is the rest of today.
     spans: tuple[tuple[int, int], ...]
 
     @property
     def hours(self) -> int:
-        """In all."""
+        """The number of hours."""
         return self.spans[-1][1]
 
     @property
     def starts(self) -> list[datetime]:
-        """The beginning of each quota day, of the first one the present hour."""
+        """The beginning of each quota day; for the first day the present hour."""
         return [self.first + begin * _HOUR for begin, _ in self.spans]
 
 
 def horizon(now: datetime, days: int) -> Horizon:
-    """The rest of the present quota day and `days` more. Pacific days of 23 and 25 hours are as long as they are."""
+    """The rest of the present quota day and `days` more. Pacific days have 23, 24 or 25 hours."""
     first = now.replace(minute=0, second=0, microsecond=0)
     spans: list[tuple[int, int]] = []
     begin = first
@@ -85,7 +85,7 @@ def horizon(now: datetime, days: int) -> Horizon:
 
 
 def of_watched(watched: Iterable[Watched], hours: int) -> dict[Tier, Hours]:
-    """Polls of what is watched now."""
+    """Polls of the videos that are watched now."""
     polls = {tier: np.zeros(hours) for tier in Tier}
     for group in watched:
         _follow(polls, group.tier, group.age_h, group.due_h, group.videos, missing=group.missing)
@@ -93,7 +93,7 @@ def of_watched(watched: Iterable[Watched], hours: int) -> dict[Tier, Hours]:
 
 
 def of_arrivals(arrivals: Iterable[Arrival], hours: int) -> dict[Tier, Hours]:
-    """Polls of what arrives, the same number in each hour. Describing a video is its first poll and costs no unit here."""
+    """Polls of new videos, as many in each hour. Describing a video is its first poll and costs no unit here."""
     kernel = {tier: np.zeros(hours) for tier in Tier}
     for arrival in arrivals:
         tier = TIERS.tier(timedelta(hours=arrival.age_h + 0.5))
@@ -103,10 +103,10 @@ def of_arrivals(arrivals: Iterable[Arrival], hours: int) -> dict[Tier, Hours]:
 
 
 def spread(watched: Iterable[Watched]) -> list[float]:
-    """Of an hour's HOURLY polls, the part that falls into each tick in which there are any.
+    """The part of an hour's HOURLY polls that falls into each tick with polls.
 
-    A video is polled at about the same minute of every hour; what comes is taken to be spread like what is there. Where nothing
-    is, one hunt an hour brings it.
+    A video is polled at about the same minute of every hour. New videos are assumed to be spread like the present ones; without
+    present ones, one hunt an hour brings them.
     """
     by_tick = Counter[int]()
     for group in watched:
@@ -122,7 +122,7 @@ def units(polls: Mapping[Tier, Hours], parts: Sequence[float]) -> Hours:
         spent += _calls(part * polls[Tier.HOURLY])
     for tier in (Tier.DAILY, Tier.WEEKLY):
         each, tick = polls[tier], TIERS.tick(tier) // _HOUR
-        # Hours since the start of a tick: which hour of it bills the call does not matter to a day.
+        # By ticks from the first hour: which hour of a tick bills the call does not matter for a day.
         for begin in range(0, len(each), tick):
             together = each[begin : begin + tick]
             spent[begin : begin + tick] += _calls(together.sum(keepdims=True)) / len(together)
@@ -130,7 +130,7 @@ def units(polls: Mapping[Tier, Hours], parts: Sequence[float]) -> Hours:
 
 
 def _calls(polls: Hours) -> Hours:
-    """Of ticks. An expectation below one video is a call as often as there is a video at all."""
+    """Calls of ticks. An expectation below one video costs a call with the probability that there is a video."""
     return np.minimum(np.ceil(polls / IDS_PER_CALL - 1e-9), polls)
 
 
@@ -145,7 +145,7 @@ def by_day(hourly: Hours, spans: Sequence[tuple[int, int]]) -> list[float]:
 
 
 def _follow(polls: dict[Tier, Hours], tier: Tier, age_h: int, due_h: int, videos: float, *, missing: bool) -> None:
-    """Add the polls of videos that stand alike. Within their hour they are taken to be half an hour older than it says."""
+    """Add the polls of equal videos. They are assumed to be half an hour older than their whole hours."""
     hours, hour = len(polls[tier]), due_h
     while hour < hours:
         polls[tier][hour] += videos

@@ -1,7 +1,7 @@
-"""The plan: units per day, project and bucket, and who goes without.
+"""The plan: units by day, project and bucket, and the consumers that get too few.
 
-Belongs here: putting survey, forecast and budget together. Does not belong here: the arithmetic (forecast.py, allocation.py),
-words (report.py), how it is shown (cli/commands/plan.py).
+Belongs here: putting survey, forecast and allocation together. Does not belong here: the arithmetic (forecast.py,
+allocation.py), sentences (report.py), how it is shown (cli/commands/plan.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from types import MappingProxyType
 from pleiades_core.clock import pacific_day
 from pleiades_core.models import Bucket, QuotaPool, Tier
 from pleiades_core.planner import allocation, forecast
-from pleiades_core.planner.allocation import Backlog, Grant, Purse, Wish
+from pleiades_core.planner.allocation import Allocation, Backlog, Budget, Demand
 from pleiades_core.planner.forecast import Arrival, Horizon, Hours
 from pleiades_core.planner.report import Plan, PlanRow, Starved, help_for, judge, why
 from pleiades_core.planner.survey import Survey, survey
@@ -26,7 +26,7 @@ from pleiades_core.youtube.api import IDS_PER_CALL
 from pleiades_core.youtube.quota import DEFAULT_LIMITS, Ledger
 from pleiades_core.youtube.shares import POOLS
 
-#: Who lives without a key plans for one project with the usual limits.
+#: Without any key the plan is for one project with the usual limits.
 _NO_KEY = {"default": POOLS}
 #: Units below which a shortfall is rounding.
 _NOTHING = 0.5
@@ -42,9 +42,19 @@ def plan(
 ) -> Plan:  # fmt: skip
     """Forecast the rest of today and `days` more. Reads, and changes nothing.
 
-    `projects`: those in use, with the pools that their live keys serve (`KeyRing.living`); one with the usual limits where
-    nothing is said. Projects that no live key serves are left out, unless there is no other.
-    `found_a_day` takes the place of what was found lately, `suppose` of the number of projects.
+    Args:
+        database: has watchlist, finds and requests.
+        ledger: has today's units.
+        settings: of discovery.
+        now: the present instant.
+        projects: those in use, with the pools that their live keys serve (`KeyRing.living`); None: one project with the usual
+            limits. Projects that no live key serves are left out, unless there is no other.
+        days: days after today.
+        found_a_day: new videos a day; None: as many as lately.
+        suppose: the number of projects; None: as many as there are.
+
+    Returns:
+        The plan.
     """
     when = forecast.horizon(now, days)
     stands = survey(database, settings, now, when.first)
@@ -62,7 +72,7 @@ def plan(
 
 
 def supposing(stands: Survey, found_a_day: float) -> Survey:
-    """The same with another number of new videos a day, all to be watched: as old as they were, or fresh where none came."""
+    """The survey with another number of new videos a day, all to be watched: as old as lately, or fresh if none came lately."""
     before = sum(arrival.a_day for arrival in stands.arrivals)
     arrivals = (
         tuple(Arrival(age_h=arrival.age_h, a_day=arrival.a_day * found_a_day / before) for arrival in stands.arrivals)
@@ -76,13 +86,25 @@ def make_plan(
     stands: Survey, when: Horizon, projects: Mapping[str, frozenset[QuotaPool]], limits: Limits, when_full: str, *,
     refused: Mapping[tuple[str, Bucket], int] = MappingProxyType({}),
 ) -> Plan:  # fmt: skip
-    """The plan for a survey. Pure. `refused`: units that were counted in buckets of which YouTube says that they are spent."""
+    """The plan for a survey. Pure.
+
+    Args:
+        stands: the survey.
+        when: the hours of the forecast.
+        projects: projects, with the pools that their live keys serve.
+        limits: units of a whole day, and units left today, by project and bucket.
+        when_full: what discovery does if not all new videos fit.
+        refused: units that were counted in buckets that YouTube called spent.
+
+    Returns:
+        The plan.
+    """
     parts = forecast.spread(stands.watched)
     old, new = forecast.of_watched(stands.watched, when.hours), forecast.of_arrivals(stands.arrivals, when.hours)
     tracking = forecast.by_day(forecast.units({tier: old[tier] + new[tier] for tier in old}, parts), when.spans)
     a_day = sum(arrival.a_day for arrival in stands.arrivals)
     base = forecast.by_day(forecast.units(old, parts), when.spans)
-    # What is watched is polled with general units where stats units run out; what is new is not watched then, but for `admit`.
+    # Watched videos are polled with general units if stats units run out. New videos are not watched then, except with `admit`.
     falls_back = tracking if when_full == "admit" else base
     channels = stands.discovery.channels
     backlog = Backlog(
@@ -92,32 +114,33 @@ def make_plan(
     )  # fmt: skip
     rows: list[PlanRow] = []
     starved: dict[tuple[str, bool], Starved] = {}
-    polling = [_purse(name, Bucket.STATS, pools, limits) for name, pools in projects.items()]
+    polling = [_budget(name, Bucket.STATS, pools, limits) for name, pools in projects.items()]
     most = _most_a_day(base, new, a_day, when, polling)
     for place, start in enumerate(when.starts):
         begin, end = when.spans[place]
-        # Days of 23 and 25 hours have as many hunts; sources that count by the day count such a day as one.
+        # Days of 23 and 25 hours count as one day for the hunts and for sources that count by the day.
         part = min(1.0, (end - begin) / 24) if place == 0 else 1.0
-        day, demands = pacific_day(start), allocation.wishes(stands.discovery, backlog, tracking[place], part)
+        day, demands = pacific_day(start), allocation.demands_of(stands.discovery, backlog, tracking[place], part)
         for bucket in Bucket:
-            purses = [
-                _purse(name, bucket, pools, limits, refused=refused if place == 0 else None) for name, pools in projects.items()
+            budgets = [
+                _budget(name, bucket, pools, limits, refused=refused if place == 0 else None)
+                for name, pools in projects.items()
             ]
-            of_bucket = allocation.in_earnest([wish for wish in demands if wish.bucket == bucket], purses)
-            granted = allocation.grant(of_bucket, purses)
+            of_bucket = allocation.with_needs([demand for demand in demands if demand.bucket == bucket], budgets)
+            allocated = allocation.allocate(of_bucket, budgets)
             if bucket is Bucket.STATS:
-                of_bucket, handed_on = allocation.hand_on(of_bucket, granted, falls_back[place], purses)
-                demands += handed_on
-            backlog.work_off(of_bucket, granted.gets)
-            rows += _rows(day, of_bucket, purses, granted)
-            for wish in of_bucket:
-                lack = allocation.lack_of(wish, granted.gets[wish.consumer], purses)
-                # That today's units are gone says nothing of the days after it.
-                if _short(wish, granted) and (wish.consumer, lack == "spent") not in starved:
-                    starved[wish.consumer, lack == "spent"] = Starved(
-                        consumer=wish.consumer, bucket=bucket, day=day, needs=math.ceil(wish.needs),
-                        gets=math.floor(granted.gets[wish.consumer]), why=why(lack, wish, purses, granted),
-                        help=help_for(lack, wish, most=most, a_day=a_day, when_full=when_full),
+                of_bucket, moved = allocation.move_to_general(of_bucket, allocated, falls_back[place], budgets)
+                demands += moved
+            backlog.reduce(of_bucket, allocated.gets)
+            rows += _rows(day, of_bucket, budgets, allocated)
+            for demand in of_bucket:
+                lack = allocation.cause_of_shortfall(demand, allocated.gets[demand.consumer], budgets)
+                # Spent units of today say nothing about later days.
+                if _short(demand, allocated) and (demand.consumer, lack == "spent") not in starved:
+                    starved[demand.consumer, lack == "spent"] = Starved(
+                        consumer=demand.consumer, bucket=bucket, day=day, needs=math.ceil(demand.needs),
+                        gets=math.floor(allocated.gets[demand.consumer]), why=why(lack, demand, budgets, allocated),
+                        help=help_for(lack, demand, most=most, a_day=a_day, when_full=when_full),
                     )  # fmt: skip
     return Plan(
         made_at=stands.at, projects=tuple(projects), watched=stands.videos, by_tier=stands.by_tier,
@@ -128,52 +151,52 @@ def make_plan(
     )  # fmt: skip
 
 
-def _purse(
+def _budget(
     project: str, bucket: Bucket, pools: frozenset[QuotaPool], limits: Limits, *,
     refused: Mapping[tuple[str, Bucket], int] | None = None,
-) -> Purse:  # fmt: skip
-    """Of a whole day, or with `refused` of today."""
+) -> Budget:  # fmt: skip
+    """The budget of a whole day; with `refused` that of today."""
     usual = DEFAULT_LIMITS[bucket]
     limit, left = limits.get((project, bucket), (usual, usual))
     units = limit if refused is None else left
-    return Purse(
-        # What no live key reaches cannot be spent.
+    return Budget(
+        # Units that no live key reaches cannot be spent.
         project=project, bucket=bucket, units=units if pools else 0, limit=limit, pools=pools,
         refused_at=refused.get((project, bucket)) if refused else None,
     )  # fmt: skip
 
 
 def _most_a_day(
-    base: Sequence[float], new: Mapping[Tier, Hours], a_day: float, when: Horizon, purses: Sequence[Purse]
+    base: Sequence[float], new: Mapping[Tier, Hours], a_day: float, when: Horizon, budgets: Sequence[Budget]
 ) -> int | None:
     """New videos a day that tracking can take in on every whole day of the plan."""
     if not a_day:
         return None
-    units = sum(purse.units for purse in purses if QuotaPool.TRACKING in purse.pools)
+    units = sum(budget.units for budget in budgets if QuotaPool.TRACKING in budget.pools)
     share = sum(new.values(), start=forecast.nothing(when.hours)) / IDS_PER_CALL / a_day
     return allocation.tracking_room(units - TIERS.ticks_a_day, base[1:], forecast.by_day(share, when.spans)[1:])
 
 
-def _short(wish: Wish, granted: Grant) -> bool:
-    return wish.needs - granted.gets[wish.consumer] > _NOTHING
+def _short(demand: Demand, allocated: Allocation) -> bool:
+    return demand.needs - allocated.gets[demand.consumer] > _NOTHING
 
 
-def _rows(day: date, demands: Sequence[Wish], purses: Sequence[Purse], granted: Grant) -> list[PlanRow]:
-    """A row for each project. What none of them can serve stands with the last one."""
+def _rows(day: date, demands: Sequence[Demand], budgets: Sequence[Budget], allocated: Allocation) -> list[PlanRow]:
+    """A row for each project. Demand that no project can serve is in the last row."""
     rows = []
-    unserved = {wish.consumer: wish.wants - granted.gets[wish.consumer] for wish in demands}
-    for purse, given in zip(purses, granted.by_purse, strict=True):
-        last = purse is purses[-1]
+    unserved = {demand.consumer: demand.wants - allocated.gets[demand.consumer] for demand in demands}
+    for budget, given in zip(budgets, allocated.by_budget, strict=True):
+        last = budget is budgets[-1]
         rows.append(
             PlanRow(
-                day=day, project=purse.project, bucket=purse.bucket, supply=purse.units,
+                day=day, project=budget.project, bucket=budget.bucket, supply=budget.units,
                 gets={name: round(units, 1) for name, units in given.items()},
                 demand={
                     name: round(units + unserved[name] * last, 1) for name, units in given.items()
                 },
                 shortfall={
-                    wish.consumer: round(wish.needs - granted.gets[wish.consumer], 1)
-                    for wish in demands if last and _short(wish, granted)
+                    demand.consumer: round(demand.needs - allocated.gets[demand.consumer], 1)
+                    for demand in demands if last and _short(demand, allocated)
                 },
             )
         )  # fmt: skip

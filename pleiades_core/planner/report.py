@@ -1,7 +1,6 @@
-"""What a plan says: rows, verdicts, who starves, and what would help, in words.
+"""The report of a plan: rows, verdicts, starved consumers, and what a person can do, in sentences.
 
-Belongs here: the records and the sentences. Does not belong here: how the numbers come about (plan.py), tables
-(cli/commands/plan.py).
+Belongs here: the records and the sentences. Does not belong here: the numbers (plan.py), tables (cli/commands/plan.py).
 """
 
 from __future__ import annotations
@@ -12,14 +11,14 @@ from datetime import date, datetime
 
 from pleiades_core.models import Bucket, Tier
 from pleiades_core.planner import allocation
-from pleiades_core.planner.allocation import Grant, Purse, Wish
+from pleiades_core.planner.allocation import Allocation, Budget, Demand
 from pleiades_core.youtube.key_pool import VARIABLE
 
-#: What the forecast takes for granted. Shown with every plan.
+#: What the forecast takes for allocated. Shown with every plan.
 ASSUMPTIONS = (
-    "what is watched is polled when it is due; nothing dies, no call fails",
+    "every watched video is polled when it is due; no video is deleted, no call fails",
     "as many new videos come in a day, and as old, as in the last 7 days (a young installation's first day left out)",
-    "channels whose feed was read within a day, or whom the hub speaks for, need no list",
+    "channels whose feed was read within a day, or with a live push subscription, need no list",
     f"{allocation.HUNTS_A_DAY} hunts a day; what searches and campaigns find is in the number of new videos",
 )
 
@@ -32,13 +31,13 @@ class PlanRow:
     day: date
     project: str
     bucket: Bucket
-    #: What is left of the day's limit when the plan is made, or the whole limit of a later day.
+    #: Units left of today's limit when the plan is made, or the whole limit of a later day.
     supply: int
-    #: What each consumer could use. Of several projects the last one has what the others could not serve.
+    #: Units that each consumer could use. The row of the last project has the demand that no project can serve.
     demand: dict[str, float]
-    #: What each consumer gets.
+    #: Units that each consumer gets.
     gets: dict[str, float]
-    #: What consumers need and do not get; empty when all goes well. Of several projects it stands with the last one.
+    #: Units that consumers need and do not get; empty if there is no shortfall. The row of the last project has it.
     shortfall: dict[str, float]
 
 
@@ -53,7 +52,7 @@ class BucketVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Starved:
-    """A consumer that goes without, on the first day that it does."""
+    """A consumer that gets too few units, and the first day of that."""
 
     consumer: str
     bucket: Bucket
@@ -73,27 +72,27 @@ class Plan:
     projects: tuple[str, ...]
     watched: int
     by_tier: dict[Tier, int]
-    #: New videos a day that the plan counts on: described, and of these watched.
+    #: New videos a day that the plan counts on: described ones, and watched ones of these.
     found_a_day: float
     watched_a_day: float
-    #: Days whose finds were taken for the rule.
+    #: Days whose finds the forecast is based on.
     seen_days: float
-    #: The most that tracking could take in on every day; None where nothing new is counted on.
+    #: The most new videos that tracking could take in on every day; None if no new ones are expected.
     most_watched_a_day: int | None
     rows: tuple[PlanRow, ...]
     verdicts: tuple[BucketVerdict, ...]
-    #: Who goes without first, in the order of days; empty when everything fits.
+    #: Consumers that get too few units, in the order of days; empty if everything fits.
     starved: tuple[Starved, ...]
     assumptions: tuple[str, ...] = ASSUMPTIONS
 
     @property
     def fits(self) -> bool:
-        """True when nobody goes without."""
+        """True if no consumer is starved."""
         return not self.starved
 
 
 def judge(bucket: Bucket, rows: Sequence[PlanRow]) -> BucketVerdict:
-    """Whether a bucket's demand fits on all its days, with the busiest one."""
+    """Judge whether a bucket's demand fits on all days, and name the busiest day."""
     days: dict[date, list[PlanRow]] = {}
     for row in rows:
         days.setdefault(row.day, []).append(row)
@@ -117,51 +116,72 @@ def judge(bucket: Bucket, rows: Sequence[PlanRow]) -> BucketVerdict:
     text = f"{bucket}: fits; {spent:,.0f} of {supply:,} units on the busiest day ({busiest})"
     demand = sum(sum(row.demand.values()) for row in days[busiest])
     if demand - spent >= 1:
-        # Only what needs nothing may want more than there is: nobody starves.
+        # Only consumers that need nothing may want more than there is: none is starved.
         text += f"; {demand:,.0f} could be used: what promises most goes first"
     return BucketVerdict(bucket=bucket, fits=True, text=text)
 
 
-def why(lack: str, wish: Wish, purses: Sequence[Purse], granted: Grant) -> str:
-    """Why a consumer goes without, from the numbers alone. `lack`: of `budget.lack_of`."""
-    serving = allocation.serving(wish, purses)
-    limit, units = sum(purse.limit for purse in serving), sum(purse.units for purse in serving)
-    refused = [purse for purse in serving if purse.refused_at is not None]
-    counted = sum(purse.limit - purse.units if purse.refused_at is None else purse.refused_at for purse in serving)
+def why(lack: str, demand: Demand, budgets: Sequence[Budget], allocated: Allocation) -> str:
+    """Why a consumer is starved, from the numbers alone.
+
+    Args:
+        lack: as `allocation.cause_of_shortfall` gives it.
+        demand: the consumer's demand.
+        budgets: of its bucket.
+        allocated: the allocation.
+
+    Returns:
+        A sentence.
+    """
+    paying = allocation.budgets_for(demand, budgets)
+    limit, units = sum(budget.limit for budget in paying), sum(budget.units for budget in paying)
+    refused = [budget for budget in paying if budget.refused_at is not None]
+    counted = sum(budget.limit - budget.units if budget.refused_at is None else budget.refused_at for budget in paying)
     spent = f"{counted:,} of today's {limit:,} units are spent"
     if refused:
-        of_project = "" if len(serving) == 1 else f" of {', '.join(purse.project for purse in refused)}"
+        of_project = "" if len(paying) == 1 else f" of {', '.join(budget.project for budget in refused)}"
         spent = f"YouTube says that today's units{of_project} are spent ({counted:,} of {limit:,} counted here)"
     match lack:
         case "keys":
             return "YouTube refused every key"
         case "pool":
-            return f"no key in use serves the pool {wish.pool}"
+            return f"no key in use serves the pool {demand.pool}"
         case "limit":
-            return f"the limit of the bucket {wish.bucket} is 0 where a key serves the pool {wish.pool}"
+            return f"the limit of the bucket {demand.bucket} is 0 where a key serves the pool {demand.pool}"
         case "spent":
             return spent
-    given = added(given for purse, given in zip(purses, granted.by_purse, strict=True) if purse in serving)
-    competitors = [f"{name} takes {taken:,.0f}" for name, taken in given.items() if name != wish.consumer and taken >= 1]
+    given = added(given for budget, given in zip(budgets, allocated.by_budget, strict=True) if budget in paying)
+    competitors = [f"{name} takes {taken:,.0f}" for name, taken in given.items() if name != demand.consumer and taken >= 1]
     text = f"there are {units:,} units" + (f", of which {', '.join(competitors)}" if competitors else " in all")
     if units < limit:
         text += f"; {spent}"
-    if wish.consumer in {allocation.CHECKS, allocation.LISTS}:
+    if demand.consumer in {allocation.CHECKS, allocation.LISTS}:
         text += "; no feed or hub answers for the channels that it is for"
     return text
 
 
-def help_for(lack: str, wish: Wish, *, most: int | None, a_day: float, when_full: str) -> str:
-    """What a person can do about it. `lack`: of `budget.lack_of`."""
+def help_for(lack: str, demand: Demand, *, most: int | None, a_day: float, when_full: str) -> str:
+    """What a person can do about a starved consumer.
+
+    Args:
+        lack: as `allocation.cause_of_shortfall` gives it.
+        demand: the consumer's demand.
+        most: new videos a day that tracking could take in.
+        a_day: new videos a day that the plan counts on.
+        when_full: what discovery does if not all new videos fit.
+
+    Returns:
+        A sentence.
+    """
     whatever_it_is = {
         "keys": f"replace the keys in {VARIABLE}, or mend them and let `pleiades doctor --call` try them again",
-        "pool": f"add {wish.pool!r} to the pools of a key in {VARIABLE}",
-        "limit": f"ask Google for quota of the bucket {wish.bucket}; PLEIADES_KEYS_QUOTA_LIMITS must not say 0",
+        "pool": f"add {demand.pool!r} to the pools of a key in {VARIABLE}",
+        "limit": f"ask Google for quota of the bucket {demand.bucket}; PLEIADES_KEYS_QUOTA_LIMITS must not say 0",
         "spent": "there are new ones after midnight, Pacific time",
     }
     if lack in whatever_it_is:
         return whatever_it_is[lack]
-    match wish.consumer:
+    match demand.consumer:
         case allocation.TRACK if most is not None and most >= a_day:
             return "the days after it have room for what is overdue then: it is polled late, and nothing is lost"
         case allocation.TRACK:

@@ -1,4 +1,4 @@
-"""How things stand: everything that a forecast starts from, read once.
+"""The survey: everything that a forecast starts from, read once.
 
 Belongs here: the queries of planner.sql and what their rows mean. Does not belong here: any forecast.
 """
@@ -23,39 +23,49 @@ from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
 from pleiades_core.watchlist.cadence import TIERS
 
-#: What will be found is taken to be like what was found in so long.
+#: Future finds are assumed to be like the finds of this time.
 LOOK_BACK = timedelta(days=7)
-#: In its first day an installation finds what had piled up before, and follows few channels yet. That day is left out as soon
-#: as half another one has been seen; until then a day is what its beginning is taken for.
+#: In its first day an installation finds older videos, and follows few channels. That day is left out as soon as half another
+#: day has passed; until then the forecast is based on it.
 _FIRST_DAY, _ENOUGH = timedelta(days=1), timedelta(hours=12)
 _SQL = load_queries("planner")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """How things stand."""
+    """The facts that a forecast starts from."""
 
     at: datetime
     watched: tuple[Watched, ...]
-    #: What came to be watched in a day.
+    #: New watched videos in a day.
     arrivals: tuple[Arrival, ...]
     discovery: Discovery
-    #: The time whose finds are taken for the rule.
+    #: The time whose finds the forecast is based on.
     seen_over: timedelta
 
     @property
     def videos(self) -> int:
-        """Watched now."""
+        """Videos that are watched now."""
         return sum(group.videos for group in self.watched)
 
     @property
     def by_tier(self) -> dict[Tier, int]:
-        """Watched now, by tier."""
+        """Videos that are watched now, by tier."""
         return {tier: sum(group.videos for group in self.watched if group.tier is tier) for tier in Tier}
 
 
 def survey(database: Database, settings: Settings, now: datetime, first: datetime) -> Survey:
-    """Look at the watchlist, at what was found lately, and at what the sources have before them. `first`: the present hour."""
+    """Read the watchlist, recent finds, and the work that the sources have before them.
+
+    Args:
+        database: has all of it.
+        settings: of discovery.
+        now: the present instant.
+        first: the beginning of the present hour.
+
+    Returns:
+        The facts.
+    """
     parameters = {**TIERS.parameters(), "now": now, "first": first, "tick": TIERS.tick(Tier.HOURLY)}
     parameters["named"] = SOURCES["added"].bit
     parameters["oldest_h"] = round(TIERS.daily_below / timedelta(hours=1)) + 1
@@ -92,7 +102,7 @@ def survey(database: Database, settings: Settings, now: datetime, first: datetim
 
 
 def looking_back(now: datetime, began: datetime | None) -> tuple[datetime, timedelta]:
-    """From when on finds count, and how long that is, for an installation that found its first video when it `began`."""
+    """The instant from which finds count, and the time since. `began`: when the installation found its first video."""
     if began is None or now - began >= LOOK_BACK + _FIRST_DAY:
         return now - LOOK_BACK, LOOK_BACK
     if now - began >= _FIRST_DAY + _ENOUGH:

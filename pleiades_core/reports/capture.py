@@ -1,14 +1,14 @@
-"""How many are there that nobody saw? Capture and recapture, where each source is an occasion. Pure.
+"""Estimating how many videos no source saw: capture and recapture, where each source is an occasion. Pure.
 
-Belongs here: estimators, their intervals, the odds of a bias. Does not belong here: where the counts come from (coverage.py).
+Belongs here: estimators, their intervals, odds ratios. Does not belong here: where the counts come from (coverage.py).
 
     Chapman 1951     two occasions: Some properties of the hypergeometric distribution with applications to zoological sample
                      censuses. Univ. California Publ. Statist. 1, 131-160. Its variance: Seber 1970, Biometrika 57, 13-25.
     Chao 1989        more occasions, each with its own chance: Estimating population size for sparse data in capture-recapture
-                     experiments. Biometrics 45, 427-438. With two occasions it is Chapman's. Where some videos are easier to
-                     see than others on every source it is a lower bound, by the argument of Chao 1987, Biometrics 43, 783-791;
-                     whose interval, which cannot fall below what was seen, is used for all estimates. The estimator of 1987
-                     takes all occasions for equal: with sources of 10,000 and 4,000 of 20,000 videos it says 24,000.
+                     experiments. Biometrics 45, 427-438. With two occasions it is Chapman's. If some videos are easier to see
+                     than others on every source, it is a lower bound, by the argument of Chao 1987, Biometrics 43, 783-791. The
+                     interval of 1987, which cannot fall below the number seen, is used for all estimates. The estimator of
+                     1987 assumes equal occasions: with sources of 10,000 and 4,000 of 20,000 videos it gives 24,000.
     Woolf 1955       the interval of an odds ratio, with a half added to each cell (Haldane 1956).
 """
 
@@ -18,33 +18,33 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-#: With so many in both samples Chapman's estimate is as good as unbiased (Robson and Regier 1964, Trans. Am. Fish. Soc. 93).
+#: With this many in both samples Chapman's bias is negligible (Robson and Regier 1964, Trans. Am. Fish. Soc. 93).
 FEWEST_IN_BOTH = 7
-#: Of the normal distribution, for 95 %.
+#: Quantile of the normal distribution, for 95 %.
 _Z = 1.959964
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A number of videos that nobody counted."""
+    """An estimated number of videos."""
 
     #: Seen and unseen.
     total: float
-    #: Of 95 %.
+    #: Bounds of the 95 % interval.
     low: float
     high: float
-    #: By the sources of the estimate together.
+    #: Videos that the sources of the estimate saw together.
     seen: int
 
     @property
     def unseen_share(self) -> float:
-        """Of the total, what no source of the estimate saw."""
+        """The share of the total that no source of the estimate saw."""
         return 1 - self.seen / self.total if self.total else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OddsRatio:
-    """How much likelier a kind of video is among those of a source than among the others; 1: as likely."""
+    """The odds of a kind of video on a source, relative to the other sources; 1: as likely."""
 
     ratio: float
     #: Of 95 %.
@@ -53,9 +53,18 @@ class OddsRatio:
 
 
 def chapman(first: int, second: int, both: int) -> Estimate | None:
-    """The size of a population of which two independent samples drew `first` and `second`, and the same `both`.
+    """The size of a population, from two independent samples (Chapman 1951).
 
-    None when too few were in both. Raises ValueError for counts that cannot be.
+    Args:
+        first: size of the first sample.
+        second: size of the second sample.
+        both: members that are in both.
+
+    Returns:
+        The estimate; None if fewer than FEWEST_IN_BOTH are in both.
+
+    Raises:
+        ValueError: the counts are impossible.
     """
     if not 0 <= both <= min(first, second):
         raise ValueError(f"{both} of {first} and {second} cannot be in both")
@@ -68,10 +77,10 @@ def chapman(first: int, second: int, both: int) -> Estimate | None:
 
 
 def chao(masks: Mapping[int, int], occasions: Sequence[int]) -> Estimate | None:
-    """At least how many there are, where `masks[m]` videos were seen by just the sources in m. Each occasion is a mask of
-    sources.
+    """A lower bound of the number of videos, by Chao 1989.
 
-    None when there are fewer than two occasions, or too few videos were seen on exactly two to say anything.
+    `masks[m]` videos were seen by exactly the sources in the mask m. Each occasion is a mask of sources. None if there are
+    fewer than two occasions, or too few videos were seen on exactly two.
     """
     once = [0] * len(occasions)
     twice = seen = 0
@@ -96,7 +105,20 @@ def chao(masks: Mapping[int, int], occasions: Sequence[int]) -> Estimate | None:
 
 
 def odds_ratio(kind_here: int, here: int, kind_elsewhere: int, elsewhere: int) -> OddsRatio:
-    """Of `here` videos `kind_here` are of a kind, of `elsewhere` others `kind_elsewhere`."""
+    """The odds ratio of a kind of video, with its interval (Woolf 1955, Haldane 1956).
+
+    Args:
+        kind_here: videos of the kind on the source.
+        here: videos of the source.
+        kind_elsewhere: videos of the kind on other sources.
+        elsewhere: videos of other sources.
+
+    Returns:
+        The ratio.
+
+    Raises:
+        ValueError: the counts are impossible.
+    """
     cells = [kind_here, here - kind_here, kind_elsewhere, elsewhere - kind_elsewhere]
     if min(cells) < 0:
         raise ValueError(f"{kind_here} of {here} and {kind_elsewhere} of {elsewhere} cannot be")

@@ -1,9 +1,9 @@
-"""How much of what there is do the sources find, and of what kind? An estimate with its interval, and what it cannot say.
+"""Coverage: which share of all videos the sources find, and of what kind. An estimate with its interval and its limits.
 
-Belongs here: overlap between sources, what is left unseen, bias by language and category. Does not belong here: the estimators
+Belongs here: overlap between sources, unseen videos, bias by language and category. Does not belong here: the estimators
 (capture.py), what a source costs (sources.py).
 
-The population is the videos published within the window. Never infer from it that a video is gone, or was never there.
+The population is the videos published within the window. The report must not be used to conclude that a video does not exist.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CAVEATS = (
 )
 #: Languages and categories that are compared; the rest is in the totals.
 _KINDS = 10
-#: A share of fewer videos is noise.
+#: Kinds with fewer videos are not compared: their share is noise.
 _FEWEST = 30
 #: Videos whose descriptions are read: a share of 1 % is known to 0.05 points.
 _SAMPLE = 200_000
@@ -47,13 +47,13 @@ _DESCRIBED = load_duckdb_text("coverage", "pleiades_core.reports")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSeen:
-    """What one source came upon, of the videos published in the window."""
+    """The videos of one source, of those published in the window."""
 
     source: str
     seen: int
-    #: By this source and no other.
+    #: Seen by this source and no other.
     only: int
-    #: Of all that any source saw.
+    #: Share of the videos that any source saw.
     share: float
 
 
@@ -64,28 +64,28 @@ class Pair:
     first: str
     second: str
     both: int
-    #: None: too few were in both to say.
+    #: None: too few videos were seen by both.
     estimate: Estimate | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bias:
-    """A kind of video on one source beside all others."""
+    """A kind of video on one source, compared with the other sources."""
 
     #: `language` or `category`.
     by: str
     kind: str
     source: str
-    #: Of the source's videos, and of all.
+    #: Share of the kind in the source's videos, and in all videos.
     share: float
     share_of_all: float
-    #: Against the videos that this source did not see. None where it saw all, or too few were described to say.
+    #: Relative to the videos that this source did not see. None: it saw all of them, or too few were described.
     odds: OddsRatio | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
-    """Videos that one set of sources came upon, of one language and category."""
+    """Videos that one set of sources saw, of one language and category."""
 
     language: str
     category: str
@@ -100,11 +100,11 @@ class CoverageReport:
 
     since: datetime
     until: datetime
-    #: Seen by any source.
+    #: Videos seen by any source.
     videos: int
     sources: tuple[SourceSeen, ...]
     pairs: tuple[Pair, ...]
-    #: At least so many there are; each group of sources is one occasion.
+    #: A lower bound of all videos; each group of sources is one occasion.
     by_group: Estimate | None
     bias: tuple[Bias, ...]
     #: Videos whose descriptions the bias was measured on.
@@ -113,7 +113,17 @@ class CoverageReport:
 
 
 def coverage(database: Database, vault: Vault, until: datetime, *, days: float = 7) -> CoverageReport:
-    """Compare the sources on the videos published in the `days` before `until`."""
+    """Compare the sources on the videos published in the `days` before `until`.
+
+    Args:
+        database: knows which sources saw which videos.
+        vault: has the descriptions.
+        until: end of the window.
+        days: length of the window.
+
+    Returns:
+        The report.
+    """
     since = until - timedelta(days=days)
     parameters = {"since": since, "until": until, "limit": _SAMPLE}
     with database.transaction() as connection:
@@ -129,12 +139,22 @@ def coverage(database: Database, vault: Vault, until: datetime, *, days: float =
 
 
 def report(masks: Mapping[int, int], described: Sequence[Described], *, since: datetime, until: datetime) -> CoverageReport:
-    """The report for counts by set of sources, and for described videos. Pure."""
+    """The report for counts and descriptions. Pure.
+
+    Args:
+        masks: videos by the exact set of sources that saw them.
+        described: described videos by set of sources, language and category.
+        since: beginning of the window.
+        until: end of the window.
+
+    Returns:
+        The report.
+    """
     by_bit = sorted(SOURCES, key=lambda name: SOURCES[name].bit)
     used = [name for name in by_bit if any(mask & SOURCES[name].bit for mask in masks)]
     seen = {source: _count(masks, SOURCES[source].bit) for source in used}
     videos = sum(masks.values())
-    # Sources that follow the same channels see the same videos: one occasion. What people add is no sample at all.
+    # Sources that follow the same channels see the same videos: they are one occasion. Added videos are no sample.
     drawn = [source for source in used if SOURCES[source].group is not None]
     groups = [
         sum(source.bit for source in SOURCES.values() if source.group == group)

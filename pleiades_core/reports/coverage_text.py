@@ -1,4 +1,4 @@
-"""The coverage report in words: a sentence that can be cited, the comparisons that say something, and Markdown for a paper.
+"""The coverage report as text: a sentence that can be cited, the significant comparisons, and Markdown for a paper.
 
 Belongs here: wording and choice, pure. Does not belong here: the numbers (coverage.py), tables of a terminal (cli/).
 """
@@ -32,7 +32,7 @@ _REFERENCES = (
 
 
 def window(report: CoverageReport) -> str:
-    """Which videos the report is about."""
+    """The videos that the report is about."""
     return f"published from {report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC"
 
 
@@ -71,7 +71,7 @@ def telling(report: CoverageReport) -> list[Bias]:
 
 
 def left_out(report: CoverageReport) -> str:
-    """How many comparisons say nothing, and why; empty where there is none."""
+    """How many comparisons are left out, and why; empty if none is."""
     count = len(report.bias) - len(telling(report))
     if not count:
         return ""
@@ -82,7 +82,7 @@ def left_out(report: CoverageReport) -> str:
 
 
 def markdown(report: CoverageReport) -> str:
-    """The whole report for a paper: summary, tables, what it cannot say, and references."""
+    """The whole report for a paper: summary, tables, limits, and references."""
     parts = [
         f"## Coverage of YouTube videos {window(report)}",
         summary(report),

@@ -1,6 +1,6 @@
-"""How much the databases hold, on which server, and how much is too much.
+"""The size of the databases, their server, and the size that raises an alarm.
 
-Does not belong here: who is told (ops/doctor.py, pleiades_dagster/checks.py).
+Does not belong here: showing it (ops/doctor.py, pleiades_dagster/checks.py).
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ class Footprint:
     """The databases of an installation."""
 
     pleiades_bytes: int
-    #: Of Dagster's, if it stands beside ours on the same server; else 0.
+    #: Bytes of Dagster's database, if it is on this server; else 0.
     dagster_bytes: int
     #: Name and version of the server.
     server: str
 
     @property
     def bytes(self) -> int:
-        """Of both."""
+        """Bytes of both databases."""
         return self.pleiades_bytes + self.dagster_bytes
 
 
 def footprint(database: Database) -> Footprint:
-    """What the databases hold now."""
+    """The sizes now."""
     with database.transaction() as connection:
         (found,) = records(connection, Footprint, _SQL.footprint)
     return found

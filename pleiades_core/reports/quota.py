@@ -1,4 +1,4 @@
-"""What is spent and left today, by project, bucket and pool, and which keys are in use.
+"""Units spent and left today, by project, bucket and pool, and the keys in use.
 
 Belongs here: one report of ledger and keys for people. Does not belong here: taking units (youtube/quota.py), the days to come
 (planner/).
@@ -30,20 +30,20 @@ class BucketState:
     spent: int
     limit: int
     left: int
-    #: True: the API said that nothing is left, whatever was counted here.
+    #: True: the API called the bucket spent, whatever was counted here.
     exhausted: bool
     resets_at: datetime
-    #: Of the day's units, what is kept for each pool that has a share; what it does not use in time is lent.
+    #: Units of the day that are kept for each pool with a share; units that it does not use in time are lent.
     shares: dict[QuotaPool, int]
-    #: Of `spent`, by pool.
+    #: The part of `spent` of each pool.
     spent_by: dict[QuotaPool, int]
-    #: What each pool may take now; nothing where no live key of the project serves it.
+    #: Units that each pool may take now; none if no live key of the project serves it.
     free_for: dict[QuotaPool, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyLine:
-    """One key, in words."""
+    """One key, as people read it."""
 
     #: First 8 hexadecimal digits of its SHA-256; the key itself shows nowhere.
     fingerprint: str
@@ -64,7 +64,7 @@ class QuotaReport:
 
 
 def debited(database: Database) -> dict[str, int]:
-    """Units that were ever taken, by bucket."""
+    """All units that were ever taken, by bucket."""
     with database.transaction() as connection:
         return dict(connection.execute(_SQL.debited).fetchall())
 

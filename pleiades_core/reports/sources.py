@@ -1,7 +1,7 @@
-"""How the sources do: what each cost, what it brought, and what went wrong last.
+"""The sources: what each cost, how many videos it found, and its last error.
 
-Belongs here: adding up table `discovery_requests`, and the state of the followed channels. Does not belong here: how much of
-what there is was found (coverage.py), what is to come (planner/).
+Belongs here: adding up table `discovery_requests`, and the state of the followed channels. Does not belong here: which share of
+all videos was found (coverage.py), the coming days (planner/).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pleiades_core.vault import query
 from pleiades_core.vault.vault import Vault
 from pleiades_core.youtube.api import IDS_PER_CALL
 
-#: Younger requests are all in SQL; older ones leave it once they are in the vault (discover/learning.REQUESTS_KEPT).
+#: Younger requests are all in SQL; older ones are deleted from it once they are in the vault (discover/upkeep.REQUESTS_KEPT).
 KEPT_IN_SQL = timedelta(days=7)
 
 _SQL = load_queries("sources")
@@ -31,23 +31,23 @@ _OLDER = load_duckdb_text("sources", "pleiades_core.reports")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceYield:
-    """A source, or one target of it, over a while."""
+    """A source, or one target of it, over some days."""
 
     source: str
     #: A term, a chart, a month. Empty for a whole source.
     target: str
-    #: Questions that were asked.
+    #: Requests that were made.
     requests: int
-    #: By bucket; empty for a source that costs nothing.
+    #: Units by bucket; empty for a source that costs nothing.
     units: dict[str, int]
-    #: Videos named, the same one as often as it was.
+    #: Videos found; a video counts as often as it was found.
     candidates: int
-    #: Of these, not known before.
+    #: Videos that were not known before.
     new: int
-    #: None where no unit was spent.
+    #: None if no unit was spent.
     new_per_unit: float | None
     last_requested_at: datetime
-    #: The newest, empty where there was none.
+    #: The newest error; empty if there was none.
     last_error: str
     failed_at: datetime | None
 
@@ -57,19 +57,19 @@ class ChannelsState:
     """The followed channels."""
 
     followed: int
-    #: The hub has confirmed a lease that lives.
+    #: Channels with a live push subscription.
     push_live: int
     feeds_failing: int
-    #: Their feed was read within a day, and no hub speaks for them.
+    #: Channels whose feed was read within a day, without a subscription.
     feeds_only: int
-    #: Neither: only checks and lists see what they upload.
+    #: Channels with neither: only checks and lists find their uploads.
     unanswered: int
-    #: Of the unanswered, how many are expected to upload within a day.
+    #: How many of the unanswered are expected to upload within a day.
     lists_a_day: float
-    #: Channels with uploads that no list has shown yet, and the pages that would.
+    #: Channels with uploads that no list has shown yet, and the pages for these uploads.
     waiting: int
     waiting_pages: int
-    #: Estimate for all of them.
+    #: Estimate for all channels.
     uploads_a_day: float
     #: Channels whose past uploads are being read, and how many of these uploads are not read yet.
     back_catalogues: int = 0
@@ -83,7 +83,7 @@ class SourcesReport:
     since: datetime
     until: datetime
     sources: tuple[SourceYield, ...]
-    #: Videos that were found and wait to be described: for quota, for company in a call, or until it is time to ask again.
+    #: Videos that were found and not described yet: they wait for quota, for a full call, or for their next attempt.
     to_describe: int
     channels: ChannelsState
 
@@ -104,9 +104,17 @@ class _Row(NamedTuple):
 
 
 def sources(database: Database, vault: Vault, now: datetime, *, days: float = 7, targets: bool = False) -> SourcesReport:
-    """What the sources did in the last `days`, target by target if wanted; those that brought most come first.
+    """The cost and yield of the sources in the last days. Days that SQL has deleted are read from the vault.
 
-    Days that SQL has forgotten are read from the vault.
+    Args:
+        database: has the recent requests.
+        vault: has the older ones.
+        now: the present instant.
+        days: how far to look back.
+        targets: a row for each target, not for each source.
+
+    Returns:
+        The report; rows with most new videos come first.
     """
     since = now - timedelta(days=days)
     with database.transaction() as connection:
@@ -128,7 +136,7 @@ def sources(database: Database, vault: Vault, now: datetime, *, days: float = 7,
 
 
 def channels_state(database: Database, now: datetime) -> ChannelsState:
-    """How the followed channels stand."""
+    """The state of the followed channels."""
     with database.transaction() as connection:
         parameters = {"now": now, "most_pages": MOST_PAGES, "page": IDS_PER_CALL}
         (state,) = records(connection, ChannelsState, _SQL.channels, parameters)

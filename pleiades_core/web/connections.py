@@ -1,4 +1,4 @@
-"""How long a connection may take to say what it wants, and which one is dropped when there are too many.
+"""How long a connection may take to send a request, and which connection is dropped when there are too many.
 
 Belongs here: time-outs and bounds of connections. Does not belong here: the socket (serve.py), what a request means
 (discover/push/receiver.py, which also bounds the time and the bytes of a body).
@@ -49,7 +49,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_headers = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
-        """A new connection: its headers are awaited, and an older connection may have to go."""
+        """A new connection: its headers are awaited, and an older connection may be dropped."""
         super().connection_made(transport)
         if self.unfinished and len(self.connections) > self.limits.connections:
             next(iter(self.unfinished)).drop()
@@ -87,7 +87,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_headers, self._header_bytes = True, 0
         self.unfinished.pop(self, None)
         if not self.pipeline:
-            # Behind all others that wait.
+            # Behind all connections that wait.
             self.unfinished[self] = None
         super().on_response_complete()
 

@@ -22,14 +22,14 @@ _GRAPHQL = "/graphql"
 
 @dataclass(frozen=True, slots=True)
 class RefusedRequest:
-    """Why a request is not passed on."""
+    """The answer to a request that is refused."""
 
     status: int
     reason: str
 
 
 def is_allowed_host(headers: Headers, names: Collection[str] = ()) -> bool:
-    """Whether a request has exactly one Host header, which names this machine by loopback or by one of `names`."""
+    """True if a request has exactly one Host header, which names this machine by loopback or by one of `names`."""
     hosts = headers.getlist("host")
     if len(hosts) != 1:
         return False
@@ -45,7 +45,7 @@ class HostGuard:
         self._names = frozenset(names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 421 to a request for another name, and hand on every other request."""
+        """Answer 421 to a request for another name; pass on all other requests."""
         if scope["type"] != "http" or is_allowed_host(Headers(scope=scope), self._names):
             await self._app(scope, receive, send)
         else:
@@ -69,20 +69,20 @@ def judge(scope: Scope) -> RefusedRequest | None:
 
 
 def _is_foreign(headers: Headers, host: str, *, reading: bool) -> bool:
-    """True when the request's page is another site's. A browser that sends no Origin still says what kind of site asks."""
+    """True if the request comes from a page of another site. A browser without Origin still sends Sec-Fetch-Site."""
     if any(origin.lower() not in {f"http://{host}", f"https://{host}"} for origin in headers.getlist("origin")):
         return True
     return not reading and headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}
 
 
 class LoopbackOnly:
-    """ASGI middleware that passes on what `judge` lets pass."""
+    """ASGI middleware that refuses the requests that `judge` refuses."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a refused request here, hand the others on."""
+        """Answer a refused request here; pass on all other requests."""
         refusal = judge(scope) if scope["type"] in {"http", "websocket"} else None
         if refusal is None:
             await self._app(scope, receive, _without_framing(send))

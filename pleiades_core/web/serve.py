@@ -22,7 +22,7 @@ from pleiades_core.web.guard import HostGuard
 
 
 class Server(uvicorn.Server):
-    """A server that says which signal ended it, instead of raising the signal again."""
+    """A server that records which signal ended it, instead of raising the signal again."""
 
     ended_by: int | None = None
 

@@ -10,7 +10,7 @@ import pytest
 
 from pleiades_core.models import Bucket, QuotaPool, Tier
 from pleiades_core.planner import allocation, forecast
-from pleiades_core.planner.allocation import Backlog, Discovery, Purse, Wish
+from pleiades_core.planner.allocation import Backlog, Budget, Demand, Discovery
 from pleiades_core.planner.forecast import Arrival, Watched, horizon
 from pleiades_core.planner.plan import make_plan, supposing
 from pleiades_core.planner.report import Plan
@@ -309,27 +309,29 @@ def test_what_is_spent_today_is_there_again_tomorrow() -> None:
 
 
 def test_pools_keep_their_share_and_lend_what_they_do_not_use() -> None:
-    def wish(consumer: str, pool: QuotaPool, wants: float) -> Wish:
-        return Wish(consumer=consumer, bucket=Bucket.SEARCH, pool=pool, wants=wants, needs=0)
+    def demand(consumer: str, pool: QuotaPool, wants: float) -> Demand:
+        return Demand(consumer=consumer, bucket=Bucket.SEARCH, pool=pool, wants=wants, needs=0)
 
-    purse = Purse(project="p", bucket=Bucket.SEARCH, units=100, limit=100, pools=POOLS)
+    budget = Budget(project="p", bucket=Bucket.SEARCH, units=100, limit=100, pools=POOLS)
 
-    def granted(purses: list[Purse]) -> Mapping[str, float]:
-        return allocation.grant([wish("now", QuotaPool.HUNTING, 30), wish("past", QuotaPool.ARCHEOLOGY, 500)], purses).gets
+    def allocated(budgets: list[Budget]) -> Mapping[str, float]:
+        return allocation.allocate(
+            [demand("now", QuotaPool.HUNTING, 30), demand("past", QuotaPool.ARCHEOLOGY, 500)], budgets
+        ).gets
 
-    both = allocation.grant([wish("now", QuotaPool.HUNTING, 500), wish("past", QuotaPool.ARCHEOLOGY, 500)], [purse])
+    both = allocation.allocate([demand("now", QuotaPool.HUNTING, 500), demand("past", QuotaPool.ARCHEOLOGY, 500)], [budget])
     assert both.gets == {"now": 80, "past": 20}
-    assert granted([purse]) == {"now": 30, "past": 70}
-    alone = replace(purse, pools=frozenset({QuotaPool.ARCHEOLOGY, QuotaPool.TRACKING}))
-    assert granted([alone]) == {"now": 0, "past": 100}
+    assert allocated([budget]) == {"now": 30, "past": 70}
+    alone = replace(budget, pools=frozenset({QuotaPool.ARCHEOLOGY, QuotaPool.TRACKING}))
+    assert allocated([alone]) == {"now": 0, "past": 100}
 
 
 def test_a_backlog_is_worked_off_by_what_a_day_gives_beyond_its_needs() -> None:
     backlog = Backlog(list_pages=30, campaign_pages=10)
-    lists = Wish(consumer="lists", bucket=Bucket.GENERAL, pool=QuotaPool.HUNTING, wants=40, needs=10)
-    backlog.work_off([lists], {"lists": 25})
+    lists = Demand(consumer="lists", bucket=Bucket.GENERAL, pool=QuotaPool.HUNTING, wants=40, needs=10)
+    backlog.reduce([lists], {"lists": 25})
     assert backlog.list_pages == 15
-    backlog.work_off([lists], {"lists": 5})
+    backlog.reduce([lists], {"lists": 5})
     assert backlog.list_pages == 15
 
 
