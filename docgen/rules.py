@@ -55,13 +55,17 @@ def lines_of(node: AnyFunction) -> int:
 
 
 def public_functions(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, AnyFunction]]:
-    """Public functions of a module and public methods of its public classes; properties and overrides are left out."""
+    """Public functions of a module and public methods of its public classes.
+
+    Left out are properties, overrides, and commands: the docstring of a command is its `--help`, and its options declare what
+    they mean.
+    """
     for node in body:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             yield from public_functions(node.body, f"{prefix}{node.name}.")
         elif isinstance(node, AnyFunction) and not node.name.startswith("_"):
             decorators = " ".join(ast.unparse(decorator) for decorator in node.decorator_list)
-            if "property" not in decorators and "override" not in decorators:
+            if not any(word in decorators for word in ("property", "override", ".command(")):
                 yield f"{prefix}{node.name}", node
 
 

@@ -1,1 +1,1 @@
-"""The command line: results on stdout, everything else on stderr, exit codes that mean something."""
+"""The command line: results go to stdout, messages to stderr, and each kind of error has an exit code."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pleiades_core.installation import Installation
     from pleiades_core.settings import Settings
 
-#: The panels of `pleiades --help`, in their order. Each command says its panel, and its place there.
+#: The panels of `pleiades --help`, in their order. Each command declares its panel and its place there.
 PANELS = ("Start", "Find and track", "Look", "Care", "Develop")
 #: Panel and place of each command and group, as they registered.
 _PLACES: dict[str, tuple[str, int]] = {}
@@ -34,25 +34,25 @@ _PLACES: dict[str, tuple[str, int]] = {}
 _HOMES = {"demo": ".pleiades/demo"}
 #: A line break within a paragraph.
 _BREAK = re.compile(r"(?<!\n)\n(?!\n)")
-#: The context of a command whose argument may begin with a hyphen, as an id may. `-h` is taken out before (`_Shared`): click
+#: The context of a command whose argument may begin with a hyphen, as an id may. `-h` is removed before (`_Shared`): click
 #: would look for it among the letters of such an id.
 DASHED_IDS = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 
 
 @dataclass(slots=True)
 class _SharedOptions:
-    """What the options that every command shares said, so far."""
+    """The values of the options that every command shares, as far as they were parsed."""
 
     home: Path | None = None
 
 
 def examples(*lines: str) -> str:
-    """The end of a `--help`: command lines that work as they stand."""
+    """The end of a `--help`: command lines that work as they are."""
     return escape("\n".join(["Examples:", *lines]))
 
 
 def _shared_options(ctx: Any, own: Sequence[Any]) -> list[Any]:
-    """Those of the program that a command takes too, with the meaning that they have before the command."""
+    """The program's options that a command takes too, with the meaning that they have before the command."""
     before = [] if ctx.parent is None else ctx.find_root().command.params
     answers = any(option.name == "as_json" for option in own)
     shared = [copy.copy(option) for option in before if option.name == "home" or (option.name == "wide" and answers)]
@@ -63,7 +63,7 @@ def _shared_options(ctx: Any, own: Sequence[Any]) -> list[Any]:
 
 
 def _keep_shared(ctx: Any) -> None:
-    """What was said last holds."""
+    """Keep the values of the shared options; the last one wins."""
     if (home := ctx.params.pop("home", None)) and ctx.parent is not None:
         ctx.find_root().ensure_object(_SharedOptions).home = home
         output.repeat_home(home)
@@ -72,24 +72,24 @@ def _keep_shared(ctx: Any) -> None:
 
 
 class _Shared:
-    """What takes `--home`, `--wide` and `-h` too. A part of the kinds below, whose bases have what it calls."""
+    """A mixin for commands and groups: they take `--home`, `--wide` and `-h` too."""
 
-    #: Of the base.
+    #: Declared by the base.
     help: str | None
     _prints_help = False
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # The terminal wraps the lines, as wide as it is; a docstring's own line breaks would come on top of that.
+        # The terminal wraps the lines; without this, the line breaks of the docstring would stay.
         self.help = _BREAK.sub(" ", inspect.cleandoc(self.help or ""))
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """The help, with `-h` where the parser does not know it (`DASHED_IDS`)."""
+        """The help, with `-h` if the parser does not know it (`DASHED_IDS`)."""
         self._prints_help = True
         super().format_help(ctx, formatter)  # type: ignore[misc]
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Its own options, those that it shares, and the help's at the end. A switch has no type that a reader could use."""
+        """The command's own options, the shared ones, and `--help` at the end. A switch is shown without a type."""
         *own, help_option = super().get_params(ctx)  # type: ignore[misc]
         if self._prints_help:
             help_option = copy.copy(help_option)
@@ -101,7 +101,7 @@ class _Shared:
         return params
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Its own arguments, without those that it shares."""
+        """Parse the command's own arguments, without the shared ones."""
         if "-h" not in ctx.help_option_names:
             args = _with_long_help(args)
         rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
@@ -111,7 +111,7 @@ class _Shared:
 
 
 def _with_long_help(args: Sequence[str]) -> list[str]:
-    """`-h` as `--help`, where it stands alone and before `--`. No id is so short."""
+    """The arguments with `--help` in place of a separate `-h` before `--`. No id is so short."""
     end = args.index("--") if "--" in args else len(args)
     return ["--help" if word == "-h" and place < end else word for place, word in enumerate(args)]
 
@@ -164,7 +164,14 @@ class App(typer.Typer):
         return decorate
 
     def add_group(self, group: typer.Typer, *, name: str, panel: str, place: int) -> None:
-        """Register a group of commands; panel and place as in `command`."""
+        """Register a group of commands.
+
+        Args:
+            group: the commands.
+            name: of the group.
+            panel: one of `PANELS`.
+            place: position in the panel.
+        """
         _PLACES[name] = (panel, place)
         self.add_typer(group, name=name, cls=CommandGroup)
 
@@ -207,13 +214,17 @@ def _common(
 
 
 def home_of(context: typer.Context) -> Path | None:
-    """What `--home` said, if it was there."""
+    """The value of `--home`, if it was given."""
     options = context.find_root().ensure_object(_SharedOptions)
     return options.home
 
 
 def settings_of(context: typer.Context) -> Settings:
-    """The settings that a command runs with. Raises ConfigurationError."""
+    """The settings that a command runs with.
+
+    Raises:
+        ConfigurationError: a setting is wrong.
+    """
     from pleiades_core.settings import load_settings
 
     return load_settings(home_of(context))
@@ -223,10 +234,19 @@ def settings_of(context: typer.Context) -> Settings:
 def opened(
     context: typer.Context, *, create: bool = False, upgrade: bool = False, leases: bool = False
 ) -> Iterator[Installation]:
-    """The installation that a command works on; a signal closes it in order.
+    """The installation that a command works on. A signal closes it in order.
 
-    `create` makes one where there is none, and says so on stderr. `leases`: the command takes leases; a signal gives them
-    back. Raises what open_installation raises.
+    Args:
+        context: of the command.
+        create: make an installation if there is none, and say so on stderr.
+        upgrade: bring an older schema up to date.
+        leases: the command takes leases; a signal gives them back.
+
+    Yields:
+        The installation.
+
+    Raises:
+        PleiadesError: as `open_installation` raises it.
     """
     from pleiades_core.installation import open_installation
 

@@ -1,6 +1,6 @@
 """Days, months and instants as people write them.
 
-Belongs here: parsing a word of the command line. Does not belong here: ids and addresses of videos (videoid.py).
+Belongs here: parsing an argument of the command line. Does not belong here: ids and addresses of videos (videoid.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,11 @@ from pleiades_core.errors import UsageError
 
 
 def day_of(text: str) -> date:
-    """A UTC day. Raises UsageError."""
+    """A UTC day.
+
+    Raises:
+        UsageError: the text is no day.
+    """
     try:
         day = date.fromisoformat(text)
     except ValueError:
@@ -20,7 +24,11 @@ def day_of(text: str) -> date:
 
 
 def month_of(text: str) -> date:
-    """The first day of a month. Raises UsageError."""
+    """The first day of a month.
+
+    Raises:
+        UsageError: the text is no month.
+    """
     try:
         month = date.fromisoformat(f"{text}-01")
     except ValueError:
@@ -29,14 +37,18 @@ def month_of(text: str) -> date:
 
 
 def _within_the_calendar(day: date, text: str, expected: str) -> date:
-    # What is around it is looked at too, and the calendar ends.
+    # Commands also look at the days before and after, which must be in the calendar.
     if not date.min.year < day.year < date.max.year:
         raise UsageError(f"{text} is out of range", cure=f"write a {expected}")
     return day
 
 
 def instant_of(text: str) -> datetime:
-    """A day or an instant, UTC unless it says otherwise. Raises UsageError."""
+    """A day or an instant, in UTC unless it has a zone.
+
+    Raises:
+        UsageError: the text is neither.
+    """
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:

@@ -1,6 +1,6 @@
-"""An answer as a file for R, pandas or a spreadsheet: CSV or Parquet, as the file's name says.
+"""An answer as a file for R, pandas or a spreadsheet: CSV or Parquet, by the ending of the file's name.
 
-Does not belong here: what is asked (cli/commands/top.py), how answers look on the terminal (output.py).
+Does not belong here: the query (cli/commands/sql.py), answers on the terminal (output.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ from pleiades_core.errors import UsageError
 
 
 def check_target(file: Path, vault_root: Path) -> None:
-    """Refuse a file that `write` would refuse or that must not be written, before anything is asked. Raises UsageError."""
+    """Refuse a file that `write` would refuse or that must not be written, before the query runs.
+
+    Raises:
+        UsageError: the ending is neither .csv nor .parquet, or the file is in the vault.
+    """
     if file.suffix.lower() not in _WRITERS:
         raise UsageError(f"{file} is neither CSV nor Parquet", cure="name a file that ends in .csv or .parquet")
     if file.resolve().is_relative_to(vault_root.resolve()):
@@ -28,7 +32,11 @@ def check_target(file: Path, vault_root: Path) -> None:
 
 
 def write(table: pa.Table, file: Path) -> int:
-    """Put `table` in place of `file`, whole or not at all; its bytes. Raises UsageError when it cannot be written."""
+    """Put a table in place of a file, whole or not at all. Returns the bytes of the file.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
     beside = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
     try:
         try:
@@ -43,7 +51,7 @@ def write(table: pa.Table, file: Path) -> int:
 
 
 def _write_csv(table: pa.Table, file: Path) -> None:
-    """With a heading. CSV has no lists: they become JSON. Null is an empty cell, an empty text is `""`."""
+    """Write CSV with a heading. CSV has no lists: they become JSON. Null is an empty cell, an empty text is `""`."""
     for place, column in enumerate(table.schema):
         if pa.types.is_nested(column.type):
             cells = [None if value is None else orjson.dumps(value).decode() for value in table.column(place).to_pylist()]

@@ -1,4 +1,4 @@
-"""What commands that call YouTube share: they need a key, and quota may be spent.
+"""Shared by commands that call YouTube: they need a key, and quota may be spent.
 
 Does not belong here: reading the key pool (youtube/key_pool.py).
 """
@@ -13,7 +13,11 @@ from pleiades_core.errors import QuotaExhausted
 
 
 def require_key(context: typer.Context) -> None:
-    """Before an installation is made: without a key it would stay empty. Raises ConfigurationError."""
+    """Check that there is a key, before an installation is made: without a key it would stay empty.
+
+    Raises:
+        ConfigurationError: there is no key, or the pool is malformed.
+    """
     from pleiades_core.youtube.key_pool import choose_keys, keys_of
 
     settings = settings_of(context)
@@ -21,7 +25,11 @@ def require_key(context: typer.Context) -> None:
 
 
 def quota_spent(message: str, *, did_something: bool) -> None:
-    """Exit code 42 when there was nothing left to do with; a word on stderr when only a part was out."""
+    """Report spent quota: a message on stderr if something was done before.
+
+    Raises:
+        typer.Exit: with 42, if nothing was done.
+    """
     stderr.print(message, soft_wrap=True)
     if not did_something:
         raise typer.Exit(QuotaExhausted.exit_code)

@@ -1,4 +1,4 @@
-"""How answers look: one JSON document, or a table for people. On stdout; progress, logs and errors go to stderr.
+"""Printing answers: one JSON document, or a table for people, on stdout. Progress, logs and errors go to stderr.
 
 Belongs here: rendering. Does not belong here: computing an answer, which columns fit (tables.py).
 """
@@ -26,20 +26,20 @@ from rich.text import Text
 from pleiades_core.cli import tables
 from pleiades_core.cli.tables import Kind
 
-#: `--json`, the same on every command.
+#: The option `--json` of every command.
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 
-#: What is printed is never markup and never a name of an emoji: it may repeat a title, which may be `:fire:` or `[bold]`.
+#: Without markup and emoji names: a message may repeat a title, which may be `:fire:` or `[bold]`.
 stderr = Console(stderr=True, markup=False, emoji=False, highlight=False)
-#: Where an answer is empty because nothing may be asked yet.
+#: The hint when an answer is empty because there is no key yet.
 NO_KEY = "no key: put one into YOUTUBE_API_KEY_POOL_JSON (.env.example shows how); `pleiades demo` needs none"
 
-#: Zero width non-joiner and joiner: they show nothing of their own, and make one emoji of three, or one word in Persian.
+#: Zero width non-joiner and joiner: they are invisible, and join three emoji into one, or the parts of a Persian word.
 _JOINERS = frozenset("\u200c\u200d")
-#: A value that says nothing: its row is left out.
+#: Empty values: their rows are left out.
 _EMPTY: tuple[Any, ...] = (None, "", [], (), {})
 
-#: A command in a sentence, as in "`pleiades quota` shows what is left". `demo` and `simulator` are about no installation.
+#: A command in a sentence, as in "`pleiades quota` shows units". `demo` and `simulator` need no installation.
 _COMMAND = re.compile(r"(?<![\w/.-])pleiades (?=[a-z])(?!(?:demo|simulator)\b)")
 
 _whole_tables = False
@@ -47,7 +47,7 @@ _home: Path | None = None
 
 
 def set_up(verbosity: int, *, whole_tables: bool) -> None:
-    """What the options of every command say.
+    """Apply the options that every command has.
 
     Args:
         verbosity: 0 logs warnings, 1 INFO, 2 DEBUG; always to stderr.
@@ -63,19 +63,19 @@ def set_up(verbosity: int, *, whole_tables: bool) -> None:
 
 
 def print_whole_tables(whole: bool) -> None:
-    """From now on, every column in its full width."""
+    """From now on, print every column in its full width."""
     global _whole_tables  # noqa: PLW0603  one program prints to one terminal
     _whole_tables = whole
 
 
 def repeat_home(home: Path | None) -> None:
-    """From now on, commands in cures and hints name this home; without one they are as they are written."""
+    """From now on, commands in cures and hints name this home; None: they stay as they are written."""
     global _home  # noqa: PLW0603  one program works on one home
     _home = home
 
 
 def next_step(message: str) -> str:
-    """A cure or a hint whose commands work as they are printed: where `--home` was given, they repeat it."""
+    """A cure or a hint whose commands work as they are printed: if `--home` was given, they repeat it."""
     if _home is None:
         return message
     return _COMMAND.sub(lambda _: f"pleiades --home {shlex.quote(str(_home))} ", message)
@@ -96,12 +96,12 @@ def print_json(value: Any) -> None:
 
 
 def print_facts(title: str, facts: Mapping[str, Any]) -> None:
-    """Names and values, a line each. What is empty is left out: None, "" and an empty list. 0 is a value."""
+    """Print names and values, a line each. Empty values are left out: None, "" and an empty list. 0 is a value."""
     kept = [(text(name.replace("_", " ")), text(value)) for name, value in facts.items() if value not in _EMPTY]
     names, values = [name for name, _ in kept], [value for _, value in kept]
     columns = [tables.column("", names), tables.column("", values, prose=True)]
     limit = room()
-    # Neither is left out, however narrow the terminal is.
+    # Neither column is left out, however narrow the terminal is.
     shown = tables.widths(columns, limit and max(limit, tables.needed(column.narrowest for column in columns)))
     table = Table(title=Text(text(title)) if title else None, show_header=False, title_justify="left")
     for place, width in shown.items():
@@ -119,14 +119,14 @@ def print_rows(
     expendable: Sequence[str] = (),
     prose: Sequence[str] = (),
 ) -> None:
-    """A table, numbers to the right, with as many columns as the terminal has room for. Without room for its prose, a list.
+    """Print a table with as many columns as the terminal has room for; without room for its prose, a list.
 
     Args:
         title: Above it; may be empty.
         columns: Names, from left to right.
         rows: As many values each as there are columns.
-        expendable: Names of columns that are left out where room is short, the first one first.
-        prose: Names of columns of sentences, which are wrapped and never shortened. They are left out only where they are
+        expendable: Names of columns that are left out if room is short, the first one first.
+        prose: Names of columns of sentences, which are wrapped and never shortened. They are left out only if they are
             `expendable` too.
 
     """
@@ -152,7 +152,7 @@ def print_rows(
 
 
 def _print_list(title: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Each row as a small table of its own."""
+    """Print each row as a small table of its own."""
     if title:
         say(title)
     for row in rows:
@@ -160,23 +160,23 @@ def _print_list(title: str, names: Sequence[str], rows: Sequence[Sequence[Any]])
 
 
 def _cell(message: str, kind: Kind, *, bounded: bool) -> Text:
-    """As a Text, because a string would be read as markup."""
+    """A cell as a Text, because a string would be read as markup."""
     if kind is Kind.EXACT:
-        # Its column is as wide as it is: nothing is cropped. With "ignore", rich would not move numbers to the right.
+        # The column is as wide as its texts, so nothing is cropped. With "ignore", rich would not align numbers to the right.
         return Text(message, no_wrap=True, overflow="crop")
     if kind is Kind.TITLE and bounded:
         return Text(message, no_wrap=True, overflow="ellipsis")
-    # A word is broken only where it is longer than the column, which no id is.
+    # A word is broken only if it is longer than the column; no id is.
     return Text(message, overflow="fold")
 
 
 def _print_table(table: Table, shown: Mapping[int, int]) -> None:
-    """As wide as its columns are: rich would fold them into a narrower terminal, ids included."""
+    """Print a table as wide as its columns: rich would fold it to fit a narrower terminal, ids included."""
     console(tables.needed(shown.values())).print(table, crop=False)
 
 
 def room() -> int | None:
-    """Cells of a line of stdout: what COLUMNS says, else the terminal's; None where nothing bounds it, as in a pipe."""
+    """Cells of a line of stdout: from COLUMNS, else of the terminal; None if there is no bound, as in a pipe."""
     if _whole_tables:
         return None
     columns = os.environ.get("COLUMNS", "")
@@ -186,22 +186,22 @@ def room() -> int | None:
 
 
 def say(sentence: str) -> None:
-    """A sentence of the answer, below its tables."""
+    """Print a sentence of the answer, below its tables."""
     console(room()).print(text(sentence))
 
 
 def hint(message: str) -> None:
-    """What to do next, on stderr: the answer itself is the same without it."""
+    """Print on stderr what to do next. The answer on stdout does not change."""
     stderr.print(next_step(message), soft_wrap=True)
 
 
 def name_vault(root: Path) -> None:
-    """For commands that ask no database: DATABASE_URL has no say in what they answer."""
+    """Name the vault that was read, for commands without a database: DATABASE_URL does not change their answer."""
     hint(f"read from the vault {root.absolute()}")
 
 
 def text(value: Any) -> str:  # noqa: PLR0911  one line for each type
-    """A value as people read it. Control characters of foreign titles are shown, not obeyed."""
+    """A value as people read it. Control characters of titles are shown, not sent to the terminal."""
     match value:
         case None:
             return "-"
@@ -226,7 +226,7 @@ def text(value: Any) -> str:  # noqa: PLR0911  one line for each type
 
 
 def _encodable(message: str) -> str:
-    """As stdout's encoding can hold it: a question mark for each cell of a terminal, so that tables keep their edges."""
+    """A text that stdout's encoding can hold, with a question mark for each other cell, so that tables keep their edges."""
     encoding = sys.stdout.encoding or "utf-8"
     try:
         message.encode(encoding)
@@ -236,12 +236,18 @@ def _encodable(message: str) -> str:
 
 
 def console(width: int | None = None) -> Console:
-    """Stdout, with lines of so many cells; without a bound where none is given."""
+    """Stdout, with lines of `width` cells; None: without a bound."""
     return Console(width=width, markup=False, emoji=False, highlight=False, soft_wrap=width is None)
 
 
 def print_answer(title: str, value: Any, *, as_json: bool) -> None:
-    """A report, either way."""
+    """Print a report as JSON or as facts.
+
+    Args:
+        title: above the facts.
+        value: the report: a dataclass or a mapping.
+        as_json: print JSON.
+    """
     if as_json:
         print_json(value)
     else:

@@ -1,10 +1,10 @@
 """What SIGINT (Ctrl-C) and SIGTERM do to the program, from its first line to its last.
 
     before anything is open     one line on stderr, and the exit code, at once: there is nothing to give back
-    inside `unwinding`          the first signal raises Stopped, so that what is open is closed; a second one ends at once
-    while the program ends      as before anything is open; the last of it ignores both signals
+    inside `unwinding`          the first signal raises Stopped, so that open resources are closed; a second one ends at once
+    while the program ends      as before anything is open; at the very end both signals are ignored
 
-Belongs here: the handlers. Does not belong here: what is closed (the blocks that opened it), what Stopped prints (main.py).
+Belongs here: the handlers. Does not belong here: closing (the blocks that opened something), printing Stopped (main.py).
 This module is the first one that the program imports, so it imports nothing that takes time, not even `typing`. What comes
 before it is Python's own start (`site`).
 """
@@ -30,12 +30,12 @@ _STDERR = 2
 
 
 class Stopped(BaseException):
-    """SIGINT or SIGTERM. No KeyboardInterrupt: Typer swallows that one. The blocks that it leaves close what they opened."""
+    """SIGINT or SIGTERM. Not a KeyboardInterrupt, which Typer swallows. The blocks that it leaves close what they opened."""
 
     def __init__(self, number: int, *, leases: bool) -> None:
         """`leases`: the program may hold leases, which are given back on the way out; its one line says so."""
         super().__init__(_MESSAGES[signal.Signals(number)] + ("; leases are given back" if leases else ""))
-        #: What a shell reports of a program that a signal ended: 130 after Ctrl-C, 143 after SIGTERM.
+        #: As a shell reports a program that a signal ended: 130 after Ctrl-C, 143 after SIGTERM.
         self.exit_code = 128 + number
 
 
@@ -47,9 +47,13 @@ def leave_at_once() -> None:
 
 @contextlib.contextmanager
 def unwinding(*, leases: bool = False) -> Iterator[None]:
-    """A block that opens what must be closed: a signal raises Stopped in it. The main thread's, as signals are.
+    """A block that opens resources: a signal raises Stopped in it. For the main thread, which gets the signals.
 
-    `leases`: the block may hold leases.
+    Args:
+        leases: the block may hold leases.
+
+    Raises:
+        Stopped: SIGINT or SIGTERM came.
     """
     with handled_by(functools.partial(_stop, leases=leases)):
         yield
@@ -68,7 +72,7 @@ def handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[Non
 
 @functools.cache
 def _ignore_at_the_end() -> None:
-    """While Python takes itself apart it would put the default handlers back, which kill without a word.
+    """Ignore both signals while Python shuts down: it would restore the default handlers, which kill without a message.
 
     Registered first, and once, so that it runs last: a callback that hangs can still be interrupted.
     """
@@ -81,7 +85,7 @@ def _handle(handler: Callable[[int, FrameType | None], NoReturn] | signal.Handle
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:
-    # Not `sys.exit`: an exception in the middle of an import is swallowed here and turned into another one there.
+    # Not `sys.exit`: an exception during an import may be swallowed, or turned into another one.
     with contextlib.suppress(OSError):
         os.write(_STDERR, f"{_MESSAGES[signal.Signals(number)]}\n".encode())
     os._exit(128 + number)
@@ -94,9 +98,9 @@ def _stop(number: int, _frame: FrameType | None, *, leases: bool) -> NoReturn:
 
 
 def _silence_database_driver() -> None:
-    """Psycopg logs a warning for each transaction and connection that the interruption closes: that is no news.
+    """Silence psycopg, which logs a warning for each transaction and connection that the interruption closes.
 
-    Without `logging` nothing can be logged. It is not imported here: an import may be what the signal interrupted.
+    `logging` is not imported here: the signal may have interrupted an import. If it is not loaded, nothing can be logged.
     """
     if logging := sys.modules.get("logging"):
         logging.getLogger("psycopg").setLevel(logging.CRITICAL + 1)

@@ -1,7 +1,7 @@
-"""Which columns of a table fit into a terminal, and how wide each of them becomes.
+"""Which columns of a table fit into a terminal, and how wide each of them is.
 
-An id, a number or a time is shown whole or not at all: half of an id is of no use, and cannot be copied. Where the room does
-not suffice, columns are left out, the expendable ones first. Titles are shortened, sentences are wrapped between words.
+An id, a number or a time is shown whole or not at all: half of an id is of no use, and cannot be copied. If the terminal is too
+narrow, columns are left out, the expendable ones first. Titles are shortened, sentences are wrapped between words.
 
 Belongs here: the arithmetic, without any terminal. Does not belong here: printing (output.py).
 """
@@ -17,13 +17,13 @@ from rich.cells import cell_len
 
 #: Cells: an edge and a blank on each side of a column; and one more edge for the whole table.
 FRAME_OF_COLUMN, FRAME = 3, 1
-#: Cells. A shorter piece of a title says nothing.
+#: Cells of the shortest piece of a title that is of use.
 _SHORTEST_TEXT = 16
-#: Letters of the longest id, a playlist's. A longer word, such as an address in a description, may be broken.
+#: Letters of the longest id, that of a playlist. A longer word, such as an address in a description, may be broken.
 LONGEST_ID = 34
-#: Cells of a line of prose where nothing bounds it.
+#: Cells of a line of prose if there is no bound.
 PROSE = 120
-#: Cells from which on words are a title or a sentence. Instants have 19, channel ids 24.
+#: A longer text of several words is a title or a sentence. Instants have 19 cells, channel ids 24.
 _LONGEST_EXACT = 24
 #: Ids, addresses, check-sums (64 letters).
 _ONE_WORD = re.compile(r"[!-~]{0,64}")
@@ -32,11 +32,11 @@ _NUMBERS = re.compile(r"(?:[\d.,:%()+-]+|of|to)(?: (?:[\d.,:%()+-]+|of|to))*")
 
 
 class Kind(Enum):
-    """What may happen to the cells of a column."""
+    """How the cells of a column may be fitted."""
 
     #: Shown whole, on one line.
     EXACT = "exact"
-    #: May end with an ellipsis where room is short.
+    #: May end with an ellipsis if room is short.
     TITLE = "title"
     #: Wrapped between words.
     PROSE = "prose"
@@ -44,17 +44,26 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column, as its texts make it. Widths are in cells of a terminal."""
+    """A column and its widths, in cells of a terminal."""
 
     name: str
     kind: Kind
-    #: With less it is left out.
+    #: With less room it is left out.
     narrowest: int
     widest: int
 
 
 def column(name: str, texts: Sequence[str], *, prose: bool = False) -> Column:
-    """The column of these texts. Its kind follows from them, unless it is said to be `prose`."""
+    """The column of some texts. Its kind follows from the texts.
+
+    Args:
+        name: the heading.
+        texts: the cells.
+        prose: the cells are sentences.
+
+    Returns:
+        The column.
+    """
     head = max(map(cell_len, name.split()), default=0)
     widest = max(map(cell_len, texts), default=0)
     if prose:
@@ -90,7 +99,7 @@ def widths(columns: Sequence[Column], room: int | None, expendable: Sequence[str
         shown.remove(order.pop(0))
     found = {place: columns[place].narrowest for place in shown}
     spare = room - needed(found.values())
-    # Those that want least first: what they leave is for the others.
+    # Columns that want least go first: the rest is for the other columns.
     wanting = sorted(shown, key=lambda place: columns[place].widest - columns[place].narrowest)
     for number, place in enumerate(wanting):
         more = max(0, min(columns[place].widest - found[place], spare // (len(wanting) - number)))

@@ -1,4 +1,4 @@
-"""The groups of settings. A setting is one line in its group: name, type, default, and a comment that says what it means.
+"""The groups of settings. A setting is one line in its group: name, type, default, and a comment with its meaning.
 
 Does not belong here: where values come from (loading.py).
 """
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, fi
 from pleiades_core.models import Bucket
 
 YOUTUBE_URL = "https://youtube.googleapis.com"
-#: Another host than the API's: no request to it carries a key.
+#: The host of Atom feeds. No request to it carries a key.
 _FEEDS_URL = "https://www.youtube.com"
 #: The hub that YouTube's feeds name. developers.google.com/youtube/v3/guides/push_notifications (read 2026-11-22)
 _HUB_URL = "https://pubsubhubbub.appspot.com"
@@ -21,7 +21,7 @@ _HUB_URL = "https://pubsubhubbub.appspot.com"
 #: developer-policies, III.D.1.c, as of 14 Sep 2026: "exactly one (1) API Project for that API Client".
 SEVERAL_PROJECTS = "off: each project is an API client of its own (Developer Policies III.D.1.c: one project per API client)"
 
-#: The ledger's columns hold no more.
+#: The most units that the ledger's columns hold.
 _MOST_UNITS = 2**31 - 1
 
 
@@ -33,7 +33,7 @@ class SettingsGroup(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object, info: ValidationInfo) -> object:
-        """`DATABASE_URL=` takes back what `.env` says."""
+        """An empty value counts as unset: `DATABASE_URL=` in the environment removes the value of `.env`."""
         return default_of(cls, info.field_name) if value == "" else value
 
 
@@ -51,7 +51,7 @@ class KeySettings(SettingsGroup):
     @field_validator("quota_limits")
     @classmethod
     def _limits_of_buckets(cls, limits: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
-        # The words of the message are ours: a name in the value may be a pasted key.
+        # The message repeats nothing of the value: a name in it may be a pasted key.
         if any(bucket not in set(Bucket) for of_project in limits.values() for bucket in of_project):
             raise ValueError(f"a bucket is none of {', '.join(Bucket)}")
         if any(not 0 <= units <= _MOST_UNITS for of_project in limits.values() for units in of_project.values()):
@@ -74,7 +74,7 @@ class YouTubeSettings(SettingsGroup):
 
     #: The only switch between YouTube and the simulator: feeds and hub follow it.
     url: str = YOUTUBE_URL
-    #: Where Atom feeds come from. Unset: YouTube's own host, or `url` where that is a simulator.
+    #: Where Atom feeds come from. Unset: YouTube's own host, or `url` if that is a simulator.
     feeds_url: str | None = None
     #: The WebSub hub. Unset: Google's, or the simulator's.
     hub_url: str | None = None
@@ -85,12 +85,12 @@ class YouTubeSettings(SettingsGroup):
 
     @property
     def feeds_root(self) -> str:
-        """Where `/feeds/videos.xml` is, without a slash at the end."""
+        """The address before `/feeds/videos.xml`, without a slash at the end."""
         return (self.feeds_url or (_FEEDS_URL if self.url == YOUTUBE_URL else self.url)).rstrip("/")
 
     @property
     def hub_root(self) -> str:
-        """Where `/subscribe` is, without a slash at the end."""
+        """The address before `/subscribe`, without a slash at the end."""
         return (self.hub_url or (_HUB_URL if self.url == YOUTUBE_URL else self.url)).rstrip("/")
 
 
@@ -99,7 +99,7 @@ class PushSettings(SettingsGroup):
 
     #: Public address under which the hub reaches `pleiades push`. Unset: no push.
     callback_url: str | None = None
-    #: Signs what the hub sends; at least 16 characters. Required for push.
+    #: Signs the hub's notices; at least 16 characters. Required for push.
     secret: SecretStr | None = Field(default=None, min_length=16)
     #: Where `pleiades push` listens.
     host: str = "127.0.0.1"
@@ -130,7 +130,7 @@ class SqlSettings(SettingsGroup):
 
 
 class DiscoverySettings(SettingsGroup):
-    """Where hunts look for videos, and which of them are watched."""
+    """How hunts find videos, and which of the videos are watched."""
 
     #: Terms that a new search queue starts with.
     seed_terms: tuple[str, ...] = (
@@ -138,19 +138,19 @@ class DiscoverySettings(SettingsGroup):
     )  # fmt: skip
     #: How far back the first search for a term looks. Findability falls after 20 days (arXiv 2506.11727).
     search_window_hours: int = Field(default=7 * 24, ge=1)
-    #: Most pages of search in one hunt; quota is spread over the day all the same.
+    #: Most pages of search in one hunt. Quota is spread over the day in any case.
     searches_per_hunt: int = Field(default=8, ge=0, le=100)
-    #: Most general units that one hunt spends on uploads lists and checks; likewise.
+    #: Most general units that one hunt spends on uploads lists and checks. Quota is spread over the day in any case.
     uploads_per_hunt: int = Field(default=1_000, ge=0, le=5_000)
-    #: Most Atom feeds read in one hunt. They cost no quota; this bounds time and courtesy.
+    #: Most Atom feeds read in one hunt. They cost no quota; this bounds the time and the load on the service.
     feeds_per_hunt: int = Field(default=2_000, ge=0, le=50_000)
     #: Regions whose charts are read, twice a day: 3 categories, 4 units each.
     chart_regions: tuple[str, ...] = ("US", "IN", "BR", "DE", "JP")
-    #: Channels that are followed; beyond it those that upload least are forgotten, never those of `add`. 300 B of SQL each.
+    #: Most followed channels. Beyond it, channels that upload least are forgotten, never added ones. 300 B of SQL each.
     followed_channels: int = Field(default=200_000, ge=0)
-    #: Terms in the search queue; beyond it those that promise least are forgotten.
+    #: Most terms in the search queue. Beyond it, the least promising terms are forgotten.
     queue_terms: int = Field(default=20_000, ge=1)
-    #: A video older than this when it is found is not watched, unless a person added it.
+    #: A video that is older than this when it is found is not watched, unless a person added it.
     admission_max_age_days: int = Field(default=3650, ge=1)
     #: What happens to new videos that quota cannot watch: `sample` watches an unbiased share, `refuse` none, `admit` all.
     #: They are described and kept in the registry in any case.
@@ -162,13 +162,13 @@ class TrackingSettings(SettingsGroup):
 
     #: Calls of one slice: the unit of leasing, of loss and of commit (docs/architecture.md).
     calls_per_slice: int = Field(default=100, ge=1, le=100)
-    #: Seconds. A slice stops asking when three quarters of its lease are gone, and commits what came. Its most is below the
-    #: time after which a day may be closed (vault/archive.py).
+    #: Seconds of a lease. A slice stops polling after three quarters of its lease, and commits. The bound is below the time
+    #: after which a day may be closed (vault/archive.py).
     lease_s: int = Field(default=600, ge=1, le=1_200)
 
     @property
     def asking_s(self) -> float:
-        """Seconds that the calls of one lease may take; the rest of it is for writing and committing."""
+        """Seconds that the calls of one lease may take; the rest of the lease is for writing and committing."""
         return self.lease_s * 0.75
 
     @property

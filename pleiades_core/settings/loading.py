@@ -43,12 +43,12 @@ from pleiades_core.settings.groups import (
     default_of,
 )
 
-#: The file in HOME that holds what differs from the defaults, with a table for each group.
+#: The file in HOME with the settings that differ from the defaults, and a table for each group.
 SETTINGS_FILE = "pleiades.toml"
-#: The file in the working directory that holds what else would stand in the environment.
+#: The file in the working directory with variables that are not in the environment.
 ENV_FILE = ".env"
 _PREFIX = "PLEIADES_"
-#: Variables that have a name of their own, and the setting that each one gives.
+#: Variables that have a name of their own, and the setting of each.
 WELL_KNOWN: Mapping[str, tuple[str, str]] = {
     "DATABASE_URL": ("database", "url"),
     "DAGSTER_PG_URL": ("database", "dagster_url"),
@@ -59,7 +59,7 @@ _NOT_SETTINGS = re.compile(r"PLEIADES_(TEST_\w+|SCREENSHOTS|DEMO_HOME)")
 
 
 class _EmptyStays(EnvSettingsSource):
-    """Variables, also those with a name of their own (`WELL_KNOWN`). An empty value stays: the group knows what it means."""
+    """Variables, also those of `WELL_KNOWN`. An empty value stays: the group decides what it means."""
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
         return value if value == "" else super().decode_complex_value(field_name, field, value)
@@ -88,18 +88,18 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )  # fmt: skip
 
-    #: Folder of everything that Pleiades keeps when nothing else is said.
+    #: Folder of everything that Pleiades keeps, unless another setting names another place.
     home: Path = Path(".pleiades")
-    #: `simulator`: ask the server at `youtube.url` what time it is.
+    #: `simulator`: read the time from the simulator at `youtube.url`.
     clock: Literal["system", "simulator"] = "system"
     #: First UTC day of the partitioned assets. Unset: the day on which the installation was made (vault/first_day.py).
     first_day: date | None = None
     #: Dagster's schedules and sensors run without being switched on in the UI. `pleiades ui` sets it for what it starts; in
     #: another Dagster nothing runs by itself unless its operator sets it (docs/code-location.md).
     automation: bool = False
-    #: True in a home that `pleiades demo` made: its data are a simulator's and may be thrown away.
+    #: True in a home that `pleiades demo` made: its data come from a simulator and may be thrown away.
     demo: bool = False
-    #: Where the simulator's clock stood when it was stopped: the time of commands that only look at what it left.
+    #: The simulator's instant when it was stopped: the time for commands that only read.
     simulator_stopped_at: AwareDatetime | None = None
 
     keys: KeySettings = KeySettings()
@@ -125,7 +125,18 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment over `.env` over what the home's file says, which is passed to the constructor."""
+        """Environment before `.env` before the home's file, which is passed to the constructor. Overrides pydantic's method.
+
+        Args:
+            settings_cls: as pydantic passes it.
+            init_settings: the values of the home's file.
+            env_settings: not used.
+            dotenv_settings: not used.
+            file_secret_settings: not used.
+
+        Returns:
+            The sources, the first one wins.
+        """
         return _Environment(settings_cls), _EnvFile(settings_cls), init_settings
 
     @property
@@ -157,7 +168,7 @@ class Settings(BaseSettings):
 
 
 class _Process(BaseSettings):
-    """What the environment says of the process, not of the installation: it holds in a demo's home too."""
+    """Settings of the process, not of the installation: they hold in a demo's home too."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore")
 
@@ -176,7 +187,18 @@ class DemoSettings(Settings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What the home's file says, and the switch that `pleiades ui` sets."""
+        """The home's file, and the switch that `pleiades ui` sets. Overrides pydantic's method.
+
+        Args:
+            settings_cls: not used.
+            init_settings: the values of the home's file.
+            env_settings: not used.
+            dotenv_settings: not used.
+            file_secret_settings: not used.
+
+        Returns:
+            The sources, the first one wins.
+        """
         return init_settings, EnvSettingsSource(_Process)
 
 
@@ -218,7 +240,7 @@ def load_settings(home: Path | None = None) -> Settings:
             cure='write a list as ["US", "DE"] and an object as {"my-project": {"general": 50000}}; see .env.example',
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        # Of the two files only this one is read here without a name in its errors.
+        # The error does not name the file; `.env` is the only file that is read here.
         raise ConfigurationError(
             f"{ENV_FILE} cannot be read: {error}", cure=f"make {Path(ENV_FILE).absolute()} readable, in UTF-8, or remove it"
         ) from None
@@ -256,7 +278,7 @@ def _require_known_names(path: Path, given: Mapping[str, Any]) -> None:
 
 
 def _place(loc: tuple[int | str, ...]) -> str:
-    """Group, field, and positions in it. Names in it are left out: an operator may have written a key there."""
+    """Group, field, and positions in it. Names inside the value are left out: an operator may have written a key there."""
     return ".".join(str(part) for number, part in enumerate(loc) if number <= 1 or isinstance(part, int))
 
 

@@ -3,8 +3,8 @@
 Belongs here: arguments, options and how an answer is printed. Does not belong here: what a command does (the packages beside
 cli/), what commands share (app.py, output.py, keys.py).
 
-`load` finds the modules: a new command is a new file (CONTRIBUTING.md). None imports at its top what takes time: settings,
-database, vault. A command imports these when it runs.
+`load` finds the modules: a new command is a new file (CONTRIBUTING.md). A module does not import at its top what takes time:
+settings, database, vault. A command imports these when it runs.
 """
 
 from __future__ import annotations

@@ -49,11 +49,11 @@ def add(
         stderr.print(f"passed over as a heading: {read.heading}")
     require_key(context)
     with opened(context, create=True, leases=True) as pleiades:
-        # First of all: it says whether there is room, and @handles cost a unit each.
+        # First of all: it fails if the vault has no room, and @handles cost a unit each.
         hunter = pleiades.hunter()
         units = pleiades.settings.discovery.uploads_per_hunt
         added = add_targets(pleiades.database, pleiades.youtube(), pleiades.clock, targets, newest=newest, units=units)
-        # Where YouTube failed, what was added waits in the inbox for the next hunt.
+        # If YouTube failed, the added videos wait in the inbox for the next hunt.
         failed = added.stopped if not isinstance(added.stopped, QuotaExhausted) else None
         report = None
         try:
@@ -62,7 +62,7 @@ def add(
             failed = error
         became, channels = outcome(pleiades.database, added), added_channels(pleiades.database, added)
     facts = {
-        # Of the videos, those that no source had named before; None: the hunt that takes them in failed.
+        # `new`: videos that no source had found before; None: the hunt that admits them failed.
         "videos": len(added.videos), "new": report.new if report else None, **plain(became), "unknown": list(added.unknown),
         "not_understood": wrong, "not_requested": added.not_requested,
     }  # fmt: skip
@@ -86,7 +86,7 @@ def _print_added(facts: dict[str, Any], channels: Sequence[AddedChannel], *, as_
     if as_json:
         print_json({**facts, "channels": channels})
         return
-    # What did not happen needs no row.
+    # Facts that are 0 or empty get no row.
     print_facts("added", {name: value for name, value in facts.items() if name in {"videos", "new", "watched"} or value})
     if channels:
         names = ("title", "channel_id", "uploads", "taken", "left_for_later")
@@ -94,7 +94,7 @@ def _print_added(facts: dict[str, Any], channels: Sequence[AddedChannel], *, as_
 
 
 def _say_what_is_left(added: Added, channels: Sequence[AddedChannel], newest: int | None) -> None:
-    """Which uploads are not taken, and what becomes of them."""
+    """Say which uploads are not taken yet, or never."""
     from pleiades_core.discover.channels.back_catalogues import MOST_LISTED
 
     if left := sum(channel.left_for_later for channel in channels):

@@ -43,7 +43,7 @@ def add_campaign(
 
 @campaign.command("list", epilog=examples("pleiades campaign list"))
 def list_campaigns(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Every campaign, and how far it went. A cell is cut short when the pages came too late: its most viewed are there."""
+    """List every campaign, and how far it went. A cell is cut short if its page token died: its most viewed videos are kept."""
     from pleiades_core.discover.search_queue import campaigns
 
     with opened(context) as pleiades, pleiades.database.transaction() as connection:
@@ -79,7 +79,7 @@ def list_campaigns(context: typer.Context, as_json: JsonOption = False) -> None:
 def remove_campaign(
     context: typer.Context, name: Annotated[str, typer.Argument(help="Which one.")], as_json: JsonOption = False
 ) -> None:
-    """End a campaign and forget how far it went. What it found stays."""
+    """End a campaign and forget how far it went. Its videos stay."""
     from pleiades_core.discover.search_queue import campaigns
 
     with opened(context) as pleiades, pleiades.database.transaction() as connection:

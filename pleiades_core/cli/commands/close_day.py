@@ -21,7 +21,7 @@ def close_day(
     day: Annotated[str | None, typer.Argument(help="UTC day as YYYY-MM-DD; all that may be closed when left out.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Fold the batches of days that are over into one file each; repeat it whenever late batches came."""
+    """Fold the batches of days that are over into one file for each day. Run it again when late batches came."""
     from pleiades_core.batches.closing import finish_day
     from pleiades_core.vault import archive, janitor
     from pleiades_core.vault.layout import DATASETS
@@ -47,7 +47,7 @@ def close_day(
             try:
                 closed.append(finish_day(database, vault, clock, dataset, each)[0])
             except (StorageError, NotFound) as error:
-                # One damaged day does not keep the others open.
+                # One damaged day does not keep the other days open.
                 stderr.print(f"{dataset.day_key(each)}: {error}")
                 failed.append(error)
         swept = janitor.sweep(database, vault, clock)

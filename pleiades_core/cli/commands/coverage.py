@@ -1,4 +1,4 @@
-"""`pleiades coverage`: how much of what is published the sources see."""
+"""`pleiades coverage`: the share of published videos that the sources find."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def coverage(
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the report as Markdown, for a paper.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """How much of what there is the sources find: overlap, an estimate of the unseen, bias by language and category."""
+    """Estimate the share of videos that the sources find: their overlap, unseen videos, bias by language and category."""
     from pleiades_core.reports.coverage import coverage as measure_coverage
     from pleiades_core.reports.coverage_text import markdown
 
@@ -90,7 +90,7 @@ def _print_coverage(report: CoverageReport) -> None:
 
 
 def _estimated(estimate: Estimate | None) -> tuple[int | None, str | None, str | None]:
-    """Estimate, interval and the share that is unseen."""
+    """Estimate, interval and unseen share, for a table."""
     from pleiades_core.reports.coverage_text import interval
 
     return (round(estimate.total), interval(estimate), _percent(estimate.unseen_share)) if estimate else (None, None, None)

@@ -1,4 +1,4 @@
-"""`pleiades doctor`: what is wrong and what helps."""
+"""`pleiades doctor`: the health of an installation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def doctor(
     call: Annotated[bool, typer.Option(help="Also try every key, for one unit each.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Look at every part of the installation and say what is wrong and what to do about it."""
+    """Examine every part of the installation, and say what is wrong and what to do about it."""
     from pleiades_core.ops.doctor import examine
 
     settings = settings_of(context)

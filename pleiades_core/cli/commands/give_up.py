@@ -1,6 +1,6 @@
-"""Commands that repair an installation: give-up.
+"""`pleiades give-up`: go on without files that are lost.
 
-Does not belong here: what they do (pleiades_core/vault/losses.py), finding damage (doctor.py).
+Does not belong here: giving up (vault/losses.py), finding damage (doctor.py).
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ def give_up(
     yes: Annotated[bool, typer.Option("--yes", help="Give up the listed files; without it nothing changes.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List the recorded files of a day that are missing or damaged; with --yes, count on them no more.
+    """List the recorded files of a day that are missing or damaged. With --yes, go on without them.
 
-    For files of which there is no copy: they keep their day from being closed. Each loss is written into the vault, below
+    Use it for files without a copy: such a file prevents its day from being closed. Each loss is recorded in the vault, below
     losses/. A damaged file is set aside, below damaged/. Videos whose descriptions are lost are described again.
     """
     from pleiades_core.vault.losses import find_losses

@@ -25,7 +25,7 @@ def hunt(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask every source of discovery once, and watch what is new."""
+    """Ask every source of discovery once, and watch new videos."""
     if unknown := set(source or ()) - set(SOURCES):
         raise UsageError(f"no such source: {', '.join(sorted(unknown))}", cure=f"choose among {', '.join(SOURCES)}")
     require_key(context)

@@ -1,4 +1,4 @@
-"""`pleiades plan`: units that the days to come ask for."""
+"""`pleiades plan`: the units that the coming days need."""
 
 from __future__ import annotations
 
@@ -22,17 +22,15 @@ def plan(
     days: Annotated[int, typer.Option(min=1, max=366, help="Days after today.")] = 30,
     found_a_day: Annotated[
         float | None,
-        typer.Option(
-            min=0, max=1e9, show_default="as lately", help="Plan as if so many new videos a day were found, all to be watched."
-        ),
+        typer.Option(min=0, max=1e9, show_default="as lately", help="Plan for this many new videos a day, all to be watched."),
     ] = None,
     projects: Annotated[
         int | None,
-        typer.Option(min=1, max=100, show_default="those in use", help="Plan as if you had the quota of so many projects."),
+        typer.Option(min=1, max=100, show_default="those in use", help="Plan for the quota of this many projects."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What quota the coming days need, what fits, and what goes without. A forecast: it ends with 0 either way."""
+    """Forecast the units that the coming days need, and which consumers get too few. The exit code is 0 either way."""
     from pleiades_core.planner.plan import plan as make_plan
 
     with opened(context) as pleiades:

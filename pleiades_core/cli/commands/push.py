@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pleiades_core.youtube.hub import Hub
 
 
-#: Subscriptions asked for in one round: 200,000 channels in seven hours, and a lease outlives many rounds.
+#: Subscriptions requested in one round: 200,000 channels in seven hours; a lease outlives many rounds.
 _MOST_A_ROUND = 500
 
 
@@ -30,9 +30,9 @@ log = logging.getLogger(__name__)
 
 @app.command(panel="Find and track", place=6, epilog=examples("pleiades push", "pleiades push --json"))
 def push(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Listen for YouTube's notices of new videos, and subscribe to every channel that is followed, until stopped.
+    """Listen for YouTube's notices of new videos, and subscribe to every followed channel, until stopped.
 
-    Needs PLEIADES_PUSH_CALLBACK_URL and PLEIADES_PUSH_SECRET. Costs no quota. `pleiades hunt` takes in what came.
+    Needs PLEIADES_PUSH_CALLBACK_URL and PLEIADES_PUSH_SECRET. Costs no quota. `pleiades hunt` admits the announced videos.
     """
     # The web server is not needed, and not loaded, for any other command.
     from pleiades_core.discover.push.callbacks import callbacks_of
@@ -41,7 +41,7 @@ def push(context: typer.Context, as_json: JsonOption = False) -> None:
     from pleiades_core.youtube.hub import Hub
 
     settings = settings_of(context)
-    # Before anything is opened: what is missing here is the likeliest mistake.
+    # Before anything is opened: missing settings of push are the likeliest mistake.
     callbacks = callbacks_of(settings)
     with contextlib.ExitStack() as stack:
         pleiades = stack.enter_context(opened(context))
@@ -58,7 +58,7 @@ def push(context: typer.Context, as_json: JsonOption = False) -> None:
 
 
 def _renew(pleiades: Installation, hub: Hub, clock: Clock) -> None:
-    """One round. Whatever fails is said, and the next round tries again: notices must go on being taken."""
+    """Run one round. An error is logged, and the next round tries again: the receiver must go on."""
     from pleiades_core.discover.push.subscriptions import renew
 
     try:

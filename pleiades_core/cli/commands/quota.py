@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @app.command(panel="Look", place=4, epilog=examples("pleiades quota", "pleiades quota --json | jq '.ledger[].left'"))
 def quota(context: typer.Context, as_json: JsonOption = False) -> None:
-    """What is spent and left today, by project, bucket and pool, and which keys are in use (fingerprints only)."""
+    """Show units spent and left today, by project, bucket and pool, and the keys in use (fingerprints only)."""
     from pleiades_core.reports.quota import quota as quota_now
 
     with opened(context) as pleiades:
@@ -57,4 +57,4 @@ def _print_quota(report: QuotaReport) -> None:
     )  # fmt: skip
     print_rows("keys", ("fingerprint", "project", "pools", "state"), [list(asdict(key).values()) for key in report.keys])
     for project, pools in report.shared.items():
-        say(f"project {project} is shared by {', '.join(pools)}: what one does not use in time is lent to the others")
+        say(f"project {project} is shared by {', '.join(pools)}: units that a pool does not use in time are lent to the others")

@@ -30,7 +30,7 @@ def show(
     video: Annotated[str, typer.Argument(help="Video id, or any address of the video.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Everything that is known of one video."""
+    """Show everything that is known about one video."""
     from pleiades_core.insights.video import description, history
     from pleiades_core.watchlist.cadence import TIERS
     from pleiades_core.watchlist.schedule import entry

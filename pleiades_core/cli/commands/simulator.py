@@ -1,4 +1,4 @@
-"""`pleiades simulator`: a YouTube of our own, to try everything on without keys or quota.
+"""`pleiades simulator`: a simulated YouTube, to try everything without keys or quota.
 
 Does not belong here: serving it (pleiades_core/simulator).
 """
@@ -30,20 +30,20 @@ def simulator(
         int | None, typer.Option(min=1, help="Channels of the synthetic world; one for every twelve videos when left out.")
     ] = None,
     uploads_a_day: Annotated[
-        float | None, typer.Option(min=0, help="Published a day from --start on; as many as before when left out.")
+        float | None, typer.Option(min=0, help="Videos published a day from --start on; as many as before when left out.")
     ] = None,
     days_ahead: Annotated[float, typer.Option(min=0, help="Days after --start in which videos are published.")] = 30.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 1,
-    start: Annotated[str | None, typer.Option(help="What its clock says at first; UTC.")] = None,
-    rate: Annotated[float, typer.Option(min=0, help="Simulated seconds a second; 0: the clock waits to be driven.")] = 0.0,
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="On 127.0.0.1; 0: any free one.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 1,
+    start: Annotated[str | None, typer.Option(help="First instant of its clock, UTC.")] = None,
+    rate: Annotated[float, typer.Option(min=0, help="Simulated seconds a second; 0: the clock stands still.")] = 0.0,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1; 0: any free one.")] = 0,
     keys: Annotated[str | None, typer.Option(help='JSON: [{"key", "project", "limits"}].')] = None,
 ) -> None:
-    """Serve the YouTube Data API from a made-up or a recorded world, with quota, errors and a clock of its own.
+    """Serve the YouTube Data API from a synthetic or a recorded world, with quota, errors and a clock of its own.
 
-    Prints {"base_url", "pid", "keys"} when it listens. Point PLEIADES_YOUTUBE_URL at it, set PLEIADES_CLOCK=simulator
-    and YOUTUBE_API_KEY_POOL_JSON to one of the keys. With --rate 0 nothing happens in it until its clock is moved:
-    POST {"advance_s": 3600} to /simulator/clock. Faults, ledger and hub are driven likewise: docs/simulator.md.
+    Prints {"base_url", "pid", "keys"} when it listens. Set PLEIADES_YOUTUBE_URL to the base_url, PLEIADES_CLOCK=simulator,
+    and YOUTUBE_API_KEY_POOL_JSON to one of the keys. With --rate 0 time stands still until its clock is moved:
+    POST {"advance_s": 3600} to /simulator/clock. Faults, ledger and hub have such addresses too: docs/simulator.md.
     """
     # The web server is not needed, and not loaded, for any other command.
     from pleiades_core.simulator.api.quota import DEMO_KEYS, parse_keys
@@ -60,5 +60,5 @@ def simulator(
         )
     )  # fmt: skip
     if number:
-        # What a shell reports of a program that a signal ended: 130 after Ctrl-C, 143 after SIGTERM.
+        # As a shell reports a program that a signal ended: 130 after Ctrl-C, 143 after SIGTERM.
         raise typer.Exit(128 + number)

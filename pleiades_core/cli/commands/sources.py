@@ -17,11 +17,11 @@ from pleiades_core.cli.output import JsonOption, hint, print_facts, print_json, 
 )
 def sources(
     context: typer.Context,
-    days: Annotated[float, typer.Option(min=0.01, max=3_660, help="So many days back.")] = 7,
-    targets: Annotated[bool, typer.Option(help="Each term, chart and month of its own.")] = False,
+    days: Annotated[float, typer.Option(min=0.01, max=3_660, help="How many days to look back.")] = 7,
+    targets: Annotated[bool, typer.Option(help="Show each term, chart and month separately.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """What each source to videos cost and brought, what failed last, and how the followed channels stand."""
+    """Show what each source of discovery cost and found, its last error, and the state of the followed channels."""
     from pleiades_core.reports.sources import sources as measure_sources
 
     with opened(context) as pleiades:

@@ -1,4 +1,4 @@
-"""`pleiades sql`: a question in SQL, and its answer on the terminal, as JSON or as a file.
+"""`pleiades sql`: a query in SQL, and its answer on the terminal, as JSON or as a file.
 
 Does not belong here: what a query may read (pleiades_core/vault/query.py), files of an answer (export.py).
 """
@@ -19,7 +19,7 @@ from pleiades_core.errors import UsageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Of an answer of `sql`, on the terminal and as JSON.
+#: The most rows and bytes of an answer, on the terminal and as JSON.
 _MOST_ROWS, _MOST_BYTES = 200_000, 50_000_000
 _VIEWS = "videos, samples, metrics, requests, daily_velocity, rankings"
 _EXAMPLE = f'try: pleiades sql "select * from videos limit 5"; the views are {_VIEWS}'
@@ -40,7 +40,7 @@ def sql(
     output: Annotated[Path | None, typer.Option(help="Write the rows to this file, .csv or .parquet.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask the vault in SQL. It reads the vault and nothing else; no database server is needed."""
+    """Query the vault in SQL. The command reads the vault alone; no database server is needed."""
     import duckdb
 
     from pleiades_core.cli import export
@@ -57,7 +57,7 @@ def sql(
         export.check_target(output, settings.vault_root)
     limits = QueryLimits(memory_mb=settings.sql.memory_mb, threads=settings.sql.threads)
     try:
-        # The file is written whole or not at all.
+        # A signal must not leave half a file.
         with signals.unwinding():
             table = ask(vault, question, limits)
             table = table.rename_columns(_distinct(table.column_names))
@@ -81,7 +81,7 @@ def sql(
 
 
 def _printable(table: pa.Table) -> list[dict[str, Any]]:
-    """The rows as Python's values. Raises UsageError for more than may be printed, and for times that Python does not have.
+    """The rows as Python's values. Raises UsageError if there are too many to print, or a time that Python does not have.
 
     A row in Python takes some hundred times the memory that it takes in a table: 100 million numbers took 22 GB.
     """
@@ -100,7 +100,7 @@ def _printable(table: pa.Table) -> list[dict[str, Any]]:
 
 
 def _distinct(names: list[str]) -> list[str]:
-    """Column names, numbered where they repeat: `select *` of a join names its key twice, and an object has each name once."""
+    """Column names, numbered if they repeat: `select *` of a join has its key twice, but a JSON object has each name once."""
     seen: dict[str, int] = {}
     distinct = []
     for name in names:

@@ -28,7 +28,7 @@ app.add_group(terms, name="terms", panel="Find and track", place=4)
 def add_term(
     context: typer.Context,
     term: Annotated[str, typer.Argument(help="What to search for.")],
-    priority: Annotated[int, typer.Option(help="Above 0 it comes before others.")] = 0,
+    priority: Annotated[int, typer.Option(help="Above 0: searched before other terms.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Put a term into the queue, or change its priority."""
@@ -42,7 +42,7 @@ def add_term(
         print_json(known)
         return
     facts = {"term": known.term, "priority": known.priority, "last_searched_at": known.last_searched_at}
-    # What it promises is nothing to a reader before it was searched; `terms list` shows it beside the other terms.
+    # Its expected reward says nothing before it was searched; `terms list` shows it beside the other terms.
     print_facts("term added", facts | ({"found": known.found} if known.last_searched_at else {}))
 
 
@@ -52,7 +52,7 @@ def list_terms(
     limit: Annotated[int, typer.Option(min=1, help="Lines of the list.")] = 40,
     as_json: JsonOption = False,
 ) -> None:
-    """What each term cost and brought, and what is expected of it."""
+    """List the terms: what each cost and found, and its expected reward."""
     from pleiades_core.discover.search_queue.terms import queued
 
     with opened(context) as pleiades, pleiades.database.transaction() as connection:

@@ -41,7 +41,7 @@ def top(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Lines of the ranking.")] = 10,
     as_json: JsonOption = False,
 ) -> None:
-    """What is rising: videos by views per hour over 24 hours, from measured samples."""
+    """Rank the videos by views per hour over 24 hours, from measured samples."""
     from pleiades_core.insights.publish import end_of
     from pleiades_core.insights.ranking import live, ranked
     from pleiades_core.installation import clock_of, vault_of
@@ -65,7 +65,7 @@ def top(
     else:
         _print_top(until, best)
     name_vault(settings.vault_root)
-    # Next to a damaged file nobody knows whether anything was measured: the error says what to do.
+    # If a file is damaged, it is unknown whether anything was measured: the error says what to do.
     if not best and not vault.damaged:
         hint(
             f"nothing was measured in these 24 hours in {settings.home}: `pleiades hunt` finds videos, `pleiades track` polls"

@@ -10,9 +10,9 @@ from pleiades_core.cli.output import JsonOption, print_facts, print_json
 
 @app.command(panel="Care", place=4, epilog=examples("pleiades upkeep"))
 def upkeep(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Once a day: keep what was asked in the vault, reward the terms for what their finds became, let old rows go.
+    """Daily upkeep: export requests to the vault, compute the rewards of the terms, delete old rows.
 
-    Asks nothing of YouTube. It is safe to run again. Where Dagster runs, it does the same.
+    YouTube is not called. It is safe to run again. If Dagster runs, it does this too.
     """
     from pleiades_core.discover.upkeep import run_upkeep
 
