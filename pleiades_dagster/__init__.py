@@ -1,5 +1,5 @@
 """Pleiades in Dagster: an asset is one call into the core, its report becomes metadata.
 
-One module for every Dagster concept. Nothing here decides what is polled, stored or ranked; nothing in pleiades_core knows
-Dagster.
+One module for every concept of Dagster. The decisions about polling, storing and ranking are in pleiades_core, which does not
+know Dagster.
 """

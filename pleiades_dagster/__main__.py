@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from pleiades_core.cli import signals
 
-# When this module is imported, and not in `main`: the console script imports it first, and calls `main` later.
+# At the import, and not in `main`: the console script imports this module first, and calls `main` later.
 signals.leave_at_once()
 
 
 def main() -> None:
-    """What the console script calls. Ctrl-C is one line before it, and while the rest is imported."""
+    """The entry point of the console script. Ctrl-C prints one line, also while other modules are imported."""
     from pleiades_dagster import cli
 
     cli.main()

@@ -1,4 +1,4 @@
-"""What the modules of assets are given when definitions are built, and the form of what they return.
+"""The input of asset modules when definitions are built, and the form of their result.
 
 An asset module has one function, `definitions(building)`, which returns its assets with their jobs, schedules, sensors and
 checks. `definitions.py` finds the modules of `assets/`: a new asset is a new file (CONTRIBUTING.md). Does not belong
@@ -22,7 +22,7 @@ class Building:
 
     #: First UTC day of the partitioned assets.
     first_day: date
-    #: The partitions of assets that are cut by day.
+    #: The partitions of assets that are partitioned by day.
     days: Days
     #: Folder of the vault, for the addresses in metadata.
     vault_root: Path

@@ -1,8 +1,8 @@
-"""Data tests that are part of a run: what is asserted of a hunt, a tick, a plan and SQL when the asset is materialised.
+"""Data tests that are part of a run: tests of a hunt, a tick, a plan and SQL when the asset is materialised.
 
 Belongs here: specs, thresholds and verdicts. Does not belong here: measuring (the reports of the core), tests of the files of a
-day, which can run alone (day_checks.py). ERROR means the data are wrong; WARN means they are right and fewer or later than one
-would like.
+day, which can run alone (day_checks.py). ERROR means that data are wrong; WARN means that data are right, but fewer or later
+than expected.
 """
 
 from datetime import datetime
@@ -19,9 +19,9 @@ from pleiades_core.storage.postgres import Database
 from pleiades_core.watchlist.cadence import TIERS
 from pleiades_core.watchlist.schedule import missing, polled_in_future
 
-#: A poll may come a third of its interval late before somebody should look: seconds.
+#: Seconds that a poll may be late before the check warns: a third of its interval.
 MOST_LATENESS_S = {Tier.HOURLY: 20 * 60.0, Tier.DAILY: 8 * 3600.0, Tier.WEEKLY: 56 * 3600.0}
-#: Watched videos that were missing at their last polls: beyond this, discovery or the account has a problem.
+#: The most watched videos that may be missing at their last polls: beyond this, discovery or the account has a problem.
 MOST_DEAD = 0.25
 
 _Check = dg.AssetCheckResult
@@ -29,7 +29,7 @@ _WARN = dg.AssetCheckSeverity.WARN
 
 
 def units_left_spec(asset: dg.AssetKey, partitions: dg.PartitionsDefinition[str]) -> dg.AssetCheckSpec:
-    """Warns when quota ran out in the middle."""
+    """The check that warns when quota ran out during the run."""
     return dg.AssetCheckSpec(
         "units_left",
         asset=asset,
@@ -39,7 +39,7 @@ def units_left_spec(asset: dg.AssetKey, partitions: dg.PartitionsDefinition[str]
 
 
 def units_left_result(left: dict[Bucket, int], resets_at: datetime | None) -> _Check:
-    """The verdict: passed unless a reset has to be waited for."""
+    """The verdict: passed unless quota is spent until a reset."""
     metadata: dict[str, Any] = {f"left_{bucket}": units for bucket, units in left.items()}
     if resets_at is not None:
         metadata["resets_at"] = dg.MetadataValue.timestamp(resets_at)
@@ -48,14 +48,14 @@ def units_left_result(left: dict[Bucket, int], resets_at: datetime | None) -> _C
         passed=resets_at is None,
         severity=_WARN,
         metadata=metadata,
-        description=None if resets_at is None else f"spent until {resets_at:%Y-%m-%d %H:%M} UTC; what came back is kept",
+        description=None if resets_at is None else f"spent until {resets_at:%Y-%m-%d %H:%M} UTC; answers before that are kept",
     )
 
 
 def hunt_specs(asset: dg.AssetKey, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
-    """What people should hear of a hunt: spent quota, sources that failed, videos that are not watched, refused keys."""
+    """The checks of a hunt: spent quota, failed sources, videos that are not watched, refused keys."""
     text = {
-        "sources_answered": "Every source of discovery answered; a warning names those that did not, and what they said.",
+        "sources_answered": "Every source of discovery answered; a warning names sources that did not, and their errors.",
         "all_watched": "Quota has room to poll every video that was admitted.",
         "keys_live": "YouTube accepts every key of the pool; `pleiades doctor --call` tries refused ones again.",
     }
@@ -64,7 +64,16 @@ def hunt_specs(asset: dg.AssetKey, partitions: dg.PartitionsDefinition[str]) -> 
 
 
 def hunt_results(opened: Installation, report: HuntReport | None, resets_at: datetime | None) -> list[_Check]:
-    """The verdicts on one hunt. Without a report nothing was hunted, and only quota may have something to say."""
+    """The verdicts on one hunt.
+
+    Args:
+        opened: the installation.
+        report: of the hunt; None: quota was spent before anything was done.
+        resets_at: when spent quota is available again; None: it is not spent.
+
+    Returns:
+        The results of the checks.
+    """
     refused = opened.key_ring().refused()
     failures = dict(report.failures) if report else {}
     unwatched, full = (report.unwatched, report.full) if report else (0, "")
@@ -82,14 +91,16 @@ def hunt_results(opened: Installation, report: HuntReport | None, resets_at: dat
 
 
 def plan_fits_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:
-    """Warns when somebody is going to starve."""
+    """The check that warns when a consumer will get too few units."""
     return dg.AssetCheckSpec(
-        "plan_fits", asset=asset, description="What today and the next 30 days ask for fits into the quota of every bucket."
+        "plan_fits",
+        asset=asset,
+        description="The units that today and the next 30 days need fit into the quota of every bucket.",
     )
 
 
 def plan_fits_result(report: Plan) -> _Check:
-    """The verdict, and who goes without first."""
+    """The verdict, and the consumers that get too few units."""
     text = "; ".join(f"{shortfall.consumer} from {shortfall.day}: {shortfall.why}" for shortfall in report.starved)
     return _Check(
         check_name="plan_fits", passed=report.fits, severity=_WARN, description=text or None,
@@ -98,7 +109,7 @@ def plan_fits_result(report: Plan) -> _Check:
 
 
 def lateness_spec(asset: dg.AssetKey, partitions: dg.PartitionsDefinition[str]) -> dg.AssetCheckSpec:
-    """Warns when polls come late."""
+    """The check that warns when polls are late."""
     return dg.AssetCheckSpec(
         "lateness",
         asset=asset,
@@ -108,13 +119,22 @@ def lateness_spec(asset: dg.AssetKey, partitions: dg.PartitionsDefinition[str]) 
 
 
 def lateness_result(tier: Tier, median_s: float | None, max_s: float | None) -> _Check:
-    """The verdict on one tick; nothing polled is nothing late."""
+    """The verdict on one tick. A tick without polls is not late.
+
+    Args:
+        tier: of the tick.
+        median_s: seconds by which the median poll was late; None: there was none.
+        max_s: seconds by which the latest poll was late.
+
+    Returns:
+        The result of the check.
+    """
     metadata = {"allowed_s": MOST_LATENESS_S[tier], "median_s": median_s or 0.0, "max_s": max_s or 0.0}
     return _Check(check_name="lateness", passed=(median_s or 0.0) <= MOST_LATENESS_S[tier], severity=_WARN, metadata=metadata)
 
 
 def footprint_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:
-    """Warns before SQL outgrows its promise."""
+    """The check that warns before SQL is larger than promised."""
     return dg.AssetCheckSpec(
         "footprint", asset=asset, description=f"All databases of Pleiades hold < {MOST_SQL_BYTES:,} bytes."
     )
@@ -135,7 +155,7 @@ def footprint_result(database: Database) -> _Check:
 
 
 def dead_share_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:
-    """Warns when much of what is watched is gone."""
+    """The check that warns when many watched videos are missing."""
     return dg.AssetCheckSpec(
         "dead_share", asset=asset, description=f"At most {MOST_DEAD:.0%} of the watchlist was missing when last polled."
     )
@@ -155,11 +175,11 @@ def dead_share_result(database: Database) -> _Check:
 
 
 def no_future_polls_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:
-    """Warns when a clock was wrong."""
+    """The check that warns when a clock was wrong."""
     return dg.AssetCheckSpec(
         "no_future_polls",
         asset=asset,
-        description="No video was polled in the future; a wrong clock did so. Such videos are due.",
+        description="No video has a last poll in the future, which a wrong clock writes. Such videos are due.",
     )
 
 

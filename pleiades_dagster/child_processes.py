@@ -1,7 +1,7 @@
-"""Other programs of ours, started and surely stopped: they end with this process, however it ends.
+"""Child processes: started, and surely stopped. They end with this process, however it ends.
 
-Belongs here: process lifetimes, and the signals that must not cut a start or a stop short.
-Does not belong here: which programs there are (ui/processes.py).
+Belongs here: process lifetimes, and the signals that must not cut a start or a stop short. Does not belong here: which programs
+there are (ui/processes.py).
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from pleiades_core.errors import ConfigurationError
 
 #: From linux/prctl.h: the signal that a child gets when the thread that started it ends, by SIGKILL too.
 _PR_SET_PDEATHSIG = 1
-#: A code server takes long to notice SIGTERM (measured: more than seconds); nothing of it is worth waiting for.
+#: Seconds to wait after SIGTERM. A code server takes longer to notice it, and has no work that must be finished.
 _GRACE_S = 5.0
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager
 def stopped_once() -> Iterator[None]:
-    """Within the block the first SIGINT or SIGTERM does what it did before, and later ones do nothing.
+    """Within the block the first SIGINT or SIGTERM has its usual effect, and later ones have none.
 
-    An impatient second Ctrl-C would otherwise cut the stop short that the first one began. Main thread only.
+    Otherwise a second Ctrl-C would interrupt the stop that the first one began. Main thread only.
     """
     before: dict[int, Any] = {number: signal.getsignal(number) for number in _STOPPING}
 
@@ -42,7 +42,7 @@ def stopped_once() -> Iterator[None]:
             if callable(usual):
                 usual(number, frame)
         finally:
-            # Last, because the usual handler raises, and may have put another one in its place.
+            # Last, because the usual handler raises, and may have installed another one.
             for each in _STOPPING:
                 signal.signal(each, _do_nothing)
 
@@ -52,7 +52,7 @@ def stopped_once() -> Iterator[None]:
 
 @contextlib.contextmanager
 def signals_wait() -> Iterator[None]:
-    """SIGINT and SIGTERM take effect at the end of the block: a child that is half started is known to nobody and would stay.
+    """SIGINT and SIGTERM take effect at the end of the block: no code would stop a child that is half started.
 
     Main thread only.
     """
@@ -71,7 +71,16 @@ def _do_nothing(_number: int, _frame: FrameType | None) -> None:
 
 @contextlib.contextmanager
 def child(arguments: Sequence[str], *, environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `python arguments` for the length of a block, its output in `log`; it and its own children are gone afterwards."""
+    """Run `python arguments` for the length of a block. The child and its own children are gone afterwards.
+
+    Args:
+        arguments: of Python.
+        environment: of the child.
+        log: gets its output.
+
+    Yields:
+        The process.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603  our own programs
@@ -80,7 +89,7 @@ def child(arguments: Sequence[str], *, environment: dict[str, str], log: Path) -
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            # A group of its own: Ctrl-C in the terminal reaches us alone, and we stop the others in order.
+            # A group of its own: Ctrl-C in the terminal reaches this process alone, which stops its children in order.
             start_new_session=True,
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  no thread of ours runs yet
         )
@@ -91,20 +100,31 @@ def child(arguments: Sequence[str], *, environment: dict[str, str], log: Path) -
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a child and everything in its group: politely, then surely."""
+    """End a child and all processes of its group: by SIGTERM, then by SIGKILL."""
     for number, wait_s in ((signal.SIGTERM, _GRACE_S), (signal.SIGKILL, _GRACE_S)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=wait_s)
             break
-    # The leader is gone; what it left in its group is not needed either.
+    # The leader has ended; the other processes of its group are not needed either.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 
 
 def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], *, what: str, log: Path, within_s: float) -> None:
-    """Wait for a child to be ready. Raises ConfigurationError with the end of its log when it dies or takes too long."""
+    """Wait for a child to be ready.
+
+    Args:
+        ready: returns True once it is.
+        process: the child.
+        what: names it in the error.
+        log: has its output.
+        within_s: seconds to wait.
+
+    Raises:
+        ConfigurationError: the child ended, or takes too long. The message has the end of its log.
+    """
     deadline = time.monotonic() + within_s
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:

@@ -1,8 +1,8 @@
 """The console script `pleiades`: the core's commands, and the two that need Dagster.
 
-Belongs here: `demo` and `ui` as commands, their signals and what they print. Does not belong here: what they do (demo/play.py,
-ui/processes.py), the demo's progress (demo/progress.py).
-Dagster is imported inside the commands: it costs two seconds, and `pleiades --help` needs none of it.
+Belongs here: `demo` and `ui` as commands, their signals and output. Does not belong here: playing (demo/play.py), serving
+(ui/processes.py), the demo's progress (demo/progress.py). Dagster is imported inside the commands: it costs two seconds, and
+`pleiades --help` needs none of it.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ def demo(
 ) -> None:
     """Play days of a simulated YouTube through the whole pipeline: no key, no network, no server needed.
 
-    In .pleiades/demo unless --home names another folder; PLEIADES_HOME has no say in it. An older demo there is removed.
+    The demo uses .pleiades/demo unless --home names another folder; PLEIADES_HOME is ignored. An older demo there is removed.
     """
     chosen = home_of(context) or USUAL.home
     options = DemoOptions(home=chosen, world=world, start=_first_day(start), days=days, videos=videos, seed=seed)
     summary = _played(options)
     if isinstance(summary, int):
         typer.echo("Stopped. Simulator and PostgreSQL are down, no lease is left; `pleiades demo` starts anew.", err=True)
-        # What a shell reports of a program that a signal ended: 130 after Ctrl-C, 143 after SIGTERM.
+        # As a shell reports a program that a signal ended: 130 after Ctrl-C, 143 after SIGTERM.
         raise typer.Exit(128 + summary)
     if as_json:
         print_json(summary.promised())
@@ -91,7 +91,7 @@ def ui(
 
 
 def main() -> None:
-    """The program, once it is imported (__main__.py)."""
+    """Run the program, once it is imported (__main__.py)."""
     run()
 
 
@@ -104,10 +104,10 @@ def _first_day(text: str | None) -> date | None:
 
 
 def _played(options: DemoOptions) -> DemoSummary | int:
-    """Play in a thread of its own; the number of the signal if one arrived, even after the last hour was played.
+    """Play in a thread of its own. Returns the number of the signal if one arrived, even after the last hour was played.
 
-    Dagster swaps the signal handlers of the main thread while a run is going on, and a Ctrl-C that falls between two of them
-    is lost. In another thread it leaves them alone, so ours stay: the run that is going on ends and commits, then all stops.
+    Dagster swaps the signal handlers of the main thread during a run, and a Ctrl-C between two handlers is lost. In another
+    thread it does not, so our handlers stay: the present run ends and commits, then everything stops.
     """
     from pleiades_dagster.demo.play import play
     from pleiades_dagster.demo.progress import progress
@@ -118,7 +118,7 @@ def _played(options: DemoOptions) -> DemoSummary | int:
     def work(show: Callable[[Step], None]) -> None:
         try:
             result.append(play(options, show=show, stop=stop))
-        except BaseException as error:  # noqa: BLE001  handed to the main thread, which raises it
+        except BaseException as error:  # noqa: BLE001  passed to the main thread, which raises it
             result.append(error)
 
     with _on_signal(stop) as received, progress() as show:
@@ -127,7 +127,7 @@ def _played(options: DemoOptions) -> DemoSummary | int:
         while worker.is_alive():
             worker.join(0.2)
     if received:
-        # Whatever became of the run that was going on: the interruption is what is to be said.
+        # The interruption is reported, whatever the result of the present run.
         return received[0]
     outcome = result[0]
     if isinstance(outcome, BaseException):
@@ -137,7 +137,7 @@ def _played(options: DemoOptions) -> DemoSummary | int:
 
 @contextlib.contextmanager
 def _on_signal(stop: threading.Event) -> Iterator[list[int]]:
-    """Set `stop` at SIGINT and SIGTERM; the numbers of those that came."""
+    """Set `stop` at SIGINT and SIGTERM. Yields the list of signals that came."""
     received: list[int] = []
 
     def handle(number: int, _frame: FrameType | None) -> None:
@@ -153,7 +153,7 @@ def _on_signal(stop: threading.Event) -> Iterator[list[int]]:
 
 
 def print_summary(summary: DemoSummary, home: Path) -> None:
-    """What the demo came to: its fastest videos, and what it found, spent and stored."""
+    """Print the result of the demo: its fastest videos, and what it found, spent and stored."""
     print_rows(
         "fastest videos of the last day",
         ("#", "video", "title", "channel", "age", "views", "views per hour"),
@@ -181,9 +181,9 @@ def print_summary(summary: DemoSummary, home: Path) -> None:
 
 
 def looking_at(home: Path) -> str:
-    """What to type to see a demo in the UI."""
+    """The command that shows a demo in the UI."""
     command = f"pleiades ui --home {shlex.quote(str(home))}"
-    # Make knows the usual home alone, and works where the Makefile is.
+    # `make ui` works for the usual home, in the folder of the Makefile.
     return f"make ui    (or: {command})" if home == USUAL.home and Path("Makefile").is_file() else command
 
 

@@ -1,8 +1,8 @@
 """Data tests of the files of a day. They run after the day is materialised, alone, and by the schedule `verify_daily`.
 
 Belongs here: which days a run of checks is for, which of them have nothing to check, and files that cannot be read. Does not
-belong here: what is asserted (day_verdicts.py), tests of a run (checks.py). A test whose failure is an ERROR is blocking: what
-follows in the same run does not start.
+belong here: the verdicts (day_verdicts.py), tests of a run (checks.py). A test whose failure is an ERROR is blocking: later
+steps of the run do not start.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +31,7 @@ from pleiades_dagster.failures import as_failures, refusal
 from pleiades_dagster.partitions import day_of
 from pleiades_dagster.resources import Opener
 
-#: Days that `verify_daily` looks at each time, newest first; one older day in turn comes on top.
+#: The newest days that `verify_daily` checks each time; one older day in turn is checked too.
 _NEWEST = 2
 
 _ERROR = dg.AssetCheckSeverity.ERROR
@@ -44,7 +44,7 @@ def checks_of_files(
     about: Mapping[str, tuple[str, dg.AssetCheckSeverity]],
     judge: Callable[[Installation, date], list[DayVerdict]],
 ) -> dg.AssetChecksDefinition:
-    """The tests of the files of one asset that is cut by day. They are one step, which reads the files once.
+    """The tests of the files of one asset that is partitioned by day. They are one step, which reads the files once.
 
     Args:
         asset: the asset whose files are tested.
@@ -60,7 +60,7 @@ def checks_of_files(
 
     @dg.multi_asset_check(
         name=f"{asset.to_python_identifier()}_checks",
-        # Dagster lets a test run without its asset only where each test of the step can be left out.
+        # Dagster lets a test run without its asset only if each test of the step can be left out.
         can_subset=True,
         specs=[
             dg.AssetCheckSpec(name, asset=asset, description=text, partitions_def=days, blocking=severity is _ERROR)
@@ -76,7 +76,7 @@ def checks_of_files(
         with as_failures(), installation.open() as opened:
             for day in [_newest_closed(opened, dataset)] if given is None else given:
                 if why := _nothing_to_check(opened, dataset, day):
-                    # A result would say that a file was checked. Without one the check keeps the state that it had.
+                    # A result would claim that a file was checked. Without a result the check keeps its state.
                     context.log.warning("the checks of %s skip %s: %s", asset.to_user_string(), day, why)
                 else:
                     verdicts += [(day, verdict) for verdict in judge(opened, day) if verdict.name in selected]
@@ -89,7 +89,7 @@ def checks_of_files(
                     metadata=metadata,
                 )  # fmt: skip
             else:
-                # The result of a run that has no partition, or several, would be stored without a day (dagster 1.13).
+                # The result of a run without a partition, or with several, would be stored without a day (dagster 1.13).
                 yield dg.AssetCheckEvaluation(
                     asset_key=asset, check_name=verdict.name, passed=verdict.passed, severity=severity, description=reason,
                     metadata=metadata, partition=day.isoformat(), blocking=severity is _ERROR,
@@ -99,9 +99,9 @@ def checks_of_files(
 
 
 def _given_days(context: dg.AssetCheckExecutionContext, first: date) -> list[date] | None:
-    """The days that a run of checks was started for, in order; None where it was started without a partition.
+    """The days that a run of checks was started for, in order; None if it was started without a partition.
 
-    Dagster looks at no partition of a job of checks, so that a day before the first one arrives here.
+    Dagster does not check the partition of a job of checks, so that a day before the first one arrives here.
     """
     run = context.op_execution_context
     if not (run.has_partition_key or run.has_partition_key_range):
@@ -113,7 +113,7 @@ def _given_days(context: dg.AssetCheckExecutionContext, first: date) -> list[dat
 
 
 def _newest_closed(opened: Installation, dataset: Dataset) -> date:
-    """The newest day that was closed, whether or not its file is still there. Before the first closing: yesterday."""
+    """The newest day that was closed, even if its file is missing. Before the first closing: yesterday."""
     closed = [file.day for file in recorded_files(opened.database) if file.dataset is dataset and file.batch_id is None]
     return max(closed, default=opened.clock.now().date() - timedelta(days=1))
 
@@ -138,7 +138,7 @@ def results_of_cohort(opened: Installation, day: date) -> list[DayVerdict]:
 def _judged(
     opened: Installation, dataset: Dataset, day: date, names: Mapping[str, Any], judge: Callable[[], list[DayVerdict]]
 ) -> list[DayVerdict]:
-    """The verdicts of `judge`; where it cannot read a file, each test failed for that reason."""
+    """The verdicts of `judge`; if it cannot read a file, each test failed for that reason."""
     try:
         return judge()
     except DamagedAnswer as error:
@@ -179,9 +179,9 @@ def _all_failed(names: Mapping[str, Any], error: PleiadesError) -> list[DayVerdi
 
 
 def days_to_verify(first_day: date, today: date) -> list[date]:
-    """The days whose files are verified on `today`: the newest two that are over, and one older day, which changes every day.
+    """The days whose files are verified on `today`: the newest two that are over, and one older day, another one each day.
 
-    After as many days as there are older days each of them was verified once.
+    So each of N older days is verified once in N days.
     """
     newest = [today - timedelta(days=n) for n in range(1, _NEWEST + 1)]
     older = (today - first_day).days - _NEWEST

@@ -1,4 +1,4 @@
-"""What is asserted of the files of a day, and the verdict on each assertion: name, meaning, severity, reason and cure.
+"""The tests of the files of a day, and the verdict of each: name, meaning, severity, reason and cure.
 
 Belongs here: thresholds, and pure verdicts on measured facts. Does not belong here: measuring
 (pleiades_core/vault/day_facts.py, pleiades_core/watchlist/cohorts.py), running the checks (day_checks.py), tests of a run
@@ -15,7 +15,7 @@ from pleiades_core.vault.layout import REGISTRY, SAMPLES
 from pleiades_core.watchlist.cohorts import CohortReport
 from pleiades_dagster.checks import MOST_DEAD
 
-#: Judgement: spam is taken away and counts are recounted, so some views fall; one pair in fifty would be a fault of ours.
+#: Our own choice: YouTube removes spam views and recounts, so some views fall; one pair in fifty would be a defect of Pleiades.
 MOST_FALLS = 0.02
 #: Hours of the day with a sample: two missing ones are a restart, three are an outage.
 LEAST_COVERAGE = 22 / 24
@@ -31,9 +31,9 @@ class DayVerdict:
 
     name: str
     passed: bool
-    #: Figures that the verdict rests on.
+    #: The figures behind the verdict.
     metadata: dict[str, Any]
-    #: Of a failed test: the file, what is wrong with it, and the cure.
+    #: For a failed test: the file, what is wrong with it, and the cure.
     reason: str = ""
 
 
@@ -46,16 +46,16 @@ OF_METRICS = {
     "share_of_falls": (f"At most {MOST_FALLS:.0%} of consecutive samples show fewer views than the one before.", _WARN),
     "coverage": (f"At least {LEAST_COVERAGE:.0%} of the day's hours have a sample.", _WARN),
 }
-#: Of the registry file of a closed day.
+#: Every test of the registry file of a closed day.
 OF_VIDEOS = {
     "rows_equal_batches": ("The file has as many rows as its batches gave, each key once.", _ERROR),
     "keys_unique": ("No video is described twice in the same way.", _ERROR),
     "checksum_matches": ("The file's SHA-256 is the one in the manifest and in SQL.", _ERROR),
     "ids_valid": ("Every video id is one of YouTube's, and no two videos share one.", _ERROR),
 }
-#: Of the cohort of a day of discovery.
+#: Every test of the cohort of a day of discovery.
 OF_COHORT = {
-    "schedule_is_the_fold": ("Where SQL says that a video stands is what its samples say.", _ERROR),
+    "schedule_is_the_fold": ("The schedule of each video in SQL agrees with its samples.", _ERROR),
     "cohort_dead_share": (f"At most {MOST_DEAD:.0%} of the day's videos were missing when last polled.", _WARN),
 }
 
@@ -109,7 +109,7 @@ def cohort_verdicts(found: CohortReport) -> list[DayVerdict]:
 
 def _of_file(file: str, found: DayInspection | RegistryInspection) -> list[DayVerdict]:
     """The three tests that every file of a closed day has."""
-    # Once batch rows were swept from SQL, the row of the closed day is the witness.
+    # Once batch rows were deleted from SQL, the row of the closed day is what to compare with.
     promised = found.expected_rows if not found.unknown_batches else found.recorded_rows
     noted = {"the manifest": found.manifest_sha256, "SQL": found.recorded_sha256}
     against = [name for name, sha256 in noted.items() if sha256 not in (None, found.sha256)]

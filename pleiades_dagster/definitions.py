@@ -1,4 +1,4 @@
-"""Everything that Dagster is told, put together: the modules of assets/, and the resources that they use.
+"""The definitions that Dagster loads: the modules of assets/, and the resources that they use.
 
 Belongs here: finding the modules and wiring them. Does not belong here: any asset, job, schedule or sensor. Building
 definitions reads the settings and opens nothing; importing this module does not even read the settings.
@@ -37,10 +37,10 @@ def build_defs(
     automation: bool | None = None,
     **resources: Any,
 ) -> dg.Definitions:
-    """Build fresh definitions of an installation. What is given takes the place of what the settings give.
+    """Build fresh definitions of an installation. Arguments replace values of the settings.
 
     Args:
-        home: folder of the installation; None: what the environment says.
+        home: folder of the installation; None: the one that the environment names.
         first_day: first UTC day of the partitioned assets.
         ahead: how far the installation's clock is ahead of the machine's.
         automation: schedules and sensors run without being switched on.
@@ -63,7 +63,7 @@ def build_defs(
         automation=settings.automation if automation is None else automation,
     )
     with warnings.catch_warnings():
-        # Backfill policies are "beta" and partitioned checks "preview" in the locked version; the tests run what they promise.
+        # Backfill policies are "beta" and partitioned checks "preview" in the locked version; our tests run both.
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
         parts = [importlib.import_module(f"{assets.__name__}.{name}").definitions(building) for name in _asset_modules()]
@@ -90,5 +90,5 @@ def _wiring(home: str, resources: dict[str, Any]) -> dg.Definitions:
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """What `dagster`, `dg` and the code server load."""
+    """The definitions that `dagster`, `dg` and the code server load."""
     return build_defs()

@@ -1,11 +1,10 @@
-"""The core's errors as Dagster's outcomes: what to retry, what to show, what to do about it.
+"""From the core's errors to Dagster's outcomes: what to retry, and what to show.
 
     QuotaExhausted        no failure: a clean partial result with a WARN check; sensors skip until the reset
     retry helps           dg.Failure(allow_retries=True): lost connections, 5xx, another publisher was faster
     everything else       dg.Failure(allow_retries=False) with the exit code that the command line would give, and the cure
 
-Belongs here: that table. Does not belong here: the errors themselves, and which of them a retry mends
-(pleiades_core/errors.py).
+Belongs here: that table. Does not belong here: the errors themselves, and whether a retry helps (pleiades_core/errors.py).
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ import dagster as dg
 
 from pleiades_core.errors import PleiadesError, QuotaExhausted
 
-#: For assets that write: two more attempts, seconds apart. Hours of waiting belong to sensors, not to a run that holds a slot.
+#: For assets that write: two more attempts, seconds apart. Longer waits are left to sensors: a run that waits holds a slot.
 RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
 
 
 def failure_of(error: PleiadesError, now: datetime) -> dg.Failure:
-    """The error as a person sees it in the UI at the instant `now`, and as Dagster's retry policy understands it."""
+    """The failure for an error: as people read it in the UI at the instant `now`, and as Dagster's retry policy needs it."""
     retry_at = error.retry_at(now)
     return dg.Failure(
         description=f"{error}. {error.cure}",
@@ -39,7 +38,7 @@ def failure_of(error: PleiadesError, now: datetime) -> dg.Failure:
 
 
 def refusal(reason: str, *, cure: str) -> dg.Failure:
-    """A request that makes no sense, such as polling the past; retrying would make no more of it."""
+    """The failure for a request that makes no sense, such as polling the past. It is not retried."""
     return dg.Failure(
         description=f"{reason}. {cure}",
         metadata={"error": "Refused", "exit_code": 2, "cure": cure, "retry_helps": False},
@@ -49,7 +48,11 @@ def refusal(reason: str, *, cure: str) -> dg.Failure:
 
 @contextlib.contextmanager
 def as_failures() -> Iterator[None]:
-    """Turn the core's errors into Dagster's, but for spent quota, which the asset reports as a partial result."""
+    """Turn the core's errors into Dagster's, except spent quota, which the asset reports as a partial result.
+
+    Raises:
+        dagster.Failure: for an error of the core in the block.
+    """
     try:
         yield
     except QuotaExhausted:

@@ -1,7 +1,7 @@
 """Dagster's own instance: its folder under HOME, its settings, its database beside ours.
 
-Belongs here: writing HOME/dagster/dagster.yaml and naming the database in the environment, where that file looks for it: a
-password does not belong into a file. Does not belong here: what runs (definitions.py), serving the UI (ui/processes.py).
+Belongs here: writing HOME/dagster/dagster.yaml, and naming the database in the environment: a password does not belong into a
+file. Does not belong here: what runs (definitions.py), serving the UI (ui/processes.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pleiades_core.storage.postgres import dagster_urls, ensure_database
 if TYPE_CHECKING:
     import dagster as dg
 
-#: The same as dagster.yaml at the root of the repository, where the reasons stand, and the storage; a test keeps them equal.
+#: As dagster.yaml at the root of the repository, which has the reasons, plus the storage; a test keeps them equal.
 INSTANCE: dict[str, Any] = {
     "telemetry": {"enabled": False},
     "nux": {"enabled": False},
@@ -40,15 +40,17 @@ INSTANCE: dict[str, Any] = {
     "run_monitoring": {"enabled": True, "start_timeout_seconds": 300},
 }
 
-#: Of a program that makes hundreds of runs in a row: connections are kept. Opening one for every statement, as Dagster does
-#: outside its webserver, was more than half of a run's time (0.27 s against 0.11 s, measured).
+#: Connections of a program that makes hundreds of runs in a row. Opening one for every statement, as Dagster does outside its
+#: webserver, was more than half of a run's time (0.27 s against 0.11 s, measured).
 _STATEMENT_TIMEOUT_MS, _RECYCLE_S, _OVERFLOW = 15_000, 3600, 10
 
 
 def prepare(settings: Settings, url: str) -> dict[str, str]:
-    """Make HOME/dagster and Dagster's database on the server of `url`; the environment that Dagster's programs need.
+    """Make HOME/dagster, and Dagster's database on the server of `url`. Returns the environment that Dagster's programs need.
 
-    Raises DatabaseUnreachable when the database cannot be made, ConfigurationError when the folder cannot.
+    Raises:
+        DatabaseUnreachable: the database cannot be made.
+        ConfigurationError: the folder cannot be made.
     """
     folder = settings.dagster_home
     make_folder(folder)
@@ -61,21 +63,21 @@ def prepare(settings: Settings, url: str) -> dict[str, str]:
         "DAGSTER_PG_URL": dagster.sqlalchemy,
         "DAGSTER_DISABLE_TELEMETRY": "yes",
         "PLEIADES_HOME": str(settings.home),
-        # An instance of our own is there to run: in another Dagster schedules and sensors wait until they are switched on.
+        # In our own instance schedules and sensors run at once; in another Dagster they wait until they are switched on.
         "PLEIADES_AUTOMATION": "on",
     }
 
 
 @contextlib.contextmanager
 def open_instance(folder: Path, environment: dict[str, str]) -> Iterator[dg.DagsterInstance]:
-    """The instance in `folder` for runs in this very process: pooled connections, and no capturing of what the process prints.
+    """The instance in `folder` for runs in this process: with pooled connections, and without capturing of its output.
 
-    The process's environment is as it was after the block.
+    The environment of the process is restored after the block.
     """
     from dagster import DagsterInstance
     from dagster._core.instance.ref import InstanceRef
 
-    # Capturing redirects the process's own stdout and stderr, progress bar and JSON included, into a file for every run.
+    # Capturing would redirect the process's own stdout and stderr, with progress bar and JSON, into a file for every run.
     quiet = {"compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}}
     before = {name: os.environ.get(name) for name in environment}
     os.environ.update(environment)

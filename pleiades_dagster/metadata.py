@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 if TYPE_CHECKING:
-    #: What an asset returns. Dagster knows its class by identity and takes the generic form for a value of unknown type.
+    #: The result of an asset. Dagster knows its class by identity, and takes the generic form for a value of unknown type.
     Materialized = dg.MaterializeResult[None]
 else:
     Materialized = dg.MaterializeResult
 
 _Cell = str | int | float | bool | None
-#: Column types of Dagster's tables. A truth value is an int in Python, so it comes first.
+#: Column types of Dagster's tables. A bool is an int in Python, so it comes first.
 _TYPES = ((bool, "bool"), (int, "int"), (float, "float"), (str, "string"))
-#: Rows of a preview: enough to see whether it makes sense.
+#: Rows of a preview.
 PREVIEW_ROWS = 10
 #: Characters of a title in a preview.
 _TEXT = 100
@@ -74,7 +74,7 @@ def _table(rows: list[dict[str, _Cell]]) -> dg.TableMetadataValue:
 
 
 def _type_of(name: str, rows: list[dict[str, _Cell]]) -> str:
-    """The type of a column by its first value that is known."""
+    """The type of a column, by its first value that is not null."""
     first = next((row[name] for row in rows if row.get(name) is not None), "")
     return next(word for kind, word in _TYPES if isinstance(first, kind))
 

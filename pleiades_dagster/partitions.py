@@ -1,8 +1,8 @@
-"""How the assets are cut: by UTC day, and tracking by tier. Videos are rows, never partitions: Dagster advises at most 100,000.
+"""The partitions of the assets: UTC days, and tiers for tracking. Videos are rows, never partitions: Dagster advises at most
+100,000.
 
-Belongs here: partition definitions, a key's meaning, and how a day that is not over is skipped. Does not belong here: what a
-partition does (assets/), when a day may be closed (pleiades_core/vault/archive.py), which day is the first
-(pleiades_core/vault/first_day.py).
+Belongs here: partition definitions, the meaning of a key, and skipping a day that is not over. Does not belong here: the assets
+(assets/), when a day may be closed (pleiades_core/vault/archive.py), which day is the first (pleiades_core/vault/first_day.py).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from pleiades_core.settings import Settings
 from pleiades_core.vault.archive import closes_at, may_close
 from pleiades_dagster.metadata import Materialized
 
-#: Every tick polls what is due now, so a tier has no past to materialise.
+#: Every tick polls videos that are due now, so a tier has no past to materialise.
 TIERS = dg.StaticPartitionsDefinition([tier.value for tier in Tier])
 
-#: Days kept open beyond the first day where that day lies in the machine's future and the installation's clock is not known.
+#: Days kept open after the first day if that day is in the machine's future and the installation's clock is not known.
 _DAYS_OF_A_FUTURE_WORLD = 62
 
 
@@ -33,19 +33,27 @@ _DAYS_OF_A_FUTURE_WORLD = 62
 class Days:
     """The two sets of UTC days. Both begin with the first day of the installation."""
 
-    #: Up to and with today: today's key is the one that hunting materialises.
+    #: Days up to today. Hunting materialises today's key.
     begun: dg.DailyPartitionsDefinition
-    #: Up to and with yesterday: days that can be closed. In the first 25 minutes of a day yesterday cannot be closed yet; a run
-    #: of it is skipped then.
+    #: Days up to yesterday, which can be closed. In the first 25 minutes of a day yesterday cannot be closed yet; a run of it
+    #: is skipped then.
     over: dg.DailyPartitionsDefinition
 
 
 def utc_days(first_day: date, *, ahead: timedelta | None = timedelta(), machine_today: date | None = None) -> Days:
-    """The days from `first_day` on. `ahead`: of the machine's clock, the clock of the installation; None: that is not known.
+    """The days from the first day on.
 
-    Dagster reckons by the machine's clock, and a simulated world may lie days before or after it. The sets then end by whole
+    Dagster counts days by the machine's clock, and a simulated world may be days before or after it. The sets then end whole
     days earlier or later. The difference is rounded up, so that a day is never missing when the installation's clock reaches
-    it. Where nothing is known of a world that begins in the machine's future, its first two months are open.
+    it. If the difference of a world in the machine's future is not known, its first two months are open.
+
+    Args:
+        first_day: of the installation.
+        ahead: how far the installation's clock is ahead of the machine's; None: not known.
+        machine_today: today by the machine's clock; None: read it.
+
+    Returns:
+        The two sets.
     """
     machine = machine_today or datetime.now(UTC).date()
     if ahead:
@@ -62,10 +70,10 @@ def _daily(first_day: date, end_offset: int) -> dg.DailyPartitionsDefinition:
 
 
 def ahead_of_machine(settings: Settings) -> timedelta | None:
-    """How far the installation's clock is ahead of the machine's; negative: behind.
+    """How far the installation's clock is ahead of the machine's; negative: behind; None: not known.
 
-    Nothing is asked, except of a demo's simulator, whose clock runs as fast as the machine's while the UI is open. Of another
-    simulator the difference is not known (None): its clock may be set at any time.
+    Only a demo's simulator is asked, whose clock runs as fast as the machine's while the UI is open. The clock of another
+    simulator may be set at any time, so its difference is not known.
     """
     if settings.clock == "system":
         return timedelta()
@@ -84,7 +92,16 @@ def split_by_end(keys: Iterable[str], now: datetime) -> tuple[list[str], list[st
 
 
 def note_skipped(context: dg.AssetExecutionContext, key: str, now: datetime) -> str:
-    """Say in the log and on the asset's page that a day is not made because it is not over; the key. Nothing fails."""
+    """Record in the log and on the asset's page that a day is skipped because it is not over. Nothing fails.
+
+    Args:
+        context: of the run.
+        key: of the day.
+        now: the present instant.
+
+    Returns:
+        The key.
+    """
     opens = closes_at(day_of(key))
     reason = (
         f"{key} is skipped: it is {now:%Y-%m-%d %H:%M} UTC for this installation, and the day can be closed from "
@@ -99,7 +116,17 @@ def note_skipped(context: dg.AssetExecutionContext, key: str, now: datetime) -> 
 def materialised(
     context: dg.AssetExecutionContext, made: Mapping[str, dict[str, Any]], *, skipped: Iterable[str], now: datetime
 ) -> Iterator[Materialized]:
-    """The outcome of a run of several days: the metadata of each day that was made, and a word on each that was skipped."""
+    """The results of a run of several days.
+
+    Args:
+        context: of the run.
+        made: the metadata of each day that was made.
+        skipped: days that are not over.
+        now: the present instant.
+
+    Yields:
+        The result for each day; skipped days are recorded in the log.
+    """
     left_out = [note_skipped(context, key, now) for key in skipped]
     for key, metadata in made.items():
         if left_out:

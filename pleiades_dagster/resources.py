@@ -1,7 +1,8 @@
-"""The core's plain objects, handed to assets. Loading a resource opens nothing; `open()` does, for the length of a block.
+"""Resources: the core's objects for assets. Loading a resource opens nothing; `open()` does, for the length of a block.
 
-Belongs here: thin wrappers whose only configuration is where the installation is. Keys and passwords stay in the environment,
-`.env` or pleiades.toml and never become resource configuration, because the UI shows that. Does not belong here: any work.
+Belongs here: thin wrappers whose only configuration is the home of the installation. Keys and passwords stay in the
+environment, `.env` or pleiades.toml and never become resource configuration, because the UI shows that. Does not belong here:
+any work.
 """
 
 import contextlib
@@ -18,17 +19,21 @@ from pleiades_core.settings import Settings, load_settings
 from pleiades_core.vault.vault import Vault
 from pleiades_core.youtube.keyring import KeyRing
 
-# No `from __future__ import annotations`: Dagster tells a resource from a value by the annotation itself. And no resource
-# inside another: Dagster 1.13 calls its own deprecated API for those.
+# No `from __future__ import annotations`: Dagster tells a resource from a value by the annotation itself. No resource inside
+# another: Dagster 1.13 calls its own deprecated API for those.
 
 
 def settings_at(home: str) -> Settings:
-    """The settings of the installation at `home` (empty: what the environment says), read now. Raises ConfigurationError."""
+    """The settings of the installation at `home`, read now. An empty home: the one that the environment names.
+
+    Raises:
+        ConfigurationError: a setting is wrong.
+    """
     return load_settings(Path(home) if home else None)
 
 
 class Opener(Protocol):
-    """What assets ask for: anything that opens an installation."""
+    """The resource of assets that need an installation: anything that opens one."""
 
     def open(self) -> contextlib.AbstractContextManager[Installation]:
         """The installation, open for the length of a block."""
@@ -38,7 +43,7 @@ class Opener(Protocol):
 class InstallationResource(dg.ConfigurableResource[None]):
     """The whole installation: settings, clock, database, vault, and access to YouTube.
 
-    It is opened and never made: a sensor in a wrong folder fails with NoInstallation. `pleiades ui` and `init-db` make it.
+    It is opened, never made: a sensor in a wrong folder fails with NoInstallation. `pleiades ui` and `init-db` make one.
     """
 
     #: Empty: PLEIADES_HOME, else the default of the settings.
@@ -49,26 +54,26 @@ class InstallationResource(dg.ConfigurableResource[None]):
         """The installation, open for the length of a block."""
         with open_installation(settings_at(self.home)) as opened:
             yield opened
-            # What was made without damaged files is kept, and the run that made it names them and fails.
+            # Results without the rows of damaged files are kept, but the run names these files and fails.
             opened.vault.require_whole_answers()
 
 
 class SharedInstallation:
-    """An installation that somebody else opened and will close: hundreds of runs in one process share its connections."""
+    """An installation that the caller opened and will close: hundreds of runs in one process share its connections."""
 
     def __init__(self, opened: Installation) -> None:
         self._opened = opened
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Installation]:
-        """What was given."""
+        """The given installation."""
         self._opened.vault.damaged.clear()
         yield self._opened
         self._opened.vault.require_whole_answers()
 
 
 class ClockResource(dg.ConfigurableResource[None]):
-    """What time it is for the data: the machine's clock, or the simulator's."""
+    """The clock of the data: the machine's, or the simulator's."""
 
     #: Empty: PLEIADES_HOME, else the default of the settings.
     home: str = ""
@@ -79,7 +84,7 @@ class ClockResource(dg.ConfigurableResource[None]):
 
 
 class VaultResource(dg.ConfigurableResource[None]):
-    """The vault alone, for what needs neither keys nor SQL: velocities and rankings."""
+    """The vault alone, for assets that need neither keys nor SQL: velocities and rankings."""
 
     #: Empty: PLEIADES_HOME, else the default of the settings.
     home: str = ""
@@ -90,7 +95,7 @@ class VaultResource(dg.ConfigurableResource[None]):
 
 
 class KeyRingResource(dg.ConfigurableResource[None]):
-    """The projects and what is left of their quota. The keys themselves never leave the core."""
+    """The projects and their remaining quota. The keys themselves never leave the core."""
 
     #: Empty: PLEIADES_HOME, else the default of the settings.
     home: str = ""

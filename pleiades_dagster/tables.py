@@ -19,9 +19,9 @@ from pleiades_core.vault import layout
 from pleiades_core.vault.codes import CODES, COLUMNS
 from pleiades_core.vault.layout import CHECKPOINT_SCHEMA, DISCOVERY_REQUEST_SCHEMA, REGISTRY, SAMPLES
 
-#: A hunt runs every hour and a tick several times an hour. Both wait for new quota until midnight Pacific at the latest.
+#: A hunt runs every hour and a tick several times an hour. If quota is spent, both wait until midnight Pacific at the latest.
 FRESH_HOURLY = dg.FreshnessPolicy.time_window(warn_window=timedelta(hours=6), fail_window=timedelta(hours=26))
-#: A day is closed half an hour after it ends, and what is derived from it follows within minutes.
+#: A day is closed half an hour after it ends, and derived assets follow within minutes.
 FRESH_DAILY = dg.FreshnessPolicy.time_window(warn_window=timedelta(hours=27), fail_window=timedelta(hours=50))
 
 
@@ -49,7 +49,7 @@ class Table:
 
 
 def _meaning(dataset: str, column: str) -> str:
-    """What a column means; for a column of codes also what each code means."""
+    """The meaning of a column; for a column of codes also the meaning of each code."""
     codes = [f"{code}: {word}" for code, word in CODES.get(column, {}).items()]
     return "; ".join([COLUMNS[dataset][column], *codes])
 

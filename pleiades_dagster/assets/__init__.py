@@ -1,1 +1,1 @@
-"""The assets of Pleiades: one module for each group of assets that belong together (building.py says how it looks)."""
+"""The assets of Pleiades: one module for each group of assets (building.py describes the form of a module)."""

@@ -34,19 +34,20 @@ from pleiades_dagster.tables import FRESH_HOURLY, VIDEOS
 
 KEY = dg.AssetKey("discovered_videos")
 
-#: Between two hunts for notices. With notices that wait ten minutes at least, an upload is watched within half an hour.
+#: The least time between two hunts for notices. A notice waits ten minutes at least, so an upload is watched within half an
+#: hour.
 NOTICE_TICK = timedelta(minutes=20)
 NOTICE_WAITS = timedelta(minutes=10)
 
 
 class HuntConfig(dg.Config):
-    """Which sources to take today; all of them unless some are named."""
+    """The sources to ask today; all of them if none is named."""
 
     sources: list[str] = Field(default_factory=lambda: list(SOURCES))
 
 
 def _discovered_videos(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
-    """The asset, cut by `days`, of which the last is today."""
+    """The asset, partitioned by `days`, of which the last is today."""
 
     @dg.asset(
         key=KEY,
@@ -58,7 +59,7 @@ def _discovered_videos(days: dg.DailyPartitionsDefinition, vault_root: Path) -> 
         metadata=VIDEOS.metadata(vault_root),
         freshness_policy=FRESH_HOURLY,
         retry_policy=RETRY,
-        # As `daily_metrics`: a check's result is stored with its partition only where a run has one (dagster 1.13).
+        # As in `daily_metrics`: a check's result is stored with its partition only if the run has one (dagster 1.13).
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
         check_specs=hunt_specs(KEY, days),
         pool="youtube_api",
@@ -67,10 +68,10 @@ def _discovered_videos(days: dg.DailyPartitionsDefinition, vault_root: Path) -> 
     def discovered(
         context: dg.AssetExecutionContext, config: HuntConfig, installation: dg.ResourceParam[Opener]
     ) -> Iterator[Materialized | dg.AssetCheckResult]:
-        """Videos found on one UTC day, and what is known of them.
+        """Videos found on one UTC day, with their descriptions.
 
-        Today's key hunts: every source, details, admission; run it as often as quota allows. A past key folds the day's
-        batches into `videos/date=D/day.parquet` again and calls nobody.
+        Today's key hunts: every source, details, admission; run it as often as quota allows. A past key folds the day's batches
+        into `videos/date=D/day.parquet` again and makes no call.
         """
         report: HuntReport | None = None
         resets_at = None
@@ -102,7 +103,7 @@ def _discovered_videos(days: dg.DailyPartitionsDefinition, vault_root: Path) -> 
 
 
 def definitions(building: Building) -> dg.Definitions:
-    """The asset, the jobs that hunt and that fold the registry of a past day, and what starts them."""
+    """The asset, the jobs that hunt and that fold the registry of a past day, and their schedule and sensors."""
     checks = checks_of_files(KEY, building.days.begun, REGISTRY, OF_VIDEOS, results_of_videos)
     videos = dg.AssetSelection.assets(KEY)
     return dg.Definitions(
@@ -113,7 +114,7 @@ def definitions(building: Building) -> dg.Definitions:
                 "hunt",
                 # Today's file is written tomorrow, so there is nothing to check after a hunt.
                 selection=videos - dg.AssetSelection.checks(checks),
-                description="Ask every source of discovery for videos, describe what is new, and watch it: today's key.",
+                description="Ask every source of discovery for videos, describe and watch the new ones: today's key.",
             ),
             dg.define_asset_job(
                 "fold_registry",
@@ -138,17 +139,17 @@ def _hunt_hourly(building: Building) -> dg.ScheduleDefinition:
         cron_schedule=f"7 */{HUNT_EVERY // timedelta(hours=1)} * * *",
         execution_timezone="UTC",
         default_status=building.schedule_status,
-        description="Hunt for videos of today, whatever day that is for the installation's clock.",
+        description="Hunt for videos of today, by the installation's clock.",
     )
     def hunt_hourly(
         context: dg.ScheduleEvaluationContext, installation: dg.ResourceParam[Opener]
     ) -> dg.RunRequest | dg.SkipReason:
         with as_failures(), installation.open() as opened:
             now = opened.clock.now()
-            # The sources that cost nothing could go on, but what they find could not be described.
+            # Sources without cost could go on, but their videos could not be described.
             if spent := spent_until(opened, (Bucket.SEARCH, Bucket.GENERAL), QuotaPool.HUNTING, QuotaPool.ARCHEOLOGY):
                 return dg.SkipReason(f"all quota for hunting is spent until {spent:%Y-%m-%d %H:%M} UTC (exit code 42)")
-        # The tick and not the day is the run's key: today is hunted again and again.
+        # The run key is the tick and not the day: today is hunted many times.
         tick = context.scheduled_execution_time
         return dg.RunRequest(run_key=f"hunt:{tick:%Y-%m-%dT%H:%M}", partition_key=now.date().isoformat())
 
@@ -156,14 +157,14 @@ def _hunt_hourly(building: Building) -> dg.ScheduleDefinition:
 
 
 def _inbox_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
-    """Asks for a hunt when notices wait: what push brings must not wait for the hour to be over."""
+    """The sensor that requests a hunt when notices wait: pushed videos must not wait for the next hour."""
 
     @dg.sensor(
         name="inbox",
         job_name="hunt",
         minimum_interval_seconds=120,
         default_status=status,
-        description="Describes and watches what the hub announced, and reads feeds, between two hunts.",
+        description="Describes and watches videos that the hub announced, and reads feeds, between two hunts.",
     )
     def evaluate(installation: dg.ResourceParam[Opener]) -> dg.RunRequest | dg.SkipReason:
         with as_failures(), installation.open() as opened:

@@ -1,4 +1,4 @@
-"""`daily_velocity`, `rankings`, `live_ranking`: what the samples say. Pure functions of the vault, so they can be backfilled.
+"""`daily_velocity`, `rankings`, `live_ranking`: computed from the vault alone, so they can be backfilled.
 
 Does not belong here: the formulas (pleiades_core/insights).
 """
@@ -35,13 +35,13 @@ _LIVE_ROWS = 10
 
 
 def _daily_velocity(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
-    """The asset, cut by `days`, which are over."""
+    """The asset, partitioned by `days`, which are over."""
     text = "Views an hour of every video on one day, from its samples."
     return _derived(VELOCITY, days, [], velocity_day, text, tables.VELOCITY.metadata(vault_root))
 
 
 def _rankings(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
-    """The asset, cut by `days`, which are over."""
+    """The asset, partitioned by `days`, which are over."""
     text = "The fastest videos of one day, with their titles."
     return _derived(RANKINGS, days, [DISCOVERED], rank_day, text, tables.RANKINGS.metadata(vault_root))
 
@@ -54,7 +54,7 @@ def _derived(
     description: str,
     metadata: dict[str, Any],
 ) -> dg.AssetsDefinition:
-    """What is computed from a closed day and its eve: velocity looks 24 hours back from the first sample of the day."""
+    """An asset computed from a closed day and the day before: velocity looks 24 hours back from the first sample of the day."""
     mapping = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=0, allow_nonexistent_upstream_partitions=True)
 
     @dg.asset(
@@ -78,7 +78,7 @@ def _derived(
             over, not_over = split_by_end(context.partition_keys, now)
             made, damaged = _made(opened, over, compute)
             if opened.damaged or damaged:
-                # What could be made is kept, and the run ends with the names of the damaged files.
+                # Days that could be made are kept, and the run fails with the names of the damaged files.
                 for day, text in made.items():
                     context.log_event(dg.AssetMaterialization(context.asset_key, partition=day, metadata=text))
                 raise_damaged({**opened.damaged, **damaged})
@@ -90,7 +90,7 @@ def _derived(
 def _made(
     vault: Vault, keys: Iterable[str], compute: Callable[[Vault, date], Any]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """The metadata of each day that could be made, and the damaged files of the other days. One does not stop the rest."""
+    """The metadata of each day that could be made, and the damaged files of the other days. A damaged day stops no other."""
     made: dict[str, dict[str, Any]] = {}
     damaged: dict[str, str] = {}
     for key in keys:
@@ -102,7 +102,7 @@ def _made(
 
 
 def _live_ranking() -> dg.AssetsDefinition:
-    """The asset, without partitions: there is one present."""
+    """The asset, without partitions."""
 
     @dg.asset(
         key=LIVE,
@@ -116,7 +116,7 @@ def _live_ranking() -> dg.AssetsDefinition:
         code_version="1",
     )
     def present(context: dg.AssetExecutionContext, vault: VaultResource, clock: ClockResource) -> Materialized:
-        """The fastest videos of the last 24 hours, right now: closed days and open batches alike."""
+        """The fastest videos of the last 24 hours, from closed days and open batches."""
         with as_failures():
             core_clock: Clock = clock.clock()
             now = core_clock.now()
@@ -137,7 +137,7 @@ def _live_ranking() -> dg.AssetsDefinition:
 
 
 def definitions(building: Building) -> dg.Definitions:
-    """The assets, the jobs that derive a day and that rank the present, and what starts them."""
+    """The assets, the jobs that derive a day and that rank the present, and their schedule and sensor."""
     days, vault_root = building.days.over, building.vault_root
     after_close = ("watchlist", VELOCITY.to_user_string(), RANKINGS.to_user_string())
     return dg.Definitions(
@@ -145,7 +145,7 @@ def definitions(building: Building) -> dg.Definitions:
         jobs=[
             # The assets follow by their automation condition; this job is for people and for the demo.
             dg.define_asset_job(
-                "derive_day", selection=list(after_close), description="Compute all that follows from a closed day."
+                "derive_day", selection=list(after_close), description="Compute everything that depends on a closed day."
             ),
             dg.define_asset_job(
                 "rank_now", selection=[LIVE.to_user_string()], description="Rank the videos of the last 24 hours."
@@ -158,7 +158,7 @@ def definitions(building: Building) -> dg.Definitions:
                 cron_schedule="22 * * * *",
                 execution_timezone="UTC",
                 default_status=building.schedule_status,
-                description="Look once an hour which videos are fastest.",
+                description="Rank the fastest videos once an hour.",
             )
         ],
         sensors=[
@@ -168,7 +168,7 @@ def definitions(building: Building) -> dg.Definitions:
                 target=dg.AssetSelection.assets(*after_close),
                 default_status=building.sensor_status,
                 minimum_interval_seconds=120,
-                description="Derives watchlist, velocity and ranking of a day whenever it was closed, or closed again.",
+                description="Derives watchlist, velocity and ranking of a day after each closing of the day.",
             )
         ],
     )

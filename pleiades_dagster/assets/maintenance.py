@@ -1,4 +1,4 @@
-"""`reaper` and `janitor`: what dead workers left behind, what is surely elsewhere, and whether SQL stays small as promised.
+"""`reaper` and `janitor`: adopting files of dead workers, removing batches that closed days hold, measuring SQL.
 
 Does not belong here: adopting (pleiades_core/batches/reaper.py), removing (pleiades_core/vault/janitor.py).
 """
@@ -36,7 +36,7 @@ def reaper() -> dg.AssetsDefinition:
         check_specs=[footprint_spec(KEY), dead_share_spec(KEY), no_future_polls_spec(KEY)],
     )
     def reaped(installation: dg.ResourceParam[Opener]) -> Materialized:
-        """Expired leases are given back, files whose lease died are adopted: their quota was spent, so they count."""
+        """Ends expired leases, and adopts the files of dead workers: their quota was spent, so their rows count."""
         with as_failures(), installation.open() as opened:
             report = reap(opened.database, opened.vault, opened.clock)
             checks = [
@@ -61,7 +61,7 @@ def janitor() -> dg.AssetsDefinition:
         retry_policy=RETRY,
     )
     def swept(installation: dg.ResourceParam[Opener]) -> Materialized:
-        """Batches that a closed day has held for a day are removed, after the day's file was read back and compared."""
+        """Removes batches that a closed day has held for a day, after the day's file was read back and compared."""
         with as_failures(), installation.open() as opened:
             report = sweep(opened.database, opened.vault, opened.clock)
         return dg.MaterializeResult(metadata=metadata_of(report))
@@ -77,7 +77,7 @@ def definitions(building: Building) -> dg.Definitions:
             dg.define_asset_job(
                 "maintain",
                 selection=["reaper", "janitor"],
-                description="Adopt what dead workers left, remove what closed days hold, measure SQL.",
+                description="Adopt files of dead workers, remove batches that closed days hold, measure SQL.",
             )
         ],
         schedules=[
@@ -87,7 +87,7 @@ def definitions(building: Building) -> dg.Definitions:
                 cron_schedule="40 3 * * *",
                 execution_timezone="UTC",
                 default_status=building.schedule_status,
-                description="Measure SQL and the share of missing videos, adopt orphans, sweep what closed days hold.",
+                description="Measure SQL and the share of missing videos, adopt orphans, remove batches that closed days hold.",
             )
         ],
     )

@@ -1,6 +1,6 @@
 """`daily_metrics`: one file for every closed UTC day of samples.
 
-Does not belong here: how a day is folded (pleiades_core/vault/archive.py), what is asserted of it (day_checks.py).
+Does not belong here: folding a day (pleiades_core/vault/archive.py), tests of its file (day_checks.py).
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ KEY = dg.AssetKey("daily_metrics")
 
 
 def _daily_metrics(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
-    """The asset, cut by `days`, which are over."""
+    """The asset, partitioned by `days`, which are over."""
 
     @dg.asset(
         key=KEY,
@@ -40,8 +40,8 @@ def _daily_metrics(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.A
         metadata=METRICS.metadata(vault_root),
         freshness_policy=FRESH_DAILY,
         retry_policy=RETRY,
-        # One day a run: a check's result is stored with its partition only then (dagster 1.13), and a range that dies half-way
-        # would leave no day done.
+        # One day for each run: only then is a check's result stored with its partition (dagster 1.13), and a run of several
+        # days that dies half-way would leave no day done.
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
         output_required=False,
     )
@@ -56,7 +56,7 @@ def _daily_metrics(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.A
             if not may_close(day, now):
                 note_skipped(context, context.partition_key, now)
                 return
-            # Files whose writer died hold samples that were paid for: they belong to the day.
+            # Files of dead writers have samples that were paid for: they belong to the day.
             closed, adopted = finish_day(opened.database, opened.vault, opened.clock, SAMPLES, day)
         yield dg.MaterializeResult(
             metadata=metadata_of(closed)
@@ -73,7 +73,7 @@ def _daily_metrics(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.A
 
 
 def definitions(building: Building) -> dg.Definitions:
-    """The asset with the checks of its files, the job that closes a day, and the sensor that asks for it."""
+    """The asset with the checks of its files, the job that closes a day, and the sensor that requests it."""
     return dg.Definitions(
         assets=[_daily_metrics(building.days.over, building.vault_root)],
         asset_checks=[checks_of_files(KEY, building.days.over, SAMPLES, OF_METRICS, results_of_metrics)],

@@ -1,4 +1,4 @@
-"""`tracking`: poll what one tier owes now. It has no past, so a backfill of it is refused with the reason.
+"""`tracking`: poll the videos of one tier that are due now. It has no past, so a backfill of it is refused with the reason.
 
 Does not belong here: what is due (pleiades_core/watchlist), polling (pleiades_core/track).
 """
@@ -22,14 +22,14 @@ from pleiades_dagster.tables import FRESH_HOURLY
 
 KEY = dg.AssetKey("tracking")
 
-#: Seconds between two looks.
+#: Seconds between two evaluations of each sensor.
 _LOOK_S = {Tier.HOURLY: 120, Tier.DAILY: 600, Tier.WEEKLY: 1800}
 #: Set by Dagster on every run of a backfill.
 _BACKFILL_TAG = "dagster/backfill"
 
 
 def _tracking() -> dg.AssetsDefinition:
-    """The asset, cut by tier."""
+    """The asset, partitioned by tier."""
 
     @dg.asset(
         key=KEY,
@@ -41,17 +41,17 @@ def _tracking() -> dg.AssetsDefinition:
         code_version="1",
         freshness_policy=FRESH_HOURLY,
         retry_policy=RETRY,
-        # One run, so that a backfill is refused once and not once a tier.
+        # One run for all tiers, so that a backfill is refused once.
         backfill_policy=dg.BackfillPolicy.single_run(),
         check_specs=[lateness_spec(KEY, TIERS), units_left_spec(KEY, TIERS)],
         pool="youtube_api",
     )
     def poll(context: dg.AssetExecutionContext, installation: dg.ResourceParam[Opener]) -> Materialized:
-        """One tick of one tier: everything due now is polled in slices, each a batch file and one transaction."""
+        """One tick of one tier: due videos are polled in slices, each a batch file and one transaction."""
         if len(context.partition_keys) > 1 or _BACKFILL_TAG in context.run.tags:
             raise refusal(
-                "tracking cannot be backfilled: YouTube tells today's counts only, the past cannot be polled",
-                cure="materialise a single tier to poll what it owes now; what was polled can be closed again in daily_metrics",
+                "tracking cannot be backfilled: YouTube gives present counts only, the past cannot be polled",
+                cure="materialise a single tier to poll its due videos now; past days can be closed again in daily_metrics",
             )
         tier = Tier(context.partition_key)
         with as_failures(), installation.open() as opened:
@@ -77,24 +77,24 @@ def definitions(building: Building) -> dg.Definitions:
     """The asset, its job, and a sensor for each tier."""
     return dg.Definitions(
         assets=[_tracking()],
-        jobs=[dg.define_asset_job("track", selection=[KEY.to_user_string()], description="Poll what one tier owes now.")],
+        jobs=[dg.define_asset_job("track", selection=[KEY.to_user_string()], description="Poll the due videos of one tier.")],
         sensors=[_tier_sensor(tier, building.sensor_status) for tier in Tier],
     )
 
 
 def _tier_sensor(tier: Tier, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
-    """Asks for a run of the tier when videos of it are due."""
+    """The sensor that requests a run of the tier when videos of it are due."""
 
     @dg.sensor(
         name=f"{tier.lower()}_tier",
         job_name="track",
         minimum_interval_seconds=_LOOK_S[tier],
         default_status=status,
-        description=f"Polls the {tier} tier when it owes polls and quota is left.",
+        description=f"Polls the {tier} tier when videos are due and quota is left.",
     )
     def evaluate(installation: dg.ResourceParam[Opener]) -> dg.RunRequest | dg.SkipReason:
         with as_failures(), installation.open() as opened:
-            # A dead worker's videos are due again once its lease is gone, so look after that.
+            # First end the leases of dead workers: then their videos are due again.
             reap(opened.database, opened.vault, opened.clock)
             now = opened.clock.now()
             with opened.database.transaction() as connection:

@@ -1,4 +1,4 @@
-"""`discovery_requests`, `search_terms`, `coverage`, `quota_plan`: what the sources cost and brought, and what follows from it.
+"""`discovery_requests`, `search_terms`, `coverage`, `quota_plan`: cost and yield of discovery, and what follows from them.
 
 Does not belong here: hunting (discovered.py), and any of the arithmetic (pleiades_core/{discover,insights,planner}).
 """
@@ -26,12 +26,12 @@ from pleiades_dagster.resources import ClockResource, Opener
 from pleiades_dagster.tables import DISCOVERY_REQUESTS, FRESH_DAILY
 
 PLAN = dg.AssetKey("quota_plan")
-#: After the registry of the day before is closed, and before people look. UTC.
+#: UTC time of the upkeep: after the registry of the day before is closed, and before people look.
 UPKEEP_AT = time(1, 20)
 
 
 def _discovery_requests(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
-    """The asset, cut by `days`, which are over."""
+    """The asset, partitioned by `days`, which are over."""
 
     @dg.asset(
         key=dg.AssetKey("discovery_requests"),
@@ -48,7 +48,7 @@ def _discovery_requests(days: dg.DailyPartitionsDefinition, vault_root: Path) ->
         output_required=False,
     )
     def exported(context: dg.AssetExecutionContext, installation: dg.ResourceParam[Opener]) -> Iterator[Materialized]:
-        """What every question of every source cost and brought on one UTC day: `discovery_requests/date=D/day.parquet`."""
+        """Cost and yield of every request of one UTC day: `discovery_requests/date=D/day.parquet`."""
         with as_failures(), installation.open() as opened:
             now = opened.clock.now()
             day = day_of(context.partition_key)
@@ -74,9 +74,9 @@ def _search_terms() -> dg.AssetsDefinition:
         retry_policy=RETRY,
     )
     def scored(installation: dg.ResourceParam[Opener]) -> Materialized:
-        """What each search term has brought by now: requests, and new videos that turned out viral; folded again each time.
+        """The rewards of the search terms: requests, and new videos that turned out viral; folded again each time.
 
-        Days of requests that nobody exported go to the vault first, and rows that are surely there leave SQL.
+        Days of requests that are not in the vault yet are exported first, and exported rows are deleted from SQL.
         """
         with as_failures(), installation.open() as opened:
             report = run_upkeep(opened.database, opened.vault, opened.key_ring().ledger, opened.clock.now())
@@ -102,7 +102,7 @@ def _coverage() -> dg.AssetsDefinition:
         retry_policy=RETRY,
     )
     def estimated(installation: dg.ResourceParam[Opener]) -> Materialized:
-        """How much of what is published the sources see: their overlap, an estimate of the unseen, and their bias."""
+        """The share of published videos that the sources find: their overlap, an estimate of unseen videos, and their bias."""
         with as_failures(), installation.open() as opened:
             report = estimate(opened.database, opened.vault, opened.clock.now())
         return dg.MaterializeResult(metadata=metadata_of(report))
@@ -124,7 +124,7 @@ def _quota_plan() -> dg.AssetsDefinition:
         check_specs=[plan_fits_spec(PLAN)],
     )
     def planned(installation: dg.ResourceParam[Opener]) -> Materialized:
-        """Units that today and the next 30 days ask for, by project and bucket, and what would starve."""
+        """Units that today and the next 30 days need, by project and bucket, and consumers that would get too few."""
         with as_failures(), installation.open() as opened:
             ring = opened.key_ring()
             report = plan(opened.database, ring.ledger, opened.settings, opened.clock.now(), projects=ring.living())

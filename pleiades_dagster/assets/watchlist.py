@@ -1,6 +1,6 @@
-"""`watchlist`: the videos discovered on one day and where they stand, folded from the vault.
+"""`watchlist`: the videos discovered on one day and their state, folded from the vault.
 
-Does not belong here: the fold (pleiades_core/watchlist/cohorts.py), what is asserted of it (day_checks.py).
+Does not belong here: the fold (pleiades_core/watchlist/cohorts.py), tests of it (day_checks.py).
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ KEY = dg.AssetKey("watchlist")
 
 
 def _watchlist(days: dg.DailyPartitionsDefinition, vault_root: Path) -> dg.AssetsDefinition:
-    """The asset, cut by `days` of discovery, which are over."""
+    """The asset, partitioned by `days` of discovery, which are over."""
 
     @dg.asset(
         key=KEY,

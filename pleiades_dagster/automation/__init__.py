@@ -1,1 +1,1 @@
-"""What schedules, sensors and automation conditions of several assets share; those of one asset stand with it."""
+"""Schedules, sensors and automation conditions that several assets share; those of one asset are in its module."""

@@ -1,4 +1,4 @@
-"""Closing a day, and what follows from it: the sensor that asks for it, and the automation condition of derived assets.
+"""Closing a day: the sensor that requests it, and the automation condition of the assets that are derived from a closed day.
 
 Does not belong here: when a day can be closed (pleiades_core/vault/archive.py).
 """
@@ -13,22 +13,30 @@ from pleiades_dagster.automation.conditions import floor
 from pleiades_dagster.failures import as_failures
 from pleiades_dagster.resources import Opener
 
-#: Whenever the day was closed, or closed again for late batches. Plain `eager` looks at the newest partition only, and a late
-#: batch reaches older days.
-#: A day whose own file or whose eve's is missing waits; only the first partition has no eve.
-#: A day whose blocking check is red waits until it is green.
+#: True after each closing of the day. Plain `eager` looks at the newest partition only, but late batches reach older days. A
+#: day whose own file or whose eve's is missing waits; only the first partition has no eve. A day whose blocking check is red
+#: waits until it is green.
 _RED = dg.AutomationCondition.any_checks_match(dg.AutomationCondition.check_failed(), blocking_only=True)
 WHEN_CLOSED = dg.AutomationCondition.eager().without(
     dg.AutomationCondition.in_latest_time_window()
 ) & ~dg.AutomationCondition.any_deps_match(_RED)
-#: Days of one run of a backfill: they cost a second each, a run five before its first.
+#: Days in one run of a backfill: a day costs a second, and a run costs five seconds before its first day.
 DAYS_PER_RUN = 31
 
 
 def day_closer(name: str, job_name: str, dataset: Dataset, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
-    """Asks for one run for every day that is over and has batches of `dataset` which no file holds yet.
+    """The sensor that requests a run for every day that is over and has batches which its file does not hold yet.
 
-    A sensor for each dataset: a damaged day of one must not keep the days of the other open.
+    There is a sensor for each dataset: a damaged day of one dataset must not keep the days of the other open.
+
+    Args:
+        name: of the sensor.
+        job_name: the job to run.
+        dataset: samples or registry.
+        status: whether it runs without being switched on.
+
+    Returns:
+        The sensor.
     """
 
     @dg.sensor(

@@ -16,9 +16,16 @@ def floor(instant: datetime, tick: timedelta) -> datetime:
 
 
 def spent_until(opened: Installation, buckets: tuple[str, ...], *pools: QuotaPool) -> datetime | None:
-    """When quota is new again, if none of these buckets has a unit left in any project whose live keys serve one of `pools`.
+    """When quota is available again, if none of some buckets has a unit left in any project whose live keys serve one of the
+    pools.
 
-    None otherwise, and where no key is live: what runs then says so.
+    Args:
+        opened: the installation.
+        buckets: the buckets.
+        *pools: the pools.
+
+    Returns:
+        The reset; None if there are units left, or if no key is live: then the run itself reports the reason.
     """
     ring = opened.key_ring()
     serving = ring.serving(*pools)

@@ -1,4 +1,4 @@
-"""The job `verify` and its schedule: every check of files, over the assets that are cut by day.
+"""The job `verify` and its schedule: every check of files, over the assets that are partitioned by day.
 
 Does not belong here: the checks (day_checks.py), which are declared with their assets.
 """
@@ -33,7 +33,7 @@ def _verify_daily(building: Building) -> dg.ScheduleDefinition:
     )
     def verify_daily(clock: ClockResource) -> list[dg.RunRequest]:
         today = clock.clock().now().date()
-        # A tag and no partition key: Dagster 1.13 looks for a job's partitions among its assets, and these are checks alone.
+        # A tag and no partition key: Dagster 1.13 takes a job's partitions from its assets, and this job has checks alone.
         return [
             dg.RunRequest(run_key=f"verify:{today}:{day}", tags={"dagster/partition": day.isoformat()})
             for day in days_to_verify(building.first_day, today)

@@ -1,8 +1,8 @@
-"""The home that a demo makes: writing it, throwing it away, and starting its simulator again.
+"""The home of a demo: writing it, removing it, and starting its simulator again.
 
-Belongs here: what distinguishes a demo's home from a real one, above all that it can neither be mistaken for one nor reach the
-real YouTube; and its clock, which goes on from one session to the next. Does not belong here: playing (play.py), having a home
-open (ui/home_lock.py).
+Belongs here: everything that distinguishes a demo's home from a real one: it cannot be mistaken for a real one, and it cannot
+reach the real YouTube; and its clock, which goes on from session to session. Does not belong here: playing (play.py), locking a
+home (ui/home_lock.py).
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from pleiades_dagster.ui.home_lock import RECORD
 
 #: How the simulator was started.
 _PLAYED = "demo.json"
-#: What a basic string of TOML must escape besides quote and backslash.
+#: Characters that a basic string of TOML must escape besides quote and backslash.
 _TOML_CONTROL = frozenset(map(chr, [*range(0x20), 0x7F]))
 #: Days beyond the play in which a synthetic world still publishes.
 _DAYS_AFTERWARDS = 7.0
-#: Share of a synthetic world that is published from the first day played on: a demo is about what is new.
+#: Share of a synthetic world that is published from the first day played on: a demo is about new videos.
 _SHARE_OF_NEW = 0.75
-#: Real seconds between two notes of a running clock.
+#: Real seconds between two records of a running clock.
 _NOTE_EVERY_S = 5.0
-#: So far ahead of the running clock is what is noted of it: after a SIGKILL "now" may be a moment late, but never earlier than
-#: what was measured. Twice the time between two notes, for a machine that is busy.
+#: How far ahead of the running clock the record is: after a SIGKILL "now" may be a moment late, but never earlier than a
+#: sample. Twice the time between two records, for a machine that is busy.
 _NOTED_AHEAD = timedelta(seconds=2 * _NOTE_EVERY_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
-    """What world a demo played in: enough to start its simulator again. Where its clock stands is in the home's settings."""
+    """The world of a demo: enough to start its simulator again. The instant of its clock is in the home's settings."""
 
     #: Folder of a recorded world; None: the synthetic one of `videos` and `seed`.
     world: str | None
@@ -56,13 +56,17 @@ class Played:
     days: int
 
     def write(self, home: Path) -> None:
-        """Keep it in the home."""
+        """Write it into the home."""
         content = asdict(self) | {"start": self.start.isoformat()}
         (home / _PLAYED).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
     @classmethod
     def read(cls, home: Path) -> Played:
-        """What `write` kept. Raises ConfigurationError when the demo did not come to its end."""
+        """Read what `write` wrote.
+
+        Raises:
+            ConfigurationError: the demo was not played to its end.
+        """
         try:
             content = json.loads((home / _PLAYED).read_text(encoding="utf-8"))
             return cls(**(content | {"start": date.fromisoformat(content["start"])}))
@@ -74,9 +78,10 @@ class Played:
 
 
 def holds_older_demo(home: Path) -> bool:
-    """True when `home` holds a demo that a new one may replace, False when there is nothing to replace.
+    """True if a folder has a demo that a new one may replace; False if there is nothing to replace.
 
-    Raises UsageError for a folder that is not a demo's.
+    Raises:
+        UsageError: the folder has something else.
     """
     if not home.exists() or (home.is_dir() and not _content(home)):
         return False
@@ -89,7 +94,11 @@ def holds_older_demo(home: Path) -> bool:
 
 
 def refuse_used(home: Path) -> None:
-    """Refuse to replace a demo whose PostgreSQL another command uses, such as a `pleiades track`. Raises UsageError."""
+    """Refuse to replace a demo whose PostgreSQL another command uses, such as a `pleiades track`.
+
+    Raises:
+        UsageError: a process uses it.
+    """
     if users := users_of(home / "postgres"):
         raise UsageError(
             f"the demo in {home} is in use by process {', '.join(map(str, users))}",
@@ -98,8 +107,8 @@ def refuse_used(home: Path) -> None:
 
 
 def remove(home: Path) -> None:
-    """Remove what `holds_older_demo` found. A link in it is removed, what it leads to is not."""
-    # The file that says "demo" goes last: a removal that is cut short can be taken up again.
+    """Remove the demo that `holds_older_demo` found. A link in it is removed, but not its target."""
+    # The file that marks a demo is removed last: an interrupted removal can be continued.
     for path in sorted(_content(home), key=lambda path: path.name == SETTINGS_FILE):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -108,28 +117,35 @@ def remove(home: Path) -> None:
 
 
 def _content(home: Path) -> list[Path]:
-    """What lies in the home, but for the record of the process that has it open."""
+    """The content of the home, except the record of the process that has it open."""
     return [path for path in home.iterdir() if path.name != RECORD]
 
 
 def is_demo(home: Path) -> bool:
-    """True for a folder whose settings say that a demo made it."""
+    """True if the settings in the folder mark it as a demo."""
     return _settings_in(home).get("demo") is True
 
 
 def write_settings(home: Path, *, youtube_url: str, first_day: date, terms: tuple[str, ...]) -> None:
-    """Write the settings of a demo's home, which is made if it is missing. Its clock stands at the first midnight."""
+    """Write the settings of a demo's home, which is made if it is missing. Its clock stands at the first midnight.
+
+    Args:
+        home: the folder.
+        youtube_url: address of the simulator.
+        first_day: of the play.
+        terms: seed terms of the search queue.
+    """
     make_folder(home)
     pool = json.dumps([{"key": key.key, "project": key.project} for key in DEMO_KEYS])
     lines = [
-        "# Written by `pleiades demo`. These data are a simulator's; `pleiades demo` may remove this folder.",
+        "# Written by `pleiades demo`. The data come from a simulator; `pleiades demo` may remove this folder.",
         "demo = true",
         f"youtube.url = {toml_string(youtube_url)}",
         'clock = "simulator"',
         f"first_day = {first_day.isoformat()}",
         f"keys.pool = {toml_string(pool)}",
         f"discovery.seed_terms = [{', '.join(map(toml_string, terms))}]",
-        # A day of the demo is ten seconds: what costs no quota costs time all the same.
+        # A day of the demo takes ten seconds, and feeds take time even if they cost no quota.
         "discovery.feeds_per_hunt = 50",
         "discovery.uploads_per_hunt = 60",
         f"simulator_stopped_at = {utc_midnight(first_day).isoformat()}",
@@ -138,20 +154,29 @@ def write_settings(home: Path, *, youtube_url: str, first_day: date, terms: tupl
 
 
 def note_clock(home: Path, instant: datetime) -> None:
-    """Write down where the simulated clock stands: "now" for the commands that look at the home while no simulator runs."""
+    """Record the instant of the simulated clock: "now" for commands while no simulator runs."""
     _change_setting(home, "simulator_stopped_at", instant.isoformat())
 
 
 def _change_setting(home: Path, name: str, value: str) -> None:
-    """Give one setting another value (TOML). What else stands in the file stays, and readers see the old file or the new."""
+    """Change one setting (TOML). The other lines of the file stay, and readers see the old file or the new one."""
     text = (home / SETTINGS_FILE).read_text(encoding="utf-8")
     replace_file(home / SETTINGS_FILE, with_setting(text, name, value).encode())
 
 
 def with_setting(text: str, name: str, value: str) -> str:
-    """The settings of `text` (TOML, without tables), with `name = value` in the place of the line that begins so."""
+    """Change one setting in a text of TOML without tables.
+
+    Args:
+        text: the settings.
+        name: of the setting.
+        value: as TOML has it.
+
+    Returns:
+        The text with the line `name = value`, in place of the old line or at the end.
+    """
     line = f"{name} = {value}"
-    # A function, because a backslash in a plain replacement has a meaning of its own.
+    # A function, because a backslash in a plain replacement has a special meaning.
     changed, found = re.subn(rf"^{re.escape(name)} *=.*$", lambda _: line, text, count=1, flags=re.MULTILINE)
     return changed if found else f"{text.rstrip()}\n{line}\n".lstrip()
 
@@ -173,7 +198,19 @@ def _settings_in(home: Path) -> dict[str, Any]:
 def simulator_config(
     *, world: str | None, videos: int, seed: int, start: datetime | None, days: int, rate: float = 0.0
 ) -> SimulatorConfig:
-    """The simulator of a demo. Videos are published beyond the days played too, so that a UI left open sees new ones."""
+    """The simulator of a demo. Videos are published after the play too, so that a UI left open sees new ones.
+
+    Args:
+        world: folder of a recorded world; None: a synthetic one.
+        videos: size of the synthetic world.
+        seed: of the synthetic world.
+        start: first instant; None: the recorded world's own.
+        days: days of the play.
+        rate: simulated seconds a second; 0: the clock stands still.
+
+    Returns:
+        The configuration.
+    """
     ahead = days + _DAYS_AFTERWARDS
     return SimulatorConfig(
         world_folder=world,
@@ -188,10 +225,10 @@ def simulator_config(
 
 @contextlib.contextmanager
 def running_simulator(settings: Settings) -> Iterator[None]:
-    """For a demo's home: its simulator, its clock going on from where it stood. Nothing for another home.
+    """For a demo's home: run its simulator; the clock goes on. For another home nothing happens.
 
-    The settings in the home name its address, which is another one each time: the old port may be somebody else's by now. They
-    are kept true of its clock as well, within `_NOTED_AHEAD` while it runs, exactly once it has stopped.
+    The settings in the home name the simulator's address, which changes each time: another program may use the old port by now.
+    They record its clock too: within `_NOTED_AHEAD` while it runs, and exactly once it has stopped.
     """
     if not settings.demo:
         yield
@@ -203,7 +240,7 @@ def running_simulator(settings: Settings) -> Iterator[None]:
     )
     with start_subprocess(config, log_path=settings.home / "simulator.log") as simulator:
         control = SimulatorControl(simulator.base_url)
-        # Before anybody is told the address.
+        # Before the address is published.
         control.set(settings.simulator_stopped_at or start)
         _change_setting(settings.home, "youtube.url", toml_string(simulator.base_url))
         with _clock_noted(settings.home, control):
@@ -212,11 +249,11 @@ def running_simulator(settings: Settings) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _clock_noted(home: Path, control: SimulatorControl) -> Iterator[None]:
-    """Keep the note of a running simulator's clock for the length of a block."""
+    """Record a running simulator's clock for the length of a block."""
     over = threading.Event()
 
     def note(ahead: timedelta) -> None:
-        # Where the simulator does not answer or the disk is full, the note before this one stands.
+        # If the simulator does not answer or the disk is full, the last record stays.
         with contextlib.suppress(ConfigurationError, OSError):
             note_clock(home, control.now() + ahead)
 

@@ -1,7 +1,7 @@
-"""What the command line may say to the demo, and what holds where it says nothing.
+"""The options of the demo, and their defaults.
 
-Belongs here: records that `pleiades --help` needs, and the checks that need no more than them. Does not belong here: anything
-that imports Dagster, which costs two seconds.
+Belongs here: records that `pleiades --help` needs, and checks of them. Does not belong here: anything that imports Dagster,
+which costs two seconds.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from pleiades_core.errors import ConfigurationError, UsageError
 
 #: Days of the longest play.
 MOST_DAYS = 31
-#: Files of a recorded world; what must be in them stands in pleiades_core/simulator/world/columns.py.
+#: Files of a recorded world; pleiades_core/simulator/world/columns.py lists their columns.
 _WORLD_FILES = ("videos.parquet", "readings.parquet")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoOptions:
-    """What to play, and where to keep it."""
+    """What to play, and in which folder."""
 
     home: Path = Path(".pleiades/demo")
     #: Folder of a recorded world; None: the synthetic one.
@@ -32,7 +32,7 @@ class DemoOptions:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        """Raises UsageError for a number of days that cannot be played, ConfigurationError for a folder that is no world."""
+        """Check the options. Raises UsageError for a wrong number of days, ConfigurationError for a folder that is no world."""
         if not 1 <= self.days <= MOST_DAYS:
             raise UsageError(f"{self.days} days cannot be played", cure=f"choose 1 to {MOST_DAYS}")
         if self.world is None:
@@ -46,5 +46,5 @@ class DemoOptions:
                 )
 
 
-#: Where the command line says nothing.
+#: The defaults of the command line.
 USUAL = DemoOptions()

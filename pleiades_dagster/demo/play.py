@@ -1,10 +1,9 @@
 """The demo: days of a simulated YouTube, played through the Dagster assets in one process.
 
 At every hour of the simulated days, and in the hour after them in which the last day is closed, the stage does what Dagster's
-daemon would do. All that is new comes with a hunt, at these instants, and is due again whole hours later: the ticks of a tier
-that lie between them would find nothing. The play ends with nothing owed, so that the first look at it is green. Belongs here:
-the order of the play and its days. Does not belong here: one hour of it (stage.py), the home (home.py), progress
-(progress.py).
+daemon would do. New videos come with a hunt, at these instants, and are due again whole hours later: ticks between them would
+find nothing. No video is due at the end of the play, so that its first view is green. Belongs here: the order of the play and
+its days. Does not belong here: one hour of it (stage.py), the home (home.py), progress (progress.py).
 """
 
 from __future__ import annotations
@@ -37,16 +36,16 @@ _LAST_HOUR = timedelta(hours=1)
 
 
 class Interrupted(Exception):
-    """Somebody asked the play to stop; what ran is committed, nothing is running any more."""
+    """The play was stopped by a signal. Finished runs are committed, and nothing runs any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """Where the play is."""
+    """The progress of the play."""
 
-    #: The simulated hour once `hours` is not None, the part that is being started before.
+    #: The simulated hour; before the first hour the part that is being started.
     text: str
-    #: Simulated hours played, of all; None: the play has not begun.
+    #: Simulated hours played; None: the play has not begun.
     hours: int | None
     of: int
 
@@ -54,12 +53,22 @@ class Step:
 def play(options: DemoOptions, *, show: Callable[[Step], None], stop: threading.Event) -> DemoSummary:
     """Play the demo to its end and sum it up. Simulator, server and leases are gone when this returns or raises.
 
-    Raises Interrupted soon after `stop` is set; UsageError for a home that is not a demo's; ConfigurationError for a home that
-    another process has open, and for a world that cannot be read.
+    Args:
+        options: what to play.
+        show: is called with every step.
+        stop: ends the play soon after it is set.
+
+    Returns:
+        The summary.
+
+    Raises:
+        Interrupted: `stop` was set.
+        UsageError: the home is not a demo's.
+        ConfigurationError: another process has the home open, or the world cannot be read.
     """
     home = options.home.absolute()
     require_usable(home)
-    # Asked before the lock as well: nothing is made in a folder that is not a demo's.
+    # Checked before the lock too: nothing is made in a folder that is not a demo's.
     holds_older_demo(home)
     hours = options.days * _HOURS_OF_DAY + _LAST_HOUR // _HOUR + 1
 
@@ -71,7 +80,7 @@ def play(options: DemoOptions, *, show: Callable[[Step], None], stop: threading.
     with contextlib.ExitStack() as stack:
         stack.enter_context(hold(home, Holder(program="demo")))
         note("starting the simulator")
-        # Before anything is removed: a world that cannot be read must neither cost the older demo nor leave a new home behind.
+        # Before anything is removed: if the world cannot be read, the older demo must stay, and no new home must be made.
         simulator, first = _simulated(options, stack)
         if holds_older_demo(home):
             refuse_used(home)
@@ -108,7 +117,7 @@ def usual_start(now: datetime, days: int) -> date:
 
 
 def _simulated(options: DemoOptions, stack: contextlib.ExitStack) -> tuple[SimulatorControl, date]:
-    """Start the simulator; its control and the first day."""
+    """Start the simulator. Returns its control and the first day."""
     start = options.start
     if start is None and options.world is None:
         start = usual_start(datetime.now(UTC), options.days)
@@ -126,7 +135,7 @@ def _simulated(options: DemoOptions, stack: contextlib.ExitStack) -> tuple[Simul
 
 
 def _furnished(home: Path, simulator: SimulatorControl, first: date) -> Settings:
-    """Write the home's settings; what they say."""
+    """Write the home's settings, and read them."""
     terms = tuple(str(term) for term in simulator.world()["terms"])
     write_settings(home, youtube_url=simulator.base_url, first_day=first, terms=terms)
     return load_settings(home)

@@ -1,6 +1,6 @@
-"""What a demo says on standard error while it plays: a bar on a terminal, lines where there is none.
+"""The progress of a demo on standard error: a bar on a terminal, lines otherwise.
 
-Belongs here: how progress is shown. Does not belong here: what is played (play.py), the answer (cli.py).
+Belongs here: how progress is shown. Does not belong here: playing (play.py), the answer (cli.py).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pleiades_dagster.demo.play import Step
 
-#: Real seconds after which a log says again where the play is: CI ends jobs that say nothing for minutes.
+#: Real seconds after which a line is printed again: CI ends jobs that print nothing for minutes.
 SAY_EVERY_S = 10.0
 
 Show = Callable[["Step"], None]
@@ -24,7 +24,7 @@ Show = Callable[["Step"], None]
 
 @contextlib.contextmanager
 def progress() -> Iterator[Show]:
-    """Show every step that is handed in, in the way that fits standard error."""
+    """Yields a function that shows a step, in the way that fits standard error."""
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -38,7 +38,7 @@ def progress() -> Iterator[Show]:
 
 @contextlib.contextmanager
 def lines(say: Callable[[str], None], *, every_s: float = SAY_EVERY_S) -> Iterator[Show]:
-    """A line for every part that is started and every simulated day, and one every `every_s` real seconds in any case."""
+    """Print a line for every part that is started and every simulated day, and at least one every `every_s` real seconds."""
     begun = time.monotonic()
     changed = threading.Condition()
     latest: list[Step] = []
@@ -50,7 +50,7 @@ def lines(say: Callable[[str], None], *, every_s: float = SAY_EVERY_S) -> Iterat
             latest[:] = [step]
             if news:
                 say(line_of(step, time.monotonic() - begun))
-                # The wait for the next line begins anew.
+                # The wait for the next line begins again.
                 changed.notify()
 
     def repeat() -> None:
@@ -71,7 +71,7 @@ def lines(say: Callable[[str], None], *, every_s: float = SAY_EVERY_S) -> Iterat
 
 
 def heading(step: Step) -> str:
-    """What a line of its own is due to: the part that is being started, or the simulated day."""
+    """The part that is being started, or the simulated day: each gets a line."""
     return step.text if step.hours is None else step.text.partition(" ")[0]
 
 

@@ -1,8 +1,8 @@
-"""The stage of a demo: schedules, sensors and jobs of one installation, driven by hand in simulated time.
+"""The stage of a demo: schedules, sensors and jobs of one installation, driven in simulated time.
 
-A miniature daemon: the clock is set, schedules and sensors are evaluated, and the runs that they ask for are run here and
-stored in the instance, so that the UI shows them later. Belongs here: what happens in one simulated hour. Does not belong here:
-which hours there are (play.py). Importing this module costs Dagster's two seconds.
+A small daemon: it sets the clock, evaluates schedules and sensors, runs the runs that they request, and stores these in the
+instance, so that the UI shows them later. Belongs here: one simulated hour. Does not belong here: which hours there are
+(play.py). Importing this module costs Dagster's two seconds.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from pleiades_dagster.demo.home import note_clock
 from pleiades_dagster.instance import open_instance
 from pleiades_dagster.resources import ClockResource, SharedInstallation
 
-#: The events of a run go into the instance; a dozen of them a run on standard error would bury the progress.
+#: The events of a run go into the instance; on standard error they would hide the progress.
 _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 class Stage:
-    """Schedules, sensors and jobs of one installation, driven by hand."""
+    """Schedules, sensors and jobs of one installation, driven in simulated time."""
 
     def __init__(
         self, opened: Installation, clock: ManualClock, simulator: SimulatorControl, instance: dg.DagsterInstance,
@@ -43,22 +43,22 @@ class Stage:
         self._home = opened.settings.home
         self._first_day = first
         self._shared = SharedInstallation(opened)
-        # Every day of the play must be a partition for the machine's clock and, in the ticks of schedules, for the play's.
+        # Every day of the play must be a partition, by the machine's clock and by the play's (in the ticks of schedules).
         ahead = max(timedelta(), until - datetime.now(UTC))
         defs = build_defs(home=str(self._home), first_day=first, ahead=ahead, installation=self._shared)
         self._repository = defs.get_repository_def()
         self._jobs = {job.name: job for job in self._repository.get_all_jobs()}
-        #: Stored in the instance so far.
+        #: Runs stored in the instance so far.
         self.runs = 0
 
     def begin(self) -> None:
-        """Give every tier a run, which finds nothing: a tier that owes nothing in the whole play would be shown as missing."""
+        """Give every tier a run without work: a tier that has no due video in the whole play would be shown as missing."""
         for tier in Tier:
             self._run("track", dg.RunRequest(partition_key=tier.value), {})
 
     def play_hour(self, at: datetime, breathe: Callable[[], None]) -> None:
-        """One simulated hour: hunt, close the days that can be closed, poll what is due. `breathe` is called between runs."""
-        # Before anything is stored that was seen at this instant: a home that is left now must not be read at an earlier one.
+        """One simulated hour: hunt, close the days that can be closed, poll due videos. `breathe` is called between runs."""
+        # Before any sample of this instant is stored: if the play ends now, "now" must not be earlier than a sample.
         note_clock(self._home, at)
         self._simulator.set(at)
         self._clock.set(at)
@@ -73,7 +73,7 @@ class Stage:
             self._run_sensor(name)
 
     def finish(self, breathe: Callable[[], None]) -> None:
-        """Rank the present and keep house."""
+        """Rank the present, and run the maintenance."""
         for job in ("rank_now", "maintain"):
             breathe()
             self._run(job, dg.RunRequest(), {})
@@ -82,12 +82,12 @@ class Stage:
         # The registry first: samples of a day are of no use without it.
         self._run_sensor("registry_closer")
         for request in self._run_sensor("day_closer"):
-            # What the automation condition `eager` asks for once a day is closed.
+            # The run that the automation condition would request once a day is closed.
             self._run("derive_day", dg.RunRequest(partition_key=request.partition_key), {"dagster/auto_materialize": "true"})
 
     def _run_schedule(self, name: str, at: datetime) -> None:
         schedule = self._repository.get_schedule_def(name)
-        # Without the instance, which would be opened anew for every context; our schedules do not ask it anything.
+        # Without the instance, which would be opened again for every context; our schedules do not use it.
         resources = {"clock": ClockResource(home=str(self._home)), "installation": self._shared}
         with dg.build_schedule_context(
             scheduled_execution_time=at, repository_def=self._repository, resources=resources
@@ -116,7 +116,7 @@ class Stage:
                 run_config=_SILENT,
             )
         except dg.Failure as failure:
-            # Its own words say what failed and what to do; the chain holds the core's error.
+            # The cause is the core's error, which says what failed and what to do.
             if isinstance(failure.__cause__, PleiadesError):
                 raise failure.__cause__ from None
             raise
@@ -128,7 +128,19 @@ def open_stage(
     opened: Installation, clock: ManualClock, simulator: SimulatorControl, environment: dict[str, str], *, first: date,
     until: datetime,
 ) -> Iterator[Stage]:  # fmt: skip
-    """The stage of a play from the day `first` to the hour `until`, with Dagster's instance open and its chatter off."""
+    """The stage of a play, with Dagster's instance open and its log messages off.
+
+    Args:
+        opened: the installation.
+        clock: is set to each hour.
+        simulator: its clock is set too.
+        environment: of Dagster.
+        first: first day of the play.
+        until: last hour of the play.
+
+    Yields:
+        The stage.
+    """
     before = logging.getLogger("dagster").level
     with warnings.catch_warnings(), open_instance(opened.settings.dagster_home, environment) as instance:
         warnings.simplefilter("ignore")

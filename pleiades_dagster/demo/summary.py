@@ -1,4 +1,4 @@
-"""What a demo came to: the promised JSON object, every figure read back from what was stored.
+"""The summary of a demo: the promised JSON object; every figure is read back from storage.
 
 Does not belong here: playing (play.py), printing (cli.py).
 """
@@ -26,14 +26,14 @@ _TOP = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoSummary:
-    """What the demo prints as JSON, every figure read back from what was stored."""
+    """The JSON object that the demo prints; every figure is read back from storage."""
 
     discovered: int
     watched: int
     #: Rows of the closed days, misses included.
     samples: int
     misses: int
-    #: Debited, by bucket.
+    #: Debited units, by bucket.
     calls: dict[str, int]
     sql_bytes: int
     vault_bytes: int
@@ -50,14 +50,24 @@ class DemoSummary:
 
 
 def _closed_days(opened: Installation, first: date, days: int) -> list[date]:
-    """The days of the play that were closed; one on which nothing was found has no file."""
+    """The days of the play that were closed; a day on which nothing was found has no file."""
     keys = set(opened.vault.archive.keys(SAMPLES.archive_folder))
     played = (first + timedelta(days=n) for n in range(days))
     return [day for day in played if SAMPLES.day_key(day) in keys]
 
 
 def sum_up(opened: Installation, first: date, days: int, *, runs: int) -> DemoSummary:
-    """Count what is stored, not what was reported."""
+    """Sum up a play from what is stored.
+
+    Args:
+        opened: the installation.
+        first: first day of the play.
+        days: number of days.
+        runs: runs stored in Dagster.
+
+    Returns:
+        The summary.
+    """
     closed = [inspect_day(opened.database, opened.vault, day) for day in _closed_days(opened, first, days)]
     with opened.database.transaction() as connection:
         known = described(connection)

@@ -1,7 +1,7 @@
-"""One `demo` or `ui` at a time has a home open, and says so to the next one.
+"""The lock on a home: one `demo` or `ui` at a time has it open, and the next one is refused with the reason.
 
 The lock is the kernel's (`flock` on the folder itself), which frees it when the process ends, after SIGKILL too: a record that
-a killed process left behind means nothing while the lock is free. Belongs here: the lock, the record, the refusal. Does not
+a killed process left behind does not count while the lock is free. Belongs here: the lock, the record, the refusal. Does not
 belong here: commands such as `hunt` and `track`, which may run beside an open `ui`; leases keep those apart
 (batches/leases.py).
 """
@@ -38,9 +38,10 @@ class Holder:
 
 @contextlib.contextmanager
 def hold(home: Path, holder: Holder) -> Iterator[None]:
-    """Have `home` open for the length of a block. The folder is made if it is missing, and removed again if it stays empty.
+    """Have a home open for the length of a block. The folder is made if it is missing, and removed again if it stays empty.
 
-    Raises ConfigurationError, at once, when another process has it open, and when there can be no such folder.
+    Raises:
+        ConfigurationError: another process has it open, or there can be no such folder.
     """
     made = not home.exists()
     locked = _lock(home)
@@ -79,7 +80,7 @@ def _lock(home: Path) -> int:
             ) from None
         if _is_at(home, opened):
             return opened
-        # The holder before removed the folder after we had opened it.
+        # The previous holder removed the folder after this process had opened it.
         os.close(opened)
 
 
@@ -94,7 +95,7 @@ def _refusal(home: Path) -> ConfigurationError:
     try:
         holder = Holder(**json.loads((home / RECORD).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
-        # The holder has locked the home and not yet written who it is, or is just leaving.
+        # The holder has locked the home and not written its record yet, or is just ending.
         return ConfigurationError(f"{home} is in use by another `pleiades demo` or `pleiades ui`", cure="try again in a moment")
     if holder.program == "demo":
         return ConfigurationError(

@@ -1,10 +1,10 @@
 """`pleiades ui`: the Dagster UI on 127.0.0.1, with the daemon, one code server and the database it needs.
 
-Belongs here: starting them in order and stopping them in the opposite one. Does not belong here: which requests the UI refuses
+Belongs here: starting them in order, and stopping them in reverse order. Does not belong here: which requests the UI refuses
 (pleiades_core/web/guard.py), child processes (child_processes.py).
 
-The code server is started here and shared. Left to themselves, webserver and daemon each start one of their own, and those shut
-down when the machine is too busy to send them a heartbeat within 20 seconds (dagster 1.13.27, three times in five minutes).
+The code server is started here and shared. Without this, webserver and daemon each start their own, and those shut down when
+the machine is too busy to send them a heartbeat within 20 seconds (dagster 1.13.27, three times in five minutes).
 """
 
 from __future__ import annotations
@@ -34,19 +34,20 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 _MODULE = "pleiades_dagster.definitions"
 _LOCATION = "pleiades"
-#: Importing dagster takes two CPU-seconds and the definitions one; a busy machine needs many times that.
+#: Seconds to wait for the code server. Importing Dagster takes two CPU-seconds and the definitions one; a busy machine needs
+#: many times that.
 _CODE_SERVER_S = 120.0
-#: The UI keeps websockets open for ever; they do not hold the stop up for longer.
+#: Seconds to wait for open requests at the stop: the UI keeps websockets open for ever.
 _GRACE_S = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UiOptions:
-    """What the command line says."""
+    """The options of the command line."""
 
     home: Path | None = None
     port: int = 3000
-    #: Look only: no runs, no backfills, no switching of sensors.
+    #: No runs, no backfills, no switching of sensors.
     read_only: bool = False
     #: Without the daemon nothing runs by itself, and runs launched in the UI stay queued.
     daemon: bool = True
@@ -58,7 +59,7 @@ def serve(options: UiOptions, *, say: Callable[[str], None]) -> None:
     The handlers are the program's (cli/main.py): the signal that stopped the server is raised again once it has stopped.
 
     Args:
-        options: what the command line says.
+        options: of the command line.
         say: prints one line for the person at the terminal.
 
     Raises:
@@ -73,7 +74,7 @@ def serve(options: UiOptions, *, say: Callable[[str], None]) -> None:
         _open_alone(load_settings(options.home), options, address),
         bind(HOST, options.port, program="the UI", cure="choose another port with --port") as bound,
     ):
-        # Read again: the session before this one noted its clock there until it let go of the home.
+        # Read again: the previous session recorded its clock there until it released the home.
         settings = load_settings(options.home)
         with parts(settings, options, say=say) as app:
             say(f"Dagster UI of {settings.home}: {address}  (Ctrl-C stops it)")
@@ -84,7 +85,7 @@ def serve(options: UiOptions, *, say: Callable[[str], None]) -> None:
 
 @contextlib.contextmanager
 def _open_alone(settings: Settings, options: UiOptions, address: str) -> Iterator[None]:
-    """Have the home open: a demo has one simulator, and two daemons on one instance would run everything twice."""
+    """Lock the home: a demo has one simulator, and two daemons on one instance would run everything twice."""
     if not (settings.demo or options.daemon):
         yield
         return
@@ -94,9 +95,18 @@ def _open_alone(settings: Settings, options: UiOptions, address: str) -> Iterato
 
 @contextlib.contextmanager
 def parts(settings: Settings, options: UiOptions, *, say: Callable[[str], None]) -> Iterator[ASGIApp]:
-    """Database, simulator of a demo's home, code server and daemon, running; and the guarded application to serve."""
+    """Database, simulator of a demo's home, code server and daemon, running.
+
+    Args:
+        settings: of the installation.
+        options: of the command line.
+        say: prints one line for the person at the terminal.
+
+    Yields:
+        The guarded application to serve.
+    """
     with contextlib.ExitStack() as stack:
-        # A signal takes effect between two of these parts, and never while one is half started.
+        # A signal takes effect between two of these parts, never while one is half started.
         with signals_wait():
             # A schema that does not fit is refused here, before anything runs on it.
             with open_installation(settings, create=True) as opened:
@@ -106,8 +116,8 @@ def parts(settings: Settings, options: UiOptions, *, say: Callable[[str], None])
             environment = prepare(settings, url)
         with signals_wait():
             stack.enter_context(running_simulator(settings))
-        # A Unix socket: a port could be somebody else's, and a second server bound to it would answer in turns, silently. A
-        # folder of its own: the names of sockets are limited to 107 bytes, and HOME may be deep.
+        # A Unix socket: another server could be bound to a port too, and both would answer in turns. A folder of its own: the
+        # names of sockets are limited to 107 bytes, and HOME may be deep.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pleiades-")))
         code = folder / "code.sock"
         logs = settings.dagster_home / "logs"
@@ -162,7 +172,7 @@ def _application(code: Path, environment: dict[str, str], *, read_only: bool) ->
     os.environ.update(environment)
     target = GrpcServerTarget(host="localhost", port=None, socket=str(code), location_name=_LOCATION)
     with DagsterInstance.get() as instance:
-        # The webserver's own figures: statements end after 15 s, connections are renewed every hour.
+        # As Dagster's webserver does: statements end after 15 s, connections are renewed every hour.
         instance.optimize_for_webserver(15_000, 3600, 20)
         with WorkspaceProcessContext(
             instance, version=__version__, read_only=read_only, workspace_load_target=target
