@@ -39,7 +39,7 @@ _METHODS: dict[str, str] = {
     "/youtube/v3/playlistItems": "playlistItems.list",
     "/youtube/v3/videoCategories": "videoCategories.list",
 }
-#: What is neither the API's nor the control's, under the names that a fault plan has for it.
+#: Feeds and hub, under the names that a fault plan has for them.
 FEEDS, SUBSCRIBE = "feeds", "hub.subscribe"
 _PLAIN: dict[str, str] = {"/feeds/videos.xml": FEEDS, "/xml/feeds/videos.xml": FEEDS, "/subscribe": SUBSCRIBE, "/": SUBSCRIBE}
 _MOST_FORM_BYTES = 1 << 20
@@ -77,7 +77,7 @@ def build_app(config: SimulatorConfig) -> ASGIApp:
         if fault is None:
             await front(scope, receive, send)
         else:
-            # Who is told that a subscription failed must not be called back for it; a call of the API counts all the same.
+            # A subscriber that gets an error must not be called back. Calls of the API count even if their reply is spoilt.
             answering = _nobody if method == SUBSCRIBE and (fault.status or fault.error) else front
             await spoilt(answering, scope, receive, send, fault, method)
 
@@ -91,7 +91,7 @@ class _Front:
     parts: Endpoints
     api: Api
     compress: bool
-    #: The clock runs by itself, so the hub has to deliver by itself.
+    #: True if the clock runs by itself, so that the hub has to deliver by itself.
     runs: bool
     _deliveries: asyncio.Task[None] | None = field(default=None, init=False)
 
@@ -116,7 +116,7 @@ class _Front:
         sent: dict[bytes, bytes] = dict(scope["headers"])
         form, verb = b"", scope["method"]
         if verb == "POST" and sent.get(b"x-http-method-override", b"").upper() == b"GET":
-            # google-api-python-client turns a GET whose address is longer than 2,048 characters into this.
+            # google-api-python-client sends a GET with more than 2,048 characters as such a POST.
             verb, form = "GET", await _form(scope, receive)
         method = _METHODS.get(scope["path"])
         params = Params(scope["query_string"], form)
@@ -171,13 +171,13 @@ class _Front:
 
 
 async def _nobody(_scope: Scope, _receive: Receive, send: Send) -> None:
-    """Does nothing and says so."""
+    """Answer 503 and do nothing."""
     await send({"type": "http.response.start", "status": 503, "headers": []})
     await send({"type": "http.response.body", "body": b""})
 
 
 def _takes_gzip(scope: Scope) -> bool:
-    """YouTube asks for both: developers.google.com/youtube/v3/getting-started#gzip (read 2026-11-22)."""
+    """True if both headers are there that YouTube needs: developers.google.com/youtube/v3/getting-started#gzip (2026-11-22)."""
     sent: dict[bytes, bytes] = dict(scope["headers"])
     return b"gzip" in sent.get(b"accept-encoding", b"") and b"gzip" in sent.get(b"user-agent", b"")
 

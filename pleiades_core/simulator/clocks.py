@@ -1,4 +1,4 @@
-"""The simulator's clocks: they can be read, driven, and run faster than life.
+"""The simulator's clocks: they can be read and set, and can run faster than real time.
 
 Belongs here: clocks. Does not belong here: the endpoints that drive them (endpoints.py).
 """
@@ -25,7 +25,7 @@ class DrivenClock(Clock, Protocol):
 
 
 class RunningClock:
-    """A clock that runs at `rate` simulated seconds a second from `start`, and can be driven all the same."""
+    """A clock that runs at `rate` simulated seconds a second from `start`, and can be set too."""
 
     real: ClassVar[bool] = False
 
@@ -48,5 +48,5 @@ class RunningClock:
 
 
 def clock_for(start: datetime, rate: float) -> DrivenClock:
-    """A clock that stands still between drives (`rate` 0), or runs."""
+    """A clock that stands still until it is set (`rate` 0), or runs."""
     return RunningClock(start, rate) if rate else ManualClock(start)

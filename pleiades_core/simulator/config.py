@@ -38,24 +38,24 @@ class SimulatorConfig:
     channels: int | None = None
     #: The clock's first instant. None: DEFAULT_START, or the first reading's day of a recorded world.
     start: datetime | None = None
-    #: Simulated seconds a second; 0: the clock stands still between drives.
+    #: Simulated seconds a second; 0: the clock stands still until it is set.
     rate: float = 0.0
     keys: tuple[SimulatedKey, ...] = DEMO_KEYS
-    #: Calls that a project may make in one minute of the simulated clock. None: any number, since a driven clock may stand
-    #: still for thousands of calls.
+    #: Calls that a project may make in one minute of the simulated clock. None: any number, since a clock may stand still for
+    #: thousands of calls.
     calls_per_minute: int | None = None
     hub: HubBehaviour = field(default_factory=HubBehaviour)
     #: Median of the simulated seconds from publication until a video is in its channel's feed; see feeds.Feeds.
     feed_lag_s: float = 0.0
-    #: Compress replies for clients that ask as YouTube wants to be asked. Off: on loopback 50 videos with text took 1.5 times
-    #: as long with zlib's level 1 as without, 50 samples 1.15 times (two cores, 2026-11-22).
+    #: Compress replies for clients with the headers that YouTube needs. Off: on loopback 50 videos with text took 1.5 times as
+    #: long with zlib's level 1 as without, 50 samples 1.15 times (two cores, 2026-11-22).
     compress: bool = False
     host: str = "127.0.0.1"
     #: 0: any free port.
     port: int = 0
 
     def __post_init__(self) -> None:
-        """Raises ConfigurationError for values that cannot be."""
+        """Check the values. Raises ConfigurationError for an impossible one."""
         if self.start is not None and self.start.tzinfo is None:
             raise ConfigurationError(
                 f"the simulator's start {self.start} has no zone", cure="write it in UTC, as 2026-09-01T07:00Z"
@@ -82,7 +82,11 @@ class SimulatorConfig:
 
 
 def build_world(config: SimulatorConfig) -> tuple[World, datetime]:
-    """The world and the clock's first instant. Raises ConfigurationError for a folder that is no world."""
+    """The world, and the clock's first instant.
+
+    Raises:
+        ConfigurationError: the folder has no world.
+    """
     if config.world_folder is not None:
         world, first = recorded_world(Path(config.world_folder), seed=config.seed)
         return world, config.start or first

@@ -43,15 +43,15 @@ class SimulatorControl:
         return datetime.fromisoformat(self._call("clock")["now"])
 
     def set(self, instant: datetime) -> datetime:
-        """Move the clock to `instant`; what it says then."""
+        """Move the clock to `instant`. Returns its new instant."""
         return datetime.fromisoformat(self._call("clock", {"now": aware_utc(instant).isoformat()})["now"])
 
     def advance(self, by: timedelta) -> datetime:
-        """Move the clock by a span; what it says then."""
+        """Move the clock by a span. Returns its new instant."""
         return datetime.fromisoformat(self._call("clock", {"advance_s": by.total_seconds()})["now"])
 
     def ledger(self) -> dict[str, Any]:
-        """Every call counted; see quota.QuotaBook.ledger."""
+        """Every call; see quota.QuotaBook.ledger."""
         return self._call("ledger")
 
     def truth(self, video_id: str, at: datetime | None = None) -> dict[str, Any]:
@@ -87,17 +87,17 @@ class SimulatorControl:
         return self._call("hub")
 
     def deliver(self, timeout_s: float = _DELIVERY_TIMEOUT_S) -> dict[str, int]:
-        """Have the hub verify what waits and deliver what is due; returns when it is done.
+        """Have the hub verify waiting requests and deliver due notices. Returns when it is done.
 
-        Counts of this call: verified, unverified, delivered, failed (not answered with 2xx: sent again later), dropped (failed
-        once too often), lost (will never be sent). And `pending`: notices still to come.
+        The counts of this call: verified, unverified, delivered, failed (not answered with 2xx: sent again later), dropped
+        (failed too often), lost (never sent). And `pending`: notices that are not due yet.
         """
         return self._call("hub", {}, timeout_s=timeout_s)
 
     def _call(self, path: str, order: dict[str, Any] | None = None, timeout_s: float | None = None) -> dict[str, Any]:
         url = f"{self.base_url.rstrip('/')}/simulator/{path}"
         data = None if order is None else json.dumps(order).encode()
-        request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})  # noqa: S310  operator's own
+        request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})  # noqa: S310  the operator's
         try:
             with urllib.request.urlopen(request, timeout=timeout_s or self.timeout_s) as reply:  # noqa: S310
                 answer: dict[str, Any] = json.load(reply)

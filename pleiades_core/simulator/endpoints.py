@@ -1,7 +1,6 @@
-"""The simulator's own endpoints, /simulator/*: what only a simulator can tell and be told. control.py lists them.
+"""The simulator's own endpoints, /simulator/*: clock, ledger, truth, faults and hub. control.py lists them.
 
-Belongs here: JSON in, JSON out, over the simulator's parts. Does not belong here: anything of YouTube's, the client
-(control.py).
+Belongs here: JSON in, JSON out, over the simulator's parts. Does not belong here: YouTube's endpoints, the client (control.py).
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class Endpoints:
     courier: Courier
 
     def routes(self) -> list[Route]:
-        """Where they are."""
+        """The routes of the endpoints."""
         table: list[tuple[str, str, _Endpoint]] = [
             ("GET", "clock", self.read_clock),
             ("POST", "clock", self.drive_clock),
@@ -66,7 +65,11 @@ class Endpoints:
         return _reply({"now": self.clock.now().isoformat()})
 
     async def drive_clock(self, request: Request) -> Response:
-        """Set or advance it."""
+        """Set or advance the clock.
+
+        Raises:
+            ValueError: the order is malformed.
+        """
         order = await _posted(request)
         if order.keys() == {"now"} and isinstance(order["now"], str):
             self.clock.set(datetime.fromisoformat(order["now"]))
@@ -77,7 +80,7 @@ class Endpoints:
         return await self.read_clock(request)
 
     async def ledger(self, _request: Request) -> Response:
-        """Every call counted; feeds apart, as they cost nothing."""
+        """Every call; feeds apart, as they cost nothing."""
         return _reply(self.quota.ledger() | {"feeds": self.feeds.ledger()})
 
     async def truth(self, request: Request) -> Response:
@@ -102,7 +105,11 @@ class Endpoints:
         return _reply(self.world.describe())
 
     async def channels(self, request: Request) -> Response:
-        """A page of all channel ids."""
+        """A page of all channel ids.
+
+        Raises:
+            ValueError: the page is impossible.
+        """
         query = request.query_params
         start, count = int(query.get("start", 0)), int(query.get("count", MOST_CHANNELS))
         if start < 0 or not 0 <= count <= MOST_CHANNELS:
@@ -111,7 +118,11 @@ class Endpoints:
         return _reply({"channels": known[start : start + count], "total": len(known)})
 
     async def uploads(self, request: Request) -> Response:
-        """What is published in a span, however far ahead of the clock."""
+        """The videos that are published in a span, however far ahead of the clock.
+
+        Raises:
+            ValueError: the span is missing.
+        """
         since, until = _instant(request, "from"), _instant(request, "until")
         if since is None or until is None:
             raise ValueError("give from=iso and until=iso")
@@ -143,7 +154,7 @@ def _instant(request: Request, name: str) -> datetime | None:
 
 
 def _explained(endpoint: _Endpoint) -> _Endpoint:
-    """What cannot be read is answered with 400 and the reason."""
+    """An endpoint that answers 400 and the reason to a request that cannot be read."""
 
     async def guarded(request: Request) -> Response:
         try:

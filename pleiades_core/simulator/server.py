@@ -34,7 +34,7 @@ _STOP_TIMEOUT_S = 10.0
 
 
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's protocol, which also shows its transport to the fault plan: ASGI has no word for hanging up."""
+    """uvicorn's protocol, which also gives its transport to the fault plan: ASGI has no message for hanging up."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -42,15 +42,17 @@ class _Protocol(HttpToolsProtocol):
 
 
 def serve(config: SimulatorConfig, *, until_stdin_closes: bool = False) -> int | None:
-    """Serve in the foreground until SIGTERM or SIGINT; the number of the signal that it was.
+    """Serve in the foreground until SIGTERM or SIGINT. Returns the number of the signal.
 
-    Prints one JSON line, {"base_url", "pid", "keys"}, on standard output once requests are answered. Raises
-    ConfigurationError, before anything listens, when the world cannot be read or the port is taken.
+    Prints one JSON line, {"base_url", "pid", "keys"}, on standard output once requests are answered.
+
+    Raises:
+        ConfigurationError: the world cannot be read, or the port is taken. Nothing listens then.
     """
     app = build_app(config)
     cure = "choose another port, or 0 for any free one; `ss -ltnp` shows who holds it"
     listener = bind(config.host, config.port, program="the simulator", cure=cure)
-    # On another address than loopback its operator wants it to be reached by other names.
+    # On another address than loopback it may be reached by other names.
     names = () if config.host in {"127.0.0.1", "::1", "localhost"} else None
     server = server_of(app, names=names, grace_s=1, http=_Protocol, date_header=False)
     if until_stdin_closes:
@@ -61,12 +63,12 @@ def serve(config: SimulatorConfig, *, until_stdin_closes: bool = False) -> int |
 
 
 def _demo_keys(config: SimulatorConfig) -> dict[str, list[str]]:
-    """The keys that are accepted, when they are the well-known ones: a person who starts a simulator needs one."""
+    """The accepted keys, if they are the well-known demo keys: a person who starts a simulator needs one."""
     return {"keys": [key.key for key in DEMO_KEYS]} if config.keys == DEMO_KEYS else {}
 
 
 def _stop_at_eof() -> None:
-    """End the process when the parent is gone: it holds the other end of standard input."""
+    """End the process when its parent ends, which holds the other end of standard input."""
     with contextlib.suppress(OSError, ValueError):
         while os.read(0, 4_096):
             pass
@@ -107,10 +109,10 @@ class SimulatorProcess:
 
 
 def start_subprocess(config: SimulatorConfig, *, log_path: Path) -> SimulatorProcess:
-    """Start a simulator and wait until it answers.
+    """Start a simulator and wait until it answers. The child's standard error goes to `log_path`.
 
-    The child's standard error goes to `log_path`. Raises ConfigurationError with the child's own message when it cannot start;
-    nothing is left running then.
+    Raises:
+        ConfigurationError: it cannot start; the message is the child's. Nothing is left running.
     """
     command = [sys.executable, "-m", "pleiades_core.simulator"]
     with log_path.open("ab") as log:
@@ -119,8 +121,8 @@ def start_subprocess(config: SimulatorConfig, *, log_path: Path) -> SimulatorPro
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            # Ctrl-C in a terminal goes to the whole group. The simulator must outlive its user's last calls, which would
-            # otherwise back off and ask again for minutes; it ends when `stop` is called or standard input closes.
+            # Ctrl-C in a terminal goes to the whole group. The simulator must outlive the last calls of its parent, which would
+            # otherwise be retried for minutes. It ends when `stop` is called or standard input closes.
             start_new_session=True,
         )
     started = SimulatorProcess(process, "")
@@ -128,7 +130,7 @@ def start_subprocess(config: SimulatorConfig, *, log_path: Path) -> SimulatorPro
     watchdog.start()
     try:
         assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018  asked for above
-        # By the pipe and not as an argument: keys do not belong into the list of processes.
+        # Through the pipe and not as an argument: keys do not belong into the list of processes.
         with contextlib.suppress(BrokenPipeError):
             process.stdin.write(config.to_json().encode() + b"\n")
             process.stdin.flush()
@@ -150,7 +152,7 @@ def start_subprocess(config: SimulatorConfig, *, log_path: Path) -> SimulatorPro
 
 
 def _tail(log_path: Path) -> str:
-    """The last words of the log."""
+    """The end of the log."""
     lines = log_path.read_text(errors="replace").strip().splitlines() if log_path.exists() else []
     return lines[-1][:500] if lines else "it said nothing"
 
@@ -165,7 +167,11 @@ def _spoken(line: bytes) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def speaking_errors() -> Iterator[None]:
-    """In the child: a ConfigurationError becomes one JSON line for the parent and exit code 10."""
+    """In the child: turn a ConfigurationError into one JSON line for the parent and exit code 10.
+
+    Raises:
+        SystemExit: with the code.
+    """
     try:
         yield
     except ConfigurationError as error:

@@ -1,7 +1,7 @@
 """The bodies with which the Data API refuses, as minimal templates.
 
-Belongs here: bodies and HTTP statuses, each with where it was seen. Does not belong here: when which one is given (methods.py,
-quota.py). Captures are those of the project's collection of public issues and sources, read 2026-11-22; consumers are masked.
+Belongs here: bodies and HTTP statuses, each with the place where it was seen. Does not belong here: when each is returned
+(methods.py, quota.py). Captures come from public issues and sources, read 2026-11-22; consumers are masked.
 """
 
 from __future__ import annotations
@@ -22,12 +22,23 @@ class Refusal(Exception):
 
     @property
     def reason(self) -> str:
-        """The API's own word, such as `quotaExceeded`."""
+        """The API's own name of the error, such as `quotaExceeded`."""
         return str(self.body["error"]["errors"][0]["reason"])
 
 
 def refusal(code: int, domain: str, reason: str, message: str, /, **more: Any) -> Refusal:
-    """A refusal in the API's form. `first` goes into the first of its errors, everything else beside them."""
+    """A refusal in the API's form.
+
+    Args:
+        code: HTTP status.
+        domain: of the error.
+        reason: of the error.
+        message: of the error.
+        **more: `first` goes into the first of its errors, everything else beside them.
+
+    Returns:
+        The refusal.
+    """
     first = {"message": message, "domain": domain, "reason": reason, **more.pop("first", {})}
     return Refusal(code, {"error": {"code": code, "message": message, "errors": [first], **more}})
 
@@ -80,7 +91,7 @@ def key_invalid() -> Refusal:
 
 
 def key_missing() -> Refusal:
-    """No key came with the request. Message as the API frontend words it; no capture at hand."""
+    """No key came with the request. The message is the API frontend's; no capture at hand."""
     message = (
         "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other form of "
         "API consumer identity to call this API."
@@ -89,7 +100,7 @@ def key_missing() -> Refusal:
 
 
 def token_invalid() -> Refusal:
-    """An access token that is none. Wording as in many public issues; no capture at hand."""
+    """An invalid access token. The message is from many public issues; no capture at hand."""
     message = (
         "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid "
         "authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project."
@@ -99,7 +110,7 @@ def token_invalid() -> Refusal:
 
 
 def invalid_filter(location: str = "parameters.") -> Refusal:
-    """A filter that cannot be, such as more than 50 ids. Captured in a public source file."""
+    """An invalid filter, such as more than 50 ids. Captured in a public source file."""
     message = "The request specifies an invalid filter parameter."
     first = {"location": location, "locationType": "other"}
     return refusal(400, "youtube.parameter", "invalidFilters", message, first=first)
@@ -119,7 +130,7 @@ def invalid_page_token() -> Refusal:
 
 
 def no_filter(expected: str) -> Refusal:
-    """None of the filters was given of which exactly one must be. Captured in libgdata's source, without `expected`."""
+    """No filter was given, but exactly one is required. Captured in libgdata's source, without `expected`."""
     message = f"No filter selected. Expected one of: {expected}"
     return refusal(
         400, "youtube.parameter", "missingRequiredParameter", message, first={"location": "", "locationType": "parameter"}
@@ -133,7 +144,7 @@ def missing_parameter(name: str) -> Refusal:
 
 
 def unknown_part(name: str) -> Refusal:
-    """A word in `part` that this method has not. Reason as documented."""
+    """A `part` that this method does not have. Reason as documented."""
     return refusal(400, "youtube.part", "unknownPart", f"'{name}'", first={"location": "part", "locationType": "parameter"})
 
 

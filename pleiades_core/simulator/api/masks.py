@@ -1,4 +1,4 @@
-"""The `fields` parameter: which parts of a reply the client wants to see. It saves bytes, never quota.
+"""The `fields` parameter: which parts of a reply the client wants. It saves bytes, never quota.
 
 Belongs here: parsing and applying a mask such as `nextPageToken,items(id,statistics/viewCount)`. Does not belong here: what a
 reply has before it is masked (replies.py). Wildcards are taken as "all".
@@ -11,7 +11,7 @@ from typing import Any
 
 from pleiades_core.simulator.api.error_bodies import Refusal, invalid_value
 
-#: Name -> what is wanted below it; empty: everything.
+#: Name -> the mask below it; empty: everything.
 Mask = dict[str, "Mask"]
 
 _TOKEN = re.compile(r"[A-Za-z0-9_*]+|[(),/]")
@@ -19,7 +19,11 @@ _DEEPEST = 12
 
 
 def parse(text: str) -> Mask:
-    """The mask that `text` spells. Raises the API's Refusal when it spells none."""
+    """The mask that a text spells.
+
+    Raises:
+        Refusal: the API's, if the text spells none.
+    """
     tokens = _TOKEN.findall(text)
     if "".join(tokens) != re.sub(r"\s", "", text):
         raise invalid_value("fields", text)
@@ -33,7 +37,7 @@ def parse(text: str) -> Mask:
 
 
 def applied(body: Any, mask: Mask) -> Any:
-    """`body` reduced to what the mask names. Lists are reduced element by element."""
+    """A body reduced to the fields of the mask. Lists are reduced element by element."""
     if not mask or "*" in mask:
         return body
     if isinstance(body, list):

@@ -77,13 +77,25 @@ class Api:
     world: World
     quota: QuotaBook
     clock: Clock
-    #: Calls of search.list so far; each first page's lottery is its own.
+    #: Calls of search.list so far; each first page has a lottery of its own.
     searches: int = 0
-    #: The lottery of each query's latest first page: its further pages come from the same draw.
+    #: The lottery of each query's latest first page: its further pages come from that draw.
     draws: dict[SearchQuery, int] = field(default_factory=dict)
 
     def answer(self, method: str, params: Params, key: str | None) -> dict[str, Any]:
-        """The body for one call of `method`. Raises Refusal with what the API says instead."""
+        """Answer one call.
+
+        Args:
+            method: such as `videos.list`.
+            params: of the call.
+            key: the API key, if there is one.
+
+        Returns:
+            The body.
+
+        Raises:
+            Refusal: the API's answer instead of a body.
+        """
         now = self.clock.now()
         self.quota.charge(key, method, now)
         body = _METHODS[method](self, params, now)
@@ -102,7 +114,11 @@ class Api:
         return replies.listing("batchGetStatsResponse", items)
 
     def videos(self, params: Params, now: datetime) -> dict[str, Any]:
-        """videos.list: by ids, or the chart of a region."""
+        """videos.list: by ids, or the chart of a region.
+
+        Raises:
+            Refusal: a parameter is wrong, or there is no such chart.
+        """
         parts = params.parts(_VIDEO_PARTS)
         chart, has_ids = params.text("chart"), params.text("id") is not None
         if (chart is not None) == has_ids:
@@ -122,7 +138,11 @@ class Api:
         return _paged("videoListResponse", items, start, size, len(ids))
 
     def search(self, params: Params, now: datetime) -> dict[str, Any]:
-        """search.list: at most 50 a page, about 500 in all."""
+        """search.list: at most 50 results a page, about 500 in all.
+
+        Raises:
+            Refusal: a parameter is wrong.
+        """
         params.parts(_SNIPPET_PARTS)
         kinds = set(params.listed("type")) or {"video", "channel", "playlist"}
         if kinds - {"video", "channel", "playlist"}:
@@ -162,7 +182,11 @@ class Api:
         )
 
     def channels(self, params: Params, now: datetime) -> dict[str, Any]:
-        """channels.list: by ids, by handle or by user name, of which these worlds have none."""
+        """channels.list: by ids, by handle or by user name; no channel of these worlds has a user name.
+
+        Raises:
+            Refusal: a parameter is wrong.
+        """
         parts = params.parts(_CHANNEL_PARTS)
         filters = [name for name in ("id", "forHandle", "forUsername") if params.text(name) is not None]
         if not filters:
@@ -183,7 +207,11 @@ class Api:
         return body
 
     def playlist_items(self, params: Params, now: datetime) -> dict[str, Any]:
-        """playlistItems.list: a playlist of a channel's uploads, newest first, or items by their ids."""
+        """playlistItems.list: a playlist of a channel's uploads, newest first, or items by their ids.
+
+        Raises:
+            Refusal: a parameter is wrong, or there is no such playlist.
+        """
         parts = params.parts(_ITEM_PARTS)
         playlist, video_id = params.text("playlistId"), params.text("videoId")
         if params.text("id") is not None:
@@ -205,13 +233,17 @@ class Api:
         return _paged("playlistItemListResponse", items, start, size, len(listed), token=paging.playlist_token)
 
     def _item(self, item_id: str, now: datetime) -> tuple[str, VideoId, int] | None:
-        """The playlist, the video and its position that an item's id stands for; None when it is not there."""
+        """The playlist, the video and its position that an item's id stands for; None if there is no such item."""
         playlist, video_id = replies.item_of(item_id)
         ids = playlists.videos_of(self.world, playlist, now) or []
         return (playlist, VideoId(video_id), ids.index(VideoId(video_id))) if video_id in ids else None
 
     def categories(self, params: Params, _now: datetime) -> dict[str, Any]:
-        """videoCategories.list: by ids or for a region."""
+        """videoCategories.list: by ids or for a region.
+
+        Raises:
+            Refusal: a parameter is wrong.
+        """
         params.parts(_SNIPPET_PARTS)
         ids = _ids(params, "id") if params.text("id") else None
         if ids is None and params.region() is None:

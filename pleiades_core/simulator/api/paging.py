@@ -29,7 +29,11 @@ def playlist_token(offset: int, *, backward: bool = False) -> str:
 
 
 def start_of(page_token: str, size: int) -> int:
-    """Where the page begins that a token of search or charts leads to. Raises the API's Refusal for anything else."""
+    """The first item of the page that a token of search or charts leads to.
+
+    Raises:
+        Refusal: the API's, for any other token.
+    """
     offset, rest = _read_offset(_raw(page_token))
     if len(rest) != 2 or rest[0] != _TURN or rest[1] > 1:  # noqa: PLR2004
         raise invalid_page_token()
@@ -37,7 +41,11 @@ def start_of(page_token: str, size: int) -> int:
 
 
 def playlist_start_of(page_token: str, size: int) -> int:
-    """Where the page begins that a token of playlistItems.list leads to. Raises the API's Refusal for anything else."""
+    """The first item of the page that a token of playlistItems.list leads to.
+
+    Raises:
+        Refusal: the API's, for any other token.
+    """
     raw = _raw(page_token)
     head = 4
     if len(raw) < head or raw[0] != _TURN or raw[1] > 1 or raw[2] != _INNER or raw[3] != len(raw) - head:

@@ -1,4 +1,4 @@
-"""The parameters of one API request: read from query and form, and refused in the API's own words.
+"""The parameters of one API request: read from query and form, and refused with the API's own errors.
 
 Belongs here: reading and checking single parameters. Does not belong here: what a method does with them (methods.py).
 """
@@ -30,11 +30,15 @@ class Params:
         return values[0] or None if values else None
 
     def listed(self, name: str) -> list[str]:
-        """The words of a list parameter, without empty ones."""
+        """The elements of a list parameter, without empty ones."""
         return [word for value in self._given.get(name, ()) for word in value.split(",") if word]
 
     def parts(self, known: Collection[str]) -> set[str]:
-        """The parts asked for. Refuses an absent `part` and an unknown word in it."""
+        """The requested parts.
+
+        Raises:
+            Refusal: `part` is absent, or has an unknown name in it.
+        """
         parts = {word.strip() for word in self.listed("part")}
         if not parts:
             raise missing_parameter("part")
@@ -44,7 +48,11 @@ class Params:
         return parts
 
     def max_results(self) -> int:
-        """0 to 50; 5 when not given."""
+        """0 to 50; 5 if it is not given.
+
+        Raises:
+            Refusal: it is no such number.
+        """
         value = self.text("maxResults")
         if value is None:
             return 5
@@ -54,14 +62,22 @@ class Params:
         return number
 
     def one_of(self, name: str, known: Collection[str]) -> str | None:
-        """A word of a fixed set, or None when not given."""
+        """A value of a fixed set; None if it is not given.
+
+        Raises:
+            Refusal: it is another value.
+        """
         value = self.text(name)
         if value is not None and value not in known:
             raise invalid_value(name, value)
         return value
 
     def instant(self, name: str) -> datetime | None:
-        """An RFC 3339 instant with its zone, or None when not given."""
+        """An RFC 3339 instant with its zone; None if it is not given.
+
+        Raises:
+            Refusal: it is no instant, or has no zone.
+        """
         value = self.text(name)
         if value is None:
             return None
@@ -74,7 +90,11 @@ class Params:
         return at.astimezone(UTC)
 
     def number(self, name: str) -> int | None:
-        """A whole number, or None when not given."""
+        """A whole number; None if it is not given.
+
+        Raises:
+            Refusal: it is no whole number.
+        """
         value = self.text(name)
         if value is None:
             return None
@@ -84,7 +104,11 @@ class Params:
         return number
 
     def region(self) -> str | None:
-        """An ISO 3166-1 country code in capitals, or None when not given."""
+        """An ISO 3166-1 country code in capitals; None if it is not given.
+
+        Raises:
+            Refusal: it is no such code.
+        """
         value = self.text("regionCode")
         if value is not None and not (len(value) == 2 and value.isascii() and value.isalpha()):  # noqa: PLR2004
             raise invalid_value("region_code", value)

@@ -1,4 +1,4 @@
-"""Who may call how often: keys -> projects -> buckets, each with its limit per Pacific day, and a count of every call.
+"""The simulated quota: keys, their projects, buckets with a limit for each Pacific day, and a count of every call.
 
 Belongs here: pure bookkeeping over instants that the caller gives. Does not belong here: the clock (clocks.py), the bodies
 (error_bodies.py). Limits are those of 1 June 2026 (developers.google.com/youtube/v3/determine_quota_cost, read 2026-11-22).
@@ -34,14 +34,14 @@ BUCKETS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedKey:
-    """A key, the project it belongs to, and that project's limits where they differ from LIMITS."""
+    """A key, its project, and the project's limits if they differ from LIMITS."""
 
     key: str
     project: str
     limits: Mapping[str, int] = field(default_factory=dict)
 
 
-#: Keys of one project: that there are several changes nothing about quota, and shows that.
+#: Three keys of one project: they show that several keys do not add quota.
 DEMO_KEYS: tuple[SimulatedKey, ...] = tuple(SimulatedKey(key=f"demo-key-{n}", project="demo") for n in (1, 2, 3))
 
 
@@ -52,7 +52,7 @@ class _Count:
 
 
 class QuotaBook:
-    """Counts calls and says when a bucket is spent. One thread only: the server's event loop."""
+    """Counts calls, and refuses them when a bucket is spent. One thread only: the server's event loop."""
 
     def __init__(self, keys: Sequence[SimulatedKey] = DEMO_KEYS, *, calls_per_minute: int | None = None) -> None:
         self._project_of = {key.key: key.project for key in keys}
@@ -68,14 +68,20 @@ class QuotaBook:
         self._minutes: dict[str, tuple[int, int]] = {}
 
     def knows(self, key: str) -> bool:
-        """Does `key` belong to a project?"""
+        """True if the key belongs to a project."""
         return key in self._project_of
 
     def charge(self, key: str | None, method: str, at: datetime) -> None:
-        """Count one call at `at` and take one unit for it.
+        """Count one call, and take one unit for it.
 
-        Raises Refusal when the key is absent or unknown (nothing is charged), or when the bucket is spent or the project made
-        too many calls in this minute (the call counts, no unit is taken).
+        Args:
+            key: of the call; None: it had none.
+            method: such as `videos.list`.
+            at: instant of the call.
+
+        Raises:
+            Refusal: the key is absent or unknown (nothing is charged); or the bucket is spent or the project made too many
+                calls in this minute (the call counts, no unit is taken).
         """
         if not key:
             self._unknown += 1
@@ -106,7 +112,7 @@ class QuotaBook:
         return calls
 
     def ledger(self) -> dict[str, Any]:
-        """Every call counted, ready for JSON. `calls` holds refused ones too; `units` is what was charged."""
+        """Every call, ready for JSON. `calls` has refused ones too; `units` has the charged units."""
         rows = [
             {
                 "project": project,
@@ -127,7 +133,11 @@ class QuotaBook:
 
 
 def parse_keys(entries: Any) -> tuple[SimulatedKey, ...]:
-    """Keys from parsed JSON, `[{"key": ..., "project": ..., "limits": {"search": 3}}]`. Raises ConfigurationError."""
+    """Keys from parsed JSON, `[{"key": ..., "project": ..., "limits": {"search": 3}}]`.
+
+    Raises:
+        ConfigurationError: the list is malformed.
+    """
     cure = 'give keys as [{"key": "...", "project": "...", "limits": {"search": 3}}]; buckets are search, stats, general'
     if not isinstance(entries, list) or not entries:
         raise ConfigurationError("the simulator's keys are not a list with at least one key", cure=cure)

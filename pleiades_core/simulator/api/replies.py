@@ -1,6 +1,6 @@
 """Records of a world as the JSON of the Data API: resources, lists, ETags.
 
-Belongs here: pure shaping, as the discovery document (rev 20261104) and captured replies have it. Does not belong here: which
+Belongs here: pure shaping, after the discovery document (rev 20261104) and captured replies. Does not belong here: which
 records a call gets (methods.py).
 """
 
@@ -49,7 +49,7 @@ def instant(at: datetime) -> str:
 
 
 def iso_duration(seconds: int | None) -> str:
-    """`PT1H2M3S`; `P0D` when there is none, as for live and upcoming videos."""
+    """`PT1H2M3S`; `P0D` if there is no duration, as for live and upcoming videos."""
     if seconds is None:
         return "P0D"
     hours, rest = divmod(seconds, 3600)
@@ -59,19 +59,29 @@ def iso_duration(seconds: int | None) -> str:
 
 
 def listing(kind: str, items: list[dict[str, Any]], *, seed: object = "", **more: Any) -> dict[str, Any]:
-    """A whole reply. `more` goes between the ETag and the items; what is None is left out. `seed` makes ETags differ."""
+    """A whole list reply.
+
+    Args:
+        kind: without its prefix `youtube#`.
+        items: of the list.
+        seed: makes ETags differ.
+        **more: goes between the ETag and the items; None is left out.
+
+    Returns:
+        The body.
+    """
     tags = [item.get("etag", "") for item in items]
     given = {name: value for name, value in more.items() if value is not None}
     return {"kind": f"youtube#{kind}", "etag": etag(kind, seed, *tags), **given, "items": items}
 
 
 def page_info(total: int, per_page: int) -> dict[str, int]:
-    """How many there are in all, and how many a page holds."""
+    """The total number of items, and the number on a page."""
     return {"totalResults": total, "resultsPerPage": per_page}
 
 
 def statistics(counts: Counts, *, with_favourites: bool) -> dict[str, str]:
-    """Counts as strings; what is hidden or switched off is absent."""
+    """Counts as strings; hidden or disabled counts are absent."""
     out: dict[str, str] = {}
     if counts.views is not None:
         out["viewCount"] = str(counts.views)
@@ -85,7 +95,16 @@ def statistics(counts: Counts, *, with_favourites: bool) -> dict[str, str]:
 
 
 def video_stats(counts: Counts, text: VideoText | None, parts: Collection[str]) -> dict[str, Any]:
-    """One item of videos.batchGetStats. `text` may be None when only `id` and `statistics` are asked for."""
+    """One item of videos.batchGetStats.
+
+    Args:
+        counts: of the video.
+        text: of the video; None if only `id` and `statistics` are requested.
+        parts: the requested parts.
+
+    Returns:
+        The item.
+    """
     tag = etag(counts.video_id, counts.views, counts.likes, counts.comments)
     item: dict[str, Any] = {"kind": "youtube#videoStats", "etag": tag, "id": counts.video_id}
     if text is not None and "snippet" in parts:
@@ -210,7 +229,17 @@ def channel(state: ChannelState, parts: Collection[str]) -> dict[str, Any]:
 
 
 def playlist_item(text: VideoText, playlist_id: str, position: int, parts: Collection[str]) -> dict[str, Any]:
-    """One item of playlistItems.list over an uploads playlist."""
+    """One item of playlistItems.list over an uploads playlist.
+
+    Args:
+        text: of the video.
+        playlist_id: of the playlist.
+        position: of the video in it.
+        parts: the requested parts.
+
+    Returns:
+        The item.
+    """
     item_id = urlsafe_b64encode(f"{playlist_id}.{text.video_id}".encode()).rstrip(b"=").decode()
     item: dict[str, Any] = {"kind": "youtube#playlistItem", "etag": etag(item_id, position, *sorted(parts)), "id": item_id}
     if "snippet" in parts:

@@ -1,7 +1,7 @@
-"""Refusals that only a fault plan gives: what the API says of keys, projects and itself when something is wrong with them.
+"""Refusals that only a fault plan gives: the API's errors about keys, projects and its own outages.
 
-Belongs here: bodies as captured or quoted by others (public issues and sources, read 2026-11-22; consumers are masked), and the
-names under which a plan asks for them. Does not belong here: what the API says by itself (simulator/api/error_bodies.py).
+Belongs here: bodies that were captured or quoted in public (issues and sources, read 2026-11-22; consumers are masked), and
+their names in a plan. Does not belong here: refusals of the simulated API itself (simulator/api/error_bodies.py).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CONSOLE = "https://console.developers.google.com"
 
 
 def _told(code: int, reason: str, detail: str, message: str, /, **first: Any) -> Refusal:
-    """A refusal of today's frontend, which says in `details` what it means."""
+    """A refusal of today's frontend, with its meaning in `details`."""
     info = {
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
         "reason": detail,
@@ -56,19 +56,19 @@ _ADDRESS = (
     "The provided API key has an IP address restriction. The originating IP address of the call violates this restriction."
 )
 
-#: Name -> what the API says. `spent` is not among them: it depends on the method called (`named`).
+#: Name -> refusal. `spent` is not among them: it depends on the method (`named`).
 BY_NAME: dict[str, Refusal] = {
     # No capture of a backend error exists.
     "backend_error": refusal(503, "global", "backendError", "Backend Error"),
     "internal_error": refusal(500, "global", "backendError", "Backend Error"),
     "per_minute": per_minute(_PROJECT),
-    # Somebody's test, from a live observation: no details.
+    # From a public test after a live observation: no details.
     "per_minute_per_user": refusal(429, "global", "rateLimitExceeded", _PER_MINUTE_PER_USER, status="RESOURCE_EXHAUSTED"),
-    # The same: nothing says whether the minute or the day is meant.
+    # Likewise: the body does not say whether the minute or the day is meant.
     "bare_rate_limit": Refusal(
         429, {"error": {"code": 429, "message": "User Rate Limit Exceeded", "errors": [{"reason": "rateLimitExceeded"}]}}
     ),
-    # The older way of the same, documented for Google's APIs.
+    # The older form of that, documented for Google's APIs.
     "user_rate_limit": refusal(403, "usageLimits", "userRateLimitExceeded", "User Rate Limit Exceeded"),
     "general_spent": general_spent(),
     "search_spent": search_spent(_PROJECT, 0),
@@ -100,7 +100,11 @@ NAMES = frozenset({*BY_NAME, "spent"})
 
 
 def named(name: str, method: str) -> Refusal:
-    """The refusal of that name; `spent` is the one of the bucket that `method` draws from. Raises KeyError for other names."""
+    """The refusal of a name; `spent` is the refusal of the bucket that `method` draws from.
+
+    Raises:
+        KeyError: there is no such name.
+    """
     if name != "spent":
         return BY_NAME[name]
     bucket = BUCKETS.get(method)

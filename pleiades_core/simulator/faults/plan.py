@@ -1,8 +1,8 @@
-"""Faults on order: "call 7 of videos.list -> 503", "no feeds from eight until nine", and the like.
+"""Fault plans: "call 7 of videos.list -> 503", "no feeds from eight until nine", and the like.
 
 Belongs here: the plan, and which fault hits which call. Does not belong here: how a reply is spoilt (spoiling.py). A spoilt
 call was still made: it is counted and charged like any other, then its reply is replaced, delayed, dropped, cut, dripped or
-redirected. Only a subscription that is refused by order is not made.
+redirected. Only a subscription that a fault refuses is not made.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _BEYOND = 1 << 31
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What happens to which calls. The calls of `method` (`*`: any) are counted from 1 when the plan is set.
+    """A fault, and the calls that it hits. The calls of `method` (`*`: any) are counted from 1 when the plan is set.
 
     Methods are those of the API, such as `videos.list`, and `feeds` and `hub.subscribe`.
     """
@@ -34,9 +34,9 @@ class Fault:
     #: First and last call concerned; `last` None: for ever.
     first: int = 1
     last: int | None = None
-    #: Of those, every n-th.
+    #: Every n-th of these calls.
     every: int = 1
-    #: Of those, this share, drawn by the call's number.
+    #: This share of these calls, drawn by the call's number.
     share: float = 1.0
     #: Only while the simulated clock is not before `after`, and before `before`. Aware UTC.
     after: datetime | None = None
@@ -46,15 +46,15 @@ class Fault:
     status: int | None = None
     body: str | None = None
     content_type: str | None = None
-    #: Say so in Retry-After: seconds, or an HTTP date.
+    #: Value of Retry-After: seconds, or an HTTP date.
     retry_after: str | None = None
-    #: Leave out what was asked for: no items, no entries.
+    #: Leave out the content: no items, no entries.
     empty: bool = False
     #: Feeds: every video has 0 views.
     zeros: bool = False
     #: Wait before answering.
     delay_s: float = 0.0
-    #: Close the connection without a word; `reset`: by a TCP reset.
+    #: Close the connection without an answer; `reset`: by a TCP reset.
     drop: bool = False
     reset: bool = False
     #: Send only this share of the body, then close (or, with `reset`, reset).
@@ -69,7 +69,7 @@ class Fault:
     pad_bytes: int | None = None
 
     def __post_init__(self) -> None:
-        """Raises ValueError for values that cannot be."""
+        """Check the values. Raises ValueError for an impossible one."""
         if self.error is not None and self.error not in NAMES:
             raise ValueError(f"no error named {self.error!r}; there are {', '.join(sorted(NAMES))}")
         optional = [number for number in (self.last, self.bomb_bytes, self.pad_bytes) if number is not None]
@@ -83,7 +83,16 @@ class Fault:
                 aware_utc(instant)
 
     def concerns(self, method: str, nth: dict[str, int], now: datetime | None = None) -> bool:
-        """Is this call, the nth of its method and of all, to be spoilt?"""
+        """True if a call is to be spoilt.
+
+        Args:
+            method: of the call.
+            nth: the number of the call, among those of its method and among all.
+            now: the simulated instant.
+
+        Returns:
+            Whether the fault hits it.
+        """
         if self.method not in {"*", method}:
             return False
         number = nth[self.method]
@@ -105,7 +114,11 @@ class FaultPlan:
 
     @classmethod
     def from_json(cls, order: dict[str, Any]) -> FaultPlan:
-        """The plan of {"faults": [{...}]}. Raises ValueError for unknown words and impossible values."""
+        """The plan of {"faults": [{...}]}.
+
+        Raises:
+            ValueError: a name is unknown, or a value impossible.
+        """
         known = {field.name for field in fields(Fault)}
         entries = order.get("faults")
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):

@@ -23,7 +23,7 @@ from pleiades_core.simulator.faults.plan import Fault
 #: Key in the ASGI scope under which server.py offers the connection's transport.
 TRANSPORT = "pleiades.transport"
 _DRIP_STEP_S = 0.05
-#: Long enough for the event loop to tell uvicorn of a loss; else it would complain that nothing was answered.
+#: Seconds for the event loop to tell uvicorn of the closed connection; without them uvicorn logs an error.
 _LOSS_NOTICED_S = 0.01
 _BLOCK_BYTES = 1 << 20
 _ENTRIES = re.compile(rb"\s*<entry>.*</entry>", re.DOTALL)
@@ -33,7 +33,16 @@ _Headers = list[tuple[bytes, bytes]]
 
 
 async def spoilt(app: ASGIApp, scope: Scope, receive: Receive, send: Send, fault: Fault, method: str) -> None:
-    """Let `app` answer a call of `method`, then send what `fault` makes of the answer."""
+    """Let the application answer a call, then send the spoilt answer.
+
+    Args:
+        app: answers.
+        scope: of ASGI.
+        receive: of ASGI.
+        send: of ASGI.
+        fault: what to do to the answer.
+        method: of the call.
+    """
     kept: list[Message] = []
 
     async def keep(message: Message) -> None:
@@ -63,9 +72,9 @@ async def spoilt(app: ASGIApp, scope: Scope, receive: Receive, send: Send, fault
 
 
 async def _cut(transport: Any, *, reset: bool, gently: bool = False) -> None:
-    """End the connection: after what was sent (`gently`), at once, or by a TCP reset."""
+    """End the connection: after the sent bytes (`gently`), at once, or by a TCP reset."""
     if reset:
-        # With a linger of zero seconds, closing sends RST and throws away what the other side has not taken yet.
+        # With a linger of zero seconds, closing sends RST and discards bytes that the other side has not taken yet.
         connection = transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     if gently:

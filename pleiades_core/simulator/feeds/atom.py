@@ -1,8 +1,9 @@
 """Atom as YouTube writes it: channel feeds, the hub's notices of new videos and of deleted ones.
 
-Belongs here: records in, bytes out. Does not belong here: which videos a feed lists (feeds.py), who is told (hub.py). The shape
-is that of feeds and notices which public parsers keep as fixtures (read 2026-11-22): links of Shorts lead to /shorts/, likes
-come as a "star rating" of five stars, and the feed's own `yt:channelId` may lack the "UC" that each entry's has; here it does.
+Belongs here: records in, bytes out. Does not belong here: which videos a feed lists (feeds.py), who gets a notice (hub.py). The
+shape is that of feeds and notices which public parsers keep as fixtures (read 2026-11-22): links of Shorts lead to /shorts/,
+likes come as a "star rating" of five stars, and the feed's own `yt:channelId` may lack the "UC" that each entry's has; here it
+does.
 
 Templates and no XML library: the benchmark reads 100,000 feeds, and a tree costs ten times as much as the text.
 """
@@ -21,9 +22,9 @@ from pleiades_core.simulator.world.playlists import SHORT_S
 CONTENT_TYPE = "text/xml; charset=UTF-8"
 NOTICE_TYPE = "application/atom+xml"
 _SITE = "https://www.youtube.com"
-#: What XML 1.0 has no way to spell, escaped or not. YouTube's feeds are well-formed whatever owners type.
+#: Characters that XML 1.0 cannot have, escaped or not. YouTube's feeds are well-formed whatever owners type.
 _UNSPEAKABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-#: Most texts have none of these, and one look is cheaper than five replacements.
+#: Most texts have none of these characters, and one search is cheaper than five replacements.
 _SPECIAL = re.compile('[&<>"\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]')
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _YT = 'xmlns:yt="http://www.youtube.com/xml/schemas/2015"'
@@ -31,12 +32,21 @@ _ATOM = 'xmlns="http://www.w3.org/2005/Atom"'
 
 
 def topic_of(channel_id: ChannelId) -> str:
-    """The address that a hub knows a channel's feed by."""
+    """The address that stands for a channel's feed at the hub."""
     return f"{_SITE}/xml/feeds/videos.xml?channel_id={channel_id}"
 
 
 def feed(channel: ChannelText, videos: Sequence[VideoState], query: str) -> bytes:
-    """A feed: the channel, then its videos in the order given. `query` is what was asked for, as in `channel_id=UC…`."""
+    """A feed: the channel, then its videos in the given order.
+
+    Args:
+        channel: the channel.
+        videos: its entries.
+        query: of the request, as in `channel_id=UC…`.
+
+    Returns:
+        The document.
+    """
     bare = channel.channel_id[2:]
     name = _text(channel.title)
     entries = "".join(map(_entry, videos))
@@ -51,7 +61,17 @@ def feed(channel: ChannelText, videos: Sequence[VideoState], query: str) -> byte
 
 
 def notice(text: VideoText, topic: str, hub: str, at: datetime) -> bytes:
-    """What a hub posts when a video was published."""
+    """The document that a hub posts when a video was published.
+
+    Args:
+        text: of the video.
+        topic: of the channel's feed.
+        hub: address of the hub.
+        at: instant of the notice.
+
+    Returns:
+        The document.
+    """
     return (
         f"{_HEAD}<feed {_YT} {_ATOM}>\n"
         f' <link rel="hub" href="{_text(hub)}"/>\n <link rel="self" href="{_text(topic)}"/>\n'
@@ -61,7 +81,16 @@ def notice(text: VideoText, topic: str, hub: str, at: datetime) -> bytes:
 
 
 def tombstone(video_id: VideoId, channel: ChannelText, at: datetime) -> bytes:
-    """What a hub posts when a video was deleted."""
+    """The document that a hub posts when a video was deleted.
+
+    Args:
+        video_id: the video.
+        channel: its channel.
+        at: instant of the deletion.
+
+    Returns:
+        The document.
+    """
     return (
         f'{_HEAD}<feed xmlns:at="http://purl.org/atompub/tombstones/1.0" {_ATOM}>\n'
         f' <at:deleted-entry ref="yt:video:{video_id}" when="{_instant(at)}">\n'

@@ -1,7 +1,8 @@
 """The hub's calls to its subscribers: verifications, and notices over connections that stay open.
 
-Belongs here: HTTP from the simulator to loopback. Does not belong here: who is told what (hub.py). asyncio streams and a reader
-of its own for replies: the benchmark has 100,000 notices delivered, and a client library would cost more than all the rest.
+Belongs here: HTTP from the simulator to loopback. Does not belong here: which notices are due (hub.py). It uses asyncio streams
+and a small reader for replies: the benchmark has 100,000 notices delivered, and a client library would cost more than all the
+rest.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pleiades_core.simulator.world.base import World
 
 #: The hub that YouTube's feeds and notices name. developers.google.com/youtube/v3/guides/push_notifications (read 2026-11-22)
 HUB = "https://pubsubhubbub.appspot.com"
-#: As Google's hub calls itself.
+#: The name that Google's hub sends.
 _USER_AGENT = "FeedFetcher-Google; (+http://www.google.com/feedfetcher.html)"
 _MOST_BODY_BYTES = 1 << 16
 _ACCEPTED = range(200, 300)
@@ -28,7 +29,7 @@ _WITHOUT_BODY = frozenset({204, 304})
 
 
 class Courier:
-    """Verifies and delivers what `hub` has waiting. One event loop only."""
+    """Sends the verifications and notices of a hub. One event loop only."""
 
     def __init__(self, hub: SimulatedHub, world: World, clock: Clock) -> None:
         self._hub = hub
@@ -37,7 +38,7 @@ class Courier:
         self._busy = asyncio.Lock()
 
     async def deliver(self) -> dict[str, int]:
-        """Verify what waits and send what is due at the simulated now; how many of each, and how many are still to come."""
+        """Verify waiting requests and send due notices. Returns how many of each, and how many are not due yet."""
         async with self._busy:
             before = self._hub.counted.copy()
             await self._work(list(self._hub.waiting.values()))
@@ -49,7 +50,7 @@ class Courier:
             return done | {"pending": self._hub.state(now)["pending"]}
 
     async def verify(self, request: Request, caller: Caller | None = None) -> bool:
-        """Ask whether the subscriber meant it; was the challenge echoed?"""
+        """Verify a request at the subscriber. Returns True if the challenge was echoed."""
         if self._hub.never_verifies(request):
             self._hub.settle(request, echoed=False)
             return False
@@ -67,7 +68,7 @@ class Courier:
         return echoed
 
     async def _work(self, items: list[Request] | list[SimulatedNotice]) -> None:
-        """Several at a time, each worker over connections of its own, in the order given but for that."""
+        """Send items in their order, several at a time, each worker over connections of its own."""
         left: deque[Request | SimulatedNotice] = deque(items)
 
         async def worker() -> None:
@@ -113,7 +114,18 @@ class Caller:
         self._lines: dict[str, _Line] = {}
 
     async def call(self, verb: str, url: str, query: str = "", headers: str = "", body: bytes = b"") -> tuple[int, bytes]:
-        """Status and body of the answer; status 0 when none came in time. Redirects are answers like any other."""
+        """Make one call. Redirects are answers like any other.
+
+        Args:
+            verb: of HTTP.
+            url: of the subscriber.
+            query: is added to the URL.
+            headers: lines of the request.
+            body: of the request.
+
+        Returns:
+            Status and body of the answer; status 0 if none came in time.
+        """
         parts = urlsplit(url)
         target = (parts.path or "/") + "?" * bool(parts.query or query) + "&".join(filter(None, (parts.query, query)))
         head = f"{verb} {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nUser-Agent: {_USER_AGENT}\r\nAccept: */*\r\n{headers}"
@@ -126,7 +138,7 @@ class Caller:
                 try:
                     return await self._exchange(parts.netloc, request)
                 except (ConnectionError, EOFError):
-                    # The subscriber may have closed a connection that nobody used for a while.
+                    # The subscriber may have closed an idle connection.
                     if not kept:
                         raise
                     self._drop(parts.netloc)
@@ -161,7 +173,7 @@ class Caller:
 
 
 def _head(raw: bytes) -> tuple[int, dict[bytes, bytes]]:
-    """Status and fields, their names in small letters. Raises ValueError when it is no HTTP/1.1."""
+    """Status and header fields, with lower-case names. Raises ValueError if it is no HTTP/1.1."""
     first, *lines = raw[:-4].split(b"\r\n")
     version, status, *_ = first.split(b" ", 2)
     if version != b"HTTP/1.1":
@@ -171,7 +183,7 @@ def _head(raw: bytes) -> tuple[int, dict[bytes, bytes]]:
 
 
 async def _body(reader: asyncio.StreamReader, fields: dict[bytes, bytes]) -> tuple[bool, bytes]:
-    """The body, and whether the connection can be used again. Raises ValueError when it is longer than anybody needs."""
+    """True if the connection can be used again; and the body. Raises ValueError if the body is too long."""
     if fields.get(b"transfer-encoding", b"").lower() == b"chunked":
         parts: list[bytes] = []
         while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):

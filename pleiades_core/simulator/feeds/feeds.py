@@ -16,9 +16,9 @@ from pleiades_core.simulator.world import playlists
 from pleiades_core.simulator.world.base import VideoState, World
 from pleiades_core.simulator.world.chance import Chance
 
-#: Entries of a feed, as everyone who reads them reports.
+#: Entries of a feed, as readers of feeds report.
 ENTRIES = 15
-#: With a lag more are looked at than listed: the newest may not be in the feed yet.
+#: Videos that are considered: the newest may not be in the feed yet if there is a lag.
 _LOOKED_AT = 60
 
 
@@ -50,7 +50,7 @@ class SimulatedFeeds:
         return atom.feed(channel, list(self._entries(listed, now)), f"{name}={value}")
 
     def ledger(self) -> dict[str, int]:
-        """How many feeds were asked for, ready for JSON."""
+        """How many feeds were requested, ready for JSON."""
         return {"calls": self.calls, "not_found": self.not_found}
 
     def _entries(self, listed: list[VideoId], now: datetime) -> Iterator[VideoState]:

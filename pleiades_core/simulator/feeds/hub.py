@@ -1,8 +1,8 @@
-"""The WebSub hub of YouTube's feeds: who is subscribed to what until when, and which notices are due.
+"""The WebSub hub of YouTube's feeds: subscriptions and their leases, and the notices that are due.
 
-Belongs here: subscriptions, leases, the fate of each notice; instants are given by the caller. Does not belong here: HTTP to
-subscribers (delivery.py), XML (atom.py). The protocol is the hub's half of WebSub (W3C Recommendation of 23 January 2018) as
-Google's hub speaks it: `hub.verify`, `hub.verify_token` and SHA-1 signatures come from its predecessor PubSubHubbub 0.3.
+Belongs here: subscriptions, leases, and whether a notice is sent, lost or doubled; the caller gives instants. Does not belong
+here: HTTP to subscribers (delivery.py), XML (atom.py). The protocol is the hub's half of WebSub (W3C Recommendation of 23
+January 2018) as Google's hub speaks it: `hub.verify`, `hub.verify_token` and SHA-1 signatures come from PubSubHubbub 0.3.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pleiades_core.videoid import is_channel_id
 #: What Google's hub grants at most and by default: five days (python-youtube 0.9.9 documents it so).
 LONGEST_LEASE_S = 432_000
 _TOPIC = re.compile(r"https?://www\.youtube\.com/(?:xml/)?feeds/videos\.xml\?channel_id=([A-Za-z0-9_-]{24})")
-#: A simulator must never call anybody but its own machine.
+#: Callbacks on this machine: a simulator must never call another one.
 _CALLBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])(?::([0-9]{1,5}))?(/[\x21\x24-\x7e]*)?")
 _LONGEST_ADDRESS = 2_000
 _LONGEST_SECRET_BYTES = 200
@@ -32,19 +32,20 @@ _LONGEST_SECRET_BYTES = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubBehaviour:
-    """How good the hub is. Every number is an assumption of ours: no public measurement of the hub's losses is known to us."""
+    """How reliable the hub is. Every number is our assumption: we know no public measurement of the hub's losses."""
 
     #: From publication to notice, in simulated seconds: the median of a log-normal, and its sigma. Guides speak of seconds to
     #: minutes.
     median_delay_s: float = 60.0
     delay_sigma: float = 1.0
-    #: Share of notices that never leave. Public bug reports tell of such days; none tells how many.
+    #: Share of notices that are never sent. Public bug reports describe such days, without numbers.
     lost: float = 0.02
     #: Share of notices that are sent a second time. WebSub allows it, and receivers report it.
     doubled: float = 0.03
     #: Share of channels for which no subscription ever gets verified.
     never_verified: float = 0.02
-    #: A notice that is not answered with 2xx is sent so many times more, after this many simulated seconds, then twice that, ….
+    #: A notice that is not answered with 2xx is sent this many times more, after the given simulated seconds, then twice that,
+    #: ….
     retries: int = 3
     retry_after_s: float = 300.0
     #: Connections that deliver at the same time, and the real seconds after which an answer counts as none.
@@ -66,7 +67,7 @@ class HubBehaviour:
 
 
 class Address(NamedTuple):
-    """A subscription is known by topic and callback; a second request for both replaces the first."""
+    """Topic and callback, which name a subscription; a second request for both replaces the first."""
 
     topic: str
     callback: str
@@ -81,11 +82,11 @@ class Request:
     subscribe: bool
     lease_s: int
     secret: bytes
-    #: Goes back to the subscriber as it came (PubSubHubbub 0.3); None: not given.
+    #: Sent back to the subscriber unchanged (PubSubHubbub 0.3); None: not given.
     verify_token: str | None
     #: Seconds since the epoch on the simulated clock, as everywhere here.
     requested_s: float
-    #: The subscriber asked to be verified before it is answered.
+    #: True if the subscriber wants to be verified before it is answered.
     at_once: bool
 
 
@@ -96,7 +97,7 @@ class Subscription:
     address: Address
     channel_id: ChannelId
     secret: bytes
-    #: What happened earlier is not told.
+    #: Earlier events are not sent.
     since_s: float
     until_s: float
 
@@ -113,7 +114,7 @@ class SimulatedNotice(NamedTuple):
     video_id: VideoId
     channel_id: ChannelId
     happened_s: float
-    #: Sent so many times before.
+    #: How often it was sent before.
     tries: int
 
 
@@ -138,7 +139,11 @@ class SimulatedHub:
         self.counted: Counter[str] = Counter()
 
     def ask(self, form: Mapping[str, str], now: datetime) -> Request:
-        """Take a request. It waits in `waiting` until `settle` is told how its verification went. Raises Unacceptable."""
+        """Take a request. It is in `waiting` until `settle` is called with the result of its verification.
+
+        Raises:
+            Unacceptable: the request is malformed.
+        """
         mode, topic, callback = (form.get(f"hub.{name}", "") for name in ("mode", "topic", "callback"))
         if mode not in {"subscribe", "unsubscribe"}:
             raise Unacceptable(f"Invalid value for hub.mode: {mode[:80]!r}")
@@ -163,15 +168,15 @@ class SimulatedHub:
         return request
 
     def challenge(self, request: Request) -> str:
-        """What the subscriber must echo."""
+        """The text that the subscriber must echo."""
         return str(int(self._chance.uniform("challenge", *request.address, request.requested_s) * 10**18))
 
     def never_verifies(self, request: Request) -> bool:
-        """Is this one of the channels whose subscriptions get stuck?"""
+        """True for a channel whose subscriptions are never verified."""
         return request.subscribe and self._chance.uniform("stuck", request.channel_id) < self.behaviour.never_verified
 
     def settle(self, request: Request, *, echoed: bool) -> None:
-        """Note how the verification of `request` went; nothing if another request took its place meanwhile."""
+        """Record the result of a verification; nothing if another request took the place of this one meanwhile."""
         if self.waiting.get(request.address) is not request:
             return
         del self.waiting[request.address]
@@ -193,7 +198,7 @@ class SimulatedHub:
         self._by_channel.setdefault(request.channel_id, set()).add(request.address)
 
     def schedule(self, now: datetime) -> None:
-        """Decide the fate of a notice for everything that happened before `now` and was not looked at yet."""
+        """For each new event before `now`, decide whether its notice is sent, lost or doubled, and when."""
         now_s = now.timestamp()
         if now_s <= self._told_until_s:
             return
@@ -214,7 +219,7 @@ class SimulatedHub:
         while self._notices and self._notices[0].due_s <= now_s:
             notice = heapq.heappop(self._notices)
             subscription = self._live.get(notice.address)
-            # The lease counts when the notice leaves, which is when it was due, however late somebody drives the clock.
+            # The lease counts at the due instant of the notice, even if the clock is set later.
             if subscription is None or notice.due_s >= subscription.until_s:
                 self.counted["expired"] += 1
             else:
@@ -222,12 +227,18 @@ class SimulatedHub:
         return found
 
     def secret_of(self, address: Address) -> bytes:
-        """What signs the notices of a live subscription; empty when nothing does."""
+        """The secret of a live subscription; empty if it has none."""
         subscription = self._live.get(address)
         return subscription.secret if subscription else b""
 
     def answered(self, notice: SimulatedNotice, *, accepted: bool, now: datetime) -> None:
-        """Note what became of a notice that `due` gave out."""
+        """Record the answer to a notice that `due` returned.
+
+        Args:
+            notice: the notice.
+            accepted: the answer was 2xx.
+            now: the simulated instant.
+        """
         self.counted["delivered" if accepted else "failed"] += 1
         if accepted:
             return

@@ -1,4 +1,4 @@
-"""What a simulated world is: the records that every world speaks in, and the protocol between worlds and the API.
+"""The protocol between simulated worlds and the API, and its records.
 
 Belongs here: frozen records, the protocol, YouTube's table of categories. Does not belong here: where a world comes from
 (synthetic.py, recorded.py), how it is searched (searching.py, finding.py), how its records become JSON
@@ -37,7 +37,7 @@ CATEGORIES: dict[int, str] = {
 #: Movies, Music and Gaming: the only charts left since 21 July 2025 (revision history of the Data API, read 2026-11-22).
 CHART_CATEGORIES = (1, 10, 20)
 
-#: A search gives out no more than about this many videos for one query, whatever `totalResults` says.
+#: A search returns at most about this many videos for one query, whatever `totalResults` says.
 SEARCH_DEPTH = 500
 
 #: Charts end here: 200 videos in a capture of 2023.
@@ -46,7 +46,7 @@ CHART_DEPTH = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoText:
-    """What does not change about a video. Text is as its owner wrote it, which may be hostile."""
+    """The unchanging facts of a video. Text is as its owner wrote it, and may be hostile."""
 
     video_id: VideoId
     channel_id: ChannelId
@@ -67,7 +67,7 @@ class VideoText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoState:
-    """A public video at one instant: its text and what its counts say. None: hidden, switched off or not known."""
+    """A public video at one instant: its text and its counts. None: hidden, switched off or not known."""
 
     text: VideoText
     counts: Counts
@@ -75,7 +75,7 @@ class VideoState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
-    """What only a simulator can tell: the state of a video at one instant, also where the API would stay silent."""
+    """The true state of a video at one instant, also if the API would not show it."""
 
     #: `public`, `private`, `deleted`, `unpublished` or `unknown`.
     state: str
@@ -85,7 +85,7 @@ class Truth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelText:
-    """What does not change about a channel."""
+    """The unchanging facts of a channel."""
 
     channel_id: ChannelId
     title: str
@@ -108,13 +108,13 @@ class ChannelState:
     view_count: int
     #: Rounded down to three significant figures, as the API does; None when hidden.
     subscriber_count: int | None
-    #: With its @, in small letters.
+    #: With its @, in lower case.
     handle: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchQuery:
-    """What one search asks for."""
+    """The parameters of one search."""
 
     #: Empty: everything matches.
     term: str = ""
@@ -131,7 +131,7 @@ class SearchQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a search found: ids in the order asked for, at most SEARCH_DEPTH, and how many videos match whatever the lottery."""
+    """The result of a search: ids in order, at most SEARCH_DEPTH, and how many videos match before the lottery."""
 
     ids: tuple[VideoId, ...]
     matching: int
@@ -139,7 +139,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happening:
-    """Something that a hub tells its subscribers of."""
+    """An event that a hub announces to its subscribers."""
 
     #: Aware UTC.
     at: datetime
@@ -150,7 +150,7 @@ class Happening:
 
 
 class World(Protocol):
-    """Videos, channels, searches and charts at any instant, asked in any order: the same question has the same answer."""
+    """Videos, channels, searches and charts at any instant, in any order: equal questions have equal answers."""
 
     @property
     def kind(self) -> str:
@@ -166,7 +166,11 @@ class World(Protocol):
         ...
 
     def text(self, video_id: str) -> VideoText:
-        """The unchanging part of a video that `counts` just named. Raises KeyError for any other id."""
+        """The unchanging facts of a video that `counts` just named.
+
+        Raises:
+            KeyError: for any other id.
+        """
         ...
 
     def counts(self, video_ids: Sequence[str], at: datetime) -> list[Counts]:
@@ -174,19 +178,28 @@ class World(Protocol):
         ...
 
     def truth(self, video_id: str, at: datetime) -> Truth:
-        """State and counts without the API's silence."""
+        """The true state and counts."""
         ...
 
     def search(self, query: SearchQuery, at: datetime, *, call_seed: int) -> Found:
-        """Videos that one call of search.list finds; `call_seed` decides which matches this call happens to drop."""
+        """The videos that one call of search.list finds.
+
+        Args:
+            query: of the call.
+            at: instant of the call.
+            call_seed: decides which matches this call drops.
+
+        Returns:
+            The result.
+        """
         ...
 
     def channel_text(self, channel_id: str) -> ChannelText | None:
-        """The unchanging part of a channel, which costs little; None if there is none such."""
+        """The unchanging facts of a channel, which are cheap; None if there is no such channel."""
         ...
 
     def channel(self, channel_id: str, at: datetime) -> ChannelState | None:
-        """The channel, or None if there is none such."""
+        """The channel; None if there is no such channel."""
         ...
 
     def channels(self, channel_ids: Sequence[str], at: datetime) -> list[ChannelState]:
@@ -198,7 +211,7 @@ class World(Protocol):
         ...
 
     def channel_with_handle(self, handle: str) -> ChannelId | None:
-        """The channel of a handle, with or without its @, in letters of any size."""
+        """The channel of a handle, with or without its @, in any case of letters."""
         ...
 
     def happenings(self, since: datetime, until: datetime) -> list[Happening]:
@@ -206,13 +219,31 @@ class World(Protocol):
         ...
 
     def channels_named(self, term: str) -> list[ChannelId]:
-        """Channels whose title holds `term`, for searches of type channel."""
+        """Channels with `term` in their title, for searches of type channel."""
         ...
 
     def uploads(self, channel_id: str, at: datetime, most: int | None = None) -> list[VideoId] | None:
-        """A channel's public videos, newest first, or the `most` newest of them; None if there is no such channel."""
+        """A channel's public videos, newest first.
+
+        Args:
+            channel_id: the channel.
+            at: the instant.
+            most: the most videos; None: all.
+
+        Returns:
+            The ids; None if there is no such channel.
+        """
         ...
 
     def chart(self, region: str, category: int | None, at: datetime) -> list[VideoId]:
-        """The most popular videos of a region now, at most CHART_DEPTH."""
+        """The most popular videos of a region, at most CHART_DEPTH.
+
+        Args:
+            region: code of the region.
+            category: number of the category; None: all.
+            at: the instant.
+
+        Returns:
+            The ids, the best first.
+        """
         ...

@@ -1,7 +1,7 @@
-"""A world's videos and channels as arrays: who is visible when, whose video it is, who has which handle.
+"""A world's videos and channels as arrays: when a video is visible, its channel, the handles of channels.
 
-Belongs here: the arrays and what can be looked up in them. Does not belong here: how many views a video has when (a `Curves` of
-synthetic.py or recorded.py), answers to the API's questions (catalogue_world.py).
+Belongs here: the arrays and lookups in them. Does not belong here: the views of a video over time (a `Curves` of synthetic.py
+or recorded.py), answers to the API's requests (catalogue_world.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pleiades_core.simulator.world.base import VideoText
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-#: Characters of a handle; YouTube allows 3 to 30 (not looked up again for this).
+#: Most characters of a handle; YouTube allows 3 to 30 (discover/add/parse_targets.py has the source).
 _LONGEST_HANDLE = 30
 _SHORTEST_HANDLE = 3
 _TAIL = 6
@@ -39,9 +39,9 @@ class Catalogue:
     """Arrays over all videos of a world, sorted by `appears_s`; all instants are seconds since the epoch."""
 
     ids: Sequence[VideoId]
-    #: From when on the API knows the video.
+    #: The instant from which the API knows the video.
     appears_s: Floats
-    #: The window in which a video is away; infinite where it never is, and open-ended where it is deleted.
+    #: The window in which a video is away; infinite if it never is, and open-ended if it is deleted.
     away_from_s: Floats
     away_until_s: Floats
     channel: Ints
@@ -69,13 +69,13 @@ class Catalogue:
 
     @cached_property
     def handles(self) -> list[str]:
-        """The handle of each channel, with its @: from its title, and made distinct by its id where another has it already."""
+        """The handle of each channel, with its @: from its title, with a part of its id if another channel has it already."""
         taken: set[str] = set()
         found = []
         for channel_id, title in zip(self.channel_ids, self.channel_titles, strict=True):
             handle = _handle(title)
             if handle in taken or len(handle) <= _SHORTEST_HANDLE:
-                # 30 characters less the tail leave room for it; ids are distinct, and case is all that could make two alike.
+                # 30 characters less the tail leave room for it. Ids are distinct, except perhaps for the case of letters.
                 handle = f"{handle[: _LONGEST_HANDLE - _TAIL]}-{channel_id[2 : 1 + _TAIL].lower()}"
             while handle in taken:
                 handle += "0"
@@ -97,7 +97,7 @@ class Catalogue:
 
     @cached_property
     def deletions(self) -> tuple[Ints, Floats]:
-        """Positions of videos that are deleted some day, and when, in the order of time."""
+        """Positions and instants of deletions, in the order of time."""
         deleted = np.flatnonzero(np.isfinite(self.away_from_s) & np.isinf(self.away_until_s))
         deleted = deleted[np.argsort(self.away_from_s[deleted], kind="stable")]
         return deleted, self.away_from_s[deleted]
@@ -108,11 +108,11 @@ class Catalogue:
         return order[starts[channel] : starts[channel + 1]]
 
     def visible(self, positions: Ints, at_s: float) -> npt.NDArray[np.bool_]:
-        """Which of them the API would show."""
+        """True for each video that the API would show."""
         away = (self.away_from_s[positions] <= at_s) & (at_s < self.away_until_s[positions])
         return (self.appears_s[positions] <= at_s) & ~away
 
 
 def _handle(title: str) -> str:
-    """What an owner of a channel with that title would choose."""
+    """A handle that an owner of a channel with that title would choose."""
     return "@" + "".join(letter for letter in title.lower() if letter.isalnum() or letter in "._-")[:_LONGEST_HANDLE]

@@ -1,7 +1,7 @@
-"""A world over arrays: everything that is the same for every world, whatever its videos and their curves come from.
+"""A world over arrays: everything that synthetic and recorded worlds share.
 
-Belongs here: channels, uploads, charts, what happened when. Does not belong here: the arrays (catalogue.py), how many views a
-video has when (a `Curves` of synthetic.py or recorded.py), searches (searching.py).
+Belongs here: channels, uploads, charts, events. Does not belong here: the arrays (catalogue.py), the views of a video over time
+(a `Curves` of synthetic.py or recorded.py), searches (searching.py).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pleiades_core.simulator.world.base import (
 from pleiades_core.simulator.world.catalogue import Catalogue, Curves, Ints
 from pleiades_core.simulator.world.searching import Search
 
-#: A chart lists what was published in the last fortnight.
+#: A chart lists videos of the last two weeks.
 _CHART_WINDOW_S = 14 * 86_400.0
 #: Before this instant a chart existed for every category (revision history of the Data API, read 2026-11-22).
 _CHARTS_CUT_AT = datetime(2025, 7, 21, tzinfo=UTC)
@@ -81,7 +81,11 @@ class CatalogueWorld:
         return VideoState(text=self.text(video_id), counts=found[0]) if found else None
 
     def text(self, video_id: str) -> VideoText:
-        """The unchanging part of a video. Raises KeyError for an id that is not of this world."""
+        """The unchanging facts of a video.
+
+        Raises:
+            KeyError: the id is not of this world.
+        """
         return self._catalogue.text(self._position[video_id])
 
     def counts(self, video_ids: Sequence[str], at: datetime) -> list[Counts]:
@@ -108,7 +112,7 @@ class CatalogueWorld:
         ]
 
     def truth(self, video_id: str, at: datetime) -> Truth:
-        """State and counts without the API's silence."""
+        """The true state and counts."""
         number = self._position.get(video_id)
         if number is None:
             return Truth(state="unknown", counts=None)
@@ -121,11 +125,20 @@ class CatalogueWorld:
         return Truth(state="public", counts=self._counts(np.array([number]), at_s)[0])
 
     def search(self, query: SearchQuery, at: datetime, *, call_seed: int) -> Found:
-        """Videos that one call finds: matching, public, findable at their age, and not among those this call drops."""
+        """The videos that one call finds: matching, public, findable at their age, and not among those that this call drops.
+
+        Args:
+            query: of the call.
+            at: instant of the call.
+            call_seed: decides which matches this call drops.
+
+        Returns:
+            The result.
+        """
         return self._search.find(query, at.timestamp(), call_seed)
 
     def channel_text(self, channel_id: str) -> ChannelText | None:
-        """The unchanging part of a channel, which costs little; None if there is none such."""
+        """The unchanging facts of a channel, which are cheap; None if there is no such channel."""
         catalogue = self._catalogue
         number = catalogue.channel_position.get(channel_id)
         if number is None:
@@ -137,7 +150,7 @@ class CatalogueWorld:
         )
 
     def channel(self, channel_id: str, at: datetime) -> ChannelState | None:
-        """The channel, or None if there is none such."""
+        """The channel; None if there is no such channel."""
         found = self.channels([channel_id], at)
         return found[0] if found else None
 
@@ -146,7 +159,7 @@ class CatalogueWorld:
         catalogue = self._catalogue
         at_s = at.timestamp()
         numbers = [n for n in map(catalogue.channel_position.get, dict.fromkeys(channel_ids)) if n is not None]
-        # The videos of all of them in one go: the curves cost as much for one video as for fifty channels.
+        # The videos of all channels at once: the curves cost as much for one video as for fifty channels.
         lists = [catalogue.of_channel(number) for number in numbers]
         positions = np.concatenate([*lists, np.empty(0, dtype=np.int64)])
         owner = np.repeat(np.arange(len(numbers)), [len(of_one) for of_one in lists])
@@ -172,7 +185,7 @@ class CatalogueWorld:
             country=region or None,
             video_count=videos,
             view_count=views,
-            # One in fifty hides the number, always the same ones.
+            # One channel in fifty hides the number, at every instant.
             subscriber_count=None if number % 50 == 49 else _three_figures(views // 90 + 3),  # noqa: PLR2004
             handle=catalogue.handles[number],
         )
@@ -182,7 +195,7 @@ class CatalogueWorld:
         return self._catalogue.channel_ids
 
     def channel_with_handle(self, handle: str) -> ChannelId | None:
-        """The channel of a handle, with or without its @, in letters of any size."""
+        """The channel of a handle, with or without its @, in any case of letters."""
         return self._catalogue.channel_of_handle.get("@" + handle.removeprefix("@").lower())
 
     @cached_property
@@ -190,13 +203,22 @@ class CatalogueWorld:
         return [title.casefold() for title in self._catalogue.channel_titles]
 
     def channels_named(self, term: str) -> list[ChannelId]:
-        """Channels whose title holds `term`."""
+        """Channels with `term` in their title."""
         matches = term.casefold()
         titles = zip(self._catalogue.channel_ids, self._folded_titles, strict=True)
         return [channel_id for channel_id, title in titles if matches in title][:SEARCH_DEPTH]
 
     def uploads(self, channel_id: str, at: datetime, most: int | None = None) -> list[VideoId] | None:
-        """A channel's public videos, newest first, or the `most` newest of them; None if there is no such channel."""
+        """A channel's public videos, newest first.
+
+        Args:
+            channel_id: the channel.
+            at: the instant.
+            most: the most videos; None: all.
+
+        Returns:
+            The ids; None if there is no such channel.
+        """
         number = self._catalogue.channel_position.get(channel_id)
         if number is None:
             return None
@@ -229,7 +251,16 @@ class CatalogueWorld:
         ]
 
     def chart(self, region: str, category: int | None, at: datetime) -> list[VideoId]:
-        """Videos of the last fortnight by views an hour. Without a category: all that have charts at `at`."""
+        """Videos of the last two weeks by views an hour.
+
+        Args:
+            region: code of the region.
+            category: number of the category; None: all that have charts at `at`.
+            at: the instant.
+
+        Returns:
+            The ids, the best first.
+        """
         catalogue = self._catalogue
         at_s = at.timestamp()
         window = np.searchsorted(catalogue.appears_s, [at_s - _CHART_WINDOW_S, at_s], side="right")

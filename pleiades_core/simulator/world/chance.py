@@ -1,7 +1,7 @@
-"""Chance that is the same every time: numbers decided by a seed and the names of what they are about.
+"""Repeatable chance: numbers that a seed and some names decide.
 
-Belongs here: drawing. Does not belong here: what is drawn for (simulator/feeds/hub.py, simulator/feeds/feeds.py). Worlds over
-arrays draw arrays (finding.py).
+Belongs here: drawing. Does not belong here: the use of the numbers (simulator/feeds/hub.py, simulator/feeds/feeds.py). Worlds
+over arrays draw arrays (finding.py).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _NORMAL = NormalDist()
 
 @dataclass(frozen=True, slots=True)
 class Chance:
-    """Draws for one seed. The same names give the same number, whenever and in whatever order they are asked for."""
+    """Draws for one seed. Equal names give equal numbers, at any time and in any order."""
 
     seed: int
 
@@ -26,5 +26,14 @@ class Chance:
         return (int.from_bytes(digest, "big") + 0.5) / 2**48
 
     def log_normal(self, median: float, sigma: float, *names: object) -> float:
-        """Above 0: half of all draws are below `median`, one in six above `median` times e to the `sigma`."""
+        """A log-normal number.
+
+        Args:
+            median: half of all draws are below it.
+            sigma: one draw in six is above `median` times e to the `sigma`.
+            *names: decide the number.
+
+        Returns:
+            A number above 0.
+        """
         return median * math.exp(sigma * _NORMAL.inv_cdf(self.uniform(*names)))

@@ -23,7 +23,7 @@ Ints = npt.NDArray[np.int64]
 
 #: Later than every instant, in milliseconds since the epoch.
 NEVER = np.iinfo(np.int64).max
-#: Instants beyond this are no readings of YouTube but damage.
+#: Later instants are not readings of YouTube but damage.
 _LATEST_MS = 4_102_444_800_000  # 2100-01-01
 _PATH = b"pleiades.path"
 _CURE = (
@@ -34,7 +34,11 @@ _ISO_DURATION = re.compile(r"P(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(
 
 
 def read(path: Path, required: Sequence[str]) -> pa.Table:
-    """The whole file. Raises ConfigurationError when it is missing, not Parquet, or lacks a required column."""
+    """The whole file.
+
+    Raises:
+        ConfigurationError: it is missing, not Parquet, or lacks a required column.
+    """
     if not path.is_file():
         raise ConfigurationError(f"the world has no file {path}", cure="name a folder with videos.parquet and readings.parquet")
     try:
@@ -48,7 +52,7 @@ def read(path: Path, required: Sequence[str]) -> pa.Table:
     missing = [name for name in required if name not in table.column_names]
     if missing:
         raise ConfigurationError(f"{path} lacks the columns {', '.join(missing)}", cure=_CURE)
-    # The name travels with the table: who finds a column of the wrong type says in which file.
+    # The name is kept with the table, so that an error about a column can name the file.
     return table.replace_schema_metadata({_PATH: str(path).encode()})
 
 
@@ -58,7 +62,11 @@ def _file_of(table: pa.Table) -> str:
 
 
 def plain(table: pa.Table, name: str) -> pa.ChunkedArray:
-    """A text column without dictionary encoding. Raises ConfigurationError when it is no text."""
+    """A text column without dictionary encoding.
+
+    Raises:
+        ConfigurationError: the column is no text.
+    """
     column = table.column(name)
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
@@ -71,7 +79,7 @@ def plain(table: pa.Table, name: str) -> pa.ChunkedArray:
 
 
 def texts(table: pa.Table, name: str) -> list[str | None]:
-    """A text column; all None when it is absent. Bytes that are no UTF-8 become lone surrogates where they spell them."""
+    """A text column; all None if it is absent. Bytes that spell lone surrogates become lone surrogates."""
     if name not in table.column_names:
         return [None] * len(table)
     return [None if raw is None else _decoded(raw) for raw in plain(table, name).cast(pa.large_binary()).to_pylist()]
@@ -85,7 +93,11 @@ def _decoded(raw: bytes) -> str:
 
 
 def tag_lists(table: pa.Table, name: str) -> list[tuple[str, ...]]:
-    """A column of lists of text; () for null and for an absent column."""
+    """A column of lists of text; () for null and for an absent column.
+
+    Raises:
+        ConfigurationError: the column is something else.
+    """
     if name not in table.column_names or pa.types.is_null(table.column(name).type):
         return [()] * len(table)
     column = table.column(name)
@@ -96,7 +108,19 @@ def tag_lists(table: pa.Table, name: str) -> list[tuple[str, ...]]:
 
 
 def counts(table: pa.Table, name: str, path: Path) -> Ints:
-    """A column of counts; -1 for null and for what cannot be a count."""
+    """A column of counts.
+
+    Args:
+        table: has the column.
+        name: of the column.
+        path: of the file, for errors.
+
+    Returns:
+        The counts; -1 for null and for a value that is no count.
+
+    Raises:
+        ConfigurationError: the column has no whole numbers.
+    """
     column = table.column(name)
     if pa.types.is_floating(column.type):
         # pandas writes whole numbers with gaps as floats, sometimes with NaN for the gap.
@@ -109,9 +133,18 @@ def counts(table: pa.Table, name: str, path: Path) -> Ints:
 
 
 def instants_ms(table: pa.Table, name: str, path: Path) -> Ints:
-    """A column of instants, as timestamps with a zone or as ISO 8601 text with an offset; -1 for null.
+    """A column of instants, as timestamps with a zone or as ISO 8601 text with an offset.
 
-    Raises ConfigurationError for instants without a zone: their meaning would depend on who reads them.
+    Args:
+        table: has the column.
+        name: of the column.
+        path: of the file, for errors.
+
+    Returns:
+        Milliseconds since the epoch; -1 for null.
+
+    Raises:
+        ConfigurationError: an instant has no zone: its meaning would depend on the reader.
     """
     column = table.column(name)
     if pa.types.is_timestamp(column.type):

@@ -20,30 +20,31 @@ Bools = npt.NDArray[np.bool_]
 
 #: videoDuration: `short` is under 4 minutes, `long` over 20 (discovery document, rev 20261104).
 SHORT_S, LONG_S = 240, 1_200
-#: `totalResults` never says more (documentation of search.list, read 2026-11-22).
+#: The highest `totalResults` (documentation of search.list, read 2026-11-22).
 MOST_RESULTS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchBehaviour:
-    """How search misses what it should find.
+    """How a search misses videos that match.
 
-    What is known is the direction of each effect, from the abstracts of two audits: A, Rieder, Padilla and Coromina 2025 (arXiv
+    The direction of each effect is known from the abstracts of two audits: A, Rieder, Padilla and Coromina 2025 (arXiv
     2506.11727, weekly searches for eleven queries over six months), and B, Efstratiou, IMC 2025 (arXiv 2506.04422, identical
-    queries over 12 weeks). The sizes are assumptions of ours, kept moderate.
+    queries over 12 weeks). The sizes are our assumptions, kept moderate.
     """
 
     #: Share of findable matches that one call returns at best, by order. A: `date` and `relevance` differ much in recall.
     recall_by_date: float = 0.95
     recall_by_relevance: float = 0.75
     recall_by_another: float = 0.90
-    #: How much less of that a video nobody watched gets than one with a million views. B: popular videos are favoured.
+    #: The part of that share that a video without views loses, against one with a million views. B: popular videos are
+    #: favoured.
     unpopular_lose: float = 0.20
-    #: The same for 4 to 20 minutes, and for longer videos, against shorter ones. B: short videos are favoured.
+    #: The part that videos of 4 to 20 minutes, and longer videos, lose against shorter ones. B: short videos are favoured.
     medium_lose: float = 0.05
     long_lose: float = 0.12
-    #: The same for a query with 100,000 matches against one with a single match. B: results are drawn at random according to
-    #: how popular the topic is.
+    #: The part that a query with 100,000 matches loses against one with a single match. B: results are drawn at random, by the
+    #: popularity of the topic.
     crowd_lose: float = 0.15
     #: Share of results by relevance that have nothing to do with the query. A: "often numerous".
     off_topic: float = 0.10
@@ -65,10 +66,10 @@ _MIX_A, _MIX_B = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 class WordIndex:
-    """Answers which videos a query matches; the searched text is put together at the first search.
+    """Finds the videos that a query matches; the searched text is built at the first search.
 
-    A plain scan of lower-cased text: 40,000 videos with descriptions take about 10 ms a new word, and every word's answer is
-    kept, so an inverted index would cost more to build than it saves.
+    It is a plain scan of lower-case text: 40,000 videos with descriptions take about 10 ms for a new word, and every word's
+    answer is kept, so an inverted index would cost more to build than it saves.
     """
 
     def __init__(self, texts: Callable[[], list[VideoText]]) -> None:
@@ -77,10 +78,10 @@ class WordIndex:
         self._known: dict[str, Ints] = {}
 
     def matching(self, query: str) -> Ints:
-        """Positions, ascending, of videos that hold every word of `query`; `a|b` means either, `-a` means without."""
+        """Positions, ascending, of videos with every word of `query`; `a|b` means either, `-a` means without."""
         searched = self._haystacks()
         found = np.arange(len(searched), dtype=np.int64)
-        # Quotation marks ask for the exact phrase; a phrase is matched as one word.
+        # Quotation marks mean the exact phrase, which is matched as one word.
         for quoted, plain in re.findall(r'(-?"[^"]+")|(\S+)', query.lower()):
             word = quoted.replace('"', "") or plain
             without, word = word.startswith("-") and len(word) > 1, word.removeprefix("-")
@@ -99,7 +100,8 @@ class WordIndex:
         if word not in self._known:
             hits = [number for number, text in enumerate(self._haystacks()) if word in text]
             if word.isascii() and word.isalnum():
-                # A Latin word must begin where the query's begins: "art" is not in "start". Scripts without spaces: anywhere.
+                # A Latin word must match from its beginning: "art" is not in "start". In scripts without spaces it may be
+                # anywhere.
                 begins = re.compile(rf"(?<![a-z0-9]){re.escape(word)}")
                 hits = [number for number in hits if begins.search(self._haystacks()[number])]
             if len(self._known) >= _CACHED_TERMS:
@@ -109,13 +111,23 @@ class WordIndex:
 
 
 def searched_text(text: VideoText) -> str:
-    """Everything a query is matched against, in lower case."""
+    """The text that a query is matched against, in lower case."""
     parts = (text.title, *text.tags, text.description, text.channel_title, CATEGORIES.get(text.category_id, ""))
     return "\n".join(parts).lower()
 
 
 def findable(positions: Ints, age_s: npt.NDArray[np.float64], seed: int, behaviour: SearchBehaviour = AS_AUDITED) -> Bools:
-    """Which videos search still knows at their age: always the same ones, fewer as they grow older."""
+    """Which videos a search can find at their age: fewer as they grow older, and always the same ones.
+
+    Args:
+        positions: of the videos.
+        age_s: their ages in seconds.
+        seed: decides which videos.
+        behaviour: of the search.
+
+    Returns:
+        True for each video that can be found.
+    """
     span = behaviour.fades_until_days - behaviour.fades_from_days
     faded = np.clip((age_s / _DAY_S - behaviour.fades_from_days) / span, 0.0, 1.0)
     return uniform(positions, seed) >= faded * (1.0 - behaviour.findable_for_ever)
@@ -124,9 +136,18 @@ def findable(positions: Ints, age_s: npt.NDArray[np.float64], seed: int, behavio
 def kept(
     positions: Ints, *, views: Ints, duration_s: Ints, order: str, lottery: int, behaviour: SearchBehaviour = AS_AUDITED
 ) -> Bools:
-    """Which findable matches this one call returns; another `lottery` drops others. All arrays are aligned.
+    """Which findable matches one call returns. All arrays are aligned.
 
-    `views` and `duration_s` are -1 where they are not known: such a video counts as unpopular, and as short.
+    Args:
+        positions: of the videos.
+        views: -1 if not known: the video counts as unpopular.
+        duration_s: -1 if not known: the video counts as short.
+        order: of the results.
+        lottery: decides which matches are dropped.
+        behaviour: of the search.
+
+    Returns:
+        True for each video that is returned.
     """
     recall = {"date": behaviour.recall_by_date, "relevance": behaviour.recall_by_relevance}.get(
         order, behaviour.recall_by_another
@@ -140,7 +161,7 @@ def kept(
 
 
 def estimated_total(matching: int, call: int) -> int:
-    """What `totalResults` says of so many matches: far too many, another number on each page, never above a million."""
+    """The `totalResults` of a search: far too many, another number on each page, never above a million."""
     noise = float(uniform(np.array([matching], dtype=np.int64), 31 + call)[0])
     return min(MOST_RESULTS, round(matching * _INFLATION * (0.7 + 0.6 * noise)))
 

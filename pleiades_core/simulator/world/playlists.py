@@ -31,7 +31,17 @@ def channel_of(playlist_id: str) -> ChannelId | None:
 
 
 def videos_of(world: World, playlist_id: str, at: datetime, most: int | None = None) -> list[VideoId] | None:
-    """Its public videos, newest first, or the `most` newest; None when there is no such playlist."""
+    """The public videos of a playlist, newest first.
+
+    Args:
+        world: has the videos.
+        playlist_id: of the playlist.
+        at: the instant.
+        most: the most videos; None: all.
+
+    Returns:
+        The ids; None if there is no such playlist.
+    """
     channel = channel_of(playlist_id)
     if channel is None:
         return None

@@ -10,7 +10,7 @@ Belongs here: reading both files once, with clear errors, and counts between rea
 * A video exists from its publication on, or from its first reading if that is earlier; without any reading it has no counts.
 
 Rows that cannot be a video or a reading (malformed id, no date at all, readings of videos that are not listed) are left out and
-counted in `GET /simulator/world`. Of two readings at the same instant the later row holds.
+counted in `GET /simulator/world`. If two readings have one instant, the later row counts.
 """
 
 from __future__ import annotations
@@ -87,9 +87,10 @@ class RecordedCurves:
 
 
 def recorded_world(folder: Path, *, seed: int = 1) -> tuple[CatalogueWorld, datetime]:
-    """The world of `folder`, and the midnight (UTC) at which a simulation of it should begin.
+    """The world of a folder, and the midnight (UTC) at which a simulation of it should begin.
 
-    Raises ConfigurationError, naming file and cure, when the folder or a file is missing, broken or of another shape.
+    Raises:
+        ConfigurationError: the folder or a file is missing, broken or of another shape. The message names file and cure.
     """
     if not folder.is_dir():
         raise ConfigurationError(f"no folder {folder}", cure="name a folder with videos.parquet and readings.parquet")
@@ -122,7 +123,7 @@ def recorded_world(folder: Path, *, seed: int = 1) -> tuple[CatalogueWorld, date
         "first_reading": _iso(int(curves.at_ms.min())) if len(curves.at_ms) else None,
         "last_reading": _iso(int(curves.at_ms.max())) if len(curves.at_ms) else None,
     }
-    # Where a tenth of the readings has been made, there is something to find from the first hour on.
+    # After a tenth of the readings there are videos to find from the first hour on.
     early = np.sort(curves.at_ms)[len(curves.at_ms) // 10 :]
     begin = int(early[0]) if len(early) else int(appears[order[0]])
     midnight = datetime.fromtimestamp(begin // 86_400_000 * 86_400, UTC)
@@ -164,7 +165,7 @@ class _Readings:
         key = of * _STRIDE + self.at_ms
         by_key = np.argsort(key, kind="stable")
         by_key = by_key[of[by_key] >= 0]
-        # Of equal keys the last in file order stays.
+        # If keys are equal, the last one in file order stays.
         by_key = by_key[np.append(np.diff(key[by_key]) != 0, [True] * bool(len(by_key))).astype(bool)]
         return RecordedCurves(
             key=key[by_key],
@@ -185,7 +186,7 @@ def _catalogue(listed: pa.Table, rows: Ints, appears_ms: Ints, published_ms: Int
     owner_titles = columns.texts(table, "channel_title")
     titles: dict[int, str] = {}
     for of, owner_title in zip(channel.tolist(), owner_titles, strict=True):
-        # Catalogues run from old to new: the latest name is the one that stays.
+        # A catalogue is ordered from old to new: the latest name stays.
         titles[of] = owner_title or titles.get(of, "")
     texts, descriptions = columns.texts(table, "title"), columns.texts(table, "description")
     tags, languages, lives = columns.tag_lists(table, "tags"), columns.texts(table, "language"), columns.texts(table, "live")
@@ -234,7 +235,7 @@ def _category(value: str | None) -> int:
 
 
 def _terms(listed: pa.Table, rows: Ints) -> list[str]:
-    """What a newcomer would type: the categories of this world, then its most frequent tags."""
+    """Search terms for this world: its categories, then its most frequent tags."""
     table = listed.take(rows)
     present = Counter(_category(value) for value in columns.texts(table, "category_id"))
     names = [CATEGORIES[number].split(" & ")[0].lower() for number, _ in present.most_common()]

@@ -1,6 +1,6 @@
 """search.list over a catalogue: filters, the lottery of each call, and orders.
 
-Belongs here: what one call finds, in which order. Does not belong here: which words match and how the lottery is weighed
+Belongs here: the results of one call, in their order. Does not belong here: which words match and how the lottery is weighed
 (finding.py), pages and bodies (simulator/api/methods.py).
 """
 
@@ -38,7 +38,16 @@ class Search:
         self._word_index = WordIndex(lambda: [catalogue.text(number) for number in range(len(catalogue.ids))])
 
     def find(self, query: SearchQuery, at_s: float, call_seed: int) -> Found:
-        """What one call finds. `call_seed` decides which matches it happens to drop; `at_s`: seconds since the epoch."""
+        """The results of one call.
+
+        Args:
+            query: of the call.
+            at_s: seconds since the epoch.
+            call_seed: decides which matches this call drops.
+
+        Returns:
+            The results.
+        """
         shown = self._shown(self._word_index.matching(query.term), query, at_s)
         behaviour = self._behaviour
         appears = self._catalogue.appears_s
@@ -57,7 +66,7 @@ class Search:
         return Found(ids=ids, matching=len(shown))
 
     def _shown(self, positions: Ints, query: SearchQuery, at_s: float) -> Ints:
-        """Those of `positions` that are public, inside the window and pass the filters."""
+        """The positions of videos that are public, inside the window, and pass the filters."""
         catalogue = self._catalogue
         earliest = query.published_after.timestamp() if query.published_after else -np.inf
         latest = min(at_s, query.published_before.timestamp() if query.published_before else np.inf)
@@ -66,7 +75,7 @@ class Search:
         return inside[self._asked_for(inside, query) & catalogue.visible(inside, at_s)]
 
     def _strays(self, found: Ints, query: SearchQuery, at_s: float, call_seed: int) -> Ints:
-        """Videos that have nothing to do with the query, as `relevance` brings them."""
+        """Videos unrelated to the query, as the order `relevance` has them."""
         matches = round(len(found) * self._behaviour.off_topic / (1.0 - self._behaviour.off_topic))
         draws = uniform(np.arange(4 * matches, dtype=np.int64), self._seed + 2 + call_seed * 104_729)
         # Drawn from the whole world and then filtered: a shuffle of all videos would cost more than the search.
@@ -84,7 +93,7 @@ class Search:
             seconds = catalogue.duration_s[positions]
             low, high = _LENGTHS[query.duration]
             matches &= (seconds >= low) & (seconds < high)
-        # `region` asks for videos that can be watched there; nothing in these worlds is blocked anywhere.
+        # `region` selects videos that can be watched there; no video of these worlds is blocked anywhere.
         return matches
 
     def _ordered(self, positions: Ints, order: str, at_s: float) -> Ints:

@@ -34,7 +34,7 @@ _MEDIAN_VIEWS = 900.0
 _MOST_VIEWS = 4e9
 _REGIONS = ("US", "IN", "BR", "DE", "JP", "MX", "GB", "FR", "KR", "EG")
 _BURSTS = 2
-#: Shares of all videos that misbehave in one way or another.
+#: Shares of all videos with these defects.
 HIDDEN_LIKES, COMMENTS_OFF, FROZEN, FALLING, DELETED, PRIVATE_AND_BACK = 0.02, 0.03, 0.01, 0.01, 0.02, 0.01
 
 
@@ -54,7 +54,7 @@ class SyntheticSize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyntheticCurves:
-    """Counts in closed form, so that any instant can be asked for in any order. All arrays are over videos."""
+    """Counts in closed form, so that any instant can be computed in any order. All arrays are over videos."""
 
     published_s: Floats
     #: Views in the end, without bursts.
@@ -97,9 +97,10 @@ def _fraction(reached: Floats, rate: Floats) -> Ints:
 
 
 def synthetic_world(size: SyntheticSize, *, seed: int) -> CatalogueWorld:
-    """A world drawn from `seed`: the same arguments give the same world, on every machine with this version of numpy.
+    """A world drawn from a seed: equal arguments give equal worlds, on every machine with this version of numpy.
 
-    Raises ConfigurationError for a size that cannot be.
+    Raises:
+        ConfigurationError: the size is impossible.
     """
     channels = max(1, round(size.videos / _VIDEOS_PER_CHANNEL)) if size.channels is None else size.channels
     if size.videos < 1 or channels < 1 or size.days_ahead < 0 or seed < 0:
@@ -113,7 +114,7 @@ def synthetic_world(size: SyntheticSize, *, seed: int) -> CatalogueWorld:
     weight = 1.0 / (np.arange(channels) + 3.0) ** 0.8
     channel = random.choice(channels, size=count, p=weight / weight.sum())
     topic_of_channel = np.minimum(random.geometric(0.07, channels) - 1, len(wording.TOPICS) - 1)
-    # One video in ten strays from its channel's topic.
+    # One video in ten is not about its channel's topic.
     strays = random.random(count) < 0.1  # noqa: PLR2004
     topic = np.where(strays, random.integers(0, len(wording.TOPICS), count), topic_of_channel[channel])
     region_of_channel = random.choice(len(_REGIONS), size=channels, p=_shares(len(_REGIONS)))
@@ -185,7 +186,7 @@ def _published(random: np.random.Generator, size: SyntheticSize) -> Floats:
         ],
     )
     whole = np.floor(days)
-    # Bends the day so that 17:00 UTC is twice as busy as 05:00: the inverse of 1 - a cos is near the identity plus a sine.
+    # Makes 17:00 UTC twice as busy as 05:00: the inverse of 1 - a cos is near the identity plus a sine.
     share = days - whole
     share = share + 0.05 * np.sin(2.0 * np.pi * (share - 5.0 / 24.0 + 0.5))
     seconds = np.floor(size.start.timestamp() + (whole + share % 1.0) * _DAY_S)

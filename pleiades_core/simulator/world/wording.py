@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A subject that title, tags and channel share, so that searching for its words finds its videos."""
+    """A subject that titles, tags and channels share, so that a search for its words finds its videos."""
 
     word: str
     category: int
     vocabulary: tuple[str, ...]
 
 
-#: Words are such as a person would type; categories are YouTube's. Ordered by popularity: the first are the most common.
+#: Words that a person would type, with YouTube's categories. The most popular topics come first.
 TOPICS: tuple[Topic, ...] = (
     Topic("minecraft", 20, ("survival", "speedrun", "redstone", "hardcore")),
     Topic("music", 10, ("remix", "live session", "acoustic", "lyrics")),
@@ -83,7 +83,17 @@ _NAMES = ("Studio", "Daily", "Corner", "Academy", "& Friends", "TV", "Lab", "Wor
 
 
 def title(topic: int, pattern: int, detail: int, number: int) -> str:
-    """A title that holds the topic's word and one of its details."""
+    """A title with the topic's word and one of its details.
+
+    Args:
+        topic: number of the topic.
+        pattern: number of the pattern.
+        detail: number of the detail.
+        number: stands in the title.
+
+    Returns:
+        The title.
+    """
     about = TOPICS[topic]
     word = about.word
     text, _ = _PATTERNS[pattern % len(_PATTERNS)]
@@ -105,7 +115,16 @@ def tags(topic: int, detail: int) -> tuple[str, ...]:
 
 
 def description(topic: int, channel_title: str, number: int) -> str:
-    """Two lines, with what people put there."""
+    """A description of two lines.
+
+    Args:
+        topic: number of the topic.
+        channel_title: of the channel.
+        number: stands in the description.
+
+    Returns:
+        The description.
+    """
     about = TOPICS[topic]
     more = about.vocabulary[number % len(about.vocabulary)]
     return f"{about.word.capitalize()} by {channel_title}, no. {number}.\nMore {more} every week → subscribe!"
