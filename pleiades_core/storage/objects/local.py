@@ -14,7 +14,6 @@ from pleiades_core.errors import AlreadyExists, NotFound, PublishConflict, Vault
 from pleiades_core.storage.disk import (
     explained,
     free_bytes,
-    locked,
     make_durable,
     read_file,
     replace_file,
@@ -23,6 +22,7 @@ from pleiades_core.storage.disk import (
     temporary_file,
     walk,
 )
+from pleiades_core.storage.file_lock import locked
 from pleiades_core.storage.objects.base import Capabilities, sha256_of
 
 

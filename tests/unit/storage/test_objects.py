@@ -21,7 +21,7 @@ import pytest
 from support.disks import FailingDisk
 
 from pleiades_core.errors import AlreadyExists, ConfigurationError, CorruptFile, NotFound, PublishConflict, VaultError
-from pleiades_core.storage import disk
+from pleiades_core.storage import disk, file_lock
 from pleiades_core.storage.objects import LocalObjects, publish, sha256_of
 
 
@@ -221,7 +221,7 @@ def test_a_lock_that_another_process_keeps_is_an_error_that_names_it(
     store: LocalObjects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that is stopped, or hangs on its disk, kept its successors waiting for ever."""
-    monkeypatch.setattr(disk, "LOCK_WAIT", timedelta(milliseconds=100))
+    monkeypatch.setattr(file_lock, "LOCK_WAIT", timedelta(milliseconds=100))
     store.put_if_absent("a/file", b"1")
     with subprocess.Popen([sys.executable, "-c", _HOLDER, str(store.root / "a/.lock")], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
@@ -243,7 +243,7 @@ def test_a_lock_that_is_given_back_in_time_is_taken(store: LocalObjects) -> None
     held, waited_for = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with disk.locked(store.root / "a/.lock"):
+        with file_lock.locked(store.root / "a/.lock"):
             held.set()
             waited_for.wait()
 
@@ -271,9 +271,9 @@ def test_the_holder_of_a_lock_is_found_in_the_kernels_list() -> None:
         "2: POSIX  ADVISORY  WRITE 88 fe:00:2422160 0 EOF\n"
         "3: FLOCK  ADVISORY  WRITE 0 fe:01:7 0 EOF\n"
     )
-    assert disk.lock_holder(listed, os.makedev(0xFE, 0), 2422160) == 24078
-    assert disk.lock_holder(listed, os.makedev(0xFE, 1), 2422160) is None
-    assert disk.lock_holder(listed, os.makedev(0xFE, 1), 7) is None
+    assert file_lock.lock_holder(listed, os.makedev(0xFE, 0), 2422160) == 24078
+    assert file_lock.lock_holder(listed, os.makedev(0xFE, 1), 2422160) is None
+    assert file_lock.lock_holder(listed, os.makedev(0xFE, 1), 7) is None
 
 
 def test_nothing_behind_a_linked_folder_counts(store: LocalObjects) -> None:
