@@ -1,8 +1,8 @@
 """Objects: files under keys, created once or replaced by compare-and-swap, and never half there.
 
-Belongs here: the protocol `Objects` (base.py) and one module for each kind of store, which makes the protocol's promises with
-what that store offers. Today that is a local folder (local.py); modules `gcs` (Google Cloud Storage) and `hf` (Hugging Face Hub)
-follow. Does not belong here: what a key means (vault/layout.py).
+Belongs here: the protocol `Objects` (base.py) and one module for each kind of store, which keeps the protocol's promises by the
+means of that store. Today that is a local folder (local.py); `gcs` (Google Cloud Storage) and `hf` (Hugging Face Hub) follow.
+Does not belong here: what a key means (vault/layout.py).
 """
 
 from pleiades_core.storage.objects.base import Capabilities, Objects, publish, sha256_of
