@@ -117,7 +117,7 @@ def judge(bucket: Bucket, rows: Sequence[PlanRow]) -> BucketVerdict:
     demand = sum(sum(row.demand.values()) for row in days[busiest])
     if demand - spent >= 1:
         # Only consumers that need nothing may want more than there is: none is starved.
-        text += f"; {demand:,.0f} could be used: what promises most goes first"
+        text += f"; {demand:,.0f} could be used: the most promising requests go first"
     return BucketVerdict(bucket=bucket, fits=True, text=text)
 
 

@@ -145,8 +145,8 @@ def parts(settings: Settings, options: UiOptions, *, say: Callable[[str], None])
         )
         if options.daemon:
             workspace = folder / "workspace.yaml"
-            server_of = {"grpc_server": {"socket": str(code), "location_name": _LOCATION}}
-            workspace.write_text(json.dumps({"load_from": [server_of]}), encoding="utf-8")  # JSON is YAML.
+            code_location = {"grpc_server": {"socket": str(code), "location_name": _LOCATION}}
+            workspace.write_text(json.dumps({"load_from": [code_location]}), encoding="utf-8")  # JSON is YAML.
             with signals_wait():
                 stack.enter_context(
                     child(

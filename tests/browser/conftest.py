@@ -18,7 +18,7 @@ import pytest
 from support.playing import played_once
 
 #: Debian's own: Playwright's download is not available everywhere.
-CHROMIUM = os.environ.get("PLEIADES_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = os.environ.get("PLEIADES_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 #: What keeps it from talking to anybody but us.
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -30,7 +30,7 @@ FLAGS = [
 def chromium() -> Iterator[Any]:
     """A browser, or a skip that says what is missing. Of one module: Playwright keeps an event loop running meanwhile."""
     if CHROMIUM is None:
-        pytest.skip("no Chromium found: install Debian's `chromium`, or name one in PLEIADES_CHROMIUM")
+        pytest.skip("no Chromium found: install Debian's `chromium`, or name one in PLEIADES_TEST_CHROMIUM")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -47,10 +47,10 @@ def test_loading_opens_nothing(tmp_path: Path) -> None:
 def test_specs_are_those_of_the_snapshot(tmp_path: Path) -> None:
     """A changed key, group, dependency, check or partition is a change for everybody who uses the assets.
 
-    If it is meant: PLEIADES_UPDATE_SNAPSHOT=1 writes the file anew.
+    If it is meant: PLEIADES_TEST_UPDATE_SNAPSHOT=1 writes the file anew.
     """
     found = _described(build_defs(home=str(tmp_path), first_day=date(2026, 3, 1)))
-    if os.environ.get("PLEIADES_UPDATE_SNAPSHOT"):
+    if os.environ.get("PLEIADES_TEST_UPDATE_SNAPSHOT"):
         SNAPSHOT.write_text(json.dumps(found, indent=1) + "\n")
     assert found == json.loads(SNAPSHOT.read_text())
 

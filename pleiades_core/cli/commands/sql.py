@@ -15,13 +15,14 @@ from pleiades_core.cli import signals
 from pleiades_core.cli.app import app, examples, settings_of
 from pleiades_core.cli.output import JsonOption, name_vault, print_answer, print_json, print_rows
 from pleiades_core.errors import UsageError
+from pleiades_core.vault.codes import VIEWS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 #: The most rows and bytes of an answer, on the terminal and as JSON.
 _MOST_ROWS, _MOST_BYTES = 200_000, 50_000_000
-_VIEWS = "videos, samples, metrics, requests, daily_velocity, rankings"
+_VIEWS = ", ".join(VIEWS)
 _EXAMPLE = f'try: pleiades sql "select * from videos limit 5"; the views are {_VIEWS}'
 _READS_ONLY = "`sql` reads views and nothing else: no file, no network, no extension, no setting; `--output` writes the answer"
 

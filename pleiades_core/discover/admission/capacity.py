@@ -107,7 +107,7 @@ def decide(
     if share >= 1:
         return Decision(share=1.0, reason="")
     if when_full == "admit":
-        return Decision(share=1.0, reason=f"{cause}: all are watched all the same, and polls will be late")
+        return Decision(share=1.0, reason=f"{cause}: all are watched, and polls will be late")
     if when_full == "refuse":
         return Decision(share=0.0, reason=f"{cause}: none is watched")
     return Decision(share=share, reason=f"{cause}: {share:.1%} are watched, chosen by a hash of the id")

@@ -1,4 +1,4 @@
--- What searches were worth, from the vault: DuckDB over the views of vault/views.sql. Parameters: now and since (Unix seconds);
+-- What searches were worth, from the vault: DuckDB over the views of vault/views.duckdb.sql. Parameters: now and since (Unix seconds);
 -- requested_at, targets, errors (searches that SQL knows, beside those that the vault has); unsearched (terms that were not searched); and
 -- numbers that bandit.py and rewards.py explain.
 with asked as (

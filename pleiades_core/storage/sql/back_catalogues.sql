@@ -1,7 +1,7 @@
 -- Table back_catalogues: discover/channels/back_catalogues.py.
 
 -- name: begin
--- The first pages are durable; what is known of an earlier reading gives way, but what it left unread is wanted still.
+-- The first pages are durable: replace the earlier cursor, and keep its unread uploads as to be read.
 insert into back_catalogues as b
     (channel, source, title, newest, total, read, passed, page_token, token_at, failures, failed_at, added_at, finished_at, cut)
 select channel, %(source)s, %(title)s, %(newest)s, %(total)s, %(read)s, %(passed)s, %(page_token)s, %(token_at)s, %(failures)s,

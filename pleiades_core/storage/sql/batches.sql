@@ -1,5 +1,5 @@
 -- name: record_batch
--- A file that counts from now on; again is no harm.
+-- Record a batch file; repeating it changes nothing.
 insert into batches (batch_id, dataset, day, lease_id, sha256, rows, bytes, adopted, committed_at)
 values (%(batch_id)s, %(dataset)s, %(day)s, %(lease_id)s, %(sha256)s, %(rows)s, %(bytes)s, %(adopted)s, %(now)s)
 on conflict (batch_id) do nothing

@@ -7,7 +7,7 @@ values (%(name)s, %(first)s, %(last)s, %(categories)s::smallint[], %(last)s, (%(
 on conflict (name) do nothing
 
 -- name: remove_campaign
--- What it found stays.
+-- Delete the campaign; its videos stay.
 delete from campaigns where name = %(name)s
 
 -- name: campaigns
@@ -49,7 +49,7 @@ from (
 where c.name = present.name
 
 -- name: searches_answered
--- Whether any search was answered within the last minutes, so that one that was not is to blame itself.
+-- Whether any search was answered within the last minutes. If so, a failed search is the fault of its own cell.
 select exists (
     select 1 from discovery_requests
     where requested_at > %(now)s - interval '10 minutes' and requested_at <= %(latest)s and bucket = 'search' and units > 0 and error is null

@@ -2,8 +2,8 @@
 -- scanned; there is no index on anything that changes, so that every update stays in its page.
 
 -- name: feeds_due
--- Channels whose feeds promise most unseen uploads, and whether an empty feed would be a lie; a live subscription leaves only
--- what the hub loses, and its feed is read once a day at most.
+-- Channels whose feeds promise most unseen uploads, and whether an empty feed must be wrong because the channel has uploads. The
+-- feed of a channel with a live subscription is read once a day at most, for the uploads that the hub loses.
 select channel, channel_id, coalesce(videos > 0, uploads_a_day > %(least)s) from channels
 where (feed_at is null or feed_at <= %(now)s - %(again)s::interval * case when push_until > %(now)s then 72 else 1 end)
   and (feed_failures = 0 or feed_failed_at <= %(now)s - %(again)s::interval * power(2, least(feed_failures, 6)))
@@ -38,14 +38,14 @@ order by looked_at nulls first, uploads_a_day desc, channel
 limit %(limit)s
 
 -- name: witnesses
--- Channels that are there, as sure as can be: where a reply has them, what it does not have is absent.
+-- Channels that surely exist. If a reply contains some of them, a channel missing from it is absent.
 select channel, channel_id from channels
 where videos is not null and check_failed_at is null
 order by greatest(checked_at, case when feed_failures = 0 then feed_at end) desc nulls last, channel
 limit %(limit)s
 
 -- name: note_checks
--- What the counts say; of a channel that was never listed its count is no news, and %(first)s stands for it.
+-- Write the counts of a check. For a channel that was never listed, %(first)s replaces the difference of counts.
 update channels c
 set moved = least(32000, c.moved + case
         when c.videos is not null then greatest(0, given.videos - c.videos)
@@ -60,8 +60,8 @@ from unnest(%(channels)s::int[], %(videos)s::int[]) as given (channel, videos)
 where c.channel = given.channel
 
 -- name: note_unchecked
--- Asked for and not counted. Where others were answered for it waits ever longer; if it was absent from a reply that had others
--- it is not inferred to be gone, but expected to upload less and less.
+-- Checks without a count. If other channels of the call were answered, this channel waits longer each time. A channel that was
+-- absent from such a reply is not taken for removed, but is expected to upload less and less.
 update channels
 set check_failed_at = %(now)s,
     check_failures = case when %(answered_for_some)s then least(check_failures + 1, 100) else check_failures end,
@@ -123,7 +123,7 @@ set moved = greatest(0, c.moved + greatest(0, coalesce(excluded.videos - c.video
     check_failed_at = null, check_failures = 0, pinned = true
 
 -- name: forget_channels
--- Those that upload least, beyond what is followed; those that a person named stay, and count.
+-- Delete the channels with the lowest upload rate above the limit. Added channels stay, and count in the limit.
 delete from channels where channel in (
     select channel from channels where not pinned order by uploads_a_day, channel desc
     limit greatest(0, (select count(*) from channels) - %(most)s)

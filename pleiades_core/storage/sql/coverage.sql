@@ -1,7 +1,7 @@
 -- Which sources came upon which videos: reports/coverage.py.
 
 -- name: masks
--- Videos published within a while, by the set of sources that came upon them.
+-- Videos published in an interval, by the set of sources that found them.
 select sources, count(*) from videos
 where state = 'admitted' and sources <> 0 and published_at >= %(since)s and published_at < %(until)s
 group by sources

@@ -8,8 +8,8 @@ select %(now)s, given.* from unnest(
 ) as given
 
 -- name: last_requests
--- When each target of a source was last asked, and when it last answered, if only by a refusal of its own. What ended the whole
--- source stands with no target too, and is no answer: as discover/usage.py counts.
+-- When each target of a source was last asked and when it last answered; a refusal of the target itself is an answer. A failure
+-- that ended the whole source has no target and is no answer, as discover/usage.py counts.
 select target, max(requested_at) as asked_at, max(requested_at) filter (where error is null or not exists (
         select 1 from discovery_requests o
         where o.source = p.source and o.target = '' and o.error = p.error

@@ -1,7 +1,7 @@
 -- Table installation: vault/owner.py.
 
 -- name: identity
--- Who this database is, and how far it has come.
+-- Id, epochs and vault revision of this database.
 select installation_id as installation, vault_revision as revision, array(select epoch from epochs) as epochs,
        (select case when is_called then last_value else 0 end from vid) as vid
 from installation

@@ -1,4 +1,4 @@
--- Table leases: watchlist/leases.py.
+-- Table leases: batches/leases.py.
 
 -- name: take_lease
 -- The right to write one batch per day until it expires, by the database's clock.

@@ -20,8 +20,8 @@ select least(greatest(floor(extract(epoch from %(now)s - published_at) / 3600), 
 from age group by 1, 2, 3, 4, 5
 
 -- name: found
--- What came through the door since an instant, by its age when it did: described, and of these watched. Not what a person
--- named: a back catalogue is no daily find.
+-- Videos admitted since an instant, by their age at admission: how many were described, and how many of these are watched.
+-- Added videos are left out: a back catalogue is no daily find.
 select least(greatest(floor(extract(epoch from v.claimed_at - v.published_at) / 3600), 0), %(oldest_h)s)::int as age_h,
     count(*), count(w.vid)
 from videos v left join watchlist w using (vid)

@@ -1,7 +1,8 @@
 -- The columns push_* of table channels: discover/push/.
 
 -- name: due_for_push
--- Channels without a live lease that were not asked for just now, the busiest first; what somebody else asks for is his.
+-- Channels to subscribe to, the busiest first: without a live subscription and not asked for just now. Channels that another
+-- process is subscribing are skipped.
 select channel, channel_id from channels
 where (push_until is null or push_until < %(renew_before)s)
   and (push_asked_at is null
@@ -11,11 +12,11 @@ limit %(limit)s
 for update skip locked
 
 -- name: asking
--- Noted before the hub is asked, since it may come back before it answers; a refusal until it confirms.
+-- Written before the call, because the hub may call back first. The request counts as refused until the hub confirms it.
 update channels set push_asked_at = %(now)s, push_refusals = least(push_refusals + 1, 20) where channel = any(%(channels)s)
 
 -- name: not_asked
--- The round ended before it was their turn.
+-- Undo the request time of channels that the round did not reach.
 update channels set push_asked_at = null, push_refusals = greatest(push_refusals - 1, 0)
 where channel = any(%(channels)s) and push_asked_at = %(now)s
 

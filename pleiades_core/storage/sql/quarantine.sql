@@ -1,8 +1,7 @@
 -- Table quarantine: youtube/quarantine.py.
 
 -- name: one_writer
--- Writers come one after another, so that none misses what another has just written and the bound holds for all; readers are
--- not kept waiting.
+-- Serialise writers, so that the limit on rows holds; readers do not wait.
 lock table quarantine in share row exclusive mode
 
 -- name: keep

@@ -1,4 +1,4 @@
--- Table videos: ids that were come upon, and what became of them.
+-- Table videos: every video id that was found, and its state.
 
 -- name: known
 -- Which of these ids have a row, and of each whether it was given up and may be claimed again: what was given up by a clock
@@ -6,8 +6,8 @@
 select id8, state = 'gone' and (claimed_at > %(latest)s or coalesce(retry_at <= %(now)s, true)) from videos where id8 = any(%(id8s)s)
 
 -- name: claim
--- New ids get their vid, once and for ever, and what was given up is claimed again under its own; ids that somebody else
--- claimed meanwhile are theirs. What failed alone goes on being asked for alone.
+-- Give new ids their vid, once and for ever, and claim ids that were given up again under their old vid. Ids that another hunt
+-- has claimed meanwhile are skipped. An id whose description failed alone is described alone again.
 with given as (
     select * from unnest(%(id8s)s::bigint[], %(found_by)s::text[]) as listed (id8, found_by) order by id8
 ), again as (
@@ -67,8 +67,8 @@ from (select id8, bit_or(bit) as bits from unnest(%(id8s)s::bigint[], %(bits)s::
 where v.id8 = given.id8 and v.sources | given.bits <> v.sources
 
 -- name: shown
--- What a source shows that shows no removed videos for long is asked for again, though replies did not have it; not what this
--- hunt has just asked for.
+-- Claim absent videos again that a source shows which soon forgets removed videos; not those that this hunt has just asked
+-- for.
 update videos set retry_at = null, absences = 1
 where id8 = any(%(id8s)s) and state = 'claimed' and absences > 0 and retry_at > %(now)s
   and (claimed_at <= %(now)s - interval '30 minutes' or claimed_at > %(latest)s)
@@ -96,7 +96,7 @@ select count(*) filter (where exists (select 1 from watchlist w where w.vid = v.
 from unnest(%(id8s)s::bigint[]) as given (id8) left join videos v using (id8)
 
 -- name: described
--- How many videos came through the door.
+-- How many videos were admitted.
 select count(*) from videos where state = 'admitted'
 
 -- name: admitted_between

@@ -54,7 +54,7 @@ from polled
 where w.vid = polled.vid and (w.polled_at is null or w.polled_at < polled.at or w.polled_at > %(now)s + %(ahead)s)
 
 -- name: release
--- Nobody holds these any longer.
+-- Clear the lease of these videos.
 update watchlist set lease_id = null where lease_id = %(lease_id)s
 
 -- name: watch
@@ -67,7 +67,7 @@ where watched
 on conflict (vid) do nothing
 
 -- name: schedules
--- Where these videos stand, but for those polled since.
+-- Schedules of these videos, except videos that were polled since.
 select vid, polled_at, misses from watchlist
 where vid = any(%(vids)s) and (polled_at is null or polled_at < %(until)s)
 

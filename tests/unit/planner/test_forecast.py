@@ -168,7 +168,7 @@ def test_search_wants_more_than_there_is_and_nobody_starves() -> None:
     assert plan.fits
     search = next(verdict for verdict in plan.verdicts if verdict.bucket == "search")
     assert "fits; 100 of 100 units" in search.text
-    assert "what promises most goes first" in search.text
+    assert "the most promising requests go first" in search.text
     tomorrow = [row for row in plan.rows if row.bucket == "search"][1]
     assert (tomorrow.gets["searches"], tomorrow.gets["archeology"]) == (80, 20)
 
