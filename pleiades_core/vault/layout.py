@@ -97,7 +97,7 @@ DISCOVERY_REQUEST_SCHEMA = pa.schema(
     ]
 )
 
-#: The state of a cohort's video at the end of a closed day (watchlist/cohort.duckdb.sql). DuckDB computes times to the microsecond.
+#: The state of a cohort's video at the end of a closed day (watchlist/cohort.duckdb.sql). DuckDB counts times in microseconds.
 CHECKPOINT_SCHEMA = pa.schema(
     [
         SAMPLE_SCHEMA.field("vid"),

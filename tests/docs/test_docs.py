@@ -17,6 +17,7 @@ from pleiades_core import errors
 from pleiades_dagster.cli import app
 
 MODULES = sorted(path for package in ("pleiades_core", "pleiades_dagster") for path in (ROOT / package).rglob("*.py"))
+QUERIES = sorted((ROOT / "pleiades_core").rglob("*.sql"))
 
 
 #: Packages whose modules are all of one kind.
@@ -64,6 +65,13 @@ def _is_found(name: str, path: Path) -> bool:
 def test_the_files_that_a_module_points_to_exist(path: Path) -> None:
     said = ast.get_docstring(ast.parse(path.read_text())) or ""
     named = [name for name in re.findall(r"[\w./]*\w\.(?:py|sql)\b", said) if "NNNN" not in name]
+    assert [name for name in named if not _is_found(name, path)] == []
+
+
+@pytest.mark.parametrize("path", QUERIES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_files_that_a_comment_of_sql_points_to_exist(path: Path) -> None:
+    comments = "\n".join(line for line in path.read_text().splitlines() if line.startswith("--"))
+    named = re.findall(r"[\w./]*\w\.(?:py|sql)\b", comments)
     assert [name for name in named if not _is_found(name, path)] == []
 
 
