@@ -65,7 +65,7 @@ def query(
     limits: QueryLimits | None = None,
     whole: bool = False,
 ) -> pa.Table:
-    """The answer to a DuckDB query over the views of `views.sql`. The query reads these relations and nothing else.
+    """The answer to a DuckDB query over the views of `views.duckdb.sql`. The query reads these relations and nothing else.
 
     The answer lacks the rows of damaged files; `vault.damaged` names those of the relations that the query read.
 
@@ -188,7 +188,7 @@ def _answer(
 
 
 def _relations(vault: Vault, planned: Files) -> dict[str, Relation]:
-    """By the names that `views.sql` uses."""
+    """By the names that `views.duckdb.sql` uses."""
 
     def registry() -> WholeFiles:
         try:

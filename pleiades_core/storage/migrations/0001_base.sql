@@ -306,20 +306,20 @@ create function discounted(value double precision, since timestamptz, now timest
     );
 
 -- The reward that the next request of a term is expected to bring: its evidence, and `prior` as if it had been seen
--- `prior_requests` times (bandit.py, expected_reward).
+-- `prior_requests` times (discover/search_queue/bandit.py, expected_reward).
 create function expected_reward(
     requests double precision, reward double precision, prior double precision, prior_requests double precision
 ) returns double precision
     language sql immutable
     return (prior_requests * prior + reward) / (prior_requests + requests);
 
--- How much more than usual a term is expected to bring because tags mention it: 1 to 2 (bandit.py, mention_lift).
+-- How much more than usual a term is expected to bring because tags mention it: 1 to 2 (discover/search_queue/bandit.py, mention_lift).
 create function mention_lift(mentions double precision, most_mentions double precision) returns double precision
     language sql immutable
     return 1 + ln(1 + least(most_mentions, greatest(0, mentions))) / ln(1 + most_mentions);
 
 -- The mean yield of all terms, from the sums of their yields and weights; `usual` counts as `pool_terms` terms do
--- (bandit.py, mean_reward).
+-- (discover/search_queue/bandit.py, mean_reward).
 create function mean_reward(
     yields double precision, weights double precision, usual double precision, pool_terms double precision
 ) returns double precision

@@ -115,5 +115,5 @@ from unnest(%(terms)s::text[], %(requests)s::float8[], %(rewards)s::float8[], %(
 where q.term = given.term and q.scored_at is not distinct from given.seen
 
 -- name: search_requests
--- When each term was searched, as far as SQL still knows; which requests count says rewards.duckdb.sql.
+-- When each term was searched, as far as SQL still knows; which requests count says discover/search_queue/rewards.duckdb.sql.
 select requested_at, target, error from discovery_requests where source = 'search' and requested_at >= %(since)s
