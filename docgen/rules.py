@@ -6,6 +6,7 @@ Belongs here: the rules as data and pure functions. tests/docs/ holds the tree t
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 #: Words that were ours alone, and the field's words that took their places. They may not come back anywhere.
@@ -72,10 +73,12 @@ def public_functions(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[s
 def missing_sections(node: AnyFunction) -> list[str]:
     """The sections that the rule asks of a function's docstring and that it lacks.
 
-    A function of MANY_PARAMETERS parameters or more has `Args:` and `Returns:` (or `Yields:`). A function that raises an error,
-    or whose docstring speaks of raising, has `Raises:`. A smaller function needs no section.
+    A function of MANY_PARAMETERS parameters or more has `Args:`, with each of its parameters, and `Returns:` (or `Yields:`). A
+    function that raises an error, or whose docstring speaks of raising, has `Raises:`. A smaller function needs no section. The
+    heading of a section is a line of its own.
     """
     docstring = ast.get_docstring(node) or ""
+    lines = docstring.splitlines()
     arguments = node.args
     parameters = [
         *arguments.posonlyargs,
@@ -84,14 +87,20 @@ def missing_sections(node: AnyFunction) -> list[str]:
         *(variable for variable in (arguments.vararg, arguments.kwarg) if variable),
     ]
     needed = []
-    if sum(parameter.arg not in {"self", "cls"} for parameter in parameters) >= MANY_PARAMETERS:
-        needed.append("Args:")
+    names = [parameter.arg for parameter in parameters if parameter.arg not in {"self", "cls"}]
+    if len(names) >= MANY_PARAMETERS:
+        needed += ["Args:", *(f"    {name}:" for name in names)]
         if node.returns is not None and ast.unparse(node.returns) not in {"None", "NoReturn", "Never"}:
-            needed.append("Yields:" if "Yields:" in docstring else "Returns:")
+            needed.append("Yields:" if "Yields:" in lines else "Returns:")
     # Errors that pass through from a function below may be listed too, and then in the form.
     if _raises_an_error(node) or "aises " in docstring:
         needed.append("Raises:")
-    return [section for section in needed if section not in docstring]
+    return [line.strip() for line in needed if not any(_begins(given, line) for given in lines)]
+
+
+def _begins(given: str, line: str) -> bool:
+    """Whether a line of a docstring is the heading, or begins the entry of the parameter; entries may share a line's end."""
+    return given == line or (line.startswith(" ") and re.sub(r"^    \*{1,2}", "    ", given).startswith(line))
 
 
 def _raises_an_error(node: ast.AST) -> bool:

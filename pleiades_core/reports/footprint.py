@@ -1,6 +1,6 @@
 """The size of the databases, their server, and the size that raises an alarm.
 
-Does not belong here: showing it (ops/doctor.py, pleiades_dagster/checks.py).
+Does not belong here: showing it (ops/doctor.py, pleiades_dagster/run_checks.py).
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from pleiades_core.simulator.api.quota import QuotaBook
 from pleiades_core.simulator.clocks import clock_for
 from pleiades_core.simulator.config import SimulatorConfig, build_world
 from pleiades_core.simulator.endpoints import Endpoints
-from pleiades_core.simulator.faults.plan import FaultSwitch
+from pleiades_core.simulator.faults.fault import FaultSwitch
 from pleiades_core.simulator.faults.spoiling import spoilt
 from pleiades_core.simulator.feeds import atom
 from pleiades_core.simulator.feeds.delivery import Courier

@@ -26,7 +26,7 @@ from typing import Any
 
 from pleiades_core.clock import aware_utc
 from pleiades_core.errors import ConfigurationError
-from pleiades_core.simulator.faults.plan import FaultPlan
+from pleiades_core.simulator.faults.fault import FaultPlan
 
 _DELIVERY_TIMEOUT_S = 600.0
 

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from pleiades_core.clock import aware_utc
 from pleiades_core.simulator.api.quota import QuotaBook
 from pleiades_core.simulator.clocks import DrivenClock
-from pleiades_core.simulator.faults.plan import FaultPlan, FaultSwitch
+from pleiades_core.simulator.faults.fault import FaultPlan, FaultSwitch
 from pleiades_core.simulator.feeds.delivery import Courier
 from pleiades_core.simulator.feeds.feeds import SimulatedFeeds
 from pleiades_core.simulator.feeds.hub import SimulatedHub

@@ -26,7 +26,7 @@ from pleiades_core.storage import parquet
 from pleiades_core.storage.objects import publish, sha256_of
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
-from pleiades_core.vault.day_file import DayFile, read_day
+from pleiades_core.vault.day_reader import DayFile, read_day
 from pleiades_core.vault.footers import DayFooter
 from pleiades_core.vault.journal import files_of_day, read_batch
 from pleiades_core.vault.layout import DATASETS, Dataset, damaged_key

@@ -1,7 +1,7 @@
 """Facts about the file of a closed day, for the data tests that people read. They are measured on the file itself.
 
 Belongs here: counting rows, keys, times and falls of one closed day, and comparing them with what SQL and the manifest say.
-Does not belong here: closing (archive.py), and which facts are good or bad (pleiades_dagster/day_verdicts.py).
+Does not belong here: closing (archive.py), and which facts are good or bad (pleiades_dagster/day_checks.py).
 """
 
 from __future__ import annotations

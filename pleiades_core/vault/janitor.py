@@ -13,7 +13,7 @@ from pleiades_core.clock import Clock
 from pleiades_core.errors import NotFound, VaultError
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries
-from pleiades_core.vault.day_file import read_day
+from pleiades_core.vault.day_reader import read_day
 from pleiades_core.vault.journal import files_of_day
 from pleiades_core.vault.layout import DATASETS
 from pleiades_core.vault.vault import Vault

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from pleiades_core.storage.postgres import Database
-from pleiades_core.vault.day_file import DayFile, read_day
+from pleiades_core.vault.day_reader import DayFile, read_day
 from pleiades_core.vault.layout import Dataset
 from pleiades_core.vault.manifest import NotedDay, RecordedBatch, RecordedDay, known_batches, read_manifest, recorded_day
 from pleiades_core.vault.owner import owner_of

@@ -23,13 +23,13 @@ from pleiades_core.vault.layout import REGISTRY
 from pleiades_dagster.automation.closing import day_closer
 from pleiades_dagster.automation.conditions import floor, spent_until
 from pleiades_dagster.building import Building
-from pleiades_dagster.checks import hunt_results, hunt_specs
-from pleiades_dagster.day_checks import checks_of_files, results_of_videos
-from pleiades_dagster.day_verdicts import OF_VIDEOS
+from pleiades_dagster.day_check_runner import checks_of_files, results_of_videos
+from pleiades_dagster.day_checks import OF_VIDEOS
 from pleiades_dagster.failures import RETRY, as_failures, refusal
 from pleiades_dagster.metadata import Materialized, metadata_of
 from pleiades_dagster.partitions import day_of, note_skipped
 from pleiades_dagster.resources import Opener
+from pleiades_dagster.run_checks import hunt_results, hunt_specs
 from pleiades_dagster.tables import FRESH_HOURLY, VIDEOS
 
 KEY = dg.AssetKey("discovered_videos")

@@ -8,7 +8,10 @@ import dagster as dg
 from pleiades_core.batches.reaper import reap
 from pleiades_core.vault.janitor import sweep
 from pleiades_dagster.building import Building
-from pleiades_dagster.checks import (
+from pleiades_dagster.failures import RETRY, as_failures
+from pleiades_dagster.metadata import Materialized, metadata_of
+from pleiades_dagster.resources import Opener
+from pleiades_dagster.run_checks import (
     dead_share_result,
     dead_share_spec,
     footprint_result,
@@ -16,9 +19,6 @@ from pleiades_dagster.checks import (
     no_future_polls_result,
     no_future_polls_spec,
 )
-from pleiades_dagster.failures import RETRY, as_failures
-from pleiades_dagster.metadata import Materialized, metadata_of
-from pleiades_dagster.resources import Opener
 
 KEY = dg.AssetKey("reaper")
 

@@ -15,8 +15,8 @@ from pleiades_dagster.assets.discovered import KEY as DISCOVERED
 from pleiades_dagster.assets.tracking import KEY as TRACKING
 from pleiades_dagster.automation.closing import day_closer
 from pleiades_dagster.building import Building
-from pleiades_dagster.day_checks import checks_of_files, results_of_metrics
-from pleiades_dagster.day_verdicts import OF_METRICS
+from pleiades_dagster.day_check_runner import checks_of_files, results_of_metrics
+from pleiades_dagster.day_checks import OF_METRICS
 from pleiades_dagster.failures import RETRY, as_failures
 from pleiades_dagster.metadata import Materialized, metadata_of
 from pleiades_dagster.partitions import day_of, note_skipped

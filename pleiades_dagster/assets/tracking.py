@@ -13,11 +13,11 @@ from pleiades_core.watchlist.schedule import due_counts
 from pleiades_dagster.assets.discovered import KEY as DISCOVERED
 from pleiades_dagster.automation.conditions import floor, spent_until
 from pleiades_dagster.building import Building
-from pleiades_dagster.checks import lateness_result, lateness_spec, units_left_result, units_left_spec
 from pleiades_dagster.failures import RETRY, as_failures, refusal
 from pleiades_dagster.metadata import Materialized, metadata_of
 from pleiades_dagster.partitions import TIERS
 from pleiades_dagster.resources import Opener
+from pleiades_dagster.run_checks import lateness_result, lateness_spec, units_left_result, units_left_spec
 from pleiades_dagster.tables import FRESH_HOURLY
 
 KEY = dg.AssetKey("tracking")

@@ -18,11 +18,11 @@ from pleiades_dagster.assets.discovered import KEY as DISCOVERED
 from pleiades_dagster.assets.metrics import KEY as METRICS
 from pleiades_dagster.assets.tracking import KEY as TRACKING
 from pleiades_dagster.building import Building
-from pleiades_dagster.checks import plan_fits_result, plan_fits_spec
 from pleiades_dagster.failures import RETRY, as_failures
 from pleiades_dagster.metadata import Materialized, metadata_of
 from pleiades_dagster.partitions import day_of, note_skipped
 from pleiades_dagster.resources import ClockResource, Opener
+from pleiades_dagster.run_checks import plan_fits_result, plan_fits_spec
 from pleiades_dagster.tables import DISCOVERY_REQUESTS, FRESH_DAILY
 
 PLAN = dg.AssetKey("quota_plan")

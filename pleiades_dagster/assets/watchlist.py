@@ -14,8 +14,8 @@ from pleiades_dagster.assets.discovered import KEY as DISCOVERED
 from pleiades_dagster.assets.metrics import KEY as METRICS
 from pleiades_dagster.automation.closing import DAYS_PER_RUN, WHEN_CLOSED
 from pleiades_dagster.building import Building
-from pleiades_dagster.day_checks import checks_of_files, results_of_cohort
-from pleiades_dagster.day_verdicts import OF_COHORT
+from pleiades_dagster.day_check_runner import checks_of_files, results_of_cohort
+from pleiades_dagster.day_checks import OF_COHORT
 from pleiades_dagster.failures import as_failures
 from pleiades_dagster.metadata import Materialized, metadata_of
 from pleiades_dagster.partitions import day_of, materialised, split_by_end

@@ -1,6 +1,6 @@
 """The job `verify` and its schedule: every check of files, over the assets that are partitioned by day.
 
-Does not belong here: the checks (day_checks.py), which are declared with their assets.
+Does not belong here: the checks (day_check_runner.py), which are declared with their assets.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from pleiades_dagster.building import Building
-from pleiades_dagster.day_checks import days_to_verify
+from pleiades_dagster.day_check_runner import days_to_verify
 from pleiades_dagster.resources import ClockResource
 
 

@@ -14,10 +14,10 @@ from pleiades_core.clock import ManualClock
 from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.faults.plan import Fault, FaultPlan
+from pleiades_core.simulator.faults.fault import Fault, FaultPlan
 from pleiades_core.vault.layout import REGISTRY, SAMPLES
-from pleiades_dagster.day_checks import results_of_metrics
-from pleiades_dagster.day_verdicts import OF_METRICS
+from pleiades_dagster.day_check_runner import results_of_metrics
+from pleiades_dagster.day_checks import OF_METRICS
 
 
 def _metadata(result: dg.ExecuteInProcessResult, node: str) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import pytest
 
 from pleiades_core.models import Bucket, Tier
 from pleiades_core.vault.day_facts import DayInspection
-from pleiades_dagster.checks import MOST_LATENESS_S, lateness_result, units_left_result
-from pleiades_dagster.day_verdicts import OF_METRICS, metrics_verdicts
+from pleiades_dagster.day_checks import OF_METRICS, metrics_verdicts
+from pleiades_dagster.run_checks import MOST_LATENESS_S, lateness_result, units_left_result
 
 GOOD = DayInspection(
     day=date(2026, 3, 1),

@@ -17,8 +17,8 @@ from pleiades_core.installation import Installation
 from pleiades_core.vault.day_facts import RegistryInspection, inspect_registry
 from pleiades_core.vault.layout import REGISTRY, SAMPLES, Dataset
 from pleiades_core.watchlist.cohorts import CohortReport
-from pleiades_dagster.day_checks import days_to_verify
-from pleiades_dagster.day_verdicts import OF_COHORT, OF_METRICS, OF_VIDEOS, cohort_verdicts, videos_verdicts
+from pleiades_dagster.day_check_runner import days_to_verify
+from pleiades_dagster.day_checks import OF_COHORT, OF_METRICS, OF_VIDEOS, cohort_verdicts, videos_verdicts
 from pleiades_dagster.definitions import build_defs
 
 Alone = Callable[..., dg.ExecuteInProcessResult]

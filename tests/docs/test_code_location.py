@@ -16,7 +16,7 @@ import dagster as dg
 import pytest
 from support.paths import ROOT
 
-from pleiades_dagster.day_verdicts import OF_COHORT, OF_METRICS, OF_VIDEOS
+from pleiades_dagster.day_checks import OF_COHORT, OF_METRICS, OF_VIDEOS
 
 PAGE = (ROOT / "docs/code-location.md").read_text()
 AUTOMATION = """repositoriesOrError{... on RepositoryConnection{nodes{

@@ -75,13 +75,11 @@ def test_the_files_that_a_comment_of_sql_points_to_exist(path: Path) -> None:
     assert [name for name in named if not _is_found(name, path)] == []
 
 
-def test_every_command_is_documented() -> None:
-    """Those of groups too: `campaign add|list|remove` documents three. And no command is documented that there is not."""
-    rows = re.findall(
-        r"^\| `([a-z-]+)( [a-z]+(?:\\\|[a-z]+)+)?", (ROOT / "docs/cli.md").read_text().split("##")[0], re.MULTILINE
-    )
-    documented = {f"{name}{word and ' '}{word}" for name, words in rows for word in words.strip().split("\\|")}
-    assert set(commands(get_command(app))) == documented
+def test_the_common_jobs_name_commands_that_there_are() -> None:
+    jobs = (ROOT / "docs/cli.md").read_text().split("## Where")[0]
+    named = set(re.findall(r"`pleiades ([a-z-]+)", jobs))
+    assert named
+    assert named <= {name.split()[0] for name in commands(get_command(app))}
 
 
 def test_every_exit_code_is_documented() -> None:

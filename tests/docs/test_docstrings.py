@@ -28,8 +28,10 @@ def test_public_docstrings_are_in_the_form(package: str) -> None:
     ("source", "missing"),
     [
         ('def f(a, b) -> int:\n    """The sum."""\n', []),
-        ('def f(a, b, c) -> int:\n    """The sum."""\n', ["Args:", "Returns:"]),
-        ('def f(a, b, c) -> None:\n    """Adds.\n\n    Args:\n        a: a\n    """\n', []),
+        ('def f(a, b, c) -> int:\n    """The sum."""\n', ["Args:", "a:", "b:", "c:", "Returns:"]),
+        ('def f(a, b, c) -> None:\n    """Adds.\n\n    Args:\n        a: x\n        b: y\n        c: z\n    """\n', []),
+        ('def f(a, b, c) -> None:\n    """Adds.\n\n    Args:\n        a: x\n        c: z\n    """\n', ["b:"]),
+        ('def f(a, b, c) -> None:\n    """Adds. Args: a: x, b: y, c: z."""\n', ["Args:", "a:", "b:", "c:"]),
         ('class C:\n    def f(self, a, b) -> int:\n        """The sum."""\n', []),
         ('def f() -> int:\n    """One. Raises VaultError."""\n', ["Raises:"]),
         ('def f() -> int:\n    """One."""\n    raise VaultError("x")\n', ["Raises:"]),

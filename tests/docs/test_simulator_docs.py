@@ -16,8 +16,8 @@ from support.paths import ROOT
 from pleiades_core.simulator.api.quota import BUCKETS
 from pleiades_core.simulator.app import FEEDS, SUBSCRIBE
 from pleiades_core.simulator.endpoints import Endpoints
-from pleiades_core.simulator.faults.error_faults import NAMES
-from pleiades_core.simulator.faults.plan import Fault, FaultPlan
+from pleiades_core.simulator.faults.fault import Fault, FaultPlan
+from pleiades_core.simulator.faults.named_errors import NAMES
 from pleiades_core.simulator.server import SimulatorConfig, start_subprocess
 
 TEXT = (ROOT / "docs/simulator.md").read_text()

@@ -45,8 +45,8 @@ from pleiades_core.models import ChannelId, QuotaPool, VideoId
 from pleiades_core.settings import SEVERAL_PROJECTS, Settings, load_settings
 from pleiades_core.simulator.api.quota import SimulatedKey
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.faults.error_faults import NAMES
-from pleiades_core.simulator.faults.plan import Fault, FaultPlan
+from pleiades_core.simulator.faults.fault import Fault, FaultPlan
+from pleiades_core.simulator.faults.named_errors import NAMES
 from pleiades_core.simulator.server import SimulatorConfig, start_subprocess
 from pleiades_core.storage.embedded import embedded, embedded_url
 from pleiades_core.youtube.api import YouTube

@@ -19,7 +19,7 @@ from googleapiclient.errors import HttpError
 
 from pleiades_core.simulator.api.quota import SimulatedKey
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.faults.plan import FaultPlan
+from pleiades_core.simulator.faults.fault import FaultPlan
 from pleiades_core.simulator.server import SimulatorConfig, start_subprocess
 
 KEYS = (

@@ -22,7 +22,7 @@ from youtubeaio.types import (
 from youtubeaio.youtube import YouTube
 
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.faults.plan import Fault, FaultPlan
+from pleiades_core.simulator.faults.fault import Fault, FaultPlan
 
 # youtubeaio does not read the body of a refusal, and aiohttp then misses the end of its connection.
 pytestmark = pytest.mark.filterwarnings("ignore:Unclosed connection:ResourceWarning")

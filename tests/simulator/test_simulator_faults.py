@@ -14,8 +14,8 @@ import httplib2
 import pytest
 
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.faults.error_faults import BY_NAME, NAMES, named
-from pleiades_core.simulator.faults.plan import KINDS, Fault, FaultPlan
+from pleiades_core.simulator.faults.fault import KINDS, Fault, FaultPlan
+from pleiades_core.simulator.faults.named_errors import BY_NAME, NAMES, named
 
 Ids = Callable[..., list[str]]
 Make = Callable[[str | None], Any]

@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.faults.plan import Fault, FaultPlan
+from pleiades_core.simulator.faults.fault import Fault, FaultPlan
 
 ENTRY = "{http://www.w3.org/2005/Atom}entry"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pleiades_core.installation import Installation
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.faults.plan import Fault, FaultPlan
+from pleiades_core.simulator.faults.fault import Fault, FaultPlan
 
 
 def control(pleiades: Installation) -> SimulatorControl:

@@ -1,7 +1,7 @@
 """The Data API's six methods over a world: parameters in, bodies out, every call charged.
 
 Belongs here: which parameters a method takes, what it refuses, which records it gives. Does not belong here: the shape of a
-resource (replies.py), HTTP (app.py), faults (simulator/faults/plan.py).
+resource (replies.py), HTTP (app.py), faults (simulator/faults/fault.py).
 """
 
 from __future__ import annotations

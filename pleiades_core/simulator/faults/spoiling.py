@@ -17,8 +17,8 @@ from typing import Any
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pleiades_core.simulator.faults.error_faults import named
-from pleiades_core.simulator.faults.plan import Fault
+from pleiades_core.simulator.faults.fault import Fault
+from pleiades_core.simulator.faults.named_errors import named
 
 #: Key in the ASGI scope under which server.py offers the connection's transport.
 TRANSPORT = "pleiades.transport"

@@ -17,7 +17,7 @@ from pleiades_core.errors import ApiError, BackendError, NotFound, QuotaExhauste
 from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket, ChannelId, VideoId
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.faults.plan import Fault, FaultPlan
+from pleiades_core.simulator.faults.fault import Fault, FaultPlan
 from pleiades_core.videoid import decode
 from pleiades_core.youtube.api import YouTube
 from pleiades_dagster.cli import app

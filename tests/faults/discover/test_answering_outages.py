@@ -13,7 +13,7 @@ from pleiades_core.errors import ApiError
 from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket, VideoId
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.faults.plan import Fault, FaultPlan
+from pleiades_core.simulator.faults.fault import Fault, FaultPlan
 from pleiades_core.storage.locks import source_lock
 from pleiades_core.videoid import decode
 

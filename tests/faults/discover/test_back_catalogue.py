@@ -27,7 +27,7 @@ from pleiades_core.installation import Installation, open_installation
 from pleiades_core.models import Bucket, ChannelId, VideoId
 from pleiades_core.planner.survey import survey
 from pleiades_core.settings import Settings
-from pleiades_core.simulator.faults.plan import Fault
+from pleiades_core.simulator.faults.fault import Fault
 from pleiades_core.simulator.server import SimulatorConfig, SimulatorProcess, start_subprocess
 from pleiades_core.storage.locks import source_lock
 from pleiades_core.videoid import encode

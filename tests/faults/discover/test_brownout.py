@@ -15,7 +15,7 @@ from pleiades_core.discover.admission.retry import ABSENT_WAITS, GIVEN_UP_FOR, M
 from pleiades_core.errors import BadReply
 from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket, Tier, VideoId
-from pleiades_core.simulator.faults.plan import Fault
+from pleiades_core.simulator.faults.fault import Fault
 from pleiades_core.videoid import decode, encode
 from pleiades_core.watchlist.cadence import TIERS
 from pleiades_core.watchlist.schedule import due_counts

@@ -20,7 +20,7 @@ from pleiades_core.discover.search_queue import campaigns
 from pleiades_core.errors import BackendError
 from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket, VideoId
-from pleiades_core.simulator.faults.plan import Fault
+from pleiades_core.simulator.faults.fault import Fault
 from pleiades_core.storage.locks import lock_discovery
 from pleiades_core.storage.postgres import Database
 from pleiades_core.storage.queries import load_queries

@@ -23,7 +23,7 @@ from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket, QuotaPool, VideoId
 from pleiades_core.settings import SEVERAL_PROJECTS
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.faults.plan import Fault, FaultPlan
+from pleiades_core.simulator.faults.fault import Fault, FaultPlan
 from pleiades_core.vault import query
 from pleiades_core.vault.layout import REGISTRY
 from pleiades_core.videoid import decode

@@ -15,7 +15,7 @@ from pleiades_core.errors import ApiError, BackendError
 from pleiades_core.installation import Installation
 from pleiades_core.models import VideoDetails, VideoId
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.faults.plan import Fault, FaultPlan
+from pleiades_core.simulator.faults.fault import Fault, FaultPlan
 from pleiades_core.vault.layout import REGISTRY
 from pleiades_core.youtube.api import YouTube
 from pleiades_core.youtube.quota import Reservation

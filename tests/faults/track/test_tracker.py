@@ -17,7 +17,7 @@ from pleiades_core.errors import LeaseLost
 from pleiades_core.installation import Installation
 from pleiades_core.models import Bucket, QuotaPool, SampleStatus, Tier
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.faults.plan import Fault, FaultPlan
+from pleiades_core.simulator.faults.fault import Fault, FaultPlan
 from pleiades_core.track.slices import commit_slice, take_slice
 from pleiades_core.track.tracker import Tracker
 from pleiades_core.vault.journal import write_batch

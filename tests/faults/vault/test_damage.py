@@ -30,7 +30,7 @@ from pleiades_core.storage.objects import sha256_of
 from pleiades_core.vault import file_check, query, recorded_day
 from pleiades_core.vault.archive import closable, close_day
 from pleiades_core.vault.day_facts import inspect_day
-from pleiades_core.vault.day_file import read_day
+from pleiades_core.vault.day_reader import read_day
 from pleiades_core.vault.file_check import check_closed_day, forget_checked_files
 from pleiades_core.vault.janitor import sweep
 from pleiades_core.vault.journal import record_batch, write_batch

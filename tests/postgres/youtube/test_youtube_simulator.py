@@ -18,7 +18,7 @@ from pleiades_core.settings import Settings
 from pleiades_core.simulator.api.quota import SimulatedKey
 from pleiades_core.simulator.config import SimulatorConfig
 from pleiades_core.simulator.control import SimulatorControl
-from pleiades_core.simulator.faults.plan import Fault, FaultPlan
+from pleiades_core.simulator.faults.fault import Fault, FaultPlan
 from pleiades_core.storage.postgres import Database
 from pleiades_core.youtube.api import CHART_CATEGORIES, YouTube, open_youtube
 from pleiades_core.youtube.feeds import Feeds

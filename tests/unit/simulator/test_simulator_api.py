@@ -17,7 +17,7 @@ from pleiades_core.simulator.api.methods import Api
 from pleiades_core.simulator.api.params import Params
 from pleiades_core.simulator.api.quota import BUCKETS, QuotaBook, SimulatedKey
 from pleiades_core.simulator.api.replies import encode, etag, iso_duration
-from pleiades_core.simulator.faults.error_faults import BY_NAME, named
+from pleiades_core.simulator.faults.named_errors import BY_NAME, named
 from pleiades_core.simulator.world.base import SearchQuery
 from pleiades_core.simulator.world.synthetic import SyntheticSize, synthetic_world
 

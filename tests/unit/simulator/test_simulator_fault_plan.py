@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pleiades_core.simulator.faults.plan import KINDS, Fault, FaultPlan, FaultSwitch
+from pleiades_core.simulator.faults.fault import KINDS, Fault, FaultPlan, FaultSwitch
 
 NOON = datetime(2026, 9, 1, 12, tzinfo=UTC)
 

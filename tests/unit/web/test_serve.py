@@ -86,3 +86,9 @@ def test_nothing_else_makes_a_server() -> None:
     made = re.compile(r"uvicorn\.(Server|Config|run)\b|HTTPServer\(|create_server\(")
     code = [*(ROOT / "pleiades_core").rglob("*.py"), *(ROOT / "pleiades_dagster").rglob("*.py")]
     assert {path.name for path in code if made.search(path.read_text())} == {"serve.py"}
+    server = re.compile(r"^\s*(?:import|from) (?:uvicorn|http\.server|socketserver|wsgiref)\b", re.MULTILINE)
+    served = {path.relative_to(ROOT).as_posix() for path in code if server.search(path.read_text())}
+    # The simulator's server.py subclasses uvicorn's protocol, so that a fault can cut a reply off.
+    assert served == {
+        "pleiades_core/web/serve.py", "pleiades_core/web/connections.py", "pleiades_core/simulator/server.py",
+    }  # fmt: skip

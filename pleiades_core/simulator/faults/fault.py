@@ -16,7 +16,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from pleiades_core.clock import aware_utc
-from pleiades_core.simulator.faults.error_faults import NAMES
+from pleiades_core.simulator.faults.named_errors import NAMES
 from pleiades_core.simulator.world.chance import Chance
 
 _INSTANTS = ("after", "before")
@@ -41,7 +41,7 @@ class Fault:
     #: Only while the simulated clock is not before `after`, and before `before`. Aware UTC.
     after: datetime | None = None
     before: datetime | None = None
-    #: Replace the reply by an error of error_faults.NAMES, or by `status` and `body` of `content_type`.
+    #: Replace the reply by an error of named_errors.NAMES, or by `status` and `body` of `content_type`.
     error: str | None = None
     status: int | None = None
     body: str | None = None
