@@ -76,7 +76,7 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
         (["show", "not a video"], 2, "youtu.be"),
         (["show", "dQw4w9WgXcQ"], 3, " add -- dQw4w9WgXcQ` has it watched"),
         (["sql", " "], 2, "select * from videos"),
-        (["sql", "select nothing from nowhere"], 2, "videos, samples, metrics"),
+        (["sql", "select nothing from nowhere"], 2, "videos, samples, discovery_requests, metrics"),
         (["sql", "select * from read_text('/etc/passwd')"], 2, "no file, no network"),
         (["sql", "copy (select 1) to 'x.csv'"], 2, "`--output` writes the answer"),
         (["sql", "-"], 2, "nothing is asked"),
