@@ -130,7 +130,7 @@ def materialised(
     left_out = [note_skipped(context, key, now) for key in skipped]
     for key, metadata in made.items():
         if left_out:
-            # The result of a run speaks for all its partitions; where some are skipped the others speak for themselves.
+            # A run's result covers all its partitions. If one was skipped, each of the rest gets an event of its own.
             context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
         else:
             context.add_asset_metadata(metadata, partition_key=key)

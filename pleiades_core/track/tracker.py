@@ -79,9 +79,9 @@ class TrackReport:
     lateness_max_s: float | None
     #: Calls that failed after every retry, whose videos stay due; and empty replies that the other method corrected.
     failed_calls: int
-    #: When quota ran out: the instant at which there is some again.
+    #: The reset of the quota that ran out; None if none did.
     resets_at: datetime | None
-    #: The error, as people read it.
+    #: The error of that quota as a sentence; empty if none ran out.
     quota_error: str
 
 

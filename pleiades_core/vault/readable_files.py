@@ -2,9 +2,9 @@
 
 Belongs here: the choice of files. Does not belong here: the verdict on one file (file_check.py), reading the rows (query.py).
 
-The rule: a closed day's file, and every journal batch that its footer does not name, as far as they are whole and ours. It
-needs no SQL database, and holds at every instant: while a day is being closed the batches are in the journal, afterwards in the
-file that names them.
+The rule: a closed day's file, and every journal batch that its footer does not name, if they are undamaged and owned by this
+installation. It needs no SQL database, and holds at every instant: while a day is being closed the batches are in the journal,
+afterwards in the file that names them.
 """
 
 from __future__ import annotations

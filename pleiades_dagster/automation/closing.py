@@ -54,7 +54,7 @@ def day_closer(name: str, job_name: str, dataset: Dataset, status: dg.DefaultSen
             return dg.SensorResult(
                 skip_reason=f"every day before {now:%Y-%m-%d %H:%M} UTC is closed, and no late batch has come"
             )
-        # The hour makes a later batch of the same day a new request, and a run that fails asked for again.
+        # The hour is in the run key, so a late batch of the same day, or a failed run, causes a new run.
         hour = floor(now, timedelta(hours=1))
         return dg.SensorResult(
             run_requests=[

@@ -63,9 +63,9 @@ class _Row(NamedTuple):
 class Unseen(NamedTuple):
     """Candidates that a hunt may claim, and the number that the id of each spells; in the order they were found."""
 
-    #: Nothing has come upon these before.
+    #: Ids that no source found before.
     new: dict[VideoId, int]
-    #: Given up long ago, and found again.
+    #: Ids that were given up long ago and are found again.
     again: dict[VideoId, int]
 
 

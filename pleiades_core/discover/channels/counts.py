@@ -40,7 +40,7 @@ _PORTIONS_IN_DOUBT = 5
 WITNESSES = 2
 
 Row = tuple[int, ChannelId]
-#: And whether its last check said nothing of it.
+#: The channel's number, its id, and True if its last check gave no count.
 DueChannel = tuple[int, ChannelId, bool]
 
 

@@ -214,7 +214,7 @@ def draw(targets: Sequence[Target], now: datetime, rng: random.Random, limit: in
 
 
 def _best(targets: Sequence[Target], usual: float, now: datetime, rng: random.Random, limit: int) -> list[Target]:
-    """The highest draws of theta times readiness, among all known targets and the most promising of the others."""
+    """The highest draws of theta times readiness, among all known targets and the most promising unknown ones."""
     known, fresh = [], []
     for target in targets:
         if discounted(target.requests, target.scored_at, now) >= _EVIDENCE:

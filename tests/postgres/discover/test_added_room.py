@@ -1,4 +1,4 @@
-"""What a person named is watched in any case, and takes its room before the others are sampled."""
+"""Added videos are always watched, and take their room before the others are sampled."""
 
 from __future__ import annotations
 

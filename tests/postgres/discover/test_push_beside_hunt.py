@@ -1,4 +1,4 @@
-"""Renewing leases beside a hunter: both write many channels, each in its own order, and neither may wait for good."""
+"""A push round and a hunt at once: both write many channels, and no lock makes them wait for each other for ever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that are less than was promised: empty lists, feeds and counts with status 200, lists and charts that break off."""
+"""Incomplete answers: empty lists, feeds and counts with status 200; lists and charts that break off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A writer of many rows of channels and videos waits for the lock: told by the server, not by a race that may go well."""
+"""Writers of many rows of channels and videos wait for the discovery lock, as PostgreSQL itself reports it."""
 
 from __future__ import annotations
 

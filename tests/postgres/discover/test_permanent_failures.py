@@ -1,4 +1,4 @@
-"""One question fails for ever, each time it is asked: everything else is asked within a few hunts, on every source."""
+"""A request that fails at every attempt does not stop the rest: each source asks for everything else within a few hunts."""
 
 from __future__ import annotations
 
