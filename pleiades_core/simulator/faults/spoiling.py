@@ -1,7 +1,7 @@
 """How a finished reply is spoilt: replaced, delayed, dropped, cut, dripped, blown up.
 
 Belongs here: the ASGI shell around an application, and the bytes of bad replies. Does not belong here: which call is hit
-(plan.py).
+(fault.py).
 """
 
 from __future__ import annotations
