@@ -210,7 +210,8 @@ def retry_after_s(value: str | None, now: datetime) -> float | None:
     """Seconds of a Retry-After header, given as a number or as a date. None when absent or not understood."""
     if value is None:
         return None
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", value.strip()):
+    value = value.strip()  # float() keeps separators such as U+001F, which strip() removes
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", value):
         return min(float(value), _LONGEST_WAIT_S)
     try:
         at = email.utils.parsedate_to_datetime(value)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from support.mutants import Mutant, mutants
 from support.replies import KINDS, RECORDED_IN, Kind, key_of, recorded
@@ -159,6 +159,7 @@ def test_recorded_replies_are_read_whole() -> None:
         assert (len(records), bad) == (len(kind.rows), ()), kind.name
 
 
+@example(b"", 429, {"retry-after": "0\x1f"})
 @given(
     st.binary(max_size=200), st.integers(100, 599), st.dictionaries(st.sampled_from(["retry-after", "x"]), st.text(max_size=9))
 )
