@@ -99,7 +99,7 @@ def missing_sections(node: AnyFunction) -> list[str]:
 
 
 def _begins(given: str, line: str) -> bool:
-    """Whether a line of a docstring is the heading, or begins the entry of the parameter; entries may share a line's end."""
+    """Whether a line of a docstring is this heading, or begins the entry of this parameter, whose stars it may repeat."""
     return given == line or (line.startswith(" ") and re.sub(r"^    \*{1,2}", "    ", given).startswith(line))
 
 

@@ -37,7 +37,7 @@ def port() -> int:
 def test_ctrl_c_under_make_is_no_error(home: Path, short_tmp: Path, port: int) -> None:
     """The recipe of `make ui` itself, on a demo where make looks for it."""
     if shutil.which("make") is None:
-        pytest.skip("no make")
+        pytest.skip("make is not installed")
     (short_tmp / ".pleiades").mkdir()
     (short_tmp / ".pleiades" / "demo").symlink_to(home)
     began_at = load_settings(home).simulator_stopped_at

@@ -84,19 +84,22 @@ def test_the_entrypoint_hides_42_from_docker_and_nothing_else(
     assert (tmp_path / "said").read_text().splitlines() == [str(code), "two words", ""]
 
 
-def _take_default_signals() -> None:
-    """As a container starts: a shell cannot trap a signal that the process before it ignored or blocked."""
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
+def _take_sigterm() -> None:
+    """As a container starts. A shell that inherits SIGTERM ignored or blocked cannot trap it, and waits for ever."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def test_the_entrypoint_passes_a_stop_on_and_waits_for_the_end(container: dict[str, str], tmp_path: Path) -> None:
-    process = subprocess.Popen([DEPLOY / "entrypoint.sh", "wait"], env=container, preexec_fn=_take_default_signals)  # noqa: PLW1509
-    while not (tmp_path / "ready").exists():
-        time.sleep(0.01)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 143
+    process = subprocess.Popen([DEPLOY / "entrypoint.sh", "wait"], env=container, preexec_fn=_take_sigterm)  # noqa: PLW1509
+    try:
+        while not (tmp_path / "ready").exists():
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 143
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_the_entrypoint_passes_on_what_there_is_to_read(container: dict[str, str], tmp_path: Path) -> None:

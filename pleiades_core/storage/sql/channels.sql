@@ -45,7 +45,8 @@ order by greatest(checked_at, case when feed_failures = 0 then feed_at end) desc
 limit %(limit)s
 
 -- name: note_checks
--- Write the counts of a check. For a channel that was never listed, %(first)s replaces the difference of counts.
+-- Write the counts of a check. A channel without an earlier count that was never listed has no difference: its whole count has
+-- moved, but at most %(first)s.
 update channels c
 set moved = least(32000, c.moved + case
         when c.videos is not null then greatest(0, given.videos - c.videos)
@@ -123,7 +124,7 @@ set moved = greatest(0, c.moved + greatest(0, coalesce(excluded.videos - c.video
     check_failed_at = null, check_failures = 0, pinned = true
 
 -- name: forget_channels
--- Delete the channels with the lowest upload rate above the limit. Added channels stay, and count in the limit.
+-- Delete channels beyond the limit of %(most)s, the lowest upload rates first. Added channels stay, and count in the limit.
 delete from channels where channel in (
     select channel from channels where not pinned order by uploads_a_day, channel desc
     limit greatest(0, (select count(*) from channels) - %(most)s)

@@ -3,7 +3,7 @@
 -- over rows that are held all the same: they come again. Pages and where a round goes on do not.
 
 -- name: seed_terms
--- Terms that are not in the queue yet. Without an instant `added_at` is null, which sorts first: they have waited longest.
+-- Terms that are not in the queue yet. Their `added_at` is null, which counts as the longest wait.
 insert into search_queue (term, priority) select term, %(priority)s from unnest(%(terms)s::text[]) as given (term)
 on conflict (term) do nothing
 

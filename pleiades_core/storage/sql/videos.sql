@@ -67,8 +67,8 @@ from (select id8, bit_or(bit) as bits from unnest(%(id8s)s::bigint[], %(bits)s::
 where v.id8 = given.id8 and v.sources | given.bits <> v.sources
 
 -- name: shown
--- Claim absent videos again that a source shows which soon forgets removed videos; not those that this hunt has just asked
--- for.
+-- Ask at once again for absent videos that a source shows, if that source soon stops showing removed videos. Videos that this
+-- hunt has just asked for are left out.
 update videos set retry_at = null, absences = 1
 where id8 = any(%(id8s)s) and state = 'claimed' and absences > 0 and retry_at > %(now)s
   and (claimed_at <= %(now)s - interval '30 minutes' or claimed_at > %(latest)s)

@@ -54,7 +54,7 @@ from polled
 where w.vid = polled.vid and (w.polled_at is null or w.polled_at < polled.at or w.polled_at > %(now)s + %(ahead)s)
 
 -- name: release
--- Clear the lease of these videos.
+-- Clear this lease from its videos.
 update watchlist set lease_id = null where lease_id = %(lease_id)s
 
 -- name: watch

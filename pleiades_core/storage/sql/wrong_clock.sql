@@ -20,7 +20,7 @@ select
 select (select count(*) from videos where claimed_at > %(latest)s), (select count(*) from discovery_requests where requested_at > %(latest)s)
 
 -- name: mend_channels
--- Clear every instant that lies in the future.
+-- Clear the instants that lie in the future, and the failures that were counted at them.
 update channels
 set listed_at = case when listed_at <= %(latest)s then listed_at end,
     checked_at = case when checked_at <= %(latest)s then checked_at end,
